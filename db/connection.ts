@@ -1,0 +1,111 @@
+/** The way to PostgreSQL: a pool in which no query waits longer than its deadline, whatever the network does. */
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+/** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
+export const LOCK_TIMEOUT_MS = 1_000;
+export const STATEMENT_TIMEOUT_MS = 1_500;
+export const QUERY_DEADLINE_MS = 2_500;
+const CONNECT_TIMEOUT_S = 2;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
+/** postgres.js would wait up to 20 s before it tries a server again that is back by then. */
+const RECONNECT_DELAY_S = 0.1;
+
+export type Sql = postgres.Sql<{ bigint: number }>;
+export type Orm = PostgresJsDatabase;
+
+export interface Connections {
+  /** For the one-statement steps, as plain SQL. */
+  sql: Sql;
+  /** For reads. */
+  orm: Orm;
+}
+
+export interface Database {
+  /**
+   * Runs one query.
+   * @throws {DatabaseSilentError} when no answer came within {@link QUERY_DEADLINE_MS}; whether the query ran is unknown.
+   */
+  run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
+  /** Lets running queries end, then closes every connection. */
+  close(): Promise<void>;
+}
+
+export class DatabaseSilentError extends Error {
+  override name = 'DatabaseSilentError';
+  constructor() {
+    super(`PostgreSQL gave no answer within ${QUERY_DEADLINE_MS} ms. The query may still have run.`);
+  }
+}
+
+export interface DatabaseOptions {
+  /** Connections at most. Queries beyond it wait, within their deadline. */
+  connections: number;
+  /** Shown in pg_stat_activity. */
+  name: string;
+}
+
+export function openDatabase(url: string, options: DatabaseOptions): Database {
+  let current = connect(url, options);
+
+  // postgres.js waits for ever on a connection that went silent and sends it further queries. Once one query
+  // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
+  function replace(silent: Connections): void {
+    if (silent !== current) return;
+    current = connect(url, options);
+    void silent.sql.end({ timeout: 0 });
+  }
+
+  return {
+    async run(query) {
+      const used = current;
+      const { promise: silence, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        replace(used);
+        reject(new DatabaseSilentError());
+      }, QUERY_DEADLINE_MS);
+      try {
+        return await Promise.race([query(used), silence]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    close: () => current.sql.end({ timeout: 5 }),
+  };
+}
+
+function connect(url: string, { connections, name }: DatabaseOptions): Connections {
+  const sql = postgres(url, {
+    max: connections,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    backoff: () => RECONNECT_DELAY_S,
+    // One round trip less for each new connection; no query here passes an array.
+    fetch_types: false,
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    connection: {
+      application_name: name,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    },
+  });
+  return { sql, orm: drizzle(sql) };
+}
+
+/** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof DatabaseSilentError) return true;
+  if (error instanceof Error && error.cause !== undefined && isDatabaseAway(error.cause)) return true;
+  const code = errorCode(error);
+  return code !== undefined && AWAY_CODES.test(code);
+}
+
+// Sockets that fail; postgres.js's own words for a lost connection; and PostgreSQL's classes 08 (connection), 53 (out of
+// resources), 57P (shutting down), 57014 (statement time-out), 55P03 (lock time-out), 40P01 (deadlock).
+const AWAY_CODES =
+  /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|CONNECT_TIMEOUT|CONNECTION_\w+|08\w{3}|53\w{3}|57P\d{2}|57014|55P03|40P01)$/;
+
+function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

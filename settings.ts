@@ -1,0 +1,100 @@
+/**
+ * Every setting of the running system: an environment variable, validated once at start.
+ * The table in the README is checked against this file by a test.
+ */
+import { z } from 'zod';
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `15m`, `5s`, `500ms` to milliseconds. */
+const duration = z
+  .string()
+  .regex(/^[1-9]\d{0,6}(ms|s|m|h|d)$/, 'must be a duration such as 15m, 5s or 500ms')
+  .transform((text, context) => {
+    const [, count, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
+    if (unit === 'ms' || unit === 's' || unit === 'm' || unit === 'h' || unit === 'd') return Number(count) * UNITS[unit];
+    context.addIssue('must be a duration');
+    return z.NEVER;
+  });
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+
+const databaseUrl = z
+  .string({ error: 'is missing: where PostgreSQL is, as postgres://user:password@host:port/database' })
+  .regex(/^postgres(ql)?:\/\//, 'must start with postgres://');
+
+const temporalAddress = z
+  .string({ error: 'is missing: where Temporal is, as host:port' })
+  .regex(/^[^\s/]+:\d+$/, 'must be host:port');
+
+const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info');
+
+const both = {
+  DATABASE_URL: databaseUrl,
+  TEMPORAL_ADDRESS: temporalAddress,
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TASK_QUEUE: z.string().min(1).default('orders'),
+  LOG_LEVEL: logLevel,
+};
+
+const apiSchema = z.object({
+  ...both,
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port.default(3000),
+  PAYMENT_WINDOW: duration.default(15 * UNITS.m),
+  API_DATABASE_CONNECTIONS: count.default(10),
+});
+
+const workerSchema = z.object({
+  ...both,
+  /** Steps that run at once; the worker's database pool has as many connections. */
+  WORKER_STEP_SLOTS: count.default(20),
+  /** 57 KB each; an evicted order replays under 30 events. */
+  WORKER_CACHED_WORKFLOWS: count.default(2_000),
+  SHUTDOWN_GRACE: duration.default(10 * UNITS.s),
+});
+
+const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
+
+const localSchema = z.object({
+  DATABASE_URL: databaseUrl.optional(),
+  TEMPORAL_ADDRESS: temporalAddress.optional(),
+  TEMPORAL_CLI: z.string().min(1).optional(),
+  HOST: apiSchema.shape.HOST,
+  PORT: apiSchema.shape.PORT,
+  POSTGRES_PORT: port.default(5440),
+  TEMPORAL_PORT: port.default(7233),
+  WEB_UI_PORT: port.default(8233),
+  HOLDFAST_DATA: z.string().min(1).default('.holdfast'),
+});
+
+export type ApiSettings = z.output<typeof apiSchema>;
+export type WorkerSettings = z.output<typeof workerSchema>;
+/** What `npm start` and its relatives read; the servers that they start get the rest from them. */
+export type LocalSettings = z.output<typeof localSchema>;
+
+/** Names every setting that is wrong, so that one start shows all of them. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function read<S extends z.ZodObject>(schema: S, environment: Environment): z.output<S> {
+  const result = schema.safeParse(environment);
+  if (result.success) return result.data;
+  const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
+  throw new SettingsError(`These settings are wrong:\n${lines.join('\n')}\nThe README's table explains each.`);
+}
+
+/** @throws {SettingsError} as do the other readers below. */
+export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const workerSettings = (environment: Environment): WorkerSettings => read(workerSchema, environment);
+export const databaseSettings = (environment: Environment): { DATABASE_URL: string } => read(databaseSchema, environment);
+export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
+
+/** Names and descriptions are in the README; this is the list that its test compares. */
+export const SETTING_NAMES: readonly string[] = [
+  ...new Set([...Object.keys(apiSchema.shape), ...Object.keys(workerSchema.shape), ...Object.keys(localSchema.shape)]),
+].sort();

@@ -1,0 +1,58 @@
+/** An order's stages and the only moves between them. Everything that names a stage takes it from here. */
+
+export const STAGES = [
+  'reserving',
+  'awaiting_payment',
+  'paying',
+  'paid',
+  'refunding',
+  'refunded',
+  'cancelled',
+  'expired',
+  'rejected',
+] as const;
+
+export type Stage = (typeof STAGES)[number];
+
+/** Stages that only the workflow shows; the database records the resting stages that they lead to. */
+export type PassingStage = 'reserving' | 'paying' | 'refunding';
+export type RestingStage = Exclude<Stage, PassingStage>;
+
+export const RESTING_STAGES = [
+  'awaiting_payment',
+  'paid',
+  'refunded',
+  'cancelled',
+  'expired',
+  'rejected',
+] as const satisfies readonly RestingStage[];
+
+export const TRANSITIONS: Readonly<Record<Stage, readonly Stage[]>> = {
+  reserving: ['awaiting_payment', 'rejected', 'cancelled'],
+  awaiting_payment: ['paying', 'cancelled', 'expired'],
+  paying: ['paid', 'awaiting_payment', 'cancelled', 'expired'],
+  paid: ['refunding'],
+  refunding: ['refunded'],
+  refunded: [],
+  cancelled: [],
+  expired: [],
+  rejected: [],
+};
+
+export function mayMove(from: Stage, to: Stage): boolean {
+  return TRANSITIONS[from].includes(to);
+}
+
+/**
+ * The moves that the database records: passing stages left out, and no move for a payment that was refused.
+ * `from` is null for an order's first event.
+ */
+export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingStage }[] = [
+  { from: null, to: 'awaiting_payment' },
+  { from: null, to: 'rejected' },
+  { from: null, to: 'cancelled' },
+  { from: 'awaiting_payment', to: 'paid' },
+  { from: 'awaiting_payment', to: 'cancelled' },
+  { from: 'awaiting_payment', to: 'expired' },
+  { from: 'paid', to: 'refunded' },
+];
