@@ -12,7 +12,8 @@ const duration = z
   .regex(/^[1-9]\d{0,6}(ms|s|m|h|d)$/, 'must be a duration such as 15m, 5s or 500ms')
   .transform((text, context) => {
     const [, count, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
-    if (unit === 'ms' || unit === 's' || unit === 'm' || unit === 'h' || unit === 'd') return Number(count) * UNITS[unit];
+    if (unit === 'ms' || unit === 's' || unit === 'm' || unit === 'h' || unit === 'd')
+      return Number(count) * UNITS[unit];
     context.addIssue('must be a duration');
     return z.NEVER;
   });
@@ -85,16 +86,23 @@ function read<S extends z.ZodObject>(schema: S, environment: Environment): z.out
   const result = schema.safeParse(environment);
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
-  throw new SettingsError(`These settings are wrong:\n${lines.join('\n')}\nThe README's table explains each.`);
+  throw new SettingsError(
+    `These settings are wrong:\n${lines.join('\n')}\nThe README's table explains each.`,
+  );
 }
 
 /** @throws {SettingsError} as do the other readers below. */
 export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
 export const workerSettings = (environment: Environment): WorkerSettings => read(workerSchema, environment);
-export const databaseSettings = (environment: Environment): { DATABASE_URL: string } => read(databaseSchema, environment);
+export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
+  read(databaseSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Names and descriptions are in the README; this is the list that its test compares. */
 export const SETTING_NAMES: readonly string[] = [
-  ...new Set([...Object.keys(apiSchema.shape), ...Object.keys(workerSchema.shape), ...Object.keys(localSchema.shape)]),
+  ...new Set([
+    ...Object.keys(apiSchema.shape),
+    ...Object.keys(workerSchema.shape),
+    ...Object.keys(localSchema.shape),
+  ]),
 ].sort();

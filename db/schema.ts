@@ -17,6 +17,7 @@ import {
   primaryKey,
   text,
   timestamp,
+  unique,
   uniqueIndex,
   uuid,
   type AnyPgColumn,
@@ -173,7 +174,7 @@ export const orderEvent = pgTable(
     check('order_event_move', moves(t.fromStage, t.stage)),
     check('order_event_first_has_no_from', sql`(${t.version} = 1) = (${t.fromStage} is null)`),
     // The two below chain each event to the one before it: a gap or a jump in an order's path cannot be stored.
-    uniqueIndex('order_event_chain').on(t.orderId, t.version, t.stage),
+    unique('order_event_chain').on(t.orderId, t.version, t.stage),
     foreignKey({
       name: 'order_event_follows',
       columns: [t.orderId, t.previousVersion, t.fromStage],
@@ -184,7 +185,9 @@ export const orderEvent = pgTable(
 
 function moves(from: AnyPgColumn, to: AnyPgColumn): SQL {
   const firsts = RECORDED_MOVES.filter((move) => move.from === null).map((move) => move.to);
-  const later = RECORDED_MOVES.filter((move) => move.from !== null).map((move) => `('${move.from}', '${move.to}')`);
+  const later = RECORDED_MOVES.filter((move) => move.from !== null).map(
+    (move) => `('${move.from}', '${move.to}')`,
+  );
   return sql`(${from} is null and ${to} in (${quoted(firsts)})) or (${from}, ${to}) in (${sql.raw(later.join(', '))})`;
 }
 

@@ -3,7 +3,7 @@
  * No code of a workflow is here, so that the API can import it.
  */
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type { Stage, RestingStage } from './life.ts';
+import type { Stage } from './life.ts';
 
 export const WORKFLOW = { order: 'order', refund: 'refund' } as const;
 
@@ -63,14 +63,14 @@ export interface OrderInput {
 }
 
 export interface OrderEnd {
-  stage: RestingStage;
+  stage: Stage;
   reason: string | null;
 }
 
 export interface RefundInput {
   orderId: string;
-  /** The command that asked for it: tells a repeated refund from a second one. */
-  commandId: string;
+  /** The command that asked for it: tells a repeated refund from a second one. Null for the Web UI's Cancel. */
+  commandId: string | null;
   reason: string;
   /** Whether the units go back on hand. */
   restock: boolean;
@@ -78,7 +78,7 @@ export interface RefundInput {
 
 export interface RefundEnd extends OrderEnd {
   /** The command whose refund this is; another command's refund of the same order was refused. */
-  commandId: string;
+  commandId: string | null;
 }
 
 /** Answers once the reservation is decided. */

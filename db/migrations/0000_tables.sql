@@ -44,6 +44,7 @@ CREATE TABLE "order_event" (
 	"command_id" uuid,
 	"at" timestamp (3) with time zone NOT NULL,
 	CONSTRAINT "order_event_pkey" PRIMARY KEY("order_id","version"),
+	CONSTRAINT "order_event_chain" UNIQUE("order_id","version","stage"),
 	CONSTRAINT "order_event_move" CHECK (("order_event"."from_stage" is null and "order_event"."stage" in ('awaiting_payment', 'rejected', 'cancelled')) or ("order_event"."from_stage", "order_event"."stage") in (('awaiting_payment', 'paid'), ('awaiting_payment', 'cancelled'), ('awaiting_payment', 'expired'), ('paid', 'refunded'))),
 	CONSTRAINT "order_event_first_has_no_from" CHECK (("order_event"."version" = 1) = ("order_event"."from_stage" is null))
 );
@@ -155,7 +156,6 @@ ALTER TABLE "transfer" ADD CONSTRAINT "transfer_order_id_orders_id_fk" FOREIGN K
 CREATE UNIQUE INDEX "entry_one_leg_per_account" ON "entry" USING btree ("transfer_id","account");--> statement-breakpoint
 CREATE INDEX "entry_by_wallet" ON "entry" USING btree ("wallet_id","seq" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "hold_held_by_wallet" ON "hold" USING btree ("wallet_id") WHERE state = 'held';--> statement-breakpoint
-CREATE UNIQUE INDEX "order_event_chain" ON "order_event" USING btree ("order_id","version","stage");--> statement-breakpoint
 CREATE INDEX "orders_by_buyer" ON "orders" USING btree ("buyer_id","id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "orders_by_buyer_and_stage" ON "orders" USING btree ("buyer_id","stage","id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "orders_by_stage" ON "orders" USING btree ("stage","id" DESC NULLS LAST);--> statement-breakpoint

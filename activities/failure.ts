@@ -1,0 +1,23 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { isDatabaseAway } from '../db/connection.ts';
+import type { Step } from '../workflows/contract.ts';
+
+/**
+ * Turns a step's failure into the sentence that an operator reads in the Web UI, with the cause attached.
+ * Every failure may be retried: a step that failed left nothing behind.
+ */
+export async function inWords<T>(step: Step, orderId: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    const away = isDatabaseAway(error);
+    throw ApplicationFailure.create({
+      type: away ? 'database_unavailable' : 'database_refused',
+      message: away
+        ? `PostgreSQL did not carry out ${step} for order ${orderId} in time; it is tried again. ${cause.message}`
+        : `PostgreSQL refused ${step} for order ${orderId}; it is tried again, but somebody should look. ${cause.message}`,
+      cause,
+    });
+  }
+}

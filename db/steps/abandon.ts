@@ -1,0 +1,50 @@
+import type { Database } from '../connection.ts';
+import { runStep, type PlacedOrder, type StepResult } from './step.ts';
+
+export interface AbandonRequest extends PlacedOrder {
+  reason: string;
+  commandId: string | null;
+}
+
+/**
+ * Takes the reserve step's key for an order that was cancelled before its reservation was answered: a reserve attempt
+ * that is still on its way then finds the key and does nothing. When that attempt came first, what it recorded is
+ * returned instead, and a reservation is there to be released.
+ */
+export function abandon(database: Database, order: AbandonRequest): Promise<StepResult> {
+  const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at, reason, commandId } = order;
+  const lines = JSON.stringify(order.lines);
+  return runStep(
+    database,
+    orderId,
+    (sql) => sql<StepResult[]>`
+      with claim as (
+        insert into order_step (order_id, step, attempt, stage, reason)
+        values (${orderId}, 'reserve', 1, 'cancelled', ${reason})
+        on conflict do nothing
+        returning stage, reason
+      ),
+      placed as (
+        insert into orders (
+          id, buyer_id, wallet_id, payment_mode, stage, reason, payment_deadline, created_at, updated_at, version
+        )
+        select
+          ${orderId}, ${buyerId}, ${walletId}, ${paymentMode}, stage, reason, ${paymentDeadline}, ${at}, ${at}, 1
+        from claim
+      ),
+      placed_line as (
+        insert into order_line (order_id, sku, quantity)
+        select ${orderId}, line.sku, sum(line.quantity)::bigint
+        from claim cross join jsonb_to_recordset(${lines}::text::jsonb) as line (sku text, quantity bigint)
+        group by line.sku
+      ),
+      event as (
+        insert into order_event (order_id, version, stage, reason, command_id, at)
+        select ${orderId}, 1, stage, reason, ${commandId}, ${at} from claim
+      )
+      select stage, reason from claim
+      union all
+      select stage, reason from order_step where order_id = ${orderId} and step = 'reserve' and attempt = 1
+    `,
+  );
+}

@@ -1,0 +1,86 @@
+import type { Database } from '../connection.ts';
+import { runStep, type StepResult } from './step.ts';
+
+export interface ReleaseRequest {
+  orderId: string;
+  to: 'cancelled' | 'expired';
+  reason: string;
+  commandId: string | null;
+  at: string;
+}
+
+/**
+ * Gives back what an unpaid order holds: its units, and in `hold` mode its money.
+ * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
+ */
+export function release(
+  database: Database,
+  { orderId, to, reason, commandId, at }: ReleaseRequest,
+): Promise<StepResult> {
+  return runStep(
+    database,
+    orderId,
+    (sql) => sql<StepResult[]>`
+      with target as materialized (
+        select id, wallet_id, stage, reason, version from orders where id = ${orderId} for no key update
+      ),
+      stock as materialized (
+        select sku
+        from sku
+        where sku in (select sku from reservation where order_id = (select id from target) and state = 'held')
+        order by sku
+        for no key update
+      ),
+      claim as (
+        insert into order_step (order_id, step, attempt, stage, reason)
+        select
+          ${orderId}, 'release', 1,
+          case stage when 'awaiting_payment' then ${to} else stage end,
+          case stage when 'awaiting_payment' then ${reason} else reason end
+        from target
+        -- Counting the SKUs makes them be locked here, in key order.
+        where (select count(*) from stock) >= 0
+        on conflict do nothing
+        returning stage, reason
+      ),
+      due as (
+        select target.* from target cross join claim where target.stage = 'awaiting_payment'
+      ),
+      released as (
+        update reservation set state = 'released'
+        from due
+        where reservation.order_id = due.id and reservation.state = 'held'
+        returning reservation.sku, reservation.quantity
+      ),
+      returned_units as (
+        update sku set reserved = sku.reserved - released.quantity
+        from released
+        where sku.sku = released.sku
+      ),
+      voided as (
+        update hold set state = 'voided'
+        from due
+        where hold.order_id = due.id and hold.state = 'held'
+        returning hold.wallet_id, hold.amount
+      ),
+      returned_money as (
+        -- After the SKUs, as everywhere: the hold's update waits for the claim, and the claim for the SKUs.
+        update wallet set held = wallet.held - voided.amount
+        from voided
+        where wallet.id = voided.wallet_id
+      ),
+      event as (
+        insert into order_event (order_id, version, from_stage, stage, reason, command_id, at)
+        select id, version + 1, stage, ${to}, ${reason}, ${commandId}, ${at} from due
+      ),
+      moved as (
+        update orders set stage = ${to}, reason = ${reason}, version = due.version + 1, updated_at = ${at}
+        from due
+        where orders.id = due.id
+      )
+      select stage, reason from claim
+      union all
+      select stage, reason from order_step where order_id = ${orderId} and step = 'release' and attempt = 1
+    `,
+  );
+}

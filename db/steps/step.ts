@@ -1,0 +1,45 @@
+/**
+ * What the five steps of an order share. Each step is one SQL statement that inserts its idempotency key
+ * `(order id, step, attempt)` in order_step and lets every effect depend on that insert, so that the effect, the order's
+ * stage, its event and the key are there together or not at all.
+ *
+ * Each statement locks the rows that it will change first (order, then SKUs in key order, then wallet), always in that
+ * order, so that two steps cannot deadlock, and decides on the locked rows, which are the newest committed ones.
+ */
+import type { PaymentMode } from '../../workflows/contract.ts';
+import type { RestingStage } from '../../workflows/life.ts';
+import type { Database, Sql } from '../connection.ts';
+
+/** Where the order rests after the step, and why, as the first attempt that committed recorded it. */
+export interface StepResult {
+  stage: RestingStage;
+  reason: string | null;
+}
+
+/** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */
+export interface PlacedOrder {
+  orderId: string;
+  buyerId: string;
+  walletId: string;
+  paymentMode: PaymentMode;
+  lines: readonly { sku: string; quantity: number }[];
+  paymentDeadline: string;
+  at: string;
+}
+
+/**
+ * Runs a step's statement and returns what is recorded of the step.
+ * @throws when the order is unknown, or when PostgreSQL refuses or is away. The step may then be run again.
+ */
+export async function runStep(
+  database: Database,
+  orderId: string,
+  statement: (sql: Sql) => PromiseLike<readonly StepResult[]>,
+): Promise<StepResult> {
+  const [result] = await database.run(({ sql }) => statement(sql));
+  if (result) return result;
+  // No row: a twin attempt inserted the key after this statement's snapshot was taken. The next snapshot shows it.
+  const [recorded] = await database.run(({ sql }) => statement(sql));
+  if (recorded) return recorded;
+  throw new Error(`Order ${orderId} is not in the database, so this step has nothing to act on.`);
+}

@@ -1,0 +1,46 @@
+/** A database of its own for each test file, made from a migrated template in some milliseconds. */
+import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
+import { afterAll, expect, inject } from 'vitest';
+import { openDatabase, type Database, type Sql } from '../../db/connection.ts';
+import { checkRules } from '../../db/invariants.ts';
+import { TEMPLATE } from './template.ts';
+
+export interface TestDatabase {
+  url: string;
+  /** As the worker and the API have it. */
+  database: Database;
+  /** For looking and for planting damage: no deadlines. */
+  sql: Sql;
+}
+
+/** Call at the top of a file or a `describe`; dropped when it ends. */
+export async function freshDatabase(): Promise<TestDatabase> {
+  const server = inject('databaseUrl');
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const admin = postgres(server, { max: 1, onnotice: () => {} });
+  await admin`create database ${admin(name)} template ${admin(TEMPLATE)}`;
+
+  const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+  const database = openDatabase(url, { connections: 20, name: 'test' });
+  const sql = postgres(url, {
+    max: 4,
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    onnotice: () => {},
+  });
+  afterAll(async () => {
+    await Promise.all([database.close(), sql.end({ timeout: 1 })]);
+    await admin`drop database ${admin(name)} with (force)`;
+    await admin.end();
+  });
+  return { url, database, sql };
+}
+
+/** Fails with every breach of every rule in its message. */
+export async function expectRulesHold(sql: Sql): Promise<void> {
+  const reports = await checkRules(sql);
+  const breaches = reports.flatMap(({ rule, breaches }) =>
+    breaches.map(({ subject, finding }) => `rule ${rule.number} (${rule.name}): ${subject}: ${finding}`),
+  );
+  expect(breaches).toEqual([]);
+}

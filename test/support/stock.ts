@@ -1,0 +1,55 @@
+/** Rows that a test starts from, written the way the API writes them: with the movement or the transfer behind each. */
+import { randomUUID } from 'node:crypto';
+import type { Sql } from '../../db/connection.ts';
+
+export interface SkuOptions {
+  onHand: number;
+  price?: number;
+  currency?: string;
+}
+
+/** Returns the SKU's name, unique in the database. */
+export async function stockedSku(
+  sql: Sql,
+  { onHand, price = 500, currency = 'EUR' }: SkuOptions,
+): Promise<string> {
+  const sku = `SKU-${randomUUID().slice(0, 8)}`;
+  await sql`
+    with added as (
+      insert into sku (sku, name, price, currency, on_hand) values (${sku}, ${sku}, ${price}, ${currency}, ${onHand})
+    )
+    insert into stock_movement (id, sku, kind, quantity)
+    select ${randomUUID()}, ${sku}, 'initial', ${onHand}::bigint
+    where ${onHand}::bigint > 0
+  `;
+  return sku;
+}
+
+export interface WalletOptions {
+  funds: number;
+  currency?: string;
+}
+
+/** Returns the wallet's id. */
+export async function fundedWallet(sql: Sql, { funds, currency = 'EUR' }: WalletOptions): Promise<string> {
+  const id = randomUUID();
+  await sql`insert into wallet (id, owner_id, currency) values (${id}, 'buyer', ${currency})`;
+  if (funds > 0) await topUp(sql, id, funds);
+  return id;
+}
+
+export async function topUp(sql: Sql, walletId: string, amount: number): Promise<void> {
+  const transferId = randomUUID();
+  await sql`
+    with movement as (
+      insert into transfer (id, kind) values (${transferId}, 'deposit')
+    ),
+    topped_up as (
+      update wallet set posted = posted + ${amount}::bigint where id = ${walletId} returning id, currency, posted, held
+    )
+    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    select ${transferId}::uuid, 'wallet', id, ${amount}::bigint, currency, posted, held from topped_up
+    union all
+    select ${transferId}::uuid, 'funding', null, -${amount}::bigint, currency, null, null from topped_up
+  `;
+}

@@ -1,0 +1,66 @@
+/**
+ * Runs the workflows and their activities: `node worker/main.ts`.
+ * What belongs here: bundling, slots, logging and the order in which things stop.
+ */
+import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
+import { pino } from 'pino';
+import { openDatabase } from '../db/connection.ts';
+import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
+import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
+
+function readSettings(): WorkerSettings {
+  try {
+    return workerSettings(process.env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+const settings = readSettings();
+const logger = pino({ name: 'worker', level: settings.LOG_LEVEL });
+
+const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+Runtime.install({
+  logger: new DefaultLogger('DEBUG', ({ level, message, meta }: LogEntry) =>
+    logger[LEVELS[level]](meta ?? {}, message),
+  ),
+});
+
+async function main(): Promise<void> {
+  const database = openDatabase(settings.DATABASE_URL, {
+    connections: connectionsFor(settings.WORKER_STEP_SLOTS),
+    name: 'holdfast worker',
+  });
+  const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
+  try {
+    const worker = await createOrderWorker({
+      connection,
+      namespace: settings.TEMPORAL_NAMESPACE,
+      taskQueue: settings.TASK_QUEUE,
+      database,
+      workflowBundle: await bundleWorkflows(),
+      stepSlots: settings.WORKER_STEP_SLOTS,
+      cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
+      shutdownGrace: settings.SHUTDOWN_GRACE,
+    });
+    // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
+    const ended = worker.run();
+    logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
+    await ended;
+  } finally {
+    await connection.close();
+    // The process would not exit while the pool is open.
+    await database.close();
+  }
+}
+
+try {
+  await main();
+  logger.info('worker stopped');
+} catch (error) {
+  logger.fatal({ err: error }, 'worker failed');
+  process.exitCode = 1;
+}

@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url';
+import {
+  Worker,
+  bundleWorkflowCode,
+  type NativeConnection,
+  type WorkerOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { createActivities } from '../activities/index.ts';
+import type { Database } from '../db/connection.ts';
+
+const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+
+/** Compiles the workflows for the sandbox. Takes 1 to 2 seconds, so once per process. */
+export function bundleWorkflows(workflowsPath = WORKFLOWS): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({ workflowsPath });
+}
+
+export interface OrderWorkerOptions {
+  connection: NativeConnection;
+  namespace: string;
+  taskQueue: string;
+  database: Database;
+  workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
+  /** Steps that run at once, of each kind: quick (local activities) and persistent (activities). */
+  stepSlots: number;
+  cachedWorkflows: number;
+  /** Milliseconds that running steps are given to end when the worker stops. */
+  shutdownGrace: number;
+}
+
+/** The database pool that a worker needs: one connection for each step that may run at once. */
+export const connectionsFor = (stepSlots: number): number => 2 * stepSlots;
+
+/** A worker for orders and refunds. Nothing runs before its `run()`. */
+export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
+  const { connection, namespace, taskQueue, database, workflowBundle } = options;
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    workflowBundle,
+    activities: { ...createActivities(database) },
+    maxConcurrentLocalActivityExecutions: options.stepSlots,
+    maxConcurrentActivityTaskExecutions: options.stepSlots,
+    maxCachedWorkflows: options.cachedWorkflows,
+    shutdownGraceTime: options.shutdownGrace,
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * How an order hears commands. A validator refuses what the order's stage forbids, and then nothing is written to its
+ * history; a handler leaves the request in the order's state, and answers when the order's one line of execution has
+ * acted on it.
+ */
+import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
+import {
+  CANCELLED_IN_TEMPORAL,
+  cancelUpdate,
+  orderQuery,
+  payUpdate,
+  placeUpdate,
+  type CancelCommand,
+  type CommandAnswer,
+  type PayCommand,
+  type PlaceAnswer,
+  type RefusalReason,
+} from './contract.ts';
+import { now, type CancelRequest, type OrderState } from './order-state.ts';
+
+/** Sets every handler. To be called before anything is awaited: a command that comes with the start finds no handler else. */
+export function answerCommands(state: OrderState): void {
+  setHandler(placeUpdate, () => place(state));
+  setHandler(payUpdate, (command) => pay(state, command), {
+    validator: (_: PayCommand) => refuseUnlessPayable(state),
+  });
+  setHandler(cancelUpdate, (command) => cancel(state, command), {
+    validator: (_: CancelCommand) => refuseUnlessCancellable(state),
+  });
+  setHandler(orderQuery, () => ({
+    stage: state.stage,
+    deadline: new Date(state.deadline).toISOString(),
+    payAttempts: state.payAttempts,
+  }));
+  CancellationScope.current().cancelRequested.catch(() => {
+    requestCancel(state, { by: 'temporal', commandId: null, reason: CANCELLED_IN_TEMPORAL });
+  });
+}
+
+async function place(state: OrderState): Promise<PlaceAnswer> {
+  await condition(() => state.over || (state.stage !== 'reserving' && state.cancel === null));
+  return { stage: state.stage, reason: state.reason };
+}
+
+function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswer> {
+  return new Promise((answer) => {
+    state.payment = { commandId, acceptedAt: now(), answer };
+  });
+}
+
+async function cancel(state: OrderState, { commandId, reason }: CancelCommand): Promise<CommandAnswer> {
+  requestCancel(state, { by: 'command', commandId, reason });
+  await condition(() => state.over);
+  const done = state.stage === 'cancelled' || state.stage === 'refunded';
+  return { stage: state.stage, refusal: done ? null : 'order_not_cancellable' };
+}
+
+function requestCancel(state: OrderState, request: CancelRequest): void {
+  state.cancel ??= request;
+  state.interrupt?.();
+}
+
+/** Why a payment that was carried out was refused, from the reason that its step recorded; null when it was not. */
+export function payRefusal(reason: string | null): RefusalReason | null {
+  if (reason === null) return null;
+  return reason === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
+}
+
+function refuseUnlessPayable(state: OrderState): void {
+  refuseWhenClosed(state);
+  if (state.stage === 'reserving')
+    refuse('order_not_payable', 'The stock of this order is still being reserved.');
+  if (state.stage === 'paying' || state.payment)
+    refuse('order_not_payable', 'A payment of this order is under way.');
+  if (state.stage !== 'awaiting_payment') refuse('order_not_payable', `This order is ${state.stage}.`);
+}
+
+function refuseUnlessCancellable(state: OrderState): void {
+  refuseWhenClosed(state);
+  const cancellable: boolean = ['reserving', 'awaiting_payment', 'paying'].includes(state.stage);
+  if (!cancellable) refuse('order_not_cancellable', `This order is ${state.stage}.`);
+}
+
+function refuseWhenClosed(state: OrderState): void {
+  if (state.cancel) refuse('order_cancelled', 'This order has been cancelled.');
+  const due = state.stage === 'awaiting_payment' && Date.now() >= state.deadline;
+  if (due || state.closing === 'expired' || state.stage === 'expired') {
+    refuse('order_expired', `This order was to be paid by ${new Date(state.deadline).toISOString()}.`);
+  }
+}
+
+function refuse(reason: RefusalReason, message: string): never {
+  throw ApplicationFailure.create({ type: reason, message, nonRetryable: true });
+}

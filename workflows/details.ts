@@ -1,0 +1,52 @@
+/** The sentences in which a workflow tells an operator, in the Web UI, what it does and what it waits for. */
+import type { Stage } from './life.ts';
+import type { OrderState } from './order-state.ts';
+
+/** `3 units of 2 SKUs`, for summaries. */
+export function wanted({ input }: OrderState): string {
+  const units = input.lines.reduce((sum, line) => sum + line.quantity, 0);
+  return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
+}
+
+/** One or two sentences: what the order waits for, and until when. Markdown. */
+export function details(state: OrderState): string {
+  if (state.closing && state.stage !== state.closing) {
+    return `Giving back ${wanted(state)}; the order will be **${state.closing}**.`;
+  }
+  const describe = SENTENCES[state.stage];
+  return describe(state);
+}
+
+const SENTENCES: Record<Stage, (state: OrderState) => string> = {
+  reserving: (state) => `Reserving ${wanted(state)}. The caller waits for the answer.`,
+  awaiting_payment: (state) => `**Waits for payment until ${utc(state.deadline)}.**${refusedSoFar(state)}`,
+  paying: (state) =>
+    `Taking payment ${state.payAttempts}, accepted before the deadline (${utc(state.deadline)}).`,
+  paid: () => 'Paid: the money is taken and the units are sold. Waits for nothing.',
+  refunding: () =>
+    'A cancel came while the payment was being taken. Waits for the refund workflow of this order.',
+  refunded: () =>
+    'Cancelled while the payment was being taken: the money is back in the wallet. Waits for nothing.',
+  cancelled: (state) =>
+    `Cancelled (${state.reason ?? 'no reason given'}): nothing stays held. Waits for nothing.`,
+  expired: (state) => `Not paid by ${utc(state.deadline)}: nothing stays held. Waits for nothing.`,
+  rejected: (state) =>
+    `Rejected (${state.reason ?? 'no reason given'}): nothing was held. Waits for nothing.`,
+};
+
+function refusedSoFar({ payAttempts }: OrderState): string {
+  return payAttempts === 0
+    ? ''
+    : ` ${plural(payAttempts, 'payment')} refused so far; the buyer may top up and pay again.`;
+}
+
+function utc(instant: number): string {
+  return new Date(instant)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,100 @@
+/** What an order's workflow knows while it runs, and how it moves from stage to stage. */
+import { ApplicationFailure, log, setCurrentDetails } from '@temporalio/workflow';
+import type { PlacedOrder, StepResult } from '../activities/index.ts';
+import type { CommandAnswer, OrderInput } from './contract.ts';
+import { details } from './details.ts';
+import { mayMove, type Stage } from './life.ts';
+
+export interface PayRequest {
+  commandId: string;
+  acceptedAt: string;
+  answer: (answer: CommandAnswer) => void;
+}
+
+export interface CancelRequest {
+  by: 'command' | 'temporal';
+  commandId: string | null;
+  reason: string;
+}
+
+export interface OrderState {
+  readonly input: OrderInput;
+  /** Milliseconds since 1970, as the workflow counts them. */
+  readonly startedAt: number;
+  readonly deadline: number;
+  stage: Stage;
+  reason: string | null;
+  payAttempts: number;
+  /** A payment that was accepted and not yet answered. */
+  payment: PayRequest | null;
+  /** The cancel that was accepted, if any; there is never a second. */
+  cancel: CancelRequest | null;
+  windowEnded: boolean;
+  /** Set once it is decided that nobody pays any more, while the giving back goes on. */
+  closing: 'cancelled' | 'expired' | null;
+  /** Ends the wait for a reservation that is not answered; null when none is under way. */
+  interrupt: (() => void) | null;
+  /** Nothing more will happen but answers. */
+  over: boolean;
+}
+
+export function begin(input: OrderInput): OrderState {
+  const startedAt = Date.now();
+  const state: OrderState = {
+    input,
+    startedAt,
+    deadline: startedAt + input.paymentWindow,
+    stage: 'reserving',
+    reason: null,
+    payAttempts: 0,
+    payment: null,
+    cancel: null,
+    windowEnded: false,
+    closing: null,
+    interrupt: null,
+    over: false,
+  };
+  setCurrentDetails(details(state));
+  return state;
+}
+
+/** The workflow's time, in ISO 8601. */
+export const now = (): string => new Date().toISOString();
+
+/**
+ * Goes to a stage that the workflow itself decides on.
+ * @throws {ApplicationFailure} when the table of an order's life has no such move.
+ */
+export function enter(state: OrderState, stage: Stage): void {
+  if (!mayMove(state.stage, stage)) {
+    throw ApplicationFailure.nonRetryable(
+      `An order does not go from ${state.stage} to ${stage}.`,
+      'move_refused',
+    );
+  }
+  state.stage = stage;
+  setCurrentDetails(details(state));
+}
+
+/** Takes over what the database recorded. Its own constraints hold its path to the table. */
+export function settle(state: OrderState, { stage, reason }: StepResult): void {
+  // Only a workflow that was reset to before something that it had already done finds the database ahead of it.
+  if (!mayMove(state.stage, stage))
+    log.warn('The database is ahead of this workflow', { from: state.stage, to: stage });
+  state.stage = stage;
+  state.reason = reason;
+  setCurrentDetails(details(state));
+}
+
+export function placed({ input, startedAt, deadline }: OrderState): PlacedOrder {
+  const { orderId, buyerId, walletId, paymentMode, lines } = input;
+  return {
+    orderId,
+    buyerId,
+    walletId,
+    paymentMode,
+    lines,
+    paymentDeadline: new Date(deadline).toISOString(),
+    at: new Date(startedAt).toISOString(),
+  };
+}

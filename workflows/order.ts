@@ -1,0 +1,130 @@
+/**
+ * The life of an order: reserve, wait for payment until the deadline, and end as paid, cancelled, expired or rejected.
+ *
+ * Commands (pay, cancel, and the Web UI's Cancel) only leave a request; the one line of execution below acts on them, one
+ * at a time, so an order never does two things at once. All of it runs in a non-cancellable scope: a cancellation is
+ * one more request, and cannot tear a step from its compensation.
+ */
+import {
+  CancellationScope,
+  CancelledFailure,
+  ParentClosePolicy,
+  TemporalFailure,
+  allHandlersFinished,
+  condition,
+  executeChild,
+  sleep,
+} from '@temporalio/workflow';
+import { answerCommands, payRefusal } from './commands.ts';
+import { WINDOW_ENDED, WORKFLOW, refundWorkflowId, type OrderEnd, type OrderInput } from './contract.ts';
+import { wanted } from './details.ts';
+import {
+  begin,
+  enter,
+  now,
+  placed,
+  settle,
+  type CancelRequest,
+  type OrderState,
+  type PayRequest,
+} from './order-state.ts';
+import type { refund } from './refund.ts';
+import { step } from './steps.ts';
+
+export async function order(input: OrderInput): Promise<OrderEnd> {
+  const state = begin(input);
+  answerCommands(state);
+  await CancellationScope.nonCancellable(async () => {
+    await live(state);
+    state.over = true;
+    await condition(allHandlersFinished);
+  });
+  // Temporal shows a workflow that did as its Cancel button said as "Canceled".
+  if (state.stage === 'cancelled' && state.cancel?.by === 'temporal')
+    throw new CancelledFailure('Order cancelled');
+  return { stage: state.stage, reason: state.reason };
+}
+
+async function live(state: OrderState): Promise<void> {
+  await reserve(state);
+  if (state.stage === 'awaiting_payment') openWindow(state);
+  while (state.stage === 'awaiting_payment') {
+    await condition(() => state.payment !== null || state.cancel !== null || state.windowEnded);
+    // A payment comes first: it was accepted before the deadline, and before any cancel.
+    if (state.payment) await takePayment(state, state.payment);
+    else await giveBack(state);
+  }
+  if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
+}
+
+async function reserve(state: OrderState): Promise<void> {
+  const attempt = new CancellationScope();
+  state.interrupt = () => attempt.cancel();
+  try {
+    settle(state, await attempt.run(() => step.reserve(placed(state), `Reserve ${wanted(state)}`)));
+  } catch (error) {
+    if (state.cancel === null) throw error;
+    // Whether an attempt has committed, or still will, is unknown: abandoning makes a late one do nothing, and tells
+    // of an earlier one, whose reservation is then given back like any other.
+    const { reason, commandId } = state.cancel;
+    const abandoned = { ...placed(state), at: now(), reason, commandId };
+    settle(state, await step.abandon(abandoned, 'Cancelled before the reservation was answered'));
+  } finally {
+    state.interrupt = null;
+  }
+}
+
+function openWindow(state: OrderState): void {
+  const remaining = Math.max(state.deadline - Date.now(), 1);
+  void sleep(remaining, { summary: 'Payment window' }).then(() => {
+    state.windowEnded = true;
+  });
+}
+
+async function takePayment(state: OrderState, payment: PayRequest): Promise<void> {
+  state.payAttempts += 1;
+  enter(state, 'paying');
+  const { orderId } = state.input;
+  const request = {
+    orderId,
+    attempt: state.payAttempts,
+    commandId: payment.commandId,
+    at: payment.acceptedAt,
+  };
+  const result = await step.pay(request, `Take payment ${state.payAttempts}`);
+  if (result.reason === null) settle(state, result);
+  else if (state.cancel || state.windowEnded) await giveBack(state);
+  else settle(state, { stage: result.stage, reason: null });
+  state.payment = null;
+  payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
+}
+
+/** Nobody paid: what was reserved goes back, because of a cancel if there is one, else because the window ended. */
+async function giveBack(state: OrderState): Promise<void> {
+  const { reason, commandId } = state.cancel ?? { reason: WINDOW_ENDED, commandId: null };
+  const to = state.cancel ? 'cancelled' : 'expired';
+  state.closing = to;
+  const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
+  settle(state, await step.release(request, `Give back ${wanted(state)} (${to})`));
+}
+
+/** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
+async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<void> {
+  enter(state, 'refunding');
+  const { orderId } = state.input;
+  const { reason, commandId } = cancel;
+  try {
+    await executeChild<typeof refund>(WORKFLOW.refund, {
+      workflowId: refundWorkflowId(orderId),
+      args: [{ orderId, commandId, reason, restock: true }],
+      // A refund that has begun ends, whatever becomes of this workflow.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: 'Cancelled while the payment was being taken',
+    });
+  } catch (error) {
+    // After a reset of this workflow the refund is already there.
+    if (!(error instanceof TemporalFailure && error.name === 'WorkflowExecutionAlreadyStartedError'))
+      throw error;
+  }
+  settle(state, { stage: 'refunded', reason });
+}

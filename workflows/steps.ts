@@ -1,0 +1,54 @@
+/** How a workflow runs a step: quickly when all is well, visibly and for ever when it is not. */
+import {
+  ActivityCancellationType,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
+import type { StepActivities, StepResult } from '../activities/index.ts';
+
+// The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+
+// One attempt, longer than a query's deadline (2.5 s) and well within the 10 s of a workflow task.
+const quick = proxyLocalActivities<StepActivities>({
+  startToCloseTimeout: '4s',
+  retry: { maximumAttempts: 1 },
+  cancellationType,
+});
+
+// Tried until it succeeds, with attempts and last error in the Web UI. 10 s at most between two tries, so that an order
+// moves on soon after PostgreSQL is back.
+const persistent = proxyActivities<StepActivities>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  cancellationType,
+});
+
+type RunStep<Request> = (request: Request, summary: string) => Promise<StepResult>;
+
+interface WithOptions<Request> {
+  executeWithOptions(options: { summary: string }, args: [Request]): Promise<StepResult>;
+}
+
+function quickThenPersistent<Request>(
+  first: WithOptions<Request>,
+  fallback: WithOptions<Request>,
+): RunStep<Request> {
+  return async (request, summary) => {
+    try {
+      return await first.executeWithOptions({ summary }, [request]);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      return fallback.executeWithOptions({ summary }, [request]);
+    }
+  };
+}
+
+export const step = {
+  reserve: quickThenPersistent(quick.reserve, persistent.reserve),
+  abandon: quickThenPersistent(quick.abandon, persistent.abandon),
+  pay: quickThenPersistent(quick.pay, persistent.pay),
+  release: quickThenPersistent(quick.release, persistent.release),
+  refund: quickThenPersistent(quick.refund, persistent.refund),
+};
