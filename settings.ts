@@ -56,6 +56,8 @@ const workerSchema = z.object({
   SHUTDOWN_GRACE: duration.default(10 * UNITS.s),
 });
 
+const systemSchema = z.object(both);
+
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const localSchema = z.object({
@@ -72,6 +74,8 @@ const localSchema = z.object({
 
 export type ApiSettings = z.output<typeof apiSchema>;
 export type WorkerSettings = z.output<typeof workerSchema>;
+/** What a command needs that looks at a running system. */
+export type SystemSettings = z.output<typeof systemSchema>;
 /** What `npm start` and its relatives read; the servers that they start get the rest from them. */
 export type LocalSettings = z.output<typeof localSchema>;
 
@@ -94,6 +98,7 @@ function read<S extends z.ZodObject>(schema: S, environment: Environment): z.out
 /** @throws {SettingsError} as do the other readers below. */
 export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
 export const workerSettings = (environment: Environment): WorkerSettings => read(workerSchema, environment);
+export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);

@@ -12,6 +12,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 const RECONNECT_DELAY_S = 0.1;
 
 export type Sql = postgres.Sql<{ bigint: number }>;
+/** What a statement needs: a pool or a transaction. */
+export type Queryable = postgres.ISql<{ bigint: number }>;
 export type Orm = PostgresJsDatabase;
 
 export interface Connections {

@@ -5,7 +5,7 @@
  * Rules 8 and 11 also need Temporal's view of what runs: ops/check.ts adds it.
  */
 import { RECORDED_MOVES } from '../workflows/life.ts';
-import type { Sql } from './connection.ts';
+import type { Queryable } from './connection.ts';
 
 /** What breaks a rule: the row's key and a sentence with the values that disagree. */
 export interface Breach {
@@ -17,7 +17,7 @@ export interface Rule {
   /** The number in the design's section 4. */
   number: number;
   name: string;
-  breaches(sql: Sql): PromiseLike<readonly Breach[]>;
+  breaches(sql: Queryable): PromiseLike<readonly Breach[]>;
 }
 
 const moves = JSON.stringify(RECORDED_MOVES);
@@ -241,7 +241,7 @@ export const RULES: readonly Rule[] = [
         format('order %s', idempotency_key.command_id) as subject,
         format('given to a caller for key %s, but there is no such order', idempotency_key.key) as finding
       from idempotency_key left join orders on orders.id = idempotency_key.command_id
-      where operation = 'placeOrder' and response_status = 201 and orders.id is null
+      where operation = 'createOrder' and response_status = 201 and orders.id is null
     `,
   },
 ];
@@ -252,7 +252,7 @@ export interface RuleReport {
 }
 
 /** Runs every rule. The caller's connection decides how long a query may take; on a large database that is seconds. */
-export async function checkRules(sql: Sql): Promise<RuleReport[]> {
+export async function checkRules(sql: Queryable): Promise<RuleReport[]> {
   const reports: RuleReport[] = [];
   for (const rule of RULES) reports.push({ rule, breaches: await rule.breaches(sql) });
   return reports;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import {
+  DefaultLogger,
   Worker,
   bundleWorkflowCode,
   type NativeConnection,
@@ -13,7 +14,8 @@ const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url
 
 /** Compiles the workflows for the sandbox. Takes 1 to 2 seconds, so once per process. */
 export function bundleWorkflows(workflowsPath = WORKFLOWS): Promise<WorkflowBundleWithSourceMap> {
-  return bundleWorkflowCode({ workflowsPath });
+  // Below a warning it lists modules, which nobody reads.
+  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
 }
 
 export interface OrderWorkerOptions {

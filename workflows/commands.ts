@@ -37,8 +37,12 @@ export function answerCommands(state: OrderState): void {
   });
 }
 
+/** A handler's wait must outlive the Web UI's Cancel, or its caller would hear of that instead of the order's end. */
+const untilTrue = (fact: () => boolean): Promise<void> =>
+  CancellationScope.nonCancellable(() => condition(fact));
+
 async function place(state: OrderState): Promise<PlaceAnswer> {
-  await condition(() => state.over || (state.stage !== 'reserving' && state.cancel === null));
+  await untilTrue(() => state.over || (state.stage !== 'reserving' && state.cancel === null));
   return { stage: state.stage, reason: state.reason };
 }
 
@@ -50,7 +54,7 @@ function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswe
 
 async function cancel(state: OrderState, { commandId, reason }: CancelCommand): Promise<CommandAnswer> {
   requestCancel(state, { by: 'command', commandId, reason });
-  await condition(() => state.over);
+  await untilTrue(() => state.over);
   const done = state.stage === 'cancelled' || state.stage === 'refunded';
   return { stage: state.stage, refusal: done ? null : 'order_not_cancellable' };
 }

@@ -1,16 +1,23 @@
 /** The real servers that all tests share: started once for the run, on free ports and in a folder that is thrown away. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { startPostgres } from '../../dev/postgres.ts';
+import { findTemporalCli } from '../../dev/temporal-cli.ts';
+import { startTemporal } from '../../dev/temporal-server.ts';
+import { localSettings } from '../../settings.ts';
+import { bundleWorkflows } from '../../worker/worker.ts';
 import { TEMPLATE } from './template.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     databaseUrl: string;
+    temporalAddress: string;
+    /** Compiling the workflows takes a second or two, so once per run. */
+    workflowBundlePath: string;
   }
 }
 
@@ -22,16 +29,20 @@ export default async function startServers(project: TestProject): Promise<() => 
   const stopAll = async () => {
     for (const stop of stops.toReversed()) await stop();
   };
+  const bringUp = async <T extends { stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const server = await starting;
+    stops.push(() => server.stop());
+    return server;
+  };
   try {
-    const database = await startPostgres({
-      dataFolder: join(folder, 'postgres'),
-      port: 0,
-      durable: false,
-      logFile: join(folder, 'postgres.log'),
-    });
-    stops.push(() => database.stop());
+    const [database, temporal] = await Promise.all([
+      bringUp(startDatabase(folder)),
+      bringUp(startOrchestrator(folder)),
+    ]);
     await makeTemplate(database.url);
     project.provide('databaseUrl', database.url);
+    project.provide('temporalAddress', temporal.address);
+    project.provide('workflowBundlePath', await writeBundle(folder));
     return stopAll;
   } catch (error) {
     await stopAll();
@@ -39,9 +50,35 @@ export default async function startServers(project: TestProject): Promise<() => 
   }
 }
 
+function startDatabase(folder: string) {
+  return startPostgres({
+    dataFolder: join(folder, 'postgres'),
+    port: 0,
+    durable: false,
+    logFile: join(folder, 'postgres.log'),
+  });
+}
+
+async function startOrchestrator(folder: string) {
+  const settings = localSettings(process.env);
+  const cli = await findTemporalCli({
+    dataFolder: settings.HOLDFAST_DATA,
+    chosen: settings.TEMPORAL_CLI,
+    report: (line) => console.log(line),
+  });
+  return startTemporal({ cli, port: 0, timeSkipping: true, logFile: join(folder, 'temporal.log') });
+}
+
 async function makeTemplate(url: string): Promise<void> {
   const admin = postgres(url, { max: 1 });
   await admin`create database ${admin(TEMPLATE)}`;
   await admin.end();
   await migrateDatabase(Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href);
+}
+
+async function writeBundle(folder: string): Promise<string> {
+  const path = join(folder, 'workflows.js');
+  const { code } = await bundleWorkflows();
+  await writeFile(path, code);
+  return path;
 }

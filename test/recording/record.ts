@@ -1,0 +1,36 @@
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { test } from 'vitest';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+import { PATHS } from './paths.ts';
+
+const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
+
+/** `process@host`, also as the name of a worker's own task queue. */
+const WORKER_IDENTITY = /^\d+@/;
+
+const system = await startSystem();
+
+test.each(Object.entries(PATHS))('records %s', async (name, play) => {
+  const workflowId = await play(system);
+  const handle = system.client.workflow.getHandle(workflowId);
+  await until(`${workflowId} to end`, async () =>
+    (await handle.describe()).status.name === 'RUNNING' ? undefined : true,
+  );
+  const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
+  await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(withoutMachine(history), null, 1)}\n`);
+});
+
+/** Which host and folder a history was recorded on is nobody's business, and would change at every recording. */
+function withoutMachine(value: unknown): unknown {
+  if (typeof value === 'string') return WORKER_IDENTITY.test(value) ? 'recorded' : value;
+  if (Array.isArray(value)) return value.map(withoutMachine);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => name !== 'stackTrace')
+      .map(([name, inner]) => [name, withoutMachine(inner)]),
+  );
+}

@@ -1,0 +1,14 @@
+/** The workflows with one change that no running order would survive: something new happens before all else. */
+import { sleep } from '@temporalio/workflow';
+import { order as realOrder, refund as realRefund } from '../../workflows/index.ts';
+import type { OrderEnd, OrderInput, RefundEnd, RefundInput } from '../../workflows/contract.ts';
+
+export async function order(input: OrderInput): Promise<OrderEnd> {
+  await sleep('1s');
+  return realOrder(input);
+}
+
+export async function refund(input: RefundInput): Promise<RefundEnd> {
+  await sleep('1s');
+  return realRefund(input);
+}

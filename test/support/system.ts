@@ -1,0 +1,92 @@
+/** The whole system for one test file: a database, a task queue, a worker and the API of its own, on the shared servers. */
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { pino } from 'pino';
+import { afterAll, inject } from 'vitest';
+import { createApi } from '../../api/app.ts';
+import { openTemporal } from '../../api/orchestration.ts';
+import { openDatabase } from '../../db/connection.ts';
+import { createOrderWorker } from '../../worker/worker.ts';
+import { clockOf, type Clock } from './clock.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
+import { Shop } from './shop.ts';
+
+export interface TestSystem extends TestDatabase {
+  shop: Shop;
+  client: Client;
+  clock: Clock;
+  taskQueue: string;
+  /** Ends the worker, as a deployment does. Orders then wait. */
+  stopWorker(): Promise<void>;
+  startWorker(): Promise<void>;
+}
+
+export interface SystemOptions {
+  /** Milliseconds; 15 minutes unless given. */
+  paymentWindow?: number;
+  /** For the worker; the API has the database itself. To put something between the two. */
+  workerDatabaseUrl?: (databaseUrl: string) => string;
+}
+
+/** Call at the top of a file; everything ends with it. */
+export async function startSystem({
+  paymentWindow = 900_000,
+  workerDatabaseUrl,
+}: SystemOptions = {}): Promise<TestSystem> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const testDatabase = await freshDatabase();
+  const taskQueue = `test-${randomUUID()}`;
+  const address = inject('temporalAddress');
+  const namespace = 'default';
+
+  const native = await NativeConnection.connect({ address });
+  const workerDatabase = openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
+    connections: 40,
+    name: 'test worker',
+  });
+  let running: { worker: Worker; ended: Promise<void> } | null = null;
+  const startWorker = async () => {
+    const worker = await createOrderWorker({
+      connection: native,
+      namespace,
+      taskQueue,
+      database: workerDatabase,
+      workflowBundle: { codePath: inject('workflowBundlePath') },
+      stepSlots: 20,
+      cachedWorkflows: 500,
+      shutdownGrace: 5_000,
+    });
+    running = { worker, ended: worker.run() };
+  };
+  const stopWorker = async () => {
+    running?.worker.shutdown();
+    await running?.ended;
+    running = null;
+  };
+
+  const temporal = openTemporal({ address, namespace, taskQueue });
+  const api = createApi({
+    database: testDatabase.database,
+    temporal,
+    logger: pino({ level: 'silent' }),
+    paymentWindow,
+  });
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection, namespace });
+
+  await startWorker();
+  afterAll(async () => {
+    await stopWorker();
+    await Promise.all([native.close(), workerDatabase.close(), temporal.close(), connection.close()]);
+  });
+  return {
+    ...testDatabase,
+    shop: new Shop((path, init) => api.request(path, init)),
+    client,
+    clock: clockOf(client),
+    taskQueue,
+    startWorker,
+    stopWorker,
+  };
+}

@@ -1,0 +1,25 @@
+/** Makes steps wait and fail on the real database. */
+import type { Queryable, Sql } from '../../db/connection.ts';
+
+/** Locks a wallet until the returned function is called: a payment from it waits, and fails at its lock time-out. */
+export const lockWallet = (sql: Sql, id: string): Promise<() => Promise<void>> =>
+  lock(sql, (held) => held`select from wallet where id = ${id} for update`);
+
+/** Locks a SKU until the returned function is called: its reservations wait, and fail at their lock time-out. */
+export const lockSku = (sql: Sql, sku: string): Promise<() => Promise<void>> =>
+  lock(sql, (held) => held`select from sku where sku = ${sku} for update`);
+
+async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): Promise<() => Promise<void>> {
+  const taken = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const transaction = sql.begin(async (held) => {
+    await take(held);
+    taken.resolve();
+    await release.promise;
+  });
+  await Promise.race([taken.promise, transaction]);
+  return async () => {
+    release.resolve();
+    await transaction;
+  };
+}
