@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { dataFolder } from '../../dev/data-folder.ts';
 import { startPostgres } from '../../dev/postgres.ts';
-import { findTemporalCli } from '../../dev/temporal-cli.ts';
+import { findTemporalCli, type TemporalCli } from '../../dev/temporal-cli.ts';
 import { startTemporal } from '../../dev/temporal-server.ts';
 import { localSettings } from '../../settings.ts';
 import { bundleWorkflows } from '../../worker/worker.ts';
@@ -16,6 +17,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     databaseUrl: string;
     temporalAddress: string;
+    /** The command that runs Temporal, for tests that start one of their own. */
+    temporalCli: string;
     /** Compiling the workflows takes a second or two, so once per run. */
     workflowBundlePath: string;
   }
@@ -35,13 +38,15 @@ export default async function startServers(project: TestProject): Promise<() => 
     return server;
   };
   try {
+    const cli = await findCli();
     const [database, temporal] = await Promise.all([
       bringUp(startDatabase(folder)),
-      bringUp(startOrchestrator(folder)),
+      bringUp(startOrchestrator(folder, cli)),
     ]);
     await makeTemplate(database.url);
     project.provide('databaseUrl', database.url);
     project.provide('temporalAddress', temporal.address);
+    project.provide('temporalCli', cli.path);
     project.provide('workflowBundlePath', await writeBundle(folder));
     return stopAll;
   } catch (error) {
@@ -59,13 +64,16 @@ function startDatabase(folder: string) {
   });
 }
 
-async function startOrchestrator(folder: string) {
-  const settings = localSettings(process.env);
-  const cli = await findTemporalCli({
-    dataFolder: settings.HOLDFAST_DATA,
-    chosen: settings.TEMPORAL_CLI,
+function findCli() {
+  const { HOLDFAST_DATA, TEMPORAL_CLI } = localSettings(process.env);
+  return findTemporalCli({
+    dataFolder: dataFolder(HOLDFAST_DATA).path,
+    chosen: TEMPORAL_CLI,
     report: (line) => console.log(line),
   });
+}
+
+function startOrchestrator(folder: string, cli: TemporalCli) {
   return startTemporal({ cli, port: 0, timeSkipping: true, logFile: join(folder, 'temporal.log') });
 }
 

@@ -18,8 +18,8 @@ export interface TestSystem extends TestDatabase {
   clock: Clock;
   taskQueue: string;
   /** Ends the worker, as a deployment does. Orders then wait. */
-  stopWorker(): Promise<void>;
-  startWorker(): Promise<void>;
+  stopWorker: () => Promise<void>;
+  startWorker: () => Promise<void>;
 }
 
 export interface SystemOptions {
