@@ -12,7 +12,7 @@ import {
   foreignKey,
   index,
   integer,
-  jsonb,
+  json,
   pgTable,
   primaryKey,
   text,
@@ -124,11 +124,11 @@ export const orders = pgTable(
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
     // Which orders did this buyer make, newest first? (Ids sort by time.)
-    index('orders_by_buyer').on(t.buyerId, t.id.desc()),
+    index('orders_by_buyer').on(t.buyerId, t.id),
     // Which orders of this buyer are in this stage?
-    index('orders_by_buyer_and_stage').on(t.buyerId, t.stage, t.id.desc()),
+    index('orders_by_buyer_and_stage').on(t.buyerId, t.stage, t.id),
     // Which orders are in this stage, newest first?
-    index('orders_by_stage').on(t.stage, t.id.desc()),
+    index('orders_by_stage').on(t.stage, t.id),
     // Which open orders are past their deadline? (Few rows: open orders only.)
     index('orders_open_by_deadline')
       .on(t.paymentDeadline)
@@ -310,7 +310,7 @@ export const entry = pgTable(
     // Two legs on one account would hide a movement.
     uniqueIndex('entry_one_leg_per_account').on(t.transferId, t.account),
     // What happened to this wallet, newest first?
-    index('entry_by_wallet').on(t.walletId, t.seq.desc()),
+    index('entry_by_wallet').on(t.walletId, t.seq),
   ],
 );
 
@@ -328,7 +328,8 @@ export const idempotencyKey = pgTable(
     /** Until then the first call is taken to be running; afterwards a repeated one takes over. */
     claimedUntil: instant('claimed_until').notNull(),
     responseStatus: integer('response_status'),
-    responseBody: jsonb('response_body'),
+    /** Not jsonb: a replay is the first answer to the byte. */
+    responseBody: json('response_body'),
     recordedAt: recordedAt(),
   },
   (t) => [primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] })],

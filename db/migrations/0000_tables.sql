@@ -29,7 +29,7 @@ CREATE TABLE "idempotency_key" (
 	"command_id" uuid NOT NULL,
 	"claimed_until" timestamp (3) with time zone NOT NULL,
 	"response_status" integer,
-	"response_body" jsonb,
+	"response_body" json,
 	"recorded_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "idempotency_key_pkey" PRIMARY KEY("operation","key")
 );
@@ -154,11 +154,11 @@ ALTER TABLE "stock_movement" ADD CONSTRAINT "stock_movement_sku_sku_sku_fk" FORE
 ALTER TABLE "stock_movement" ADD CONSTRAINT "stock_movement_order_id_orders_id_fk" FOREIGN KEY ("order_id") REFERENCES "public"."orders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_order_id_orders_id_fk" FOREIGN KEY ("order_id") REFERENCES "public"."orders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "entry_one_leg_per_account" ON "entry" USING btree ("transfer_id","account");--> statement-breakpoint
-CREATE INDEX "entry_by_wallet" ON "entry" USING btree ("wallet_id","seq" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "entry_by_wallet" ON "entry" USING btree ("wallet_id","seq");--> statement-breakpoint
 CREATE INDEX "hold_held_by_wallet" ON "hold" USING btree ("wallet_id") WHERE state = 'held';--> statement-breakpoint
-CREATE INDEX "orders_by_buyer" ON "orders" USING btree ("buyer_id","id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "orders_by_buyer_and_stage" ON "orders" USING btree ("buyer_id","stage","id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "orders_by_stage" ON "orders" USING btree ("stage","id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "orders_by_buyer" ON "orders" USING btree ("buyer_id","id");--> statement-breakpoint
+CREATE INDEX "orders_by_buyer_and_stage" ON "orders" USING btree ("buyer_id","stage","id");--> statement-breakpoint
+CREATE INDEX "orders_by_stage" ON "orders" USING btree ("stage","id");--> statement-breakpoint
 CREATE INDEX "orders_open_by_deadline" ON "orders" USING btree ("payment_deadline") WHERE stage = 'awaiting_payment';--> statement-breakpoint
 CREATE INDEX "reservation_held_by_sku" ON "reservation" USING btree ("sku") WHERE state = 'held';--> statement-breakpoint
 CREATE UNIQUE INDEX "stock_movement_one_return" ON "stock_movement" USING btree ("order_id","sku");--> statement-breakpoint

@@ -1,0 +1,79 @@
+/** The API: what every request passes through, and where each resource is found. */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { requestId } from 'hono/request-id';
+import type { ZodError } from 'zod';
+import { deadline } from './deadline.ts';
+import type { Dependencies } from './dependencies.ts';
+import { problemOf } from './failures.ts';
+import { PROBLEM_JSON, Problem } from './problems.ts';
+import { serverCheck } from './reachability.ts';
+import { requestLog } from './request-log.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { orderRoutes } from './routes/orders.ts';
+import { skuRoutes } from './routes/skus.ts';
+import { walletRoutes } from './routes/wallets.ts';
+import { unmatched } from './unmatched.ts';
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+/** More would only tell a caller's program what it cannot read anyway. */
+const ERRORS_SHOWN = 20;
+
+/** Builds the API. It listens nowhere: pass its `fetch` to a server, or call its `request` in a test. */
+export function createApi(dependencies: Dependencies): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  const checkServers = serverCheck(dependencies);
+
+  app.use(requestId(), requestLog(dependencies.logger));
+  app.onError((error, c) => problemReply(c, problemOf(error)));
+
+  app.use(
+    '/v1/*',
+    // Who calls, and what they may do, is decided here, before anything is read.
+    deadline(checkServers, dependencies.logger),
+    bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: refuseLargeBody }),
+  );
+  app.route('/v1', skuRoutes(dependencies));
+  app.route('/v1', walletRoutes(dependencies));
+  app.route('/v1', orderRoutes(dependencies));
+
+  app.route('/', healthRoutes(checkServers));
+  app.route('/', docsRoutes(app));
+  app.notFound(unmatched(app));
+  return app;
+}
+
+function problemReply(c: Context, problem: Problem): Response {
+  const { status, retryAfter } = problem.kind;
+  if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
+  return c.body(JSON.stringify(problem.document), status, { 'Content-Type': PROBLEM_JSON });
+}
+
+function refuseInvalid(result: { success: boolean; target: string; error?: ZodError }, c: Context): void {
+  if (result.success || !result.error) return;
+  // Without a content type there is no body either: that was checked before.
+  if (result.target === 'json' && c.req.header('Content-Type') === undefined)
+    throw new Problem('malformed_body', 'This call needs a body.');
+  const errors = errorsIn(result.error).slice(0, ERRORS_SHOWN);
+  throw new Problem(
+    'validation_failed',
+    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
+    {
+      errors,
+    },
+  );
+}
+
+function errorsIn({ issues }: ZodError): { field: string; message: string }[] {
+  return issues.flatMap((issue) => {
+    const path = issue.path.join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
+    return issue.keys.map((key) => ({ field: path ? `${path}.${key}` : key, message: 'is not known here' }));
+  });
+}
+
+function refuseLargeBody(): never {
+  throw new Problem('body_too_large', `A body has at most ${BODY_LIMIT_BYTES / 1024} KiB.`);
+}

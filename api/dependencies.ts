@@ -1,0 +1,12 @@
+import type { Logger } from 'pino';
+import type { Database } from '../db/connection.ts';
+import type { Orchestration } from './orchestration.ts';
+
+/** What the API stands on; a test may pass others. */
+export interface Dependencies {
+  database: Database;
+  temporal: Orchestration;
+  logger: Logger;
+  /** Milliseconds that a new order has to be paid. */
+  paymentWindow: number;
+}

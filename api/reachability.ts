@@ -1,0 +1,50 @@
+/** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
+import { sql } from 'drizzle-orm';
+import type { Dependencies } from './dependencies.ts';
+import { Problem } from './problems.ts';
+
+const CHECK_DEADLINE_MS = 1_000;
+
+/** The problem of a server that does not answer within a second; undefined when all do. */
+export type CheckServers = () => Promise<Problem | undefined>;
+
+/** Callers that ask at the same time share one check, so that many waiting requests do not make a busy server busier. */
+export function serverCheck({
+  database,
+  temporal,
+}: Pick<Dependencies, 'database' | 'temporal'>): CheckServers {
+  let running: Promise<Problem | undefined> | undefined;
+  return () => (running ??= check().finally(() => (running = undefined)));
+
+  async function check(): Promise<Problem | undefined> {
+    const failures = await Promise.all([
+      failureOf('PostgreSQL', () => database.run(({ orm }) => orm.execute(sql`select 1`))),
+      failureOf('Temporal', () => temporal.check(CHECK_DEADLINE_MS)),
+    ]);
+    const found = failures.filter((failure) => failure !== undefined);
+    if (found.length === 0) return undefined;
+    const causes = found.map(({ cause }) => String(cause)).join('; ');
+    return new Problem(
+      'unavailable',
+      found.map(({ message }) => message).join(' '),
+      {},
+      { cause: new AggregateError(found, causes) },
+    );
+  }
+}
+
+async function failureOf(name: string, answer: () => Promise<unknown>): Promise<Error | undefined> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`No answer within ${CHECK_DEADLINE_MS} ms.`)),
+    CHECK_DEADLINE_MS,
+  );
+  try {
+    await Promise.race([answer(), late]);
+    return undefined;
+  } catch (cause) {
+    return new Error(`${name} does not answer.`, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}

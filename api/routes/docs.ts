@@ -1,0 +1,63 @@
+/** The API's own description, for programs and in a browser. All of it is served from here: it works offline. */
+import { readFile } from 'node:fs/promises';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { Problem } from '../problems.ts';
+
+const INFO = {
+  title: 'Holdfast',
+  version: '1.0.0',
+  description:
+    'Durable order orchestration. Amounts are whole minor units beside an ISO 4217 currency. Errors are RFC 9457 problem documents; decide by their `code`. Every POST needs an `Idempotency-Key` header and may be sent again with it.',
+};
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>Holdfast API</title>
+    <link rel="stylesheet" href="docs/swagger-ui.css" />
+    <link rel="icon" type="image/png" href="docs/favicon-32x32.png" />
+  </head>
+  <body>
+    <div id="api"></div>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/start.js"></script>
+  </body>
+</html>
+`;
+
+// A file of its own, so that the policy below can forbid scripts inside the page.
+const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });
+`;
+
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+
+/** The only files of Swagger UI that the page needs. */
+const ASSETS: Readonly<Record<string, string>> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'favicon-32x32.png': 'image/png',
+};
+
+/** @param api what is described. */
+export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
+  const app = new OpenAPIHono();
+
+  app.get('/openapi.json', (c) => c.json(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })));
+
+  app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
+
+  app.get('/docs/start.js', (c) => c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
+
+  app.get('/docs/:asset', async (c) => {
+    const asset = c.req.param('asset');
+    const type = ASSETS[asset];
+    if (type === undefined) throw new Problem('not_found', `There is nothing at ${c.req.path}.`);
+    const file = await readFile(new URL(import.meta.resolve(`swagger-ui-dist/${asset}`)));
+    return c.body(file, 200, { 'Content-Type': type, 'Cache-Control': 'public, max-age=3600' });
+  });
+
+  return app;
+}

@@ -1,0 +1,91 @@
+/** Orders: placing, reading and commanding them. */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { findOrder, listEvents, listOrders } from '../../db/orders.ts';
+import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { answerOnce } from '../idempotency.ts';
+import { Problem } from '../problems.ts';
+import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
+import { pageOf } from '../schemas/page.ts';
+import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
+
+export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
+  const { database, paymentWindow } = dependencies;
+  const app = new OpenAPIHono();
+
+  app.openapi(create, (c) => {
+    const json = c.req.valid('json');
+    const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
+    return answerOnce(c, dependencies, call, async (orderId) => {
+      const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow };
+      return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
+    });
+  });
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param');
+    const order = await findOrder(database, id);
+    if (!order) throw unknown(id);
+    return c.json(orderReply(order), 200);
+  });
+
+  app.openapi(list, async (c) => {
+    const { limit, cursor: before, ...filter } = c.req.valid('query');
+    const rows = await listOrders(database, filter, { before, limit: limit + 1 });
+    return c.json(pageOf('orders', rows, { limit, item: orderReply, placeOf: ({ id }) => id }), 200);
+  });
+
+  app.openapi(events, async (c) => {
+    const { id } = c.req.valid('param');
+    const { limit, cursor: after = 0 } = c.req.valid('query');
+    const rows = await listEvents(database, id, { after, limit: limit + 1 });
+    if (rows.length === 0 && !(await findOrder(database, id))) throw unknown(id);
+    return c.json(
+      pageOf('events', rows, { limit, item: eventReply, placeOf: ({ version }) => version }),
+      200,
+    );
+  });
+
+  app.openapi(pay, async (c) => {
+    const param = c.req.valid('param');
+    await refuseBody(c);
+    return answerOnce(c, dependencies, { operation: 'payOrder', request: { param } }, async (commandId) => ({
+      status: 200,
+      body: orderReply(await payOrder(dependencies, param.id, commandId)),
+    }));
+  });
+
+  app.openapi(cancel, (c) => {
+    const param = c.req.valid('param');
+    const json = c.req.valid('json');
+    const call = { operation: 'cancelOrder', request: { param, json } };
+    return answerOnce(c, dependencies, call, async (commandId) => ({
+      status: 200,
+      body: orderReply(await cancelOrder(dependencies, param.id, { commandId, ...json })),
+    }));
+  });
+
+  app.openapi(refund, (c) => {
+    const param = c.req.valid('param');
+    const json = c.req.valid('json');
+    const call = { operation: 'refundOrder', request: { param, json } };
+    return answerOnce(c, dependencies, call, async (commandId) => ({
+      status: 200,
+      body: orderReply(await refundOrder(dependencies, { orderId: param.id, commandId, ...json })),
+    }));
+  });
+
+  return app;
+}
+
+const unknown = (id: string) => new Problem('not_found', `There is no order ${id}.`);
+
+/** A payment says nothing beside its order. The empty object is let through: many clients always send one. */
+async function refuseBody(c: Context): Promise<void> {
+  const body = (await c.req.text()).trim();
+  if (body !== '' && !/^\{\s*\}$/.test(body))
+    throw new Problem('validation_failed', 'This call takes no body.', {
+      errors: [{ field: 'body', message: 'must be empty or {}' }],
+    });
+}

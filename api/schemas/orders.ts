@@ -1,0 +1,129 @@
+import { z } from '@hono/zod-openapi';
+import type { Order, OrderEvent } from '../../db/orders.ts';
+import { PAYMENT_MODES, type OrderLine } from '../../workflows/contract.ts';
+import { RESTING_STAGES, STAGES } from '../../workflows/life.ts';
+import { pageQuery, pageSchema } from './page.ts';
+import { LIMITS, amount, currency, id, instant, party, reason, skuName, whole } from './values.ts';
+
+export const orderParams = z.strictObject({ id });
+
+const line = z.strictObject({ sku: skuName, quantity: whole(1, LIMITS.quantity).openapi({ example: 2 }) });
+
+export const createOrderBody = z
+  .strictObject({
+    buyerId: party,
+    walletId: id,
+    lines: z
+      .array(line)
+      .min(1)
+      .max(LIMITS.lines)
+      .openapi({ description: 'Lines that name the same SKU are added up' }),
+    paymentMode: z.enum(PAYMENT_MODES).default('debit').openapi({
+      description: '`debit`: money is taken on pay. `hold`: it is held now, and captured on pay',
+    }),
+  })
+  .openapi('CreateOrder');
+
+export const cancelBody = z.strictObject({ reason }).openapi('CancelOrder');
+
+export const refundBody = z
+  .strictObject({
+    reason,
+    restock: z.boolean().openapi({ example: true, description: 'Whether the units go back on hand' }),
+  })
+  .openapi('RefundOrder');
+
+export const ordersQuery = pageQuery('orders', id).extend({
+  stage: z.enum(STAGES).optional(),
+  buyerId: party.optional(),
+});
+
+export const eventsQuery = pageQuery('events', z.coerce.number().int().min(1));
+
+const stage = z.enum(RESTING_STAGES);
+
+export const orderSchema = z
+  .object({
+    id,
+    buyerId: party,
+    walletId: id,
+    stage,
+    paymentMode: z.enum(PAYMENT_MODES),
+    lines: z.array(
+      z.object({
+        sku: skuName,
+        quantity: z.int().openapi({ example: 2 }),
+        unitPrice: amount.nullable().openapi({ description: 'Null in an order that was never priced' }),
+      }),
+    ),
+    total: z
+      .object({ amount: amount.openapi({ example: 2500 }), currency })
+      .nullable()
+      .openapi({ description: 'Null in an order that was never priced' }),
+    paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
+    createdAt: instant,
+    updatedAt: instant,
+    version: z.int().openapi({ example: 1, description: 'Counts the stages that were recorded' }),
+    reason: z.string().optional().openapi({ description: 'Why the order is in this stage' }),
+  })
+  .openapi('Order');
+
+export const orderPage = pageSchema(orderSchema, 'OrderPage');
+
+const eventSchema = z
+  .object({
+    version: z.int().openapi({ example: 1 }),
+    from: stage.nullable(),
+    stage,
+    reason: z.string().optional(),
+    commandId: id.optional().openapi({ description: 'The command that caused it, unless time did' }),
+    at: instant,
+  })
+  .openapi('OrderEvent');
+
+export const eventPage = pageSchema(eventSchema, 'OrderEventPage');
+
+/** One line for each SKU, in SKU order, which is how steps lock them. */
+export function summedLines(lines: readonly OrderLine[]): OrderLine[] {
+  const quantities = new Map<string, number>();
+  for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
+  return [...quantities].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sku, quantity]) => ({ sku, quantity }));
+}
+
+/** An order as callers see it. */
+export function orderReply(order: Order): z.output<typeof orderSchema> {
+  const { id: orderId, buyerId, walletId, stage: at, paymentMode, lines, total, version } = order;
+  return {
+    id: orderId,
+    buyerId,
+    walletId,
+    stage: at,
+    paymentMode,
+    lines,
+    total: total === null || order.currency === null ? null : { amount: total, currency: order.currency },
+    paymentDeadline: order.paymentDeadline.toISOString(),
+    createdAt: order.createdAt.toISOString(),
+    updatedAt: order.updatedAt.toISOString(),
+    version,
+    ...(order.reason !== null && { reason: order.reason }),
+  };
+}
+
+/** An order's event as callers see it. */
+export function eventReply({
+  version,
+  fromStage,
+  stage: to,
+  reason: why,
+  commandId,
+  at,
+}: OrderEvent): z.output<typeof eventSchema> {
+  return {
+    version,
+    from: fromStage,
+    stage: to,
+    ...(why !== null && { reason: why }),
+    ...(commandId !== null && { commandId }),
+    at: at.toISOString(),
+  };
+}

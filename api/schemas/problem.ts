@@ -1,0 +1,73 @@
+/** How problems look in the OpenAPI document. */
+import { z, type RouteConfig } from '@hono/zod-openapi';
+import { PROBLEM_JSON, PROBLEMS, Problem, type ProblemCode } from '../problems.ts';
+
+const remedies = Object.entries(PROBLEMS).map(
+  ([code, { status, remedy }]) => `- \`${code}\` (${status}): ${remedy}`,
+);
+
+const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().openapi({ description: 'What happened this time, for people.' }),
+    code: z.enum(Object.keys(PROBLEMS)).openapi({
+      description: `What to decide by. The list is closed:\n${remedies.join('\n')}`,
+    }),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .openapi({ description: 'What is wrong with the request, by field.' }),
+    orderId: z.string().optional().openapi({ description: 'The order that was recorded as rejected.' }),
+  })
+  .openapi('Problem', { description: 'A problem document, RFC 9457.' });
+
+/** Problems that every call under /v1 may have. */
+const ALWAYS = ['unavailable', 'internal_error'] as const;
+/** Problems of a call that takes a body. */
+export const BODY_PROBLEMS = [
+  'validation_failed',
+  'malformed_body',
+  'body_too_large',
+  'unsupported_media_type',
+] as const;
+/** Problems of a call that needs an Idempotency-Key. */
+const KEY_PROBLEMS = [
+  ...BODY_PROBLEMS,
+  'idempotency_key_missing',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'idempotency_in_progress',
+] as const;
+
+/** A route's problem responses: one for each status, with an example for each code. */
+export function problemResponses(...codes: readonly ProblemCode[]): RouteConfig['responses'] {
+  const byStatus = Map.groupBy([...codes, ...ALWAYS], (code) => PROBLEMS[code].status);
+  return Object.fromEntries([...byStatus].map(([status, some]) => [status, response(some)]));
+}
+
+/** All responses of a call that needs an Idempotency-Key: its success, and its problems. */
+export function keyedResponses(
+  success: RouteConfig['responses'],
+  ...codes: readonly ProblemCode[]
+): RouteConfig['responses'] {
+  return { ...success, ...problemResponses(...KEY_PROBLEMS, ...codes) };
+}
+
+function response(codes: readonly ProblemCode[]): RouteConfig['responses'][string] {
+  const problems = codes.map((code) => new Problem(code, PROBLEMS[code].remedy));
+  const retryAfter = problems.some(({ kind }) => kind.retryAfter !== undefined);
+  return {
+    description: problems.map(({ code, kind }) => `\`${code}\`: ${kind.title}.`).join('\n\n'),
+    ...(retryAfter && {
+      headers: { 'Retry-After': { description: 'Seconds to wait', schema: { type: 'integer' as const } } },
+    }),
+    content: {
+      [PROBLEM_JSON]: {
+        schema: problemSchema,
+        examples: Object.fromEntries(problems.map(({ code, document }) => [code, { value: document }])),
+      },
+    },
+  };
+}

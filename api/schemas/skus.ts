@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+import type { Sku } from '../../db/catalogue.ts';
+import { LIMITS, currency, amount, money, skuName, title, units, whole } from './values.ts';
+
+export const skuParams = z.strictObject({ sku: skuName });
+
+export const putSkuBody = z
+  .strictObject({
+    name: title,
+    price: money,
+    onHand: whole(0, LIMITS.onHand).openapi({ example: 40, description: 'Units that exist' }),
+  })
+  .openapi('PutSku');
+
+export const restockBody = z
+  .strictObject({
+    quantity: whole(1, LIMITS.restock).openapi({ example: 12, description: 'Units that came in' }),
+  })
+  .openapi('Restock');
+
+export const skuSchema = z
+  .object({
+    sku: skuName,
+    name: z.string(),
+    price: z.object({ amount, currency }),
+    onHand: units.openapi({ description: 'Units that exist' }),
+    reserved: units.openapi({ example: 3, description: 'Units promised to open orders' }),
+    available: units.openapi({ example: 37, description: '`onHand - reserved`' }),
+  })
+  .openapi('Sku');
+
+/** A SKU as callers see it. */
+export function skuReply({
+  sku,
+  name,
+  price,
+  currency: priced,
+  onHand,
+  reserved,
+}: Sku): z.output<typeof skuSchema> {
+  return {
+    sku,
+    name,
+    price: { amount: price, currency: priced },
+    onHand,
+    reserved,
+    available: onHand - reserved,
+  };
+}

@@ -1,0 +1,103 @@
+/** Idempotency keys: who works on a request, and what it was answered for ever after. */
+import { and, eq } from 'drizzle-orm';
+import type { Database } from './connection.ts';
+import { idempotencyKey } from './schema.ts';
+
+/** A call that a caller may repeat. */
+export interface KeyedCall {
+  /** The operation's id in the OpenAPI document. */
+  operation: string;
+  key: string;
+  /** SHA-256 of what was asked for. */
+  fingerprint: string;
+}
+
+/** The HTTP status and JSON body of a final answer. */
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+export type Claim =
+  /** The caller of this function is to do the work, under this id, which is the same at every retry. */
+  | { state: 'claimed'; commandId: string }
+  | { state: 'answered'; commandId: string; answer: Answer }
+  /** Another request does the work just now. */
+  | { state: 'in_progress' }
+  /** The key was used for something else. */
+  | { state: 'reused' };
+
+/**
+ * How long a claim keeps a retry out: as long as a caller waits at most to hear that a server is away. Longer, and the
+ * retry after a crash waits for nobody; shorter, and two do the same work at once, which is only wasteful: all of it is
+ * idempotent by the command's id. It is the database's clock that counts, as no business rule depends on it.
+ */
+const LEASE_SECONDS = 5;
+
+/** Claims the work on a call, under `newCommandId` if nobody has worked on it before. */
+export async function claimKey(
+  database: Database,
+  { operation, key, fingerprint }: KeyedCall,
+  newCommandId: string,
+): Promise<Claim> {
+  const [claimed] = await database.run(
+    ({ sql }) => sql<{ commandId: string }[]>`
+      -- Is this call new, or left behind by a request that died? Of several that ask at once, one gets the row.
+      insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
+      values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${LEASE_SECONDS} * interval '1 second')
+      on conflict (operation, key) do update
+        set claimed_until = excluded.claimed_until
+        where kept.fingerprint = excluded.fingerprint
+          and kept.response_status is null
+          and kept.claimed_until <= now()
+      returning command_id as "commandId"
+    `,
+  );
+  if (claimed) return { state: 'claimed', commandId: claimed.commandId };
+
+  const kept = await findKey(database, { operation, key });
+  if (kept.fingerprint !== fingerprint) return { state: 'reused' };
+  if (kept.responseStatus === null) return { state: 'in_progress' };
+  const answer = { status: kept.responseStatus, body: kept.responseBody };
+  return { state: 'answered', commandId: kept.commandId, answer };
+}
+
+/** Keeps a call's answer and returns it, or the one that was kept before: the first is given for ever. */
+export async function keepAnswer(
+  database: Database,
+  { operation, key }: KeyedCall,
+  { status, body }: Answer,
+): Promise<Answer> {
+  const kept = await database.run(
+    ({ sql }) => sql`
+      -- Two may have worked on one call, when the first was taken for dead.
+      update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::text::json
+      where operation = ${operation} and key = ${key} and response_status is null
+    `,
+  );
+  if (kept.count === 1) return { status, body };
+  const first = await findKey(database, { operation, key });
+  return { status: first.responseStatus ?? status, body: first.responseBody ?? body };
+}
+
+/** Lets the next retry take over at once. */
+export async function releaseKey(database: Database, { operation, key }: KeyedCall): Promise<void> {
+  await database.run(
+    ({ sql }) => sql`
+      update idempotency_key set claimed_until = now()
+      where operation = ${operation} and key = ${key} and response_status is null
+    `,
+  );
+}
+
+async function findKey(database: Database, { operation, key }: Pick<KeyedCall, 'operation' | 'key'>) {
+  const [kept] = await database.run(({ orm }) =>
+    orm
+      .select()
+      .from(idempotencyKey)
+      .where(and(eq(idempotencyKey.operation, operation), eq(idempotencyKey.key, key))),
+  );
+  if (!kept)
+    throw new Error(`Idempotency key ${key} of ${operation} was deleted, which nothing is meant to do.`);
+  return kept;
+}

@@ -1,0 +1,103 @@
+/** Orders as they are recorded: what the API reads. Only the steps in steps/ write them. */
+import { and, asc, desc, eq, gt, lt, sql as expression } from 'drizzle-orm';
+import type { Stage } from '../workflows/life.ts';
+import type { Database } from './connection.ts';
+import { orderEvent, orderLine, orders } from './schema.ts';
+
+type OrderRow = typeof orders.$inferSelect;
+type LineRow = typeof orderLine.$inferSelect;
+
+export interface Order extends OrderRow {
+  /** In SKU order. */
+  lines: Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'>[];
+}
+
+export type OrderEvent = Omit<typeof orderEvent.$inferSelect, 'orderId' | 'previousVersion'>;
+
+export interface OrderFilter {
+  /** Passing stages are never recorded, so they match nothing. */
+  stage?: Stage | undefined;
+  buyerId?: string | undefined;
+}
+
+/** The order with that id and its lines, in one query; undefined when it was never recorded. */
+export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ order: orders, line: orderLine })
+      .from(orders)
+      .leftJoin(orderLine, eq(orderLine.orderId, orders.id))
+      .where(eq(orders.id, id))
+      .orderBy(asc(orderLine.sku)),
+  );
+  const [order] = withLines(rows);
+  return order;
+}
+
+/** Orders and their lines, newest first (ids sort by time), from the one before `before` on. */
+export async function listOrders(
+  database: Database,
+  { stage, buyerId }: OrderFilter,
+  { before, limit }: { before: string | undefined; limit: number },
+): Promise<Order[]> {
+  const rows = await database.run(({ orm }) => {
+    const page = orm
+      .select()
+      .from(orders)
+      .where(
+        and(
+          stage === undefined ? undefined : eq(expression`${orders.stage}`, stage),
+          buyerId === undefined ? undefined : eq(orders.buyerId, buyerId),
+          before === undefined ? undefined : lt(orders.id, before),
+        ),
+      )
+      .orderBy(desc(orders.id))
+      .limit(limit)
+      .as('page');
+    return orm
+      .select()
+      .from(page)
+      .leftJoin(orderLine, eq(orderLine.orderId, page.id))
+      .orderBy(desc(page.id), asc(orderLine.sku));
+  });
+  return withLines(rows.map((row) => ({ order: row.page, line: row.order_line })));
+}
+
+function withLines(rows: readonly { order: OrderRow; line: LineRow | null }[]): Order[] {
+  const found = new Map<string, Order>();
+  for (const { order, line } of rows) {
+    const known = found.get(order.id) ?? { ...order, lines: [] };
+    if (line) known.lines.push({ sku: line.sku, quantity: line.quantity, unitPrice: line.unitPrice });
+    found.set(order.id, known);
+  }
+  return [...found.values()];
+}
+
+/** An order's recorded events, oldest first, from the one after version `after` on. */
+export async function listEvents(
+  database: Database,
+  orderId: string,
+  { after, limit }: { after: number; limit: number },
+): Promise<OrderEvent[]> {
+  const { version, fromStage, stage, reason, commandId, at } = orderEvent;
+  return database.run(({ orm }) =>
+    orm
+      .select({ version, fromStage, stage, reason, commandId, at })
+      .from(orderEvent)
+      .where(and(eq(orderEvent.orderId, orderId), gt(version, after)))
+      .orderBy(asc(version))
+      .limit(limit),
+  );
+}
+
+/** Whether this command moved the order: tells a caller's repeated command from another one that came too late. */
+export async function isRecorded(database: Database, orderId: string, commandId: string): Promise<boolean> {
+  const found = await database.run(({ orm }) =>
+    orm
+      .select({ version: orderEvent.version })
+      .from(orderEvent)
+      .where(and(eq(orderEvent.orderId, orderId), eq(orderEvent.commandId, commandId)))
+      .limit(1),
+  );
+  return found.length > 0;
+}
