@@ -3,7 +3,8 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { isAlive, localFolder, type LocalSystem, type ServerName } from './support/local-system.ts';
+import type { ServerName } from '../dev/servers.ts';
+import { isAlive, localFolder, type LocalSystem } from './support/local-system.ts';
 import { expectStatus, idOf, type Answer } from './support/shop.ts';
 import { until } from './support/until.ts';
 
@@ -33,7 +34,7 @@ describe('a system whose processes are killed with -9, one after the other', asy
     const system = await folder.start();
     const { shop } = system;
     const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);
-    const victims: ServerName[] = ['worker', 'API', 'PostgreSQL', 'Temporal'];
+    const victims: ServerName[] = ['Worker', 'API', 'PostgreSQL', 'Temporal'];
     for (const victim of victims) {
       const waiting = await Promise.all([1, 2, 3].map(() => shop.placed(wallet, sku)));
       const killing = kill(system, victim);

@@ -12,8 +12,6 @@ import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-export type ServerName = 'PostgreSQL' | 'Temporal' | 'worker' | 'API';
-
 const runningFile = z.object({
   servers: z.array(z.object({ name: z.string(), pid: z.number() })),
   system: z.object({ api: z.string() }).optional(),
