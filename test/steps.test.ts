@@ -1,16 +1,12 @@
-/** Each step on real PostgreSQL: run again, run twice at once, run late, and against the other steps. */
+/** Each step, as the activity that a worker runs, on real PostgreSQL: run again, run twice at once, run late, and against the other steps. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { abandon } from '../db/steps/abandon.ts';
-import { pay } from '../db/steps/pay.ts';
-import { refund } from '../db/steps/refund.ts';
-import { release } from '../db/steps/release.ts';
-import { reserve } from '../db/steps/reserve.ts';
-import type { PlacedOrder } from '../db/steps/step.ts';
+import { createActivities, type PlacedOrder } from '../activities/index.ts';
 import { expectRulesHold, freshDatabase } from './support/database.ts';
 import { AT, anOrder, payment, refundOf, releaseTo } from './support/step-requests.ts';
 import { fundedWallet, stockedSku, topUp } from './support/stock.ts';
 
 const { database, sql } = await freshDatabase();
+const { reserve, abandon, pay, release, refund } = createActivities(database);
 
 afterEach(() => expectRulesHold(sql));
 
@@ -39,14 +35,14 @@ async function stageOf({ orderId }: PlacedOrder) {
 async function reserved(paymentMode: 'debit' | 'hold' = 'debit', funds = 2_000) {
   const [sku, walletId] = await Promise.all([stockedSku(sql, { onHand: 10 }), fundedWallet(sql, { funds })]);
   const order = anOrder({ walletId, paymentMode, lines: [{ sku, quantity: 3 }] });
-  expect(await reserve(database, order)).toEqual({ stage: 'awaiting_payment', reason: null });
+  expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null });
   return { sku, walletId, order, orderId: order.orderId };
 }
 
 describe('reserve', () => {
   test('twice in a row reserves once', async () => {
     const { sku, order } = await reserved();
-    expect(await reserve(database, order)).toEqual({ stage: 'awaiting_payment', reason: null });
+    expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null });
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
 
@@ -56,7 +52,7 @@ describe('reserve', () => {
       fundedWallet(sql, { funds: 0 }),
     ]);
     const order = anOrder({ walletId, lines: [{ sku, quantity: 3 }] });
-    const results = await Promise.all(Array.from({ length: 10 }, () => reserve(database, order)));
+    const results = await Promise.all(Array.from({ length: 10 }, () => reserve(order)));
     expect(new Set(results.map(({ stage }) => stage))).toEqual(new Set(['awaiting_payment']));
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
@@ -67,7 +63,7 @@ describe('reserve', () => {
       fundedWallet(sql, { funds: 0 }),
     ]);
     const line = { sku, quantity: 5 };
-    expect(await reserve(database, anOrder({ walletId, lines: [line, line] }))).toMatchObject({
+    expect(await reserve(anOrder({ walletId, lines: [line, line] }))).toMatchObject({
       stage: 'awaiting_payment',
     });
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 10 });
@@ -85,7 +81,7 @@ describe('reserve', () => {
     ]);
     const walletId = await fundedWallet(sql, { funds: 0 });
     const order = anOrder({ walletId, lines: [plenty, scarce].map((sku) => ({ sku, quantity: 2 })) });
-    expect(await reserve(database, order)).toEqual({ stage: 'rejected', reason: 'out_of_stock' });
+    expect(await reserve(order)).toEqual({ stage: 'rejected', reason: 'out_of_stock' });
     expect(await stock(plenty)).toEqual({ onHand: 10, reserved: 0 });
   });
 
@@ -96,10 +92,10 @@ describe('reserve', () => {
     ]);
     const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }] });
     const refused = { stage: 'rejected', reason: 'out_of_stock' };
-    expect(await reserve(database, order)).toEqual(refused);
+    expect(await reserve(order)).toEqual(refused);
     await sql`with more as (update sku set on_hand = 5 where sku = ${sku})
       insert into stock_movement (id, sku, kind, quantity) values (gen_random_uuid(), ${sku}, 'restock', 4)`;
-    expect(await reserve(database, order)).toEqual(refused);
+    expect(await reserve(order)).toEqual(refused);
   });
 
   test('an unknown SKU, an unknown wallet, another currency and a hold without funds are each rejected for that', async () => {
@@ -108,7 +104,7 @@ describe('reserve', () => {
       stockedSku(sql, { onHand: 10, currency: 'USD' }),
     ]);
     const walletId = await fundedWallet(sql, { funds: 499 });
-    const reasonFor = async (order: PlacedOrder) => (await reserve(database, order)).reason;
+    const reasonFor = async (order: PlacedOrder) => (await reserve(order)).reason;
     const lines = [{ sku: euros, quantity: 1 }];
     const unknownWallet = '018f0000-0000-7000-8000-000000000000';
     expect(await reasonFor(anOrder({ walletId, lines: [...lines, { sku: 'none', quantity: 1 }] }))).toBe(
@@ -128,7 +124,7 @@ describe('reserve', () => {
       fundedWallet(sql, { funds: 0 }),
     ]);
     const orders = Array.from({ length: 40 }, () => anOrder({ walletId, lines: [{ sku, quantity: 1 }] }));
-    const results = await Promise.all(orders.map((order) => reserve(database, order)));
+    const results = await Promise.all(orders.map((order) => reserve(order)));
     expect(results.filter(({ stage }) => stage === 'awaiting_payment')).toHaveLength(10);
     expect(results.filter(({ reason }) => reason === 'out_of_stock')).toHaveLength(30);
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 10 });
@@ -143,11 +139,11 @@ describe('reserve', () => {
     const orders = Array.from({ length: 60 }, (_, index) =>
       anOrder({ walletId, paymentMode: 'hold', lines: index % 2 ? lines : lines.toReversed() }),
     );
-    const results = await Promise.all(orders.map((order) => reserve(database, order)));
+    const results = await Promise.all(orders.map((order) => reserve(order)));
     expect(new Set(results.map(({ stage }) => stage))).toEqual(new Set(['awaiting_payment']));
     const ends = await Promise.all(
       orders.map(({ orderId }, index) =>
-        index % 3 ? pay(database, payment(orderId)) : release(database, releaseTo(orderId, 'expired')),
+        index % 3 ? pay(payment(orderId)) : release(releaseTo(orderId, 'expired')),
       ),
     );
     expect(ends.filter(({ stage }) => stage === 'paid')).toHaveLength(40);
@@ -162,10 +158,11 @@ describe('abandon', () => {
     ]);
     const order = anOrder({ walletId, lines: [{ sku, quantity: 3 }] });
     const cancelled = { stage: 'cancelled', reason: 'changed my mind' };
-    expect(
-      await both(() => abandon(database, { ...order, reason: 'changed my mind', commandId: null })),
-    ).toEqual([cancelled, cancelled]);
-    expect(await reserve(database, order)).toEqual(cancelled);
+    expect(await both(() => abandon({ ...order, reason: 'changed my mind', commandId: null }))).toEqual([
+      cancelled,
+      cancelled,
+    ]);
+    expect(await reserve(order)).toEqual(cancelled);
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 0 });
     expect(await stageOf(order)).toBe('cancelled');
   });
@@ -178,8 +175,8 @@ describe('abandon', () => {
     for (let round = 0; round < 25; round += 1) {
       const order = anOrder({ walletId, lines: [{ sku, quantity: 3 }] });
       const results = await Promise.all([
-        reserve(database, order),
-        abandon(database, { ...order, reason: 'test', commandId: null }),
+        reserve(order),
+        abandon({ ...order, reason: 'test', commandId: null }),
       ]);
       expect(results[0]).toEqual(results[1]);
       expect(await stageOf(order)).toBe(results[0].stage);
@@ -192,15 +189,15 @@ describe('pay', () => {
     const { sku, walletId, orderId } = await reserved();
     const request = payment(orderId);
     const paid = { stage: 'paid', reason: null };
-    expect(await both(() => pay(database, request))).toEqual([paid, paid]);
-    expect(await pay(database, request)).toEqual(paid);
+    expect(await both(() => pay(request))).toEqual([paid, paid]);
+    expect(await pay(request)).toEqual(paid);
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
   test('in hold mode captures what was held', async () => {
     const { walletId, orderId } = await reserved('hold');
-    expect(await pay(database, payment(orderId))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
@@ -208,19 +205,16 @@ describe('pay', () => {
     const { walletId, orderId } = await reserved('debit', 1_499);
     const first = payment(orderId, 1);
     const refused = { stage: 'awaiting_payment', reason: 'insufficient_funds' };
-    expect(await both(() => pay(database, first))).toEqual([refused, refused]);
+    expect(await both(() => pay(first))).toEqual([refused, refused]);
     await topUp(sql, walletId, 1);
-    expect(await pay(database, first)).toEqual(refused);
-    expect(await pay(database, payment(orderId, 2))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(first)).toEqual(refused);
+    expect(await pay(payment(orderId, 2))).toEqual({ stage: 'paid', reason: null });
     expect(await balance(walletId)).toEqual({ posted: 0, held: 0 });
   });
 
   test('two attempts at once debit once', async () => {
     const { walletId, orderId } = await reserved('debit', 10_000);
-    const results = await Promise.all([
-      pay(database, payment(orderId, 1)),
-      pay(database, payment(orderId, 2)),
-    ]);
+    const results = await Promise.all([pay(payment(orderId, 1)), pay(payment(orderId, 2))]);
     expect(new Set(results.map(({ reason }) => reason))).toEqual(new Set([null, 'order_not_payable']));
     expect(await balance(walletId)).toEqual({ posted: 8_500, held: 0 });
   });
@@ -231,8 +225,8 @@ describe('pay', () => {
       fundedWallet(sql, { funds: 75 }),
     ]);
     const orders = Array.from({ length: 20 }, () => anOrder({ walletId, lines: [{ sku, quantity: 1 }] }));
-    await Promise.all(orders.map((order) => reserve(database, order)));
-    const results = await Promise.all(orders.map(({ orderId }) => pay(database, payment(orderId))));
+    await Promise.all(orders.map((order) => reserve(order)));
+    const results = await Promise.all(orders.map(({ orderId }) => pay(payment(orderId))));
     expect(results.filter(({ stage }) => stage === 'paid')).toHaveLength(7);
     expect(await balance(walletId)).toEqual({ posted: 5, held: 0 });
   });
@@ -241,14 +235,12 @@ describe('pay', () => {
     const { walletId } = await reserved('hold', 2_000);
     const sku = await stockedSku(sql, { onHand: 1, price: 501 });
     const order = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
-    await reserve(database, order);
-    expect(await pay(database, payment(order.orderId))).toMatchObject({ reason: 'insufficient_funds' });
+    await reserve(order);
+    expect(await pay(payment(order.orderId))).toMatchObject({ reason: 'insufficient_funds' });
   });
 
   test('of an order that does not exist fails', async () => {
-    await expect(pay(database, payment('018f0000-0000-7000-8000-000000000000'))).rejects.toThrow(
-      'not in the database',
-    );
+    await expect(pay(payment('018f0000-0000-7000-8000-000000000000'))).rejects.toThrow('not in the database');
   });
 });
 
@@ -257,16 +249,16 @@ describe('release', () => {
     const { sku, walletId, orderId } = await reserved('hold');
     const request = releaseTo(orderId, 'cancelled');
     const cancelled = { stage: 'cancelled', reason: 'test' };
-    expect(await both(() => release(database, request))).toEqual([cancelled, cancelled]);
-    expect(await release(database, request)).toEqual(cancelled);
+    expect(await both(() => release(request))).toEqual([cancelled, cancelled]);
+    expect(await release(request)).toEqual(cancelled);
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 0 });
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 
   test('of a paid order gives nothing back and says that it is paid', async () => {
     const { sku, orderId } = await reserved();
-    await pay(database, payment(orderId));
-    expect(await release(database, releaseTo(orderId, 'expired'))).toEqual({ stage: 'paid', reason: null });
+    await pay(payment(orderId));
+    expect(await release(releaseTo(orderId, 'expired'))).toEqual({ stage: 'paid', reason: null });
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
@@ -274,8 +266,8 @@ describe('release', () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, order, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
       const [paying, releasing] = await Promise.all([
-        pay(database, payment(orderId)),
-        release(database, releaseTo(orderId, 'expired')),
+        pay(payment(orderId)),
+        release(releaseTo(orderId, 'expired')),
       ]);
       const stage = await stageOf(order);
       expect([paying.stage, releasing.stage]).toEqual([stage, stage]);
@@ -285,8 +277,8 @@ describe('release', () => {
 
   test('a payment that comes after it is refused', async () => {
     const { walletId, orderId } = await reserved();
-    await release(database, releaseTo(orderId, 'expired'));
-    expect(await pay(database, payment(orderId))).toEqual({ stage: 'expired', reason: 'order_not_payable' });
+    await release(releaseTo(orderId, 'expired'));
+    expect(await pay(payment(orderId))).toEqual({ stage: 'expired', reason: 'order_not_payable' });
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 });
@@ -294,30 +286,30 @@ describe('release', () => {
 describe('refund', () => {
   test('twice in a row and twice at once gives the money back once', async () => {
     const { sku, walletId, orderId } = await reserved();
-    await pay(database, payment(orderId));
+    await pay(payment(orderId));
     const request = refundOf(orderId, false);
     const refunded = { stage: 'refunded', reason: 'test' };
-    expect(await both(() => refund(database, request))).toEqual([refunded, refunded]);
-    expect(await refund(database, request)).toEqual(refunded);
+    expect(await both(() => refund(request))).toEqual([refunded, refunded]);
+    expect(await refund(request)).toEqual(refunded);
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
   test('with restock puts the units back on hand once', async () => {
     const { sku, orderId } = await reserved('hold');
-    await pay(database, payment(orderId));
-    await both(() => refund(database, refundOf(orderId, true)));
+    await pay(payment(orderId));
+    await both(() => refund(refundOf(orderId, true)));
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 0 });
   });
 
   test('of an order that is not paid does nothing, and does not stand in the way of a later one', async () => {
     const { orderId } = await reserved();
-    expect(await refund(database, refundOf(orderId, false))).toEqual({
+    expect(await refund(refundOf(orderId, false))).toEqual({
       stage: 'awaiting_payment',
       reason: 'order_not_refundable',
     });
-    await pay(database, payment(orderId));
-    expect(await refund(database, refundOf(orderId, false))).toEqual({ stage: 'refunded', reason: 'test' });
+    await pay(payment(orderId));
+    expect(await refund(refundOf(orderId, false))).toEqual({ stage: 'refunded', reason: 'test' });
   });
 });
 
@@ -325,8 +317,8 @@ test('an order\u2019s events carry the workflow\u2019s times, gapless versions a
   const { orderId } = await reserved();
   const paying = payment(orderId);
   const refunding = refundOf(orderId, true);
-  await pay(database, paying);
-  await refund(database, refunding);
+  await pay(paying);
+  await refund(refunding);
   const events = await sql`
     select version, from_stage as "from", stage, reason, command_id as command, at
     from order_event where order_id = ${orderId} order by version

@@ -27,12 +27,14 @@ export interface SystemOptions {
   paymentWindow?: number;
   /** For the worker; the API has the database itself. To put something between the two. */
   workerDatabaseUrl?: (databaseUrl: string) => string;
+  workerConnections?: number;
 }
 
 /** Call at the top of a file; everything ends with it. */
 export async function startSystem({
   paymentWindow = 900_000,
   workerDatabaseUrl,
+  workerConnections = 40,
 }: SystemOptions = {}): Promise<TestSystem> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const testDatabase = await freshDatabase();
@@ -42,7 +44,7 @@ export async function startSystem({
 
   const native = await NativeConnection.connect({ address });
   const workerDatabase = openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
-    connections: 40,
+    connections: workerConnections,
     name: 'test worker',
   });
   let running: { worker: Worker; ended: Promise<void> } | null = null;

@@ -1,0 +1,51 @@
+/** `npm run demo`: plays one order of each ending against the running system, with a short window to pay. */
+import { localSettings } from '../settings.ts';
+import { apiClient } from './api-client.ts';
+import { dataFolder } from './data-folder.ts';
+import { NEEDED, SCENES } from './demo-scenes.ts';
+import { openShop } from './demo-shop.ts';
+import { startApiAnywhere } from './node-server.ts';
+import { runCommand } from './run-command.ts';
+import { findRunningSystem } from './running.ts';
+import { say, step } from './steps.ts';
+import { UserError } from './user-error.ts';
+
+const PAYMENT_WINDOW = '5s';
+
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+
+await runCommand(async () => {
+  const { signal } = stopping;
+  const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
+  const system = findRunningSystem(folder.path);
+  if (system === undefined) {
+    throw new UserError(
+      'Nothing runs here to play with: run `npm start` in another terminal, and wait until it is ready.',
+    );
+  }
+  // The window belongs to the API, so an API of its own with a short one plays beside the running one.
+  const { server, address } = await step(`API with a payment window of ${PAYMENT_WINDOW}`, () =>
+    startApiAnywhere({
+      env: { ...process.env, ...system.settings, PAYMENT_WINDOW, LOG_LEVEL: 'info' },
+      logFile: folder.logFile('demo-api'),
+      signal,
+    }),
+  );
+  try {
+    const shop = openShop(apiClient(address), linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
+    for (const line of NEEDED) await shop.stockUp(line);
+    for (const [index, { title, play }] of SCENES.entries()) {
+      if (signal.aborted) return;
+      say(`\n${index + 1}. ${title}`);
+      await play(shop);
+    }
+    say('\nAll of it, and what each order waited for, can be read in the Web UI by the links above.');
+  } finally {
+    await server.stop();
+  }
+});
+
+function linkTo(webUi = "Temporal's Web UI", namespace = 'default'): (orderId: string) => string {
+  return (orderId) => `${webUi}/namespaces/${namespace}/workflows/order-${orderId}`;
+}

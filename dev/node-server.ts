@@ -1,0 +1,70 @@
+/** Starts the worker and the API, which are Node scripts of this project. */
+import { ROOT } from './data-folder.ts';
+import { followLog, parseLogLine } from './log-lines.ts';
+import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';
+
+const READY_DEADLINE_MS = 60_000;
+/** More than the worker gives running steps by default (SHUTDOWN_GRACE), so that it ends by itself. */
+const SHUTDOWN = { signal: 'SIGTERM', graceMs: 15_000 } as const;
+const PROBE_DEADLINE_MS = 2_000;
+
+export interface NodeServerOptions extends StartOptions {
+  env: NodeJS.ProcessEnv;
+}
+
+/** Resolves when it takes orders' tasks. */
+export function startWorker(options: NodeServerOptions): Promise<ServerProcess> {
+  return startScript('worker/main.ts', 'The worker', options, (lines) =>
+    lines.some((line) => parseLogLine(line)?.['msg'] === 'worker ready'),
+  );
+}
+
+/** Resolves when it serves requests at `address`. */
+export function startApi(options: NodeServerOptions & { address: string }): Promise<ServerProcess> {
+  return startScript('api/main.ts', 'The API', options, () => answersOk(`${options.address}/readyz`));
+}
+
+/** Starts an API on a port of its own choice, and says which. */
+export async function startApiAnywhere(
+  options: NodeServerOptions,
+): Promise<{ server: ServerProcess; address: string }> {
+  let address: string | undefined;
+  const env = { ...options.env, HOST: '127.0.0.1', PORT: '0' };
+  const server = await startScript('api/main.ts', 'The API', { ...options, env }, async (lines) => {
+    const listening = lines.map(parseLogLine).find((entry) => entry?.['msg'] === 'listening');
+    if (listening !== undefined) address = `http://127.0.0.1:${String(listening['port'])}`;
+    return address !== undefined && (await answersOk(`${address}/readyz`));
+  });
+  if (address === undefined) throw new Error('An API that is ready has an address.');
+  return { server, address };
+}
+
+/** @param isReady told the lines that came since it was last asked. */
+function startScript(
+  script: string,
+  name: string,
+  options: NodeServerOptions,
+  isReady: (newLines: readonly string[]) => boolean | Promise<boolean>,
+): Promise<ServerProcess> {
+  let newLines: (() => string[]) | undefined;
+  return startServer({
+    ...options,
+    name,
+    command: process.execPath,
+    args: [script],
+    cwd: ROOT,
+    isReady: (_process, logFrom) => isReady((newLines ??= followLog(options.logFile, logFrom))()),
+    deadlineMs: READY_DEADLINE_MS,
+    shutdown: [SHUTDOWN],
+  });
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(PROBE_DEADLINE_MS) });
+    await answer.bytes();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}

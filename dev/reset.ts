@@ -1,0 +1,47 @@
+/** `npm run reset`: forgets the local databases and logs, after asking. The fetched temporal command stays. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { localSettings } from '../settings.ts';
+import { dataFolder, type DataFolder } from './data-folder.ts';
+import { runCommand } from './run-command.ts';
+import { claimFolder } from './running.ts';
+import { say } from './steps.ts';
+import { UserError } from './user-error.ts';
+
+await runCommand(async () => {
+  const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
+  const doomed = [folder.postgres, folder.temporal, folder.logs].filter((path) => existsSync(path));
+  if (doomed.length === 0) return say('There is no local data.');
+  // Claimed before the question, so that nothing can start on the data while it is open.
+  const claim = await claimFolder(folder.path, say);
+  try {
+    if (!(await isConfirmed(folder))) return say('Nothing was changed.');
+    for (const path of doomed) await rm(path, { recursive: true, force: true });
+    say('Forgotten. `npm start` begins anew.');
+  } finally {
+    claim.release();
+  }
+});
+
+async function isConfirmed(folder: DataFolder): Promise<boolean> {
+  if (process.argv.includes('--yes')) return true;
+  if (!process.stdin.isTTY) {
+    throw new UserError(
+      'This deletes data, and there is nobody to ask. If that is meant: npm run reset -- --yes',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const interrupted = new AbortController();
+  terminal.on('SIGINT', () => interrupted.abort());
+  try {
+    const question = `Delete every local order, wallet and log in ${folder.shown(folder.path)}? [y/N] `;
+    const answer = await terminal.question(question, { signal: interrupted.signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch {
+    say('');
+    return false;
+  } finally {
+    terminal.close();
+  }
+}
