@@ -16,11 +16,11 @@ export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseReq
 
 /** One activity per step; the keys are the activity types that the Web UI shows. */
 export interface StepActivities {
-  reserve(order: PlacedOrder): Promise<StepResult>;
-  abandon(request: AbandonRequest): Promise<StepResult>;
-  pay(request: PayRequest): Promise<StepResult>;
-  release(request: ReleaseRequest): Promise<StepResult>;
-  refund(request: RefundRequest): Promise<StepResult>;
+  reserve: (order: PlacedOrder) => Promise<StepResult>;
+  abandon: (request: AbandonRequest) => Promise<StepResult>;
+  pay: (request: PayRequest) => Promise<StepResult>;
+  release: (request: ReleaseRequest) => Promise<StepResult>;
+  refund: (request: RefundRequest) => Promise<StepResult>;
 }
 
 /** Every activity throws a retryable ApplicationFailure when PostgreSQL refuses or is away; see failure.ts. */

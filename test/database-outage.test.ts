@@ -15,7 +15,7 @@ import { until } from './support/until.ts';
 
 const proxy = await startProxy(inject('databaseUrl'));
 const { shop, sql, client, url, taskQueue } = await startSystem({
-  workerDatabaseUrl: proxy.through,
+  workerDatabaseUrl: (direct) => proxy.through(direct),
   workerConnections: 1,
 });
 
