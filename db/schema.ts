@@ -1,4 +1,6 @@
 /**
+ * What belongs in this folder: everything that speaks SQL, and nothing that decides what happens next.
+ *
  * The tables, their constraints and their indexes. What Drizzle cannot express (rows that never change, legs that sum to
  * zero, an order that rests at its last event) is in migrations/0001_rules.sql.
  *

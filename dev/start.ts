@@ -1,4 +1,8 @@
-/** `npm start`, and with --watch `npm run dev`. */
+/**
+ * `npm start`, and with --watch `npm run dev`.
+ * What belongs in this folder: real servers on one machine, for developers, tests and benchmarks. Production starts
+ * worker/main.ts and api/main.ts itself.
+ */
 import type { Claim } from './running.ts';
 import { runCommand } from './run-command.ts';
 import { say } from './steps.ts';

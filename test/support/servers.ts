@@ -1,4 +1,8 @@
-/** The real servers that all tests share: started once for the run, on free ports and in a folder that is thrown away. */
+/**
+ * The real servers that all tests share: started once for the run, on free ports and in a folder that is thrown away.
+ * What belongs in test/: a file for each guarantee; here in support/ what they share, and in recording/ how the
+ * histories of histories/ are made.
+ */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,0 +1,100 @@
+/** The whole system on servers of its own: free ports, a folder that is thrown away, and nothing left running. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { migrateDatabase } from '../db/migrate.ts';
+import { dataFolder } from '../dev/data-folder.ts';
+import { startApiAnywhere, startWorker } from '../dev/node-server.ts';
+import { startPostgres } from '../dev/postgres.ts';
+import { findTemporalCli, type TemporalCli } from '../dev/temporal-cli.ts';
+import { startTemporal } from '../dev/temporal-server.ts';
+import { localSettings } from '../settings.ts';
+import type { BenchmarkOptions } from './benchmark.ts';
+import { startNothingWorker } from './nothing-server.ts';
+import { Running } from './running.ts';
+
+/** The task queue of the workflow that does nothing. */
+export const NOTHING_QUEUE = 'nothing';
+
+export interface System {
+  databaseUrl: string;
+  temporalAddress: string;
+  temporalCli: TemporalCli;
+  apiUrl: string;
+  /** Process ids. */
+  processes: Readonly<Record<'temporal' | 'postgres' | 'worker' | 'nothingWorker' | 'api', number>>;
+}
+
+/**
+ * Starts everything, hands it to `use`, and stops everything, however that ended.
+ * @param use gets a signal that also fires when one of the processes ends by itself.
+ */
+export async function withSystem<T>(
+  { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
+  use: (system: System, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
+  const running = new Running(folder, signal);
+  try {
+    // As root, PostgreSQL runs as another user, who has to enter.
+    await chmod(folder, 0o755);
+    report('Starting PostgreSQL, Temporal, the workers and the API.');
+    return await use(await startAll(running, folder, report), running.signal);
+  } catch (error) {
+    if (!signal.aborted) report(running.lastWords());
+    // Why it was cut short says more than what failed because of that.
+    throw running.signal.aborted ? running.signal.reason : error;
+  } finally {
+    await running.stop(report);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startAll(running: Running, folder: string, report: (line: string) => void): Promise<System> {
+  const { signal } = running;
+  const settings = localSettings(process.env);
+  const { path } = dataFolder(settings.HOLDFAST_DATA);
+  const cli = await findTemporalCli({ dataFolder: path, chosen: settings.TEMPORAL_CLI, report, signal });
+
+  const postgres = await running.add('postgres', (options) =>
+    startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true }),
+  );
+  const temporal = await running.add('temporal', (options) =>
+    startTemporal({ ...options, cli, port: 0, databaseFile: join(folder, 'temporal.db') }),
+  );
+  await migrateDatabase(postgres.url);
+
+  const env = { ...process.env, ...ownSettings(postgres.url, temporal.address) };
+  const worker = await running.add('worker', (options) => startWorker({ ...options, env }));
+  const nothingWorker = await running.add('nothing-worker', (options) =>
+    startNothingWorker({ ...options, env: { ...env, TASK_QUEUE: NOTHING_QUEUE } }),
+  );
+  const api = await running.add('api', async (options) => {
+    const { server, address } = await startApiAnywhere({ ...options, env });
+    return { ...server, address };
+  });
+  return {
+    databaseUrl: postgres.url,
+    temporalAddress: temporal.address,
+    temporalCli: cli,
+    apiUrl: api.address,
+    processes: {
+      temporal: temporal.pid,
+      postgres: postgres.pid,
+      worker: worker.pid,
+      nothingWorker: nothingWorker.pid,
+      api: api.pid,
+    },
+  };
+}
+
+/** What a run needs as it is here. Every other setting is the environment's, so that a run can show what one is worth. */
+function ownSettings(databaseUrl: string, temporalAddress: string): NodeJS.ProcessEnv {
+  return {
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_ADDRESS: temporalAddress,
+    TEMPORAL_NAMESPACE: 'default',
+    TASK_QUEUE: 'orders',
+    PAYMENT_WINDOW: '15m',
+  };
+}
