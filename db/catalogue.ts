@@ -72,7 +72,7 @@ async function changeSku(database: Database, terms: SkuTerms): Promise<Sku | und
       -- The lock comes first: between reading on_hand and writing it, a sale could take units that the difference
       -- would then put back.
       with target as materialized (
-        select sku, on_hand from sku
+        select sku, on_hand, reserved from sku
         where sku = ${sku} and reserved <= ${onHand}
         for no key update
       ),
@@ -82,7 +82,9 @@ async function changeSku(database: Database, terms: SkuTerms): Promise<Sku | und
         from target
         where on_hand <> ${onHand}
       )
-      update sku set name = ${name}, price = ${price}, currency = ${currency}, on_hand = ${onHand}
+      -- reserved is set, too: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
+      update sku
+      set name = ${name}, price = ${price}, currency = ${currency}, on_hand = ${onHand}, reserved = target.reserved
       from target
       where sku.sku = target.sku
       returning sku.sku, sku.name, sku.price, sku.currency, sku.on_hand as "onHand", sku.reserved

@@ -32,7 +32,7 @@ export function pay(
         for no key update
       ),
       stock as materialized (
-        select sku
+        select sku, on_hand, reserved
         from sku
         where sku in (select sku from reservation where order_id = (select id from target) and state = 'held')
         order by sku
@@ -40,7 +40,7 @@ export function pay(
       ),
       purse as materialized (
         -- Counting the SKUs makes them be locked before the wallet.
-        select posted - held as available
+        select posted, held, posted - held as available
         from wallet
         where id = (select wallet_id from target) and (select count(*) from stock) >= 0
         for no key update
@@ -72,9 +72,9 @@ export function pay(
       taken as (
         update wallet
         set
-          posted = wallet.posted - due.total,
-          held = wallet.held - case due.payment_mode when 'hold' then due.total else 0 end
-        from due
+          posted = purse.posted - due.total,
+          held = purse.held - case due.payment_mode when 'hold' then due.total else 0 end
+        from due cross join purse
         where wallet.id = due.wallet_id
         returning wallet.id, wallet.posted, wallet.held
       ),
@@ -96,8 +96,8 @@ export function pay(
         returning reservation.sku, reservation.quantity
       ),
       sold as (
-        update sku set on_hand = sku.on_hand - consumed.quantity, reserved = sku.reserved - consumed.quantity
-        from consumed
+        update sku set on_hand = stock.on_hand - consumed.quantity, reserved = stock.reserved - consumed.quantity
+        from consumed join stock using (sku)
         where sku.sku = consumed.sku
       ),
       event as (

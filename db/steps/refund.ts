@@ -66,7 +66,8 @@ export function refund(
       returned as (
         insert into stock_movement (id, sku, kind, quantity, order_id)
         select gen_random_uuid(), reservation.sku, 'return', reservation.quantity, due.id
-        from due join reservation on reservation.order_id = due.id and reservation.state = 'consumed'
+        -- A paid order's reservations are all consumed. This statement's snapshot may be of a moment before that.
+        from due join reservation on reservation.order_id = due.id
         where ${restock}::boolean
         returning sku, quantity
       ),

@@ -25,10 +25,19 @@ export function release(
         select id, wallet_id, stage, reason, version from orders where id = ${orderId} for no key update
       ),
       stock as materialized (
-        select sku
+        select sku, on_hand, reserved
         from sku
         where sku in (select sku from reservation where order_id = (select id from target) and state = 'held')
         order by sku
+        for no key update
+      ),
+      purse as materialized (
+        -- Only a hold changes the wallet. Counting the SKUs makes them be locked before it.
+        select posted, held
+        from wallet
+        where
+          id = (select wallet_id from hold where order_id = (select id from target) and state = 'held')
+          and (select count(*) from stock) >= 0
         for no key update
       ),
       claim as (
@@ -38,8 +47,8 @@ export function release(
           case stage when 'awaiting_payment' then ${to} else stage end,
           case stage when 'awaiting_payment' then ${reason} else reason end
         from target
-        -- Counting the SKUs makes them be locked here, in key order.
-        where (select count(*) from stock) >= 0
+        -- Counting the wallet makes it be locked here, after the SKUs.
+        where (select count(*) from purse) >= 0
         on conflict do nothing
         returning stage, reason
       ),
@@ -53,8 +62,8 @@ export function release(
         returning reservation.sku, reservation.quantity
       ),
       returned_units as (
-        update sku set reserved = sku.reserved - released.quantity
-        from released
+        update sku set on_hand = stock.on_hand, reserved = stock.reserved - released.quantity
+        from released join stock using (sku)
         where sku.sku = released.sku
       ),
       voided as (
@@ -64,9 +73,8 @@ export function release(
         returning hold.wallet_id, hold.amount
       ),
       returned_money as (
-        -- After the SKUs, as everywhere: the hold's update waits for the claim, and the claim for the SKUs.
-        update wallet set held = wallet.held - voided.amount
-        from voided
+        update wallet set posted = purse.posted, held = purse.held - voided.amount
+        from voided cross join purse
         where wallet.id = voided.wallet_id
       ),
       event as (

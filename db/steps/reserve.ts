@@ -19,7 +19,7 @@ export function reserve(database: Database, order: PlacedOrder): Promise<StepRes
         group by sku
       ),
       stock as materialized (
-        select sku, price, currency, on_hand - reserved as available
+        select sku, price, currency, on_hand, reserved, on_hand - reserved as available
         from sku
         where sku in (select sku from line)
         order by sku
@@ -27,13 +27,13 @@ export function reserve(database: Database, order: PlacedOrder): Promise<StepRes
       ),
       purse as materialized (
         -- Only a hold changes the wallet now. Counting the SKUs makes them be locked before it.
-        select posted - held as available
+        select posted, held, posted - held as available
         from wallet
         where id = ${walletId} and ${paymentMode}::text = 'hold' and (select count(*) from stock) >= 0
         for no key update
       ),
       priced as (
-        select line.sku, line.quantity, stock.price, stock.currency, stock.available
+        select line.sku, line.quantity, stock.price, stock.currency, stock.on_hand, stock.reserved, stock.available
         from line left join stock using (sku)
       ),
       buyer as (
@@ -50,9 +50,10 @@ export function reserve(database: Database, order: PlacedOrder): Promise<StepRes
             when (select available from purse) < sum(priced.quantity * priced.price) then 'insufficient_funds'
           end as refusal,
           case
-            when bool_and(priced.currency = buyer.currency) then sum(priced.quantity * priced.price)::bigint
+            when bool_and(priced.currency is not distinct from buyer.currency)
+              then sum(priced.quantity * priced.price)::bigint
           end as total,
-          case when bool_and(priced.currency = buyer.currency) then buyer.currency end as currency
+          case when bool_and(priced.currency is not distinct from buyer.currency) then buyer.currency end as currency
         from priced cross join buyer
         group by buyer.currency
       ),
@@ -88,7 +89,7 @@ export function reserve(database: Database, order: PlacedOrder): Promise<StepRes
         select ${orderId}, 1, stage, reason, ${at} from claim
       ),
       promised_units as (
-        update sku set reserved = sku.reserved + priced.quantity
+        update sku set on_hand = priced.on_hand, reserved = priced.reserved + priced.quantity
         from granted cross join priced
         where sku.sku = priced.sku
       ),
@@ -98,9 +99,9 @@ export function reserve(database: Database, order: PlacedOrder): Promise<StepRes
         from granted cross join priced
       ),
       promised_money as (
-        update wallet set held = wallet.held + granted.total
-        from granted
-        where wallet.id = ${walletId} and ${paymentMode}::text = 'hold'
+        update wallet set posted = purse.posted, held = purse.held + granted.total
+        from granted cross join purse
+        where wallet.id = ${walletId}
       ),
       held as (
         insert into hold (order_id, wallet_id, amount, state)

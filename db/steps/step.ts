@@ -5,6 +5,10 @@
  *
  * Each statement locks the rows that it will change first (order, then SKUs in key order, then wallet), always in that
  * order, so that two steps cannot deadlock, and decides on the locked rows, which are the newest committed ones.
+ *
+ * Where a CHECK guards a row, the update sets every column of the CHECK from the locked row. PostgreSQL evaluates a CHECK
+ * on the row as the statement's snapshot has it, before it notices that the row has changed since, and would refuse
+ * `reserved = reserved + 1` for what was there before a restock.
  */
 import type { PaymentMode } from '../../workflows/contract.ts';
 import type { RestingStage } from '../../workflows/life.ts';
