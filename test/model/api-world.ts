@@ -1,0 +1,140 @@
+/** What the HTTP API must answer, on top of what the steps do to the world. */
+import type { Stage } from '../../workflows/life.ts';
+import { emptyWorld, perform, type Order, type Request, type World } from './world.ts';
+
+export type Call =
+  | {
+      kind: 'create';
+      key: string;
+      order: string;
+      walletId: string;
+      paymentMode: 'debit' | 'hold';
+      lines: Order['lines'];
+    }
+  | { kind: 'pay' | 'cancel'; key: string; order: string }
+  | { kind: 'refund'; key: string; order: string; restock: boolean }
+  | { kind: 'deposit'; key: string; walletId: string; amount: number }
+  | { kind: 'restock'; key: string; sku: string; quantity: number }
+  | { kind: 'halfWindow'; key: string; order: string };
+
+/** The part of an answer that the model knows. */
+export interface CallAnswer {
+  status: number;
+  code?: string | undefined;
+  /** Of an order that was answered; read after the command, so it may be a later one when others act at once. */
+  stage?: string | undefined;
+  /** Of a wallet or a SKU that was answered. */
+  numbers?: Record<string, number>;
+}
+
+export interface ApiWorld {
+  world: World;
+  /** The first answer to each key. */
+  answers: Map<string, CallAnswer>;
+  payAttempts: Map<string, number>;
+  /** How many halves of its window have passed for an order. */
+  halves: Map<string, number>;
+}
+
+export const emptyApiWorld = (): ApiWorld => ({
+  world: emptyWorld(),
+  answers: new Map(),
+  payAttempts: new Map(),
+  halves: new Map(),
+});
+
+const AT = '2026-01-01T10:00:00.000Z';
+const REJECTED_WITH_409 = 'out_of_stock';
+
+/** Changes the world as the call asks, and returns the one right answer. */
+export function answerTo(api: ApiWorld, call: Call): CallAnswer {
+  // Time has no key: each half passes anew.
+  if (call.kind === 'halfWindow') return act(api, call);
+  const answer = api.answers.get(call.key) ?? act(api, call);
+  api.answers.set(call.key, answer);
+  return answer;
+}
+
+export const stageOf = ({ world }: ApiWorld, order: string): Stage | undefined =>
+  world.orders.get(order)?.stage;
+
+function act(api: ApiWorld, call: Call): CallAnswer {
+  const { world } = api;
+  switch (call.kind) {
+    case 'create': {
+      const { order: orderId, walletId, paymentMode, lines } = call;
+      perform(world, {
+        kind: 'reserve',
+        request: { orderId, buyerId: 'buyer', walletId, paymentMode, lines, paymentDeadline: AT, at: AT },
+      });
+      const placed = world.orders.get(orderId);
+      if (placed?.stage !== 'rejected') return { status: 201, stage: placed?.stage };
+      const code = placed.reason ?? '';
+      return problem(code === REJECTED_WITH_409 ? 409 : 422, code);
+    }
+    case 'pay': {
+      if (stageOf(api, call.order) !== 'awaiting_payment')
+        return problem(409, refusal(stageOf(api, call.order), 'order_not_payable'));
+      const attempt = (api.payAttempts.get(call.order) ?? 0) + 1;
+      api.payAttempts.set(call.order, attempt);
+      step(world, { kind: 'pay', request: { orderId: call.order, attempt, commandId: call.key, at: AT } });
+      return stageOf(api, call.order) === 'paid' ? done(api, call.order) : problem(422, 'insufficient_funds');
+    }
+    case 'cancel': {
+      const stage = stageOf(api, call.order);
+      const common = { orderId: call.order, reason: 'test', commandId: call.key, at: AT };
+      if (stage === 'awaiting_payment')
+        step(world, { kind: 'release', request: { ...common, to: 'cancelled' } });
+      else if (stage === 'paid') step(world, { kind: 'refund', request: { ...common, restock: true } });
+      else return problem(409, refusal(stage, 'order_not_cancellable'));
+      return done(api, call.order);
+    }
+    case 'refund': {
+      if (stageOf(api, call.order) !== 'paid') return problem(409, 'order_not_refundable');
+      const { order: orderId, restock } = call;
+      step(world, {
+        kind: 'refund',
+        request: { orderId, reason: 'test', commandId: call.key, restock, at: AT },
+      });
+      return done(api, orderId);
+    }
+    case 'deposit': {
+      const { walletId, amount } = call;
+      perform(world, { kind: 'deposit', request: { transferId: call.key, walletId, amount } });
+      const { posted = 0, held = 0 } = world.wallets.get(walletId) ?? {};
+      return { status: 201, numbers: { posted, held } };
+    }
+    case 'restock': {
+      const { sku, quantity } = call;
+      perform(world, { kind: 'restock', request: { movementId: call.key, sku, quantity } });
+      const { onHand = 0, reserved = 0 } = world.skus.get(sku) ?? {};
+      return { status: 201, numbers: { onHand, reserved } };
+    }
+    case 'halfWindow': {
+      if (stageOf(api, call.order) !== 'awaiting_payment') return PASSED;
+      const halves = (api.halves.get(call.order) ?? 0) + 1;
+      api.halves.set(call.order, halves);
+      if (halves < 2) return PASSED;
+      step(world, {
+        kind: 'release',
+        request: { orderId: call.order, to: 'expired', reason: 'test', commandId: null, at: AT },
+      });
+      return PASSED;
+    }
+  }
+}
+
+const PASSED: CallAnswer = { status: 0 };
+
+const problem = (status: number, code: string): CallAnswer => ({ status, code });
+const done = (api: ApiWorld, order: string): CallAnswer => ({ status: 200, stage: stageOf(api, order) });
+
+function step(world: World, request: Request): void {
+  perform(world, request);
+}
+
+function refusal(stage: Stage | undefined, otherwise: string): string {
+  if (stage === 'expired') return 'order_expired';
+  if (stage === 'cancelled') return 'order_cancelled';
+  return otherwise;
+}

@@ -1,0 +1,194 @@
+/** Turns a case's commands into requests, and names what they are about in the words of a failure's report. */
+import { v7 as uuidv7 } from 'uuid';
+import type { PlacedOrder } from '../../db/steps/step.ts';
+import type { CreateOrder, Single } from './commands.ts';
+import { SKU_COUNT, WALLET_COUNT } from './commands.ts';
+import type { Request } from './world.ts';
+
+const START = Date.parse('2026-01-01T10:00:00.000Z');
+const WINDOW = 15 * 60_000;
+
+/** The third of each is in dollars, so that an order across currencies is asked for now and then. */
+const CURRENCIES = ['EUR', 'EUR', 'USD'];
+
+export interface Book {
+  /** The buyer of every order here, the owner of every wallet and the name of every SKU: tells one case from another. */
+  id: string;
+  /** What there is before the first command. */
+  opening: Request[];
+  /** The request that a command is in this case. Each call may issue new keys. */
+  request(command: Single): Request;
+  /** A request in words. */
+  describe(request: Request): string;
+}
+
+export function openBook(): Book {
+  const id = uuidv7();
+  const skus = numbered(SKU_COUNT + 1, () => `SKU-${uuidv7()}`);
+  const wallets = numbered(WALLET_COUNT + 1, () => uuidv7());
+  const names = new Map<string, string>();
+  skus.forEach((sku, index) => names.set(sku, index < SKU_COUNT ? `SKU ${index}` : 'an unknown SKU'));
+  wallets.forEach((wallet, index) =>
+    names.set(wallet, index < WALLET_COUNT ? `wallet ${index}` : 'an unknown wallet'),
+  );
+
+  const issued: Request[] = [];
+  const orders: { placed: PlacedOrder; attempts: number }[] = [];
+  const unknownOrder = uuidv7();
+  names.set(unknownOrder, 'an unknown order');
+
+  const now = () => new Date(START + issued.length * 1_000).toISOString();
+  const issue = (asked: Request): Request => {
+    issued.push(asked);
+    return asked;
+  };
+  const reasonFor = (what: string) => `${what}, request ${issued.length}`;
+
+  const opening = [
+    ...skus.slice(0, SKU_COUNT).map((sku, index) =>
+      issue({
+        kind: 'putSku',
+        request: { sku, name: id, price: 100 + 150 * index, currency: currencyOf(index), onHand: 8 },
+      }),
+    ),
+    ...wallets
+      .slice(0, WALLET_COUNT)
+      .map((wallet, index) =>
+        issue({ kind: 'openWallet', request: { id: wallet, ownerId: id, currency: currencyOf(index) } }),
+      ),
+    ...wallets
+      .slice(0, WALLET_COUNT)
+      .map((walletId) =>
+        issue({ kind: 'deposit', request: { transferId: uuidv7(), walletId, amount: 700 } }),
+      ),
+  ];
+
+  function newOrder({ paymentMode, wallet, lines }: CreateOrder): PlacedOrder {
+    const placed = {
+      orderId: uuidv7(),
+      buyerId: id,
+      walletId: at(wallets, wallet),
+      paymentMode,
+      lines: lines.map(({ sku, quantity }) => ({ sku: at(skus, sku), quantity })),
+      paymentDeadline: new Date(Date.parse(now()) + WINDOW).toISOString(),
+      at: now(),
+    };
+    orders.push({ placed, attempts: 0 });
+    names.set(placed.orderId, `order ${orders.length}`);
+    return placed;
+  }
+
+  const orderAgo = (ago: number) =>
+    orders.length === 0 ? undefined : at(orders, orders.length - 1 - (ago % orders.length));
+  const idOf = (ago: number) => orderAgo(ago)?.placed.orderId ?? unknownOrder;
+
+  function request(command: Single): Request {
+    switch (command.kind) {
+      case 'create':
+        return issue({ kind: 'reserve', request: newOrder(command) });
+      case 'abandon': {
+        const placed =
+          (command.order === null ? undefined : orderAgo(command.order)?.placed) ?? newOrder(command);
+        const reason = reasonFor('abandoned');
+        return issue({ kind: 'abandon', request: { ...placed, reason, commandId: uuidv7() } });
+      }
+      case 'lateReserve': {
+        const order = orderAgo(command.order);
+        if (!order) return at(issued, 0);
+        return issue({ kind: 'reserve', request: order.placed });
+      }
+      case 'pay': {
+        const order = orderAgo(command.order);
+        const attempt = (order?.attempts ?? 0) + 1;
+        if (order) order.attempts = attempt;
+        const orderId = order?.placed.orderId ?? unknownOrder;
+        return issue({ kind: 'pay', request: { orderId, attempt, commandId: uuidv7(), at: now() } });
+      }
+      case 'cancel':
+      case 'expire': {
+        const to = command.kind === 'cancel' ? 'cancelled' : 'expired';
+        const commandId = command.kind === 'cancel' ? uuidv7() : null;
+        const orderId = idOf(command.order);
+        return issue({
+          kind: 'release',
+          request: { orderId, to, reason: reasonFor(to), commandId, at: now() },
+        });
+      }
+      case 'refund': {
+        const { restock } = command;
+        const orderId = idOf(command.order);
+        const reason = reasonFor('refunded');
+        return issue({
+          kind: 'refund',
+          request: { orderId, reason, commandId: uuidv7(), restock, at: now() },
+        });
+      }
+      case 'deposit': {
+        const walletId = at(wallets, command.wallet);
+        return issue({
+          kind: 'deposit',
+          request: { transferId: uuidv7(), walletId, amount: command.amount },
+        });
+      }
+      case 'restock': {
+        const { quantity } = command;
+        return issue({
+          kind: 'restock',
+          request: { movementId: uuidv7(), sku: at(skus, command.sku), quantity },
+        });
+      }
+      case 'putSku': {
+        const { onHand, price } = command;
+        // Only SKUs that are there: one that is new would be another case's.
+        const index = command.sku % SKU_COUNT;
+        const terms = { sku: at(skus, index), name: id, price, currency: currencyOf(index), onHand };
+        return issue({ kind: 'putSku', request: terms });
+      }
+      case 'again':
+        return at(issued, issued.length - 1 - (command.request % issued.length));
+    }
+  }
+
+  const nameOf = (key: string) => names.get(key) ?? key;
+  const linesOf = (lines: PlacedOrder['lines']) =>
+    lines.map(({ sku, quantity }) => `${quantity} of ${nameOf(sku)}`).join(' and ');
+
+  function describe({ kind, request: asked }: Request): string {
+    switch (kind) {
+      case 'reserve':
+      case 'abandon':
+        return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
+      case 'pay':
+        return `pay ${nameOf(asked.orderId)}, attempt ${asked.attempt}`;
+      case 'release':
+        return `release ${nameOf(asked.orderId)} (${asked.reason})`;
+      case 'refund':
+        return `refund ${nameOf(asked.orderId)} ${asked.restock ? 'and restock ' : ''}(${asked.reason})`;
+      case 'deposit':
+        return `deposit ${asked.amount} into ${nameOf(asked.walletId)}`;
+      case 'restock':
+        return `restock ${nameOf(asked.sku)} by ${asked.quantity}`;
+      case 'putSku':
+        return `put ${nameOf(asked.sku)} at ${asked.price} with ${asked.onHand} on hand`;
+      case 'openWallet':
+        return `open ${nameOf(asked.id)}`;
+    }
+  }
+
+  return {
+    id,
+    opening,
+    request,
+    describe: (asked) => `${describe(asked)} [request ${issued.indexOf(asked)}]`,
+  };
+}
+
+const currencyOf = (index: number): string => at(CURRENCIES, index);
+
+const numbered = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+
+function at<T>(things: readonly T[], index: number): T {
+  const thing = things[index];
+  if (thing === undefined) throw new Error(`There is no number ${index} of ${things.length}.`);
+  return thing;
+}

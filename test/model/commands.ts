@@ -1,0 +1,164 @@
+/**
+ * What a case consists of: commands as plain data, so that a failing case is shrunk and printed as such. A command names
+ * things by how long ago they appeared (order 0 is the newest), so that it keeps its sense when others are left out.
+ */
+import * as fc from 'fast-check';
+
+export interface CreateOrder {
+  paymentMode: 'debit' | 'hold';
+  wallet: number;
+  lines: { sku: number; quantity: number }[];
+}
+
+/** One request. */
+export type Single =
+  | ({ kind: 'create' } & CreateOrder)
+  /** Cancelled before the reservation was answered; the reserve may then come late. */
+  | ({ kind: 'abandon'; order: number | null } & CreateOrder)
+  | { kind: 'pay'; order: number }
+  | { kind: 'cancel'; order: number }
+  | { kind: 'expire'; order: number }
+  | { kind: 'refund'; order: number; restock: boolean }
+  | { kind: 'deposit'; wallet: number; amount: number }
+  | { kind: 'restock'; sku: number; quantity: number }
+  | { kind: 'putSku'; sku: number; onHand: number; price: number }
+  /** An earlier request once more, with its key: a stale retry. The reservation that an abandoned order's request was. */
+  | { kind: 'again'; request: number }
+  | { kind: 'lateReserve'; order: number };
+
+export type Command =
+  | Single
+  | {
+      kind: 'atOnce';
+      /** Of which any serial order may be what happened. */
+      requests: Single[];
+      /** How often each is sent. */
+      copies: number;
+      /** Whether all wait at locked rows until all have begun: the tightest race there is. */
+      gated: boolean;
+    };
+
+export const SKU_COUNT = 3;
+export const WALLET_COUNT = 3;
+
+// One more than there are: now and then something unknown is asked for.
+const sku = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(SKU_COUNT));
+const wallet = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(WALLET_COUNT));
+const quantity = fc.integer({ min: 1, max: 4 });
+// Mostly the newest, so that commands meet.
+const order = fc.oneof({ weight: 2, arbitrary: fc.nat(1) }, fc.nat(8));
+const createFields = {
+  paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
+  wallet,
+  lines: fc.array(fc.record({ sku, quantity }), { minLength: 1, maxLength: 3 }),
+};
+
+const kind = <K extends string>(name: K) => fc.constant(name);
+
+const create = fc.record({ kind: kind('create'), ...createFields });
+const onOpenOrder = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: kind('pay'), order }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('cancel'), order }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
+);
+const refund = fc.record({ kind: kind('refund'), order, restock: fc.boolean() });
+const deposit = fc.record({ kind: kind('deposit'), wallet, amount: fc.integer({ min: 1, max: 3_000 }) });
+const restock = fc.record({ kind: kind('restock'), sku, quantity });
+
+const anySingle: fc.Arbitrary<Single> = fc.oneof(
+  { weight: 6, arbitrary: create },
+  { weight: 8, arbitrary: onOpenOrder },
+  { weight: 3, arbitrary: refund },
+  { weight: 3, arbitrary: deposit },
+  { weight: 3, arbitrary: restock },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: kind('putSku'),
+      sku,
+      onHand: fc.nat(12),
+      price: fc.constantFrom(100, 250),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: kind('abandon'), order: fc.option(order), ...createFields }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind('lateReserve'), order }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind('again'), request: fc.nat(15) }) },
+);
+
+const atOnce = fc.record({
+  kind: kind('atOnce'),
+  requests: fc.oneof(
+    fc.array(anySingle, { minLength: 2, maxLength: 2 }),
+    fc.array(anySingle, { minLength: 1, maxLength: 1 }),
+  ),
+  copies: fc.constantFrom(1, 2),
+  gated: fc.boolean(),
+});
+
+/** At most so many in a case: enough for a late retry to be late, and little enough to be read. */
+const LONGEST_CASE = 60;
+
+export const cases: fc.Arbitrary<Command[]> = fc.noBias(
+  fc.array(fc.oneof({ weight: 3, arbitrary: anySingle }, { weight: 1, arbitrary: atOnce }), {
+    minLength: 1,
+    maxLength: LONGEST_CASE,
+    size: 'max',
+  }),
+);
+
+/** What might stand for a command in a shorter telling of a failure: always simpler, so that it comes to an end. */
+export function simplerCommands(command: Command): Command[] {
+  if (command.kind !== 'atOnce') return simplerSingles(command);
+  const { requests, copies, gated } = command;
+  return [
+    ...(requests.length * copies === 1 ? requests : []),
+    ...(requests.length > 1 ? requests.map((only) => ({ ...command, requests: [only] })) : []),
+    ...(copies > 1 ? [{ ...command, copies: 1 }] : []),
+    // Behind the gate a race is lost every time, and not now and then.
+    ...(gated ? [] : [{ ...command, gated: true }]),
+    ...requests.flatMap((request, index) =>
+      simplerSingles(request).map((other) => ({ ...command, requests: requests.with(index, other) })),
+    ),
+  ];
+}
+
+function simplerSingles(single: Single): Single[] {
+  switch (single.kind) {
+    case 'create':
+    case 'abandon':
+      return [
+        ...(single.lines.length > 1 ? single.lines.map((line) => ({ ...single, lines: [line] })) : []),
+        ...(single.paymentMode === 'hold' ? [{ ...single, paymentMode: 'debit' as const }] : []),
+        ...(single.wallet > 0 ? [{ ...single, wallet: 0 }] : []),
+        ...single.lines.flatMap((line, index) =>
+          [
+            ...(line.quantity > 1 ? [{ ...line, quantity: 1 }] : []),
+            ...(line.sku > 0 ? [{ ...line, sku: 0 }] : []),
+          ].map((other) => ({ ...single, lines: single.lines.with(index, other) })),
+        ),
+      ];
+    case 'deposit':
+      return single.amount > 1 ? [{ ...single, amount: 1 }] : [];
+    case 'restock':
+      return single.quantity > 1 ? [{ ...single, quantity: 1 }] : [];
+    case 'putSku':
+      return [];
+    case 'again':
+      // A retry is named by how long ago its request was, which changes with all that is left out between.
+      return [
+        ...(single.request > 0 ? [{ ...single, request: 0 }] : []),
+        { kind: 'pay', order: 0 },
+        { kind: 'cancel', order: 0 },
+        { kind: 'refund', order: 0, restock: true },
+      ];
+    case 'pay':
+    case 'cancel':
+    case 'expire':
+    case 'refund':
+    case 'lateReserve':
+      return single.order > 0 ? [{ ...single, order: 0 }] : [];
+  }
+}

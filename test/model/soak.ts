@@ -1,0 +1,16 @@
+/**
+ * `npm run soak -- --commands 100000 [--seed 1]`: so many commands to the steps, and a fiftieth of them through the API.
+ * Ends with what it did; the variables of steps-model.test.ts rerun a failure.
+ */
+import { parseArgs } from 'node:util';
+import { startVitest } from 'vitest/node';
+
+const { values } = parseArgs({
+  options: { commands: { type: 'string', default: '100000' }, seed: { type: 'string' } },
+});
+if (!/^[1-9]\d*$/.test(values.commands)) throw new Error('--commands takes a whole number above zero.');
+process.env['MODEL_COMMANDS'] = values.commands;
+if (values.seed !== undefined) process.env['MODEL_SEED'] = values.seed;
+
+const vitest = await startVitest('test', [], { config: 'test/model/soak.config.ts', watch: false });
+await vitest.close();

@@ -1,0 +1,91 @@
+/** How a case's things stand, in the model and in PostgreSQL, in one form that can be compared. */
+import type { Sql } from '../../db/connection.ts';
+import type { OrderEvent, World } from './world.ts';
+
+export interface State {
+  skus: Record<string, { price: number; onHand: number; reserved: number }>;
+  wallets: Record<string, { posted: number; held: number }>;
+  orders: Record<
+    string,
+    { stage: string; reason: string | null; version: number; total: number | null; events: OrderEvent[] }
+  >;
+}
+
+export function stateOf({ skus, wallets, orders }: World): State {
+  return {
+    skus: mapped(skus, ({ price, onHand, reserved }) => ({ price, onHand, reserved })),
+    wallets: mapped(wallets, ({ posted, held }) => ({ posted, held })),
+    orders: mapped(orders, ({ stage, reason, total, events }) => ({
+      stage,
+      reason,
+      version: events.length,
+      total,
+      events,
+    })),
+  };
+}
+
+/** One statement, so that it sees one moment. */
+export async function readState(sql: Sql, caseId: string): Promise<State> {
+  const [row] = await sql<{ state: State }[]>`
+    select jsonb_build_object(
+      'skus', (
+        select coalesce(
+          jsonb_object_agg(sku, jsonb_build_object('price', price, 'onHand', on_hand, 'reserved', reserved)), '{}'
+        )
+        from sku where name = ${caseId}
+      ),
+      'wallets', (
+        select coalesce(jsonb_object_agg(id, jsonb_build_object('posted', posted, 'held', held)), '{}')
+        from wallet where owner_id = ${caseId}
+      ),
+      'orders', (
+        select coalesce(
+          jsonb_object_agg(
+            id,
+            jsonb_build_object(
+              'stage', stage,
+              'reason', reason,
+              'version', version,
+              'total', case when stage <> 'rejected' then total end,
+              'events', (
+                select jsonb_agg(
+                  jsonb_build_object(
+                    'stage', event.stage,
+                    'reason', event.reason,
+                    'commandId', event.command_id,
+                    'at', to_char(event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                  )
+                  order by event.version
+                )
+                from order_event as event where event.order_id = orders.id
+              )
+            )
+          ),
+          '{}'
+        )
+        from orders where buyer_id = ${caseId}
+      )
+    ) as state
+  `;
+  if (!row) throw new Error('A select without a table returned no row.');
+  return row.state;
+}
+
+/** What differs, a line each. */
+export function differences(model: unknown, real: unknown, path: string): string[] {
+  if (!isObject(model) || !isObject(real)) {
+    const [expected, found] = [JSON.stringify(model), JSON.stringify(real)];
+    return expected === found ? [] : [`${path}: the model has ${expected}, PostgreSQL ${found}`];
+  }
+  return [...new Set([...Object.keys(model), ...Object.keys(real)])].flatMap((key) =>
+    differences(model[key], real[key], path === '' ? key : `${path}.${key}`),
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+const mapped = <T, R>(things: Map<string, T>, form: (thing: T) => R): Record<string, R> =>
+  Object.fromEntries([...things].map(([key, thing]) => [key, form(thing)]));

@@ -1,0 +1,218 @@
+/** Plays one case on PostgreSQL and in the model side by side, and fails where they part. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { createActivities } from '../../activities/index.ts';
+import { putSku, restockSku } from '../../db/catalogue.ts';
+import type { Database, Sql } from '../../db/connection.ts';
+import { checkRules } from '../../db/invariants.ts';
+import { createWallet, deposit } from '../../db/wallets.ts';
+import { openBook } from './book.ts';
+import type { Command } from './commands.ts';
+import { CaseFailure } from './property.ts';
+import { differences, readState, stateOf } from './state.ts';
+import type { Tally } from './tally.ts';
+import { UNKNOWN_ORDER, emptyWorld, perform, type Answer, type Request, type World } from './world.ts';
+
+/** The state is compared and the rules are checked after each race, and so often between races. */
+const CHECK_EVERY = 10;
+
+/** Long enough for every request of a race to reach the row that it waits for. */
+const GATE_MS = 4;
+
+export interface StepsUnderTest {
+  database: Database;
+  /** For looking. */
+  sql: Sql;
+}
+
+export async function playOnSteps(
+  { database, sql }: StepsUnderTest,
+  commands: readonly Command[],
+  tally: Tally,
+): Promise<void> {
+  const book = openBook();
+  const send = sender(database);
+  const story: string[] = [];
+  let world = emptyWorld();
+
+  const fail = (...findings: string[]): never => {
+    throw new CaseFailure(story, findings);
+  };
+
+  async function one(request: Request): Promise<void> {
+    const answer = await send(request);
+    story.push(`${book.describe(request)} -> ${inWords(answer)}`);
+    tally.answer(`${request.kind} ${inWords(answer)}`);
+    const expected = perform(world, request);
+    if (!isDeepStrictEqual(answer, expected)) fail(`The model answers ${inFull(expected)}`, inFull(answer));
+  }
+
+  /** Whatever the interleaving was, there must be an order, one after the other, that explains answers and state. */
+  async function atOnce(requests: readonly Request[], gated: boolean): Promise<void> {
+    const answers = await (gated
+      ? behindGate(requests)
+      : Promise.all(requests.map((request) => send(request))));
+    requests.forEach((request, index) => {
+      const answer = answers[index];
+      if (answer === undefined) return;
+      story.push(`${index === 0 ? 'at once' : '       '} ${book.describe(request)} -> ${inWords(answer)}`);
+      tally.answer(`${request.kind} ${inWords(answer)}`);
+    });
+    const orders = permutations(requests.map((_, index) => index)).map((order) => serially(requests, order));
+    const explaining = orders.filter((order) => sameAnswers(order.answers, answers));
+    if (explaining.length === 0)
+      fail(
+        'No serial order gives these answers:',
+        ...answers.map(inFull),
+        'The model has, of every order:',
+        ...orders.map((order) => order.answers.map(inFull).join(' and ')),
+      );
+    const state = await readState(sql, book.id);
+    const found = explaining.find((order) => isDeepStrictEqual(stateOf(order.world), state));
+    if (found) world = found.world;
+    else
+      fail(
+        'The answers fit, but the state is that of no serial order:',
+        ...explaining.flatMap((order, index) => [
+          ...(index === 0 ? [] : ['or']),
+          ...differences(stateOf(order.world), state, ''),
+        ]),
+      );
+  }
+
+  async function behindGate(requests: readonly Request[]): Promise<Answer[]> {
+    const open = await closeGate(sql, book.id);
+    const sent = Promise.all(requests.map((request) => send(request)));
+    await delay(GATE_MS);
+    await open();
+    return sent;
+  }
+
+  function serially(requests: readonly Request[], order: readonly number[]) {
+    const possible: World = structuredClone(world);
+    const answers: Answer[] = [];
+    for (const index of order) {
+      const request = requests[index];
+      if (request) answers[index] = perform(possible, request);
+    }
+    return { world: possible, answers };
+  }
+
+  async function check(): Promise<void> {
+    const state = await readState(sql, book.id);
+    const found = differences(stateOf(world), state, '');
+    if (found.length > 0) fail('The answers fit, but not the state:', ...found);
+    const reports = await checkRules(sql);
+    tally.rulesChecked(reports.length);
+    const breaches = reports.flatMap((report) =>
+      report.breaches.map(
+        ({ subject, finding }) => `Rule ${report.rule.number} (${report.rule.name}): ${subject}: ${finding}`,
+      ),
+    );
+    if (breaches.length > 0) fail(...breaches);
+  }
+
+  for (const request of book.opening) perform(world, request);
+  await Promise.all(book.opening.filter(({ kind }) => kind !== 'deposit').map((request) => send(request)));
+  await Promise.all(book.opening.filter(({ kind }) => kind === 'deposit').map((request) => send(request)));
+
+  for (const [index, command] of commands.entries()) {
+    if (command.kind === 'atOnce') {
+      const requests = command.requests.map((single) => book.request(single));
+      const copies = Array.from({ length: command.copies }, () => requests).flat();
+      for (let copy = 0; copy < command.copies; copy += 1)
+        for (const { kind } of command.requests) tally.command(kind);
+      await atOnce(copies, command.gated);
+    } else {
+      tally.command(command.kind);
+      await one(book.request(command));
+    }
+    if (index % CHECK_EVERY === CHECK_EVERY - 1) await check();
+  }
+  await check();
+  tally.caseEnded();
+}
+
+/** The real thing: the activities as a worker has them, and the writes that the API makes itself. */
+function sender(database: Database): (request: Request) => Promise<Answer> {
+  const activities = createActivities(database);
+  const send = async ({ kind, request }: Request): Promise<Answer> => {
+    switch (kind) {
+      case 'reserve':
+        return activities.reserve(request);
+      case 'abandon':
+        return activities.abandon(request);
+      case 'pay':
+        return activities.pay(request);
+      case 'release':
+        return activities.release(request);
+      case 'refund':
+        return activities.refund(request);
+      case 'deposit':
+        return deposit(database, request);
+      case 'restock':
+        return restockSku(database, request);
+      case 'putSku':
+        return putSku(database, request);
+      case 'openWallet':
+        return createWallet(database, request);
+    }
+  };
+  return async (request) => {
+    try {
+      return plain(await send(request));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return message.includes('is not in the database') ? UNKNOWN_ORDER : { failed: message };
+    }
+  };
+}
+
+/** Rows of postgres.js are of a class of their own. */
+const plain = (answer: Answer): Answer => structuredClone(answer);
+
+/** Locks all rows of a case, in the order in which steps do, until the returned function is called. */
+async function closeGate(sql: Sql, caseId: string): Promise<() => Promise<void>> {
+  const closed = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const gate = sql.begin(async (held) => {
+    await held`select from orders where buyer_id = ${caseId} order by id for no key update`;
+    await held`select from sku where name = ${caseId} order by sku for no key update`;
+    await held`select from wallet where owner_id = ${caseId} order by id for no key update`;
+    closed.resolve();
+    await opened.promise;
+  });
+  await Promise.race([closed.promise, gate]);
+  return async () => {
+    opened.resolve();
+    await gate;
+  };
+}
+
+function sameAnswers(expected: readonly Answer[], found: readonly Answer[]): boolean {
+  return isDeepStrictEqual(expected.map(comparable), found.map(comparable));
+}
+
+/** How many units are reserved is read after a putSku was refused; in a race that may be a moment later. */
+function comparable(answer: Answer): unknown {
+  if ('outcome' in answer && answer.outcome === 'below_reserved') return { outcome: answer.outcome };
+  return answer;
+}
+
+function inWords(answer: Answer): string {
+  if ('stage' in answer)
+    return answer.reason === null
+      ? answer.stage
+      : `${answer.stage} (${answer.reason.replace(/, request.*/, '')})`;
+  if ('outcome' in answer) return answer.outcome;
+  return 'failed' in answer ? `failed: ${answer.failed}` : 'opened';
+}
+
+const inFull = (answer: Answer): string => JSON.stringify(answer);
+
+function permutations(items: readonly number[]): number[][] {
+  if (items.length <= 1) return [[...items]];
+  return items.flatMap((item, index) =>
+    permutations(items.filter((_, other) => other !== index)).map((rest) => [item, ...rest]),
+  );
+}

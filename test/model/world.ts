@@ -1,0 +1,262 @@
+/**
+ * The model: what SKUs, wallets and orders must be after each request, and what the request must be answered, as plainly as
+ * can be said in memory. It knows nothing of SQL; what it leaves out (the ledger's legs, the rows' states) is checked by
+ * the rules of db/invariants.ts.
+ */
+import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/index.ts';
+import type { PutSku, Restock, Sku, SkuTerms } from '../../db/catalogue.ts';
+import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
+import type { Deposit, Wallet } from '../../db/wallets.ts';
+import type { RejectionReason, Step } from '../../workflows/contract.ts';
+import type { RestingStage } from '../../workflows/life.ts';
+
+export type Request =
+  | { kind: 'reserve'; request: PlacedOrder }
+  | { kind: 'abandon'; request: AbandonRequest }
+  | { kind: 'pay'; request: PayRequest }
+  | { kind: 'release'; request: ReleaseRequest }
+  | { kind: 'refund'; request: RefundRequest }
+  | { kind: 'deposit'; request: { transferId: string; walletId: string; amount: number } }
+  | { kind: 'restock'; request: { movementId: string; sku: string; quantity: number } }
+  | { kind: 'putSku'; request: SkuTerms }
+  | { kind: 'openWallet'; request: Pick<Wallet, 'id' | 'ownerId' | 'currency'> };
+
+export type Answer = StepResult | Deposit | Restock | PutSku | Wallet | Failure;
+
+/** What the caller of a step hears when it throws. */
+export interface Failure {
+  failed: string;
+}
+
+export const UNKNOWN_ORDER: Failure = { failed: 'unknown order' };
+
+export interface OrderEvent {
+  stage: RestingStage;
+  reason: string | null;
+  commandId: string | null;
+  at: string;
+}
+
+export interface Order {
+  walletId: string;
+  paymentMode: PlacedOrder['paymentMode'];
+  lines: { sku: string; quantity: number }[];
+  /** Null when it was never priced; a rejected order's is not looked at. */
+  total: number | null;
+  stage: RestingStage;
+  reason: string | null;
+  /** In order of their versions. */
+  events: OrderEvent[];
+}
+
+/** Every Map's order is of no meaning. All of it is plain data, so that `structuredClone` makes another world. */
+export interface World {
+  skus: Map<string, Sku>;
+  wallets: Map<string, Wallet>;
+  orders: Map<string, Order>;
+  /** What each step was first answered, by its key. */
+  steps: Map<string, StepResult>;
+  /** The wallet just after each deposit. */
+  deposits: Map<string, Wallet>;
+  restocks: Set<string>;
+}
+
+export const emptyWorld = (): World => ({
+  skus: new Map(),
+  wallets: new Map(),
+  orders: new Map(),
+  steps: new Map(),
+  deposits: new Map(),
+  restocks: new Set(),
+});
+
+/** Changes the world as the request asks, and returns the one right answer. */
+export function perform(world: World, { kind, request }: Request): Answer {
+  switch (kind) {
+    case 'reserve':
+      return once(world, request.orderId, 'reserve', 1, () => reserve(world, request));
+    case 'abandon':
+      return once(world, request.orderId, 'reserve', 1, () => abandon(world, request));
+    case 'pay':
+      return onOrder(world, request.orderId, (order) =>
+        once(world, request.orderId, 'pay', request.attempt, () => pay(world, order, request)),
+      );
+    case 'release':
+      return onOrder(world, request.orderId, (order) =>
+        once(world, request.orderId, 'release', 1, () => release(world, order, request)),
+      );
+    case 'refund':
+      return onOrder(world, request.orderId, (order) => refund(world, order, request));
+    case 'deposit':
+      return deposit(world, request);
+    case 'restock':
+      return restock(world, request);
+    case 'putSku':
+      return putSku(world, request);
+    case 'openWallet':
+      if (!world.wallets.has(request.id)) world.wallets.set(request.id, { ...request, posted: 0, held: 0 });
+      return { ...request, posted: 0, held: 0 };
+  }
+}
+
+/** A step's first answer is its answer for ever. */
+function once(world: World, orderId: string, step: Step, attempt: number, act: () => StepResult): StepResult {
+  const key = `${orderId} ${step} ${attempt}`;
+  const answer = world.steps.get(key) ?? act();
+  world.steps.set(key, answer);
+  return answer;
+}
+
+const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): Answer => {
+  const order = world.orders.get(orderId);
+  return order ? act(order) : UNKNOWN_ORDER;
+};
+
+function reserve(world: World, request: PlacedOrder): StepResult {
+  const lines = summed(request.lines);
+  const refusal = whyRejected(world, request, lines);
+  const total = refusal ? null : priceOf(world, lines);
+  const stage = refusal ? 'rejected' : 'awaiting_payment';
+  if (total !== null) {
+    for (const { sku, quantity } of lines) stockOf(world, sku).reserved += quantity;
+    if (request.paymentMode === 'hold') purseOf(world, request.walletId).held += total;
+  }
+  place(world, request, { lines, total, stage, reason: refusal, commandId: null });
+  return { stage, reason: refusal };
+}
+
+function abandon(world: World, request: AbandonRequest): StepResult {
+  const { reason, commandId } = request;
+  const lines = summed(request.lines);
+  place(world, request, { lines, total: null, stage: 'cancelled', reason, commandId });
+  return { stage: 'cancelled', reason };
+}
+
+function pay(world: World, order: Order, { commandId, at }: PayRequest): StepResult {
+  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: 'order_not_payable' };
+  const wallet = purseOf(world, order.walletId);
+  const total = totalOf(order);
+  if (order.paymentMode === 'debit' && wallet.posted - wallet.held < total)
+    return { stage: order.stage, reason: 'insufficient_funds' };
+  wallet.posted -= total;
+  if (order.paymentMode === 'hold') wallet.held -= total;
+  for (const { sku, quantity } of order.lines) {
+    stockOf(world, sku).onHand -= quantity;
+    stockOf(world, sku).reserved -= quantity;
+  }
+  move(order, { stage: 'paid', reason: null, commandId, at });
+  return { stage: 'paid', reason: null };
+}
+
+function release(world: World, order: Order, { to, reason, commandId, at }: ReleaseRequest): StepResult {
+  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason };
+  for (const { sku, quantity } of order.lines) stockOf(world, sku).reserved -= quantity;
+  if (order.paymentMode === 'hold') purseOf(world, order.walletId).held -= totalOf(order);
+  move(order, { stage: to, reason, commandId, at });
+  return { stage: to, reason };
+}
+
+function refund(
+  world: World,
+  order: Order,
+  { orderId, reason, commandId, restock: wanted, at }: RefundRequest,
+): StepResult {
+  if (order.stage !== 'paid' && order.stage !== 'refunded')
+    return { stage: order.stage, reason: 'order_not_refundable' };
+  return once(world, orderId, 'refund', 1, () => {
+    purseOf(world, order.walletId).posted += totalOf(order);
+    if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
+    move(order, { stage: 'refunded', reason, commandId, at });
+    return { stage: 'refunded', reason };
+  });
+}
+
+function deposit(
+  { wallets, deposits }: World,
+  { transferId, walletId, amount }: { transferId: string; walletId: string; amount: number },
+): Deposit {
+  const wallet = wallets.get(walletId);
+  if (!wallet) return { outcome: 'unknown_wallet' };
+  const before = deposits.get(transferId);
+  if (before) return { outcome: 'booked', wallet: before };
+  wallet.posted += amount;
+  deposits.set(transferId, { ...wallet });
+  return { outcome: 'booked', wallet: { ...wallet } };
+}
+
+function restock(
+  { skus, restocks }: World,
+  { movementId, sku, quantity }: { movementId: string; sku: string; quantity: number },
+): Restock {
+  const stock = skus.get(sku);
+  if (!stock) return { outcome: 'unknown_sku' };
+  if (!restocks.has(movementId)) stock.onHand += quantity;
+  restocks.add(movementId);
+  return { outcome: 'booked', sku: { ...stock } };
+}
+
+function putSku({ skus }: World, terms: SkuTerms): PutSku {
+  const stock = skus.get(terms.sku);
+  const reserved = stock?.reserved ?? 0;
+  if (reserved > terms.onHand) return { outcome: 'below_reserved', reserved };
+  const sku = { ...terms, reserved };
+  skus.set(terms.sku, sku);
+  return { outcome: stock ? 'changed' : 'created', sku: { ...sku } };
+}
+
+function whyRejected(
+  world: World,
+  { walletId, paymentMode }: PlacedOrder,
+  lines: Order['lines'],
+): RejectionReason | null {
+  const wallet = world.wallets.get(walletId);
+  if (!wallet) return 'unknown_wallet';
+  if (lines.some(({ sku }) => !world.skus.has(sku))) return 'unknown_sku';
+  if (lines.some(({ sku }) => stockOf(world, sku).currency !== wallet.currency)) return 'currency_mismatch';
+  const isShort = ({ sku, quantity }: { sku: string; quantity: number }) =>
+    stockOf(world, sku).onHand - stockOf(world, sku).reserved < quantity;
+  if (lines.some(isShort)) return 'out_of_stock';
+  if (paymentMode === 'hold' && wallet.posted - wallet.held < priceOf(world, lines))
+    return 'insufficient_funds';
+  return null;
+}
+
+function place(
+  world: World,
+  { orderId, walletId, paymentMode, at }: PlacedOrder,
+  { commandId, ...facts }: Pick<Order, 'lines' | 'total' | 'stage' | 'reason'> & { commandId: string | null },
+): void {
+  const { stage, reason } = facts;
+  world.orders.set(orderId, {
+    walletId,
+    paymentMode,
+    ...facts,
+    events: [{ stage, reason, commandId, at }],
+  });
+}
+
+function move(order: Order, event: OrderEvent): void {
+  order.stage = event.stage;
+  order.reason = event.reason;
+  order.events.push(event);
+}
+
+/** The same SKU on two lines is one. */
+function summed(lines: PlacedOrder['lines']): Order['lines'] {
+  const quantities = new Map<string, number>();
+  for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
+  return [...quantities].map(([sku, quantity]) => ({ sku, quantity }));
+}
+
+const priceOf = (world: World, lines: Order['lines']): number =>
+  lines.reduce((sum, { sku, quantity }) => sum + quantity * stockOf(world, sku).price, 0);
+
+const stockOf = ({ skus }: World, sku: string): Sku => known(skus.get(sku), `SKU ${sku}`);
+const purseOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);
+const totalOf = ({ total }: Order): number =>
+  known(total ?? undefined, 'the total of an order that was granted');
+
+function known<T>(thing: T | undefined, what: string): T {
+  if (thing === undefined) throw new Error(`The model lost ${what}.`);
+  return thing;
+}
