@@ -2,6 +2,7 @@
  * What becomes of an order's commands. The order's workflow decides; once it has ended, the database tells how the order
  * stands, and a command that was carried out before its caller heard of it is answered as the first time.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/connection.ts';
 import { findOrder, isRecorded, type Order } from '../db/orders.ts';
 import type { CancelCommand, OrderInput, RefundInput } from '../workflows/contract.ts';
@@ -9,6 +10,9 @@ import type { Dependencies } from './dependencies.ts';
 import type { CommandOutcome } from './orchestration.ts';
 import { Problem, type ProblemCode } from './problems.ts';
 import { refusal, rejection, standing } from './refusals.ts';
+
+type ClosedOutcome =
+  { outcome: 'ended' } | { outcome: 'refused'; reason: 'order_expired' | 'order_cancelled'; detail?: string };
 
 /** A refund that a caller asked for. */
 export type RefundCommand = RefundInput & { commandId: string };
@@ -38,9 +42,9 @@ export async function payOrder(
   commandId: string,
 ): Promise<Order> {
   const outcome = await temporal.pay(orderId, commandId);
-  if (outcome.outcome !== 'ended') return answered(database, orderId, outcome);
+  if (!isClosed(outcome)) return answered(database, orderId, outcome);
 
-  const order = await ended(database, orderId);
+  const order = await closed(database, orderId, outcome);
   if (await isRecorded(database, orderId, commandId)) return order;
   throw new Problem(refusalAfterEnd(order, 'order_not_payable'), standing(order));
 }
@@ -55,9 +59,9 @@ export async function cancelOrder(
   command: CancelCommand,
 ): Promise<Order> {
   const outcome = await temporal.cancel(orderId, command);
-  if (outcome.outcome !== 'ended') return answered(database, orderId, outcome);
+  if (!isClosed(outcome)) return answered(database, orderId, outcome);
 
-  const order = await ended(database, orderId);
+  const order = await closed(database, orderId, outcome);
   if (await isRecorded(database, orderId, command.commandId)) return order;
   if (order.stage === 'paid')
     return refundPaid(
@@ -119,12 +123,39 @@ async function recorded(database: Database, orderId: string): Promise<Order> {
   return order;
 }
 
-/** An order whose workflow has ended. */
-async function ended(database: Database, orderId: string): Promise<Order> {
+/**
+ * Whether the order's workflow has ended, or refuses everything because it will. Then the database tells how the order
+ * stands: a worker can carry a command out and die before Temporal hears that it was accepted, and the workflow, which
+ * knows nothing of it, refuses the retry once the deadline has passed.
+ */
+function isClosed(outcome: CommandOutcome): outcome is ClosedOutcome {
+  if (outcome.outcome === 'ended') return true;
+  return (
+    outcome.outcome === 'refused' &&
+    (outcome.reason === 'order_expired' || outcome.reason === 'order_cancelled')
+  );
+}
+
+/** An order whose workflow {@link isClosed}. */
+async function closed(database: Database, orderId: string, { outcome }: ClosedOutcome): Promise<Order> {
+  if (outcome === 'refused') return closing(database, orderId);
   const order = await existing(database, orderId);
   if (order.stage !== 'awaiting_payment') return order;
   // Somebody terminated the workflow. Once it is reset, the same command goes through.
   throw new Problem('unavailable', 'The workflow of this order was stopped. An operator has to look at it.');
+}
+
+/** Giving back takes some milliseconds when all is well. */
+const CLOSING = { pauseMs: 50, looks: 40 } as const;
+
+/** An order that its workflow is about to close, once that is recorded: until then a payment may still win. */
+async function closing(database: Database, orderId: string): Promise<Order> {
+  for (let look = 0; look < CLOSING.looks; look += 1) {
+    const order = await findOrder(database, orderId);
+    if (order && order.stage !== 'awaiting_payment') return order;
+    await sleep(CLOSING.pauseMs);
+  }
+  throw new Problem('unavailable', 'The order is just being closed.');
 }
 
 function refusalAfterEnd({ stage }: Order, otherwise: ProblemCode): ProblemCode {

@@ -231,6 +231,8 @@ function isAway(error: unknown): boolean {
   if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return true;
   // A server that starts may not know its namespaces yet.
   if (error instanceof NamespaceNotFoundError) return true;
+  // Of an update-with-start the client unwraps the sentence, and not the type.
+  if (error instanceof Error && /^Namespace \S+ is not found\.$/.test(error.message)) return true;
   if (isGrpcServiceError(error)) {
     const code: number = error.code;
     return code === FAILED_PRECONDITION || isRetryableError(error);

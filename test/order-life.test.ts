@@ -306,6 +306,14 @@ async function hasCancel(id: string): Promise<boolean> {
   );
 }
 
+test('an order\u2019s deadline counts from the start of its workflow, whichever run of its first task reserved', async () => {
+  const { id } = await placed();
+  const { startTime } = await workflowOf(id).describe();
+  const { body } = await shop.get(`/v1/orders/${id}`);
+  expect(body['paymentDeadline']).toBe(new Date(startTime.getTime() + WINDOW).toISOString());
+  expect((await workflowOf(id).query(orderQuery)).deadline).toBe(body['paymentDeadline']);
+});
+
 test('a step that failed leaves its sentence and its attempts for the operator', async () => {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
   const id = idOf(await shop.order(wallet, [{ sku, quantity: 1 }]));

@@ -1,5 +1,5 @@
 /** What an order's workflow knows while it runs, and how it moves from stage to stage. */
-import { ApplicationFailure, log, setCurrentDetails } from '@temporalio/workflow';
+import { ApplicationFailure, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { PlacedOrder, StepResult } from '../activities/index.ts';
 import type { CommandAnswer, OrderInput } from './contract.ts';
 import { details } from './details.ts';
@@ -39,7 +39,9 @@ export interface OrderState {
 }
 
 export function begin(input: OrderInput): OrderState {
-  const startedAt = Date.now();
+  // Not the time of this task: when a worker dies after it has reserved, the task runs again later, and would count another
+  // deadline than the one that is recorded and was told.
+  const startedAt = workflowInfo().startTime.getTime();
   const state: OrderState = {
     input,
     startedAt,
