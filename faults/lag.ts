@@ -1,0 +1,28 @@
+/** How late unpaid orders were let go. */
+import type { FaultRecord, Lag, Lags } from './figures.ts';
+import type { Recorded } from './recorded.ts';
+
+export function expiryLags({ orders }: Recorded, faults: readonly FaultRecord[]): Lags {
+  const first = Math.min(...faults.map(({ from }) => from));
+  const last = Math.max(...faults.map(({ until }) => until));
+  const lags: Record<keyof Lags, number[]> = { calm: [], between: [], during: [] };
+  for (const { deadline, expiryRecordedAt } of orders.values()) {
+    if (!expiryRecordedAt) continue;
+    const due = deadline.getTime();
+    lags[whatWentOn(due)].push(expiryRecordedAt.getTime() - due);
+  }
+  return { calm: lagOf(lags.calm), between: lagOf(lags.between), during: lagOf(lags.during) };
+
+  function whatWentOn(at: number): keyof Lags {
+    if (faults.some(({ from, until }) => from <= at && at <= until)) return 'during';
+    return first < at && at < last ? 'between' : 'calm';
+  }
+}
+
+function lagOf(values: readonly number[]): Lag {
+  const sorted = values.toSorted((one, other) => one - other);
+  /** The smallest that is not below so many of a hundred. */
+  const percentile = (percent: number): number =>
+    sorted[Math.max(Math.ceil((sorted.length * percent) / 100) - 1, 0)] ?? 0;
+  return { orders: sorted.length, p50: percentile(50), p99: percentile(99), worst: percentile(100) };
+}

@@ -1,0 +1,75 @@
+/** The figures as people read them: Markdown that is also a table in a terminal. */
+import { FAULT_KINDS, type Lag, type Rate, type RunFigures, type Violation } from './figures.ts';
+
+const VIOLATIONS_SHOWN = 20;
+
+export function asMarkdown(figures: RunFigures): string {
+  const { machine, startedAt, seed, paceSeconds, eachProcess, callers, paymentWindow, violations } = figures;
+  return [
+    `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ` +
+      `temporal ${machine.temporal}. ${startedAt.slice(0, 10)}, seed ${seed}, ${callers} callers, ` +
+      `window to pay ${paymentWindow / 1_000} s, ${paceSeconds.least} to ${paceSeconds.most} s between ` +
+      `two kills of ${eachProcess ? 'each process' : 'one of the four processes'}.`,
+    table(['what', 'figure'], rows(figures)),
+    ...(violations.length === 0 ? [] : [listed(violations)]),
+  ].join('\n\n');
+}
+
+function rows(figures: RunFigures): [string, string][] {
+  const { orders, tries, faults, expiryLag, rates, violations } = figures;
+  const byStage = Object.entries(orders.byStage).sort(([, one], [, other]) => other - one);
+  return [
+    ['orders', String(orders.all)],
+    ...byStage.map(([stage, count]): [string, string] => [`… ${stage}`, String(count)]),
+    ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
+    ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, String(faults.byKind[kind])]),
+    ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],
+    ['processes that ended by themselves', ended(figures)],
+    ['**violations**', `**${violations.length}**`],
+    ['calls, each until its final answer', String(tries.calls)],
+    ['… requests for them', String(tries.requests)],
+    ['… without an answer in time', String(tries.timeouts)],
+    ['… with a broken connection', String(tries.brokenConnections)],
+    ['… answered "try again"', String(tries.tryAgain)],
+    ['… answered 500', String(tries.internalErrors)],
+    ['expiry after the deadline, calm', lag(expiryLag.calm)],
+    ['… due between two faults', lag(expiryLag.between)],
+    ['… due during a fault', lag(expiryLag.during)],
+    ['open orders when the last fault was healed', String(figures.openAtHeal)],
+    ['recovery: until nothing was open', seconds(figures.recovery)],
+    ['orders a second before', rate(rates.before)],
+    ['… during', rate(rates.during)],
+    ['… after', rate(rates.after)],
+  ];
+}
+
+function ended({ endedByThemselves }: RunFigures): string {
+  const groups = Map.groupBy(endedByThemselves, (how) => how);
+  const each = [...groups].map(([how, times]) => `${how} (${times.length})`);
+  return each.length === 0 ? '0' : each.join(', ');
+}
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+
+const lag = ({ orders, p50, p99, worst }: Lag): string =>
+  orders === 0
+    ? 'none'
+    : `p50 ${seconds(p50)}, p99 ${seconds(p99)}, worst ${seconds(worst)} (${orders} orders)`;
+
+const rate = ({ orders, perSecond }: Rate): string => `${perSecond.toFixed(1)} (${orders} orders)`;
+
+function listed(violations: readonly Violation[]): string {
+  const lines = violations
+    .slice(0, VIOLATIONS_SHOWN)
+    .map(({ rule, subject, finding }) => `- ${rule}: ${subject}: ${finding}`);
+  const more = violations.length - lines.length;
+  return [...lines, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n');
+}
+
+function table(head: readonly [string, string], body: readonly [string, string][]): string {
+  const width = (column: 0 | 1): number => Math.max(...[head, ...body].map((row) => row[column].length));
+  const [first, second] = [width(0), width(1)];
+  const line = ([left, right]: readonly [string, string]): string =>
+    `| ${left.padEnd(first)} | ${right.padEnd(second)} |`;
+  return [head, ['-'.repeat(first), '-'.repeat(second)] as const, ...body].map(line).join('\n');
+}

@@ -1,0 +1,169 @@
+/** The whole system as real processes on free ports, with a proxy on each way between them. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { migrateDatabase } from '../db/migrate.ts';
+import { dataFolder } from '../dev/data-folder.ts';
+import { startApi, startWorker } from '../dev/node-server.ts';
+import { freePort } from '../dev/ports.ts';
+import { postgresUrl, startPostgres } from '../dev/postgres.ts';
+import type { ServerProcess, StartOptions } from '../dev/server-process.ts';
+import { findTemporalCli, type TemporalCli } from '../dev/temporal-cli.ts';
+import { startTemporal } from '../dev/temporal-server.ts';
+import { localSettings } from '../settings.ts';
+import { Part, type PartName } from './part.ts';
+import { Proxy } from './proxy.ts';
+
+/** Long enough to pay in, short enough that every fault falls on some order's deadline. */
+export const PAYMENT_WINDOW_MS = 15_000;
+
+/** The ways on which the worker and the API reach what they stand on. */
+export type WayName = 'worker to PostgreSQL' | 'worker to Temporal' | 'API to PostgreSQL' | 'API to Temporal';
+
+export interface System {
+  apiUrl: string;
+  /** Past the proxies, as are all that follow: for checks. */
+  databaseUrl: string;
+  temporalAddress: string;
+  temporalCli: TemporalCli;
+  parts: Readonly<Record<PartName, Part>>;
+  ways: Readonly<Record<WayName, Proxy>>;
+}
+
+export interface RunOptions {
+  signal: AbortSignal;
+  report: (line: string) => void;
+}
+
+/**
+ * Starts everything, hands it to `use`, and stops everything, however that ended.
+ * @param keep decides from the result whether the folder with data and logs stays, to be looked at.
+ */
+export async function withSystem<T>(
+  { signal, report }: RunOptions,
+  use: (system: System) => Promise<T>,
+  keep: (result: T) => boolean,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
+  const ending = new AbortController();
+  const started: { parts: Part[]; proxies: Proxy[] } = { parts: [], proxies: [] };
+  let kept = false;
+  try {
+    // As root, PostgreSQL runs as another user, who has to enter.
+    await chmod(folder, 0o755);
+    const system = await startAll(folder, started, {
+      signal: AbortSignal.any([signal, ending.signal]),
+      report,
+    });
+    const result = await use(system);
+    kept = keep(result);
+    return result;
+  } finally {
+    ending.abort();
+    for (const part of started.parts.toReversed()) {
+      await part
+        .alone(() => part.stop())
+        .catch((error: unknown) => report(`${part.name} could not be stopped: ${String(error)}`));
+    }
+    for (const proxy of started.proxies) proxy.close();
+    if (kept) report(`Data and logs are in ${folder}.`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startAll(
+  folder: string,
+  started: { parts: Part[]; proxies: Proxy[] },
+  { signal, report }: RunOptions,
+): Promise<System> {
+  const settings = localSettings(process.env);
+  const { path } = dataFolder(settings.HOLDFAST_DATA);
+  const temporalCli = await findTemporalCli({
+    dataFolder: path,
+    chosen: settings.TEMPORAL_CLI,
+    report,
+    signal,
+  });
+  report('Starting PostgreSQL, Temporal, the worker and the API.');
+  // Chosen once: a process that is started again is found where it was.
+  const ports = { postgres: await freePort(), temporal: await freePort(), api: await freePort() };
+  const databaseUrl = postgresUrl(ports.postgres);
+  const apiUrl = `http://127.0.0.1:${ports.api}`;
+
+  const openProxy = async (port: number): Promise<Proxy> => {
+    const proxy = await Proxy.open(port);
+    started.proxies.push(proxy);
+    return proxy;
+  };
+  const ways = {
+    'worker to PostgreSQL': await openProxy(ports.postgres),
+    'worker to Temporal': await openProxy(ports.temporal),
+    'API to PostgreSQL': await openProxy(ports.postgres),
+    'API to Temporal': await openProxy(ports.temporal),
+  };
+  const part = (name: PartName, launch: (options: StartOptions) => Promise<ServerProcess>): Part => {
+    const made = new Part({ name, launch, signal, logFile: join(folder, `${name.toLowerCase()}.log`) });
+    started.parts.push(made);
+    return made;
+  };
+  const parts = {
+    PostgreSQL: part('PostgreSQL', (options) =>
+      startPostgres({
+        ...options,
+        dataFolder: join(folder, 'postgres'),
+        port: ports.postgres,
+        durable: true,
+      }),
+    ),
+    Temporal: part('Temporal', (options) =>
+      startTemporal({
+        ...options,
+        cli: temporalCli,
+        port: ports.temporal,
+        databaseFile: join(folder, 'temporal.db'),
+      }),
+    ),
+    worker: part('worker', (options) =>
+      startWorker({
+        ...options,
+        env: environment(ways['worker to PostgreSQL'], ways['worker to Temporal']),
+      }),
+    ),
+    API: part('API', (options) =>
+      startApi({
+        ...options,
+        address: apiUrl,
+        env: {
+          ...environment(ways['API to PostgreSQL'], ways['API to Temporal']),
+          HOST: '127.0.0.1',
+          PORT: String(ports.api),
+          PAYMENT_WINDOW: `${PAYMENT_WINDOW_MS}ms`,
+        },
+      }),
+    ),
+  };
+  await parts.PostgreSQL.start();
+  await parts.Temporal.start();
+  await migrateDatabase(databaseUrl);
+  await parts.worker.start();
+  await parts.API.start();
+  return {
+    apiUrl,
+    databaseUrl,
+    temporalAddress: `127.0.0.1:${ports.temporal}`,
+    temporalCli,
+    parts,
+    ways,
+  };
+}
+
+function environment(toPostgres: Proxy, toTemporal: Proxy): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    DATABASE_URL: postgresUrl(toPostgres.port),
+    TEMPORAL_ADDRESS: `127.0.0.1:${toTemporal.port}`,
+    TEMPORAL_NAMESPACE: 'default',
+    TASK_QUEUE: 'orders',
+    LOG_LEVEL: 'info',
+  };
+}
