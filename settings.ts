@@ -49,7 +49,7 @@ const apiSchema = z.object({
 
 const workerSchema = z.object({
   ...both,
-  /** Steps that run at once; the worker's database pool has as many connections. */
+  /** Steps that run at once, of each kind; the worker's database pool has twice as many connections. */
   WORKER_STEP_SLOTS: count.default(20),
   /** 57 KB each; an evicted order replays under 30 events. */
   WORKER_CACHED_WORKFLOWS: count.default(2_000),

@@ -3,9 +3,9 @@
  * What belongs in this folder: programs that measure, on servers of their own, and print what they found. Nothing here
  * passes or fails by the clock; a run fails only when the system did something wrong.
  */
-import { access, constants, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
 import { benchOrders } from './orders.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -43,7 +43,7 @@ async function readArguments(args: string[]): Promise<Arguments> {
     const wrong = benchmark === undefined ? name : positionals.join(' ');
     throw new UserError(`There is no benchmark "${wrong}"; there is: ${[...BENCHMARKS.keys()].join(', ')}.`);
   }
-  return { benchmark, seconds: secondsFrom(values.seconds), jsonFile: await writable(values.json) };
+  return { benchmark, seconds: secondsFrom(values.seconds), jsonFile: await writableJsonFile(values.json) };
 }
 
 function parse(args: string[]) {
@@ -61,18 +61,6 @@ function secondsFrom(text: string | undefined): number | undefined {
   const seconds = Number(text);
   if (seconds >= 1 && seconds <= 600) return seconds;
   throw new UserError(`--seconds is how long one round lasts, from 1 to 600, and not "${text}".`);
-}
-
-/** Found out before minutes are spent on what then cannot be written. */
-async function writable(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const folder = dirname(resolve(file));
-  await access(folder, constants.W_OK).catch(() => {
-    throw new UserError(
-      `--json ${file} cannot be written: ${folder} is not there, or may not be written to.`,
-    );
-  });
-  return file;
 }
 
 try {

@@ -3,9 +3,9 @@
  * What belongs in this folder: what breaks a whole running system on purpose, and tells whether its rules held. The seed
  * fixes what is tried and in which order; the machine decides what that hits.
  */
-import { access, constants, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
 import { runExperiment } from './experiment.ts';
 import { asMarkdown } from './report.ts';
@@ -35,7 +35,7 @@ async function readArguments(args: string[]) {
     callers: integer('--callers', callers, 1),
     pace: paceFrom(every),
     each,
-    jsonFile: await writable(json),
+    jsonFile: await writableJsonFile(json),
   };
 }
 
@@ -68,18 +68,6 @@ function paceFrom(text: string): Pace {
   const pace = { least: Number(least), most: Number(most) };
   if (pace.least > 0 && pace.least <= pace.most) return pace;
   throw new UserError(`--every is a span of seconds such as 5-10, and not "${text}".\n${USAGE}`);
-}
-
-/** Found out before minutes are spent on what then cannot be written. */
-async function writable(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const folder = dirname(resolve(file));
-  await access(folder, constants.W_OK).catch(() => {
-    throw new UserError(
-      `--json ${file} cannot be written: ${folder} is not there, or may not be written to.`,
-    );
-  });
-  return file;
 }
 
 try {
