@@ -44,6 +44,7 @@ const apiSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port.default(3000),
   PAYMENT_WINDOW: duration.default(15 * UNITS.m),
+  ATTENTION_AFTER: duration.default(2 * UNITS.m),
   API_DATABASE_CONNECTIONS: count.default(10),
 });
 

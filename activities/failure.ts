@@ -1,12 +1,11 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isDatabaseAway } from '../db/connection.ts';
-import type { Step } from '../workflows/contract.ts';
 
 /**
- * Turns a step's failure into the sentence that an operator reads in the Web UI, with the cause attached.
- * Every failure may be retried: a step that failed left nothing behind.
+ * Turns the failure of a step, or of a note for operators, into the sentence that an operator reads in the Web UI, with
+ * the cause attached. Every failure may be retried: what failed left nothing behind.
  */
-export async function inWords<T>(step: Step, orderId: string, work: Promise<T>): Promise<T> {
+export async function inWords<T>(what: string, orderId: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -15,8 +14,8 @@ export async function inWords<T>(step: Step, orderId: string, work: Promise<T>):
     throw ApplicationFailure.create({
       type: away ? 'database_unavailable' : 'database_refused',
       message: away
-        ? `PostgreSQL did not carry out ${step} for order ${orderId} in time; it is tried again. ${cause.message}`
-        : `PostgreSQL refused ${step} for order ${orderId}; it is tried again, but somebody should look. ${cause.message}`,
+        ? `PostgreSQL did not carry out ${what} for order ${orderId} in time; it is tried again. ${cause.message}`
+        : `PostgreSQL refused ${what} for order ${orderId}; it is tried again, but somebody should look. ${cause.message}`,
       cause,
     });
   }

@@ -4,7 +4,16 @@
  * reaches an operator. What an order does next is decided in workflows/.
  */
 import type { Database } from '../db/connection.ts';
+import {
+  clearAttention,
+  raiseAttention,
+  recordIntervention,
+  type ClearedAttention,
+  type RaisedAttention,
+  type RecordedIntervention,
+} from '../db/attention.ts';
 import { abandon, type AbandonRequest } from '../db/steps/abandon.ts';
+import { decline } from '../db/steps/decline.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
@@ -19,17 +28,35 @@ export interface StepActivities {
   reserve: (order: PlacedOrder) => Promise<StepResult>;
   abandon: (request: AbandonRequest) => Promise<StepResult>;
   pay: (request: PayRequest) => Promise<StepResult>;
+  decline: (request: PayRequest) => Promise<StepResult>;
   release: (request: ReleaseRequest) => Promise<StepResult>;
   refund: (request: RefundRequest) => Promise<StepResult>;
 }
 
+/** What is kept for operators. */
+export interface RecordActivities {
+  raiseAttention: (mark: RaisedAttention) => Promise<void>;
+  clearAttention: (cleared: ClearedAttention) => Promise<void>;
+  recordIntervention: (intervention: RecordedIntervention) => Promise<void>;
+}
+
 /** Every activity throws a retryable ApplicationFailure when PostgreSQL refuses or is away; see failure.ts. */
-export function createActivities(database: Database): StepActivities {
+export function createActivities(database: Database): StepActivities & RecordActivities {
   return {
     reserve: (order) => inWords('reserve', order.orderId, reserve(database, order)),
     abandon: (request) => inWords('abandon', request.orderId, abandon(database, request)),
     pay: (request) => inWords('pay', request.orderId, pay(database, request)),
+    decline: (request) => inWords('decline', request.orderId, decline(database, request)),
     release: (request) => inWords('release', request.orderId, release(database, request)),
     refund: (request) => inWords('refund', request.orderId, refund(database, request)),
+    raiseAttention: (mark) => inWords('the attention mark', mark.orderId, raiseAttention(database, mark)),
+    clearAttention: (cleared) =>
+      inWords('clearing the attention mark', cleared.orderId, clearAttention(database, cleared)),
+    recordIntervention: (intervention) =>
+      inWords(
+        'the record of an intervention',
+        intervention.orderId,
+        recordIntervention(database, intervention),
+      ),
   };
 }

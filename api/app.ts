@@ -10,6 +10,7 @@ import { problemOf } from './failures.ts';
 import { PROBLEM_JSON, Problem } from './problems.ts';
 import { serverCheck } from './reachability.ts';
 import { requestLog } from './request-log.ts';
+import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -38,6 +39,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
+  app.route('/v1', attentionRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers));
   app.route('/', docsRoutes(app));

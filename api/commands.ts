@@ -54,7 +54,7 @@ export async function payOrder(
  * @throws {Problem} when it is refused.
  */
 export async function cancelOrder(
-  { temporal, database }: Dependencies,
+  { temporal, database, attentionAfter }: Dependencies,
   orderId: string,
   command: CancelCommand,
 ): Promise<Order> {
@@ -66,7 +66,7 @@ export async function cancelOrder(
   if (order.stage === 'paid')
     return refundPaid(
       { temporal, database },
-      { ...command, orderId, restock: true },
+      { ...command, orderId, restock: true, attentionAfter },
       'order_not_cancellable',
     );
   throw new Problem(refusalAfterEnd(order, 'order_not_cancellable'), standing(order));

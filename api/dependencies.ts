@@ -9,4 +9,6 @@ export interface Dependencies {
   logger: Logger;
   /** Milliseconds that a new order has to be paid. */
   paymentWindow: number;
+  /** Milliseconds that a step of an order may keep failing before a person has to look. */
+  attentionAfter: number;
 }

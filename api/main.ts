@@ -29,7 +29,13 @@ async function main(): Promise<void> {
     namespace: settings.TEMPORAL_NAMESPACE,
     taskQueue: settings.TASK_QUEUE,
   });
-  const api = createApi({ database, temporal, logger, paymentWindow: settings.PAYMENT_WINDOW });
+  const api = createApi({
+    database,
+    temporal,
+    logger,
+    paymentWindow: settings.PAYMENT_WINDOW,
+    attentionAfter: settings.ATTENTION_AFTER,
+  });
   const listener = getRequestListener(api.fetch);
   const server = createServer((request, response) => void listener(request, response));
   try {

@@ -24,7 +24,7 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import { PAYMENT_MODES, STEPS } from '../workflows/contract.ts';
+import { ATTENTION_REASONS, INTERVENTION_ACTIONS, PAYMENT_MODES, STEPS } from '../workflows/contract.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../workflows/life.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
@@ -313,6 +313,62 @@ export const entry = pgTable(
     uniqueIndex('entry_one_leg_per_account').on(t.transferId, t.account),
     // What happened to this wallet, newest first?
     index('entry_by_wallet').on(t.walletId, t.seq),
+  ],
+);
+
+/**
+ * Marks on orders that a person has to look at. No foreign key: an order whose reservation keeps failing is not in
+ * `orders` yet.
+ */
+export const attention = pgTable(
+  'attention',
+  {
+    /** The order's workflow or its refund's. */
+    workflowId: text('workflow_id').notNull(),
+    raisedAt: instant('raised_at').notNull(),
+    orderId: uuid('order_id').notNull(),
+    /** The step that keeps failing. */
+    step: text({ enum: STEPS }).notNull(),
+    reason: text({ enum: ATTENTION_REASONS }).notNull(),
+    clearedAt: instant('cleared_at'),
+  },
+  (t) => [
+    primaryKey({ name: 'attention_pkey', columns: [t.workflowId, t.raisedAt] }),
+    check('attention_step', oneOf(t.step, STEPS)),
+    check('attention_reason', oneOf(t.reason, ATTENTION_REASONS)),
+    check('attention_cleared_after_raised', sql`${t.clearedAt} >= ${t.raisedAt}`),
+    // What has a person to look at, oldest first? (Few rows: open marks only.)
+    index('attention_open')
+      .on(t.raisedAt, t.workflowId)
+      .where(sql`cleared_at is null`),
+    // Has somebody to look at this order? (Few rows: open marks only.)
+    index('attention_open_by_order')
+      .on(t.orderId)
+      .where(sql`cleared_at is null`),
+  ],
+);
+
+/** What persons did to orders in trouble. Never changed. */
+export const intervention = pgTable(
+  'intervention',
+  {
+    workflowId: text('workflow_id').notNull(),
+    updateId: text('update_id').notNull(),
+    orderId: uuid('order_id').notNull(),
+    action: text({ enum: INTERVENTION_ACTIONS }).notNull(),
+    actor: text().notNull(),
+    reason: text().notNull(),
+    /** The step that was failing, if any. */
+    step: text({ enum: STEPS }),
+    at: instant('at').notNull(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    primaryKey({ name: 'intervention_pkey', columns: [t.workflowId, t.updateId] }),
+    check('intervention_action', oneOf(t.action, INTERVENTION_ACTIONS)),
+    check('intervention_step', oneOf(t.step, STEPS)),
+    // What did persons do to this order?
+    index('intervention_by_order').on(t.orderId, t.at),
   ],
 );
 

@@ -161,7 +161,13 @@ describe('while a server is away', () => {
     const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
     const temporal = openTemporal({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
     const logger = pino({ level: 'silent' });
-    const api = createApi({ database: system.database, temporal, logger, paymentWindow: 60_000 });
+    const api = createApi({
+      database: system.database,
+      temporal,
+      logger,
+      paymentWindow: 60_000,
+      attentionAfter: 60_000,
+    });
     const severed = new Shop((path, init) => api.request(path, init));
 
     const started = performance.now();

@@ -112,7 +112,13 @@ test('an API that has lost PostgreSQL says so within 5 s, and the same request c
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
   const database = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
   const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
-  const api = createApi({ database, temporal, logger: pino({ level: 'silent' }), paymentWindow: 60_000 });
+  const api = createApi({
+    database,
+    temporal,
+    logger: pino({ level: 'silent' }),
+    paymentWindow: 60_000,
+    attentionAfter: 60_000,
+  });
   const severed = new Shop((path, init) => api.request(path, init));
   const send = () => severed.order(wallet, [{ sku, quantity: 1 }], {}, { key });
 

@@ -6,6 +6,7 @@ import { countEvents, untilEvents } from './support/history.ts';
 import { idOf } from './support/shop.ts';
 import { startSystem } from './support/system.ts';
 import { lockSku, lockWallet } from './support/trouble.ts';
+import { unansweredOrder } from './support/unanswered.ts';
 import { until } from './support/until.ts';
 
 const MINUTE = 60_000;
@@ -85,6 +86,8 @@ describe('an order that is paid', () => {
     await unlock();
     expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
+    // For less than the time after which a person has to look.
+    expect(await sql`select from attention where order_id = ${id}`).toHaveLength(0);
   });
 });
 
@@ -212,13 +215,7 @@ describe('an order that is cancelled', () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const unlock = await lockSku(sql, sku);
     const placing = shop.order(wallet, [{ sku, quantity: 2 }]);
-    const id = await until('the order', async () => {
-      const [row] = await sql<{ id: string }[]>`
-        select command_id as id from idempotency_key where operation = 'createOrder' and response_status is null
-        order by recorded_at desc limit 1
-      `;
-      return row?.id;
-    });
+    const id = await unansweredOrder({ sql, client });
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     await workflowOf(id).cancel();
     await untilStage(id, 'cancelled');

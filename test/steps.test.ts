@@ -6,7 +6,7 @@ import { AT, anOrder, payment, refundOf, releaseTo } from './support/step-reques
 import { fundedWallet, stockedSku, topUp } from './support/stock.ts';
 
 const { database, sql } = await freshDatabase();
-const { reserve, abandon, pay, release, refund } = createActivities(database);
+const { reserve, abandon, pay, decline, release, refund } = createActivities(database);
 
 afterEach(() => expectRulesHold(sql));
 
@@ -241,6 +241,27 @@ describe('pay', () => {
 
   test('of an order that does not exist fails', async () => {
     await expect(pay(payment('018f0000-0000-7000-8000-000000000000'))).rejects.toThrow('not in the database');
+  });
+});
+
+describe('decline', () => {
+  test('makes a pay attempt that comes later do nothing, and leaves the order to be paid by another', async () => {
+    const { walletId, orderId } = await reserved();
+    const skipped = { stage: 'awaiting_payment', reason: 'payment_skipped' };
+    expect(await both(() => decline(payment(orderId, 1)))).toEqual([skipped, skipped]);
+    expect(await pay(payment(orderId, 1))).toEqual(skipped);
+    expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
+    expect(await pay(payment(orderId, 2))).toEqual({ stage: 'paid', reason: null });
+    expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
+  });
+
+  test('at once with the payment: either it was made, or it never is', async () => {
+    for (let round = 0; round < 25; round += 1) {
+      const { walletId, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
+      const [paying, declining] = await Promise.all([pay(payment(orderId)), decline(payment(orderId))]);
+      expect(declining).toEqual(paying);
+      expect(await balance(walletId)).toMatchObject({ posted: paying.stage === 'paid' ? 500 : 2_000 });
+    }
   });
 });
 

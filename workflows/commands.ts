@@ -12,6 +12,7 @@ import {
   placeUpdate,
   type CancelCommand,
   type CommandAnswer,
+  type InterventionRefusal,
   type PayCommand,
   type PlaceAnswer,
   type RefusalReason,
@@ -31,6 +32,8 @@ export function answerCommands(state: OrderState): void {
     stage: state.stage,
     deadline: new Date(state.deadline).toISOString(),
     payAttempts: state.payAttempts,
+    failing: state.trouble.failing?.step ?? null,
+    attention: state.trouble.attention,
   }));
   CancellationScope.current().cancelRequested.catch(() => {
     requestCancel(state, { by: 'temporal', commandId: null, reason: CANCELLED_IN_TEMPORAL });
@@ -38,7 +41,7 @@ export function answerCommands(state: OrderState): void {
 }
 
 /** A handler's wait must outlive the Web UI's Cancel, or its caller would hear of that instead of the order's end. */
-const untilTrue = (fact: () => boolean): Promise<void> =>
+export const untilTrue = (fact: () => boolean): Promise<void> =>
   CancellationScope.nonCancellable(() => condition(fact));
 
 async function place(state: OrderState): Promise<PlaceAnswer> {
@@ -59,7 +62,8 @@ async function cancel(state: OrderState, { commandId, reason }: CancelCommand): 
   return { stage: state.stage, refusal: done ? null : 'order_not_cancellable' };
 }
 
-function requestCancel(state: OrderState, request: CancelRequest): void {
+/** Leaves the request to cancel, unless there is one. A reservation that is not answered yet is not waited for. */
+export function requestCancel(state: OrderState, request: CancelRequest): void {
   state.cancel ??= request;
   state.interrupt?.();
 }
@@ -93,6 +97,6 @@ function refuseWhenClosed(state: OrderState): void {
   }
 }
 
-function refuse(reason: RefusalReason, message: string): never {
+export function refuse(reason: RefusalReason | InterventionRefusal, message: string): never {
   throw ApplicationFailure.create({ type: reason, message, nonRetryable: true });
 }

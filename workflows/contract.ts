@@ -16,7 +16,7 @@ export const PAYMENT_MODES = ['debit', 'hold'] as const;
 /** `debit`: money is taken when the buyer pays. `hold`: it is held with the stock and captured when the buyer pays. */
 export type PaymentMode = (typeof PAYMENT_MODES)[number];
 
-export const STEPS = ['reserve', 'abandon', 'pay', 'release', 'refund'] as const;
+export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
 /** One effect of an order on the database; `(order id, step, attempt)` is its idempotency key. */
 export type Step = (typeof STEPS)[number];
 
@@ -41,6 +41,35 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
+/** The reason that a payment carries whose key was taken because a person skipped it; nothing moved, nor will. */
+export const PAYMENT_SKIPPED = 'payment_skipped';
+
+/** What an operator has to look at, by the step that keeps failing. */
+export const ATTENTION_REASONS = [
+  'reservation_failing',
+  'payment_failing',
+  'compensation_failing',
+  'refund_failing',
+] as const;
+export type AttentionReason = (typeof ATTENTION_REASONS)[number];
+
+export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
+  reserve: 'reservation_failing',
+  abandon: 'compensation_failing',
+  pay: 'payment_failing',
+  decline: 'compensation_failing',
+  release: 'compensation_failing',
+  refund: 'refund_failing',
+};
+
+export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up'] as const;
+/** What a person may do to an order. */
+export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
+
+/** Why an intervention was refused. */
+export const INTERVENTION_REFUSALS = ['unsigned', 'nothing_failing', 'not_skippable', 'not_open'] as const;
+export type InterventionRefusal = (typeof INTERVENTION_REFUSALS)[number];
+
 /** The reason that an order carries when its window ended, beside the caller's own words for cancel and refund. */
 export const WINDOW_ENDED = 'payment_window_ended';
 /** The reason that an order carries when it was cancelled with `handle.cancel()`, the Web UI's Cancel button. */
@@ -60,6 +89,8 @@ export interface OrderInput {
   paymentMode: PaymentMode;
   /** Milliseconds from the order's start to its deadline. */
   paymentWindow: number;
+  /** Milliseconds that a step may keep failing before a person has to look. Left out by orders from before 0.2. */
+  attentionAfter?: number;
 }
 
 export interface OrderEnd {
@@ -74,6 +105,8 @@ export interface RefundInput {
   reason: string;
   /** Whether the units go back on hand. */
   restock: boolean;
+  /** As in {@link OrderInput}. */
+  attentionAfter?: number;
 }
 
 export interface RefundEnd extends OrderEnd {
@@ -102,14 +135,53 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
+/** A mark on an order that a person has to look at. Times are ISO 8601. */
+export interface Attention {
+  reason: AttentionReason;
+  /** The step that keeps failing, while it goes on being tried. */
+  step: Step;
+  raisedAt: string;
+}
+
+/** Every intervention is signed. Both are kept, and shown to whoever looks at the order. */
+export interface Intervention {
+  /** Who acts: 1 to 200 characters. */
+  actor: string;
+  /** Why: 1 to 500 characters. */
+  reason: string;
+}
+
+export interface SkipStep extends Intervention {
+  /** Named, so that nobody skips another step than the one that was looked at. */
+  step: Step;
+}
+
+export interface InterventionAnswer {
+  stage: Stage;
+  /** The step that was acted on; null when none was failing. */
+  step: Step | null;
+}
+
 /** What an operator sees of an order that has not ended. Times are ISO 8601. */
 export interface OrderView {
   stage: Stage;
   deadline: string;
   payAttempts: number;
+  /** The step that failed and is being tried again. */
+  failing: Step | null;
+  attention: Attention | null;
+}
+
+/** What an operator sees of a refund. */
+export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
+  stage: 'refunding';
 }
 
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');
 export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel');
+export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
+export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');
+export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');
 export const orderQuery = defineQuery<OrderView>('order');
+export const refundQuery = defineQuery<RefundView>('refund');

@@ -1,6 +1,7 @@
 /** The sentences in which a workflow tells an operator, in the Web UI, what it does and what it waits for. */
 import type { Stage } from './life.ts';
 import type { OrderState } from './order-state.ts';
+import type { Trouble } from './trouble.ts';
 
 /** `3 units of 2 SKUs`, for summaries. */
 export function wanted({ input }: OrderState): string {
@@ -8,13 +9,26 @@ export function wanted({ input }: OrderState): string {
   return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
 }
 
-/** One or two sentences: what the order waits for, and until when. Markdown. */
+/** A few sentences: what the order waits for, until when, and what keeps failing. Markdown. */
 export function details(state: OrderState): string {
   if (state.closing && state.stage !== state.closing) {
-    return `Giving back ${wanted(state)}; the order will be **${state.closing}**.`;
+    return withTrouble(
+      state.trouble,
+      `Giving back ${wanted(state)}; the order will be **${state.closing}**.`,
+    );
   }
   const describe = SENTENCES[state.stage];
-  return describe(state);
+  return withTrouble(state.trouble, describe(state));
+}
+
+/** Adds to a sentence what keeps failing, and what a person can do about it. */
+export function withTrouble({ failing, attention }: Trouble, sentence: string): string {
+  if (failing === null) return sentence;
+  const retried = `The step \`${failing.step}\` failed and is tried again; Pending Activities shows why it fails.`;
+  if (attention === null) return `${sentence}\n\n${retried}`;
+  const since = utc(new Date(attention.raisedAt).getTime());
+  const remedies = 'Once the cause is mended it goes on by itself, or at once with the update `retryNow`.';
+  return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${retried} ${remedies}`;
 }
 
 const SENTENCES: Record<Stage, (state: OrderState) => string> = {

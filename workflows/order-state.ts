@@ -4,6 +4,7 @@ import type { PlacedOrder, StepResult } from '../activities/index.ts';
 import type { CommandAnswer, OrderInput } from './contract.ts';
 import { details } from './details.ts';
 import { mayMove, type Stage } from './life.ts';
+import { noTrouble, type Trouble } from './trouble.ts';
 
 export interface PayRequest {
   commandId: string;
@@ -12,7 +13,7 @@ export interface PayRequest {
 }
 
 export interface CancelRequest {
-  by: 'command' | 'temporal';
+  by: 'command' | 'temporal' | 'operator';
   commandId: string | null;
   reason: string;
 }
@@ -36,6 +37,7 @@ export interface OrderState {
   interrupt: (() => void) | null;
   /** Nothing more will happen but answers. */
   over: boolean;
+  readonly trouble: Trouble;
 }
 
 export function begin(input: OrderInput): OrderState {
@@ -55,6 +57,7 @@ export function begin(input: OrderInput): OrderState {
     closing: null,
     interrupt: null,
     over: false,
+    trouble: noTrouble(input, () => setCurrentDetails(details(state))),
   };
   setCurrentDetails(details(state));
   return state;

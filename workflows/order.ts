@@ -15,6 +15,7 @@ import {
   executeChild,
   sleep,
 } from '@temporalio/workflow';
+import type { PayRequest as TakePayment, StepResult } from '../activities/index.ts';
 import { answerCommands, payRefusal } from './commands.ts';
 import { WINDOW_ENDED, WORKFLOW, refundWorkflowId, type OrderEnd, type OrderInput } from './contract.ts';
 import { wanted } from './details.ts';
@@ -28,16 +29,20 @@ import {
   type OrderState,
   type PayRequest,
 } from './order-state.ts';
+import { answerInterventions } from './interventions.ts';
 import type { refund } from './refund.ts';
 import { step } from './steps.ts';
+import { StepLeft, clearAfterReset } from './trouble.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
   const state = begin(input);
   answerCommands(state);
+  answerInterventions(state);
   await CancellationScope.nonCancellable(async () => {
     await live(state);
     state.over = true;
-    await condition(allHandlersFinished);
+    clearAfterReset(state.trouble);
+    await condition(() => allHandlersFinished() && state.trouble.unwritten === 0);
   });
   // Temporal shows a workflow that did as its Cancel button said as "Canceled".
   if (state.stage === 'cancelled' && state.cancel?.by === 'temporal')
@@ -61,14 +66,20 @@ async function reserve(state: OrderState): Promise<void> {
   const attempt = new CancellationScope();
   state.interrupt = () => attempt.cancel();
   try {
-    settle(state, await attempt.run(() => step.reserve(placed(state), `Reserve ${wanted(state)}`)));
+    settle(
+      state,
+      await attempt.run(() => step.reserve(state.trouble, placed(state), `Reserve ${wanted(state)}`)),
+    );
   } catch (error) {
     if (state.cancel === null) throw error;
     // Whether an attempt has committed, or still will, is unknown: abandoning makes a late one do nothing, and tells
     // of an earlier one, whose reservation is then given back like any other.
     const { reason, commandId } = state.cancel;
     const abandoned = { ...placed(state), at: now(), reason, commandId };
-    settle(state, await step.abandon(abandoned, 'Cancelled before the reservation was answered'));
+    settle(
+      state,
+      await step.abandon(state.trouble, abandoned, 'Cancelled before the reservation was answered'),
+    );
   } finally {
     state.interrupt = null;
   }
@@ -91,12 +102,23 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
     commandId: payment.commandId,
     at: payment.acceptedAt,
   };
-  const result = await step.pay(request, `Take payment ${state.payAttempts}`);
+  const result = await payOrDecline(state, request);
   if (result.reason === null) settle(state, result);
   else if (state.cancel || state.windowEnded) await giveBack(state);
   else settle(state, { stage: result.stage, reason: null });
   state.payment = null;
   payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
+}
+
+async function payOrDecline(state: OrderState, request: TakePayment): Promise<StepResult> {
+  try {
+    return await step.pay(state.trouble, request, `Take payment ${request.attempt}`);
+  } catch (error) {
+    if (!(error instanceof StepLeft)) throw error;
+    // Whether an attempt has committed, or still will, is unknown: declining makes a late one do nothing, and tells of an
+    // earlier one, which then counts.
+    return step.decline(state.trouble, request, `Skip payment ${request.attempt}`);
+  }
 }
 
 /** Nobody paid: what was reserved goes back, because of a cancel if there is one, else because the window ended. */
@@ -105,7 +127,7 @@ async function giveBack(state: OrderState): Promise<void> {
   const to = state.cancel ? 'cancelled' : 'expired';
   state.closing = to;
   const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
-  settle(state, await step.release(request, `Give back ${wanted(state)} (${to})`));
+  settle(state, await step.release(state.trouble, request, `Give back ${wanted(state)} (${to})`));
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -116,7 +138,7 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
   try {
     await executeChild<typeof refund>(WORKFLOW.refund, {
       workflowId: refundWorkflowId(orderId),
-      args: [{ orderId, commandId, reason, restock: true }],
+      args: [{ orderId, commandId, reason, restock: true, attentionAfter: state.trouble.attentionAfter }],
       // A refund that has begun ends, whatever becomes of this workflow.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: 'Cancelled while the payment was being taken',

@@ -1,23 +1,52 @@
 /** A refund of a paid order: its own short workflow, one for each order. Once begun it ends, also when cancelled. */
-import { ApplicationFailure, CancellationScope, setCurrentDetails } from '@temporalio/workflow';
-import type { RefundEnd, RefundInput } from './contract.ts';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
+import type { StepResult } from '../activities/index.ts';
+import { refundQuery, type RefundEnd, type RefundInput } from './contract.ts';
+import { withTrouble } from './details.ts';
+import { answerRefundInterventions } from './interventions.ts';
 import { now } from './order-state.ts';
 import { step } from './steps.ts';
+import { clearAfterReset, noTrouble, type Trouble } from './trouble.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
-  const { orderId, commandId, reason, restock } = input;
+  const { orderId, commandId, restock } = input;
   const units = restock ? 'puts the units back on hand' : 'leaves the units sold';
-  setCurrentDetails(`Gives the money of order ${orderId} back and ${units}.`);
-  const summary = restock ? 'Refund and restock' : 'Refund';
-  const result = await CancellationScope.nonCancellable(() =>
-    step.refund({ orderId, commandId, reason, restock, at: now() }, summary),
+  const trouble: Trouble = noTrouble(input, () =>
+    setCurrentDetails(withTrouble(trouble, `Gives the money of order ${orderId} back and ${units}.`)),
   );
-  if (result.stage !== 'refunded') {
+  trouble.show();
+  setHandler(refundQuery, () => ({
+    stage: 'refunding',
+    failing: trouble.failing?.step ?? null,
+    attention: trouble.attention,
+  }));
+  answerRefundInterventions(trouble);
+
+  const { stage, reason } = await CancellationScope.nonCancellable(() => giveMoneyBack(trouble, input));
+  if (stage !== 'refunded') {
     throw ApplicationFailure.nonRetryable(
-      `Order ${orderId} is ${result.stage}, so there is nothing to refund.`,
+      `Order ${orderId} is ${stage}, so there is nothing to refund.`,
       'order_not_refundable',
     );
   }
   setCurrentDetails(`The money of order ${orderId} is back in its wallet.`);
-  return { stage: result.stage, reason: result.reason, commandId };
+  return { stage, reason, commandId };
+}
+
+async function giveMoneyBack(
+  trouble: Trouble,
+  { orderId, commandId, reason, restock }: RefundInput,
+): Promise<StepResult> {
+  const summary = restock ? 'Refund and restock' : 'Refund';
+  const result = await step.refund(trouble, { orderId, commandId, reason, restock, at: now() }, summary);
+  clearAfterReset(trouble);
+  await condition(() => allHandlersFinished() && trouble.unwritten === 0);
+  return result;
 }

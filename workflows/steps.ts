@@ -2,10 +2,13 @@
 import {
   ActivityCancellationType,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import type { StepActivities, StepResult } from '../activities/index.ts';
+import type { Step } from './contract.ts';
+import { untilItSucceeds, type Trouble } from './trouble.ts';
 
 // The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -25,30 +28,34 @@ const persistent = proxyActivities<StepActivities>({
   cancellationType,
 });
 
-type RunStep<Request> = (request: Request, summary: string) => Promise<StepResult>;
+type RunStep<Request> = (trouble: Trouble, request: Request, summary: string) => Promise<StepResult>;
 
 interface WithOptions<Request> {
   executeWithOptions(options: { summary: string }, args: [Request]): Promise<StepResult>;
 }
 
 function quickThenPersistent<Request>(
+  name: Step,
   first: WithOptions<Request>,
   fallback: WithOptions<Request>,
 ): RunStep<Request> {
-  return async (request, summary) => {
+  return async (trouble, request, summary) => {
     try {
       return await first.executeWithOptions({ summary }, [request]);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      return fallback.executeWithOptions({ summary }, [request]);
+      const attempt = () => fallback.executeWithOptions({ summary }, [request]);
+      // A step that began to fail before 0.2 goes on without the timer that raises a mark.
+      return patched('attention') ? untilItSucceeds(trouble, name, attempt) : attempt();
     }
   };
 }
 
 export const step = {
-  reserve: quickThenPersistent(quick.reserve, persistent.reserve),
-  abandon: quickThenPersistent(quick.abandon, persistent.abandon),
-  pay: quickThenPersistent(quick.pay, persistent.pay),
-  release: quickThenPersistent(quick.release, persistent.release),
-  refund: quickThenPersistent(quick.refund, persistent.refund),
+  reserve: quickThenPersistent('reserve', quick.reserve, persistent.reserve),
+  abandon: quickThenPersistent('abandon', quick.abandon, persistent.abandon),
+  pay: quickThenPersistent('pay', quick.pay, persistent.pay),
+  decline: quickThenPersistent('decline', quick.decline, persistent.decline),
+  release: quickThenPersistent('release', quick.release, persistent.release),
+  refund: quickThenPersistent('refund', quick.refund, persistent.refund),
 };

@@ -11,14 +11,14 @@ import { pageOf } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database, paymentWindow } = dependencies;
+  const { database, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
     return answerOnce(c, dependencies, call, async (orderId) => {
-      const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow };
+      const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow, attentionAfter };
       return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
     });
   });
@@ -72,7 +72,9 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const call = { operation: 'refundOrder', request: { param, json } };
     return answerOnce(c, dependencies, call, async (commandId) => ({
       status: 200,
-      body: orderReply(await refundOrder(dependencies, { orderId: param.id, commandId, ...json })),
+      body: orderReply(
+        await refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
+      ),
     }));
   });
 

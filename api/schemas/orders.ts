@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES, type OrderLine } from '../../workflows/contract.ts';
+import { attentionReply, attentionSchema } from './attention.ts';
 import { RESTING_STAGES, STAGES } from '../../workflows/life.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, id, instant, party, reason, skuName, whole } from './values.ts';
@@ -65,6 +66,7 @@ export const orderSchema = z
     updatedAt: instant,
     version: z.int().openapi({ example: 1, description: 'Counts the stages that were recorded' }),
     reason: z.string().optional().openapi({ description: 'Why the order is in this stage' }),
+    attention: attentionSchema.optional(),
   })
   .openapi('Order');
 
@@ -106,6 +108,7 @@ export function orderReply(order: Order): z.output<typeof orderSchema> {
     updatedAt: order.updatedAt.toISOString(),
     version,
     ...(order.reason !== null && { reason: order.reason }),
+    ...(order.attention !== null && { attention: attentionReply(order.attention) }),
   };
 }
 

@@ -104,6 +104,12 @@ export function openBook(): Book {
         const orderId = order?.placed.orderId ?? unknownOrder;
         return issue({ kind: 'pay', request: { orderId, attempt, commandId: uuidv7(), at: now() } });
       }
+      case 'skipPayment': {
+        const order = orderAgo(command.order);
+        const attempt = Math.max(order?.attempts ?? 1, 1);
+        const orderId = order?.placed.orderId ?? unknownOrder;
+        return issue({ kind: 'decline', request: { orderId, attempt, commandId: uuidv7(), at: now() } });
+      }
       case 'cancel':
       case 'expire': {
         const to = command.kind === 'cancel' ? 'cancelled' : 'expired';
@@ -160,6 +166,8 @@ export function openBook(): Book {
         return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
       case 'pay':
         return `pay ${nameOf(asked.orderId)}, attempt ${asked.attempt}`;
+      case 'decline':
+        return `decline payment ${asked.attempt} of ${nameOf(asked.orderId)}`;
       case 'release':
         return `release ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'refund':

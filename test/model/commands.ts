@@ -16,6 +16,8 @@ export type Single =
   /** Cancelled before the reservation was answered; the reserve may then come late. */
   | ({ kind: 'abandon'; order: number | null } & CreateOrder)
   | { kind: 'pay'; order: number }
+  /** The newest payment, or the first that would be made. */
+  | { kind: 'skipPayment'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }
   | { kind: 'refund'; order: number; restock: boolean }
@@ -61,6 +63,7 @@ const onOpenOrder = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('cancel'), order }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
 );
+const skipPayment = fc.record({ kind: kind('skipPayment'), order });
 const refund = fc.record({ kind: kind('refund'), order, restock: fc.boolean() });
 const deposit = fc.record({ kind: kind('deposit'), wallet, amount: fc.integer({ min: 1, max: 3_000 }) });
 const restock = fc.record({ kind: kind('restock'), sku, quantity });
@@ -69,6 +72,7 @@ const anySingle: fc.Arbitrary<Single> = fc.oneof(
   { weight: 6, arbitrary: create },
   { weight: 8, arbitrary: onOpenOrder },
   { weight: 3, arbitrary: refund },
+  { weight: 1, arbitrary: skipPayment },
   { weight: 3, arbitrary: deposit },
   { weight: 3, arbitrary: restock },
   {
@@ -155,6 +159,7 @@ function simplerSingles(single: Single): Single[] {
         { kind: 'refund', order: 0, restock: true },
       ];
     case 'pay':
+    case 'skipPayment':
     case 'cancel':
     case 'expire':
     case 'refund':

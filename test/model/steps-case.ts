@@ -144,6 +144,8 @@ function sender(database: Database): (request: Request) => Promise<Answer> {
         return activities.abandon(request);
       case 'pay':
         return activities.pay(request);
+      case 'decline':
+        return activities.decline(request);
       case 'release':
         return activities.release(request);
       case 'refund':

@@ -7,13 +7,14 @@ import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '
 import type { PutSku, Restock, Sku, SkuTerms } from '../../db/catalogue.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
-import type { RejectionReason, Step } from '../../workflows/contract.ts';
+import { PAYMENT_SKIPPED, type RejectionReason, type Step } from '../../workflows/contract.ts';
 import type { RestingStage } from '../../workflows/life.ts';
 
 export type Request =
   | { kind: 'reserve'; request: PlacedOrder }
   | { kind: 'abandon'; request: AbandonRequest }
   | { kind: 'pay'; request: PayRequest }
+  | { kind: 'decline'; request: PayRequest }
   | { kind: 'release'; request: ReleaseRequest }
   | { kind: 'refund'; request: RefundRequest }
   | { kind: 'deposit'; request: { transferId: string; walletId: string; amount: number } }
@@ -80,6 +81,13 @@ export function perform(world: World, { kind, request }: Request): Answer {
     case 'pay':
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, 'pay', request.attempt, () => pay(world, order, request)),
+      );
+    case 'decline':
+      return onOrder(world, request.orderId, (order) =>
+        once(world, request.orderId, 'pay', request.attempt, () => ({
+          stage: order.stage,
+          reason: PAYMENT_SKIPPED,
+        })),
       );
     case 'release':
       return onOrder(world, request.orderId, (order) =>

@@ -1,9 +1,16 @@
 /** Every path of an order's life, played through the API. Each returns the id of the workflow whose history tells it. */
-import { orderWorkflowId, refundWorkflowId } from '../../workflows/contract.ts';
+import {
+  giveUpUpdate,
+  orderWorkflowId,
+  refundWorkflowId,
+  retryNowUpdate,
+  skipStepUpdate,
+} from '../../workflows/contract.ts';
 import { untilEvents } from '../support/history.ts';
 import { idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
 import { lockSku, lockWallet } from '../support/trouble.ts';
+import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 
 const WINDOW = 15 * 60_000;
@@ -37,18 +44,21 @@ async function paymentHeldUp(system: TestSystem, options?: OrderOptions) {
   return { ...order, letGo, paying };
 }
 
-/** Resolves with the newest order that has no answer yet. */
-const unansweredOrder = ({ sql }: TestSystem) =>
-  until('an order without an answer', async () => {
-    const [row] = await sql<{ id: string }[]>`
-      select command_id as id
-      from idempotency_key
-      where operation = 'createOrder' and response_status is null
-      order by recorded_at desc
-      limit 1
-    `;
-    return row?.id;
+const OPERATOR = { actor: 'operator', reason: 'recorded' };
+
+/** Resolves when the order is marked for a person to look at. */
+const untilMarked = ({ sql }: TestSystem, orderId: string) =>
+  until(`order ${orderId} to be marked`, async () => {
+    const marks = await sql`select from attention where order_id = ${orderId}`;
+    return marks.length > 0 ? true : undefined;
   });
+
+/** An order whose payment keeps failing until it is let go, and which is marked for that. */
+async function paymentFailing(system: TestSystem) {
+  const order = await paymentHeldUp(system);
+  await untilMarked(system, order.id);
+  return { ...order, handle: system.client.workflow.getHandle(order.workflowId) };
+}
 
 export const PATHS: Readonly<Record<string, Path>> = {
   'paid-debit': async (system) => (await paid(system)).workflowId,
@@ -67,6 +77,61 @@ export const PATHS: Readonly<Record<string, Path>> = {
     const { workflowId, letGo, paying } = await paymentHeldUp(system);
     await letGo();
     await paying;
+    return workflowId;
+  },
+
+  'paid-after-attention': async (system) => {
+    const { workflowId, letGo, paying } = await paymentFailing(system);
+    await letGo();
+    await paying;
+    return workflowId;
+  },
+
+  'paid-after-retry-by-operator': async (system) => {
+    const { workflowId, letGo, paying, handle } = await paymentFailing(system);
+    await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
+    await letGo();
+    await paying;
+    return workflowId;
+  },
+
+  'paid-after-payment-was-skipped': async (system) => {
+    const { id, workflowId, letGo, paying, handle } = await paymentFailing(system);
+    await handle.executeUpdate(skipStepUpdate, { args: [{ ...OPERATOR, step: 'pay' }] });
+    await Promise.all([letGo(), paying]);
+    await system.shop.pay(id);
+    return workflowId;
+  },
+
+  'given-up-while-payment-fails': async (system) => {
+    const { workflowId, letGo, paying, handle } = await paymentFailing(system);
+    const givingUp = handle.executeUpdate(giveUpUpdate, { args: [OPERATOR] });
+    await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
+    await letGo();
+    await Promise.all([paying, givingUp]);
+    return workflowId;
+  },
+
+  'given-up-while-reservation-fails': async (system) => {
+    const [sku, wallet] = await Promise.all([system.shop.sku(10), system.shop.wallet(0)]);
+    const letGo = await lockSku(system.sql, sku);
+    const placing = system.shop.order(wallet, [{ sku, quantity: 2 }]);
+    const id = await unansweredOrder(system);
+    await untilMarked(system, id);
+    await system.client.workflow
+      .getHandle(orderWorkflowId(id))
+      .executeUpdate(giveUpUpdate, { args: [OPERATOR] });
+    await Promise.all([letGo(), placing]);
+    return orderWorkflowId(id);
+  },
+
+  'cancelled-after-compensation-failed': async (system) => {
+    const { id, workflowId, wallet } = await placed(system, { paymentMode: 'hold' });
+    const letGo = await lockWallet(system.sql, wallet);
+    const cancelling = system.shop.cancel(id);
+    await untilMarked(system, id);
+    await letGo();
+    await cancelling;
     return workflowId;
   },
 
@@ -150,6 +215,17 @@ export const PATHS: Readonly<Record<string, Path>> = {
   'refunded-with-restock': async (system) => {
     const { id } = await paid(system);
     await system.shop.refund(id, true);
+    return refundWorkflowId(id);
+  },
+
+  'refunded-after-retry-by-operator': async (system) => {
+    const { id, wallet } = await paid(system);
+    const letGo = await lockWallet(system.sql, wallet);
+    const refunding = system.shop.refund(id, true);
+    await untilMarked(system, id);
+    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
+    await Promise.all([letGo(), refunding]);
     return refundWorkflowId(id);
   },
 

@@ -1,17 +1,20 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { test } from 'vitest';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { PATHS } from './paths.ts';
+import { VERSION } from './version.ts';
 
-const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
+const FOLDER = fileURLToPath(new URL(`../histories/${VERSION}/`, import.meta.url));
 
 /** `process@host`, also as the name of a worker's own task queue. */
 const WORKER_IDENTITY = /^\d+@/;
 
-const system = await startSystem();
+// Longer than a step that is let go at once needs, so that only paths about marks have one.
+const system = await startSystem({ attentionAfter: 1_000 });
+await mkdir(FOLDER, { recursive: true });
 
 test.each(Object.entries(PATHS))('records %s', async (name, play) => {
   const workflowId = await play(system);

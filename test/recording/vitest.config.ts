@@ -1,4 +1,4 @@
-/** `npm run histories` records test/histories anew, on the same servers as the tests. */
+/** `npm run histories` records the histories of this release anew, on the same servers as the tests. */
 import { defineConfig } from 'vitest/config';
 import tests from '../../vitest.config.ts';
 

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { openTemporal } from '../../api/orchestration.ts';
-import { openDatabase } from '../../db/connection.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
 import { createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -25,15 +25,21 @@ export interface TestSystem extends TestDatabase {
 export interface SystemOptions {
   /** Milliseconds; 15 minutes unless given. */
   paymentWindow?: number;
+  /** Milliseconds; 2 minutes unless given. */
+  attentionAfter?: number;
   /** For the worker; the API has the database itself. To put something between the two. */
   workerDatabaseUrl?: (databaseUrl: string) => string;
+  /** As {@link workerDatabaseUrl}, between the worker's steps and its pool. */
+  workerDatabase?: (database: Database) => Database;
   workerConnections?: number;
 }
 
 /** Call at the top of a file; everything ends with it. */
 export async function startSystem({
   paymentWindow = 900_000,
+  attentionAfter = 120_000,
   workerDatabaseUrl,
+  workerDatabase = (database) => database,
   workerConnections = 40,
 }: SystemOptions = {}): Promise<TestSystem> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -43,17 +49,19 @@ export async function startSystem({
   const namespace = 'default';
 
   const native = await NativeConnection.connect({ address });
-  const workerDatabase = openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
-    connections: workerConnections,
-    name: 'test worker',
-  });
+  const stepDatabase = workerDatabase(
+    openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
+      connections: workerConnections,
+      name: 'test worker',
+    }),
+  );
   let running: { worker: Worker; ended: Promise<void> } | null = null;
   const startWorker = async () => {
     const worker = await createOrderWorker({
       connection: native,
       namespace,
       taskQueue,
-      database: workerDatabase,
+      database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: 20,
       cachedWorkflows: 500,
@@ -73,6 +81,7 @@ export async function startSystem({
     temporal,
     logger: pino({ level: 'silent' }),
     paymentWindow,
+    attentionAfter,
   });
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, namespace });
@@ -80,7 +89,7 @@ export async function startSystem({
   await startWorker();
   afterAll(async () => {
     await stopWorker();
-    await Promise.all([native.close(), workerDatabase.close(), temporal.close(), connection.close()]);
+    await Promise.all([native.close(), stepDatabase.close(), temporal.close(), connection.close()]);
   });
   return {
     ...testDatabase,

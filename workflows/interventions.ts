@@ -1,0 +1,135 @@
+/**
+ * What a person may do to an order or a refund in which something keeps failing: updates, sent from the Web UI or with the
+ * `temporal` command, each signed with who and why. What would break a rule is refused, and then nothing is written.
+ */
+import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
+import { refuse, requestCancel, untilTrue } from './commands.ts';
+import {
+  giveUpUpdate,
+  retryNowUpdate,
+  skipStepUpdate,
+  type Intervention,
+  type InterventionAction,
+  type InterventionAnswer,
+  type SkipStep,
+  type Step,
+} from './contract.ts';
+import type { OrderState } from './order-state.ts';
+import { noteIntervention, type Trouble } from './trouble.ts';
+
+/** Why a step has to be carried out; null where its key can be taken instead and every rule still holds. */
+const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
+  reserve: 'Without its reservation an order has nothing that could be paid: give it up instead.',
+  abandon: 'A reservation that lands later would stay held for ever, for an order that is over.',
+  pay: null,
+  decline: 'Until its key is taken a late payment could still be made, for an order that is over.',
+  release: 'The units, and in hold mode the money, would stay held for an order that is over.',
+  refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
+};
+
+/** Sets the handlers of an order. To be called before anything is awaited. */
+export function answerInterventions(state: OrderState): void {
+  const { trouble } = state;
+  const answer = (step: Step | null): InterventionAnswer => ({ stage: state.stage, step });
+  answerRetryNow(trouble, answer);
+
+  setHandler(
+    skipStepUpdate,
+    async (by: SkipStep) => {
+      const step = act(trouble, 'skip_step', by);
+      trouble.failing?.end('leave');
+      await untilTrue(() => state.payment === null);
+      return answer(step);
+    },
+    { validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by) },
+  );
+
+  setHandler(
+    giveUpUpdate,
+    async (by: Intervention) => {
+      const step = act(trouble, 'give_up', by);
+      requestCancel(state, { by: 'operator', commandId: null, reason: by.reason });
+      if (step === 'pay') trouble.failing?.end('leave');
+      await untilTrue(() => state.over);
+      return answer(step);
+    },
+    {
+      validator: (by: Intervention) => {
+        refuseUnsigned(by);
+        refuseUnlessOpen(state);
+      },
+    },
+  );
+}
+
+/** Sets the handlers of a refund, which can be neither skipped nor given up. */
+export function answerRefundInterventions(trouble: Trouble): void {
+  const answer = (step: Step | null): InterventionAnswer => ({ stage: 'refunding', step });
+  answerRetryNow(trouble, answer);
+  setHandler(skipStepUpdate, () => answer(null), {
+    validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by),
+  });
+  setHandler(giveUpUpdate, () => answer(null), {
+    validator: (by: Intervention) => {
+      refuseUnsigned(by);
+      refuse('not_open', 'This order is being refunded already: that is what giving it up would do.');
+    },
+  });
+}
+
+function answerRetryNow(trouble: Trouble, answer: (step: Step | null) => InterventionAnswer): void {
+  setHandler(
+    retryNowUpdate,
+    (by: Intervention) => {
+      const step = act(trouble, 'retry_now', by);
+      trouble.failing?.end('retry');
+      return answer(step);
+    },
+    {
+      validator: (by: Intervention) => {
+        refuseUnsigned(by);
+        refuseUnlessFailing(trouble);
+      },
+    },
+  );
+}
+
+/** Keeps what was done, and names the step that it was done to. */
+function act(trouble: Trouble, action: InterventionAction, by: Intervention): Step | null {
+  const step = trouble.failing?.step ?? null;
+  noteIntervention(trouble, currentUpdateInfo()?.id ?? action, action, by, step);
+  return step;
+}
+
+function refuseUnlessSkippable(trouble: Trouble, by: SkipStep): void {
+  refuseUnsigned(by);
+  const step = refuseUnlessFailing(trouble);
+  if (by.step !== step)
+    refuse('not_skippable', `The step that is being tried again is ${step}: name it as \`step\`.`);
+  const why = MUST_BE_DONE[step];
+  if (why !== null) refuse('not_skippable', `The step ${step} cannot be skipped. ${why}`);
+}
+
+function refuseUnlessFailing({ failing }: Trouble): Step {
+  return (
+    failing?.step ?? refuse('nothing_failing', 'No step is being tried again, so there is nothing to act on.')
+  );
+}
+
+function refuseUnlessOpen({ stage, closing, over }: OrderState): void {
+  const open: boolean = ['reserving', 'awaiting_payment', 'paying'].includes(stage);
+  if (over || closing !== null || !open)
+    refuse('not_open', `This order is ${closing === null ? stage : `being ${closing}`} already.`);
+}
+
+/** The arguments come from a form or a command line: nothing has checked them. */
+function refuseUnsigned(by: Partial<Record<keyof Intervention, unknown>> | null | undefined): void {
+  if (!isText(by?.actor, 200)) refuse('unsigned', 'Say who you are, as `actor`: 1 to 200 characters.');
+  if (!isText(by?.reason, 500)) refuse('unsigned', 'Say why, as `reason`: 1 to 500 characters.');
+}
+
+/** Text that PostgreSQL can keep: no NUL, no half of a surrogate pair. */
+function isText(value: unknown, length: number): boolean {
+  if (typeof value !== 'string') return false;
+  return value.trim() !== '' && value.length <= length && value.isWellFormed() && !value.includes('\0');
+}
