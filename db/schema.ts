@@ -204,8 +204,13 @@ export const orderStep = pgTable(
       .notNull()
       .references(() => orders.id),
     step: text({ enum: STEPS }).notNull(),
-    /** Counts payments: a refused one must not be carried out by a late attempt after the buyer topped up. Else 1. */
+    /** Counts an order's payments. Else 1. */
     attempt: integer().notNull(),
+    /**
+     * A payment's own key: one that was refused must not be carried out by a late attempt after the buyer topped up, and the
+     * next one must not get its answer, also when the workflow was reset and counts anew. Null for the other steps.
+     */
+    commandId: uuid('command_id'),
     /** Where the order rested after the step. */
     stage: text({ enum: RESTING_STAGES }).notNull(),
     reason: text(),
@@ -214,6 +219,10 @@ export const orderStep = pgTable(
   (t) => [
     primaryKey({ name: 'order_step_pkey', columns: [t.orderId, t.step, t.attempt] }),
     check('order_step_step', oneOf(t.step, STEPS)),
+    check('order_step_payment_has_command', sql`(${t.step} = 'pay') = (${t.commandId} is not null)`),
+    uniqueIndex('order_step_one_payment_per_command')
+      .on(t.orderId, t.commandId)
+      .where(sql`step = 'pay'`),
   ],
 );
 

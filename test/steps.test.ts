@@ -203,18 +203,18 @@ describe('pay', () => {
 
   test('an attempt that was refused never takes money later, also when the buyer has topped up since', async () => {
     const { walletId, orderId } = await reserved('debit', 1_499);
-    const first = payment(orderId, 1);
+    const first = payment(orderId);
     const refused = { stage: 'awaiting_payment', reason: 'insufficient_funds' };
     expect(await both(() => pay(first))).toEqual([refused, refused]);
     await topUp(sql, walletId, 1);
     expect(await pay(first)).toEqual(refused);
-    expect(await pay(payment(orderId, 2))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
     expect(await balance(walletId)).toEqual({ posted: 0, held: 0 });
   });
 
-  test('two attempts at once debit once', async () => {
+  test('two payments at once debit once', async () => {
     const { walletId, orderId } = await reserved('debit', 10_000);
-    const results = await Promise.all([pay(payment(orderId, 1)), pay(payment(orderId, 2))]);
+    const results = await Promise.all([pay(payment(orderId)), pay(payment(orderId))]);
     expect(new Set(results.map(({ reason }) => reason))).toEqual(new Set([null, 'order_not_payable']));
     expect(await balance(walletId)).toEqual({ posted: 8_500, held: 0 });
   });
@@ -247,18 +247,20 @@ describe('pay', () => {
 describe('decline', () => {
   test('makes a pay attempt that comes later do nothing, and leaves the order to be paid by another', async () => {
     const { walletId, orderId } = await reserved();
+    const request = payment(orderId);
     const skipped = { stage: 'awaiting_payment', reason: 'payment_skipped' };
-    expect(await both(() => decline(payment(orderId, 1)))).toEqual([skipped, skipped]);
-    expect(await pay(payment(orderId, 1))).toEqual(skipped);
+    expect(await both(() => decline(request))).toEqual([skipped, skipped]);
+    expect(await pay(request)).toEqual(skipped);
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
-    expect(await pay(payment(orderId, 2))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
   test('at once with the payment: either it was made, or it never is', async () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
-      const [paying, declining] = await Promise.all([pay(payment(orderId)), decline(payment(orderId))]);
+      const request = payment(orderId);
+      const [paying, declining] = await Promise.all([pay(request), decline(request)]);
       expect(declining).toEqual(paying);
       expect(await balance(walletId)).toMatchObject({ posted: paying.stage === 'paid' ? 500 : 2_000 });
     }

@@ -17,7 +17,7 @@ export const PAYMENT_MODES = ['debit', 'hold'] as const;
 export type PaymentMode = (typeof PAYMENT_MODES)[number];
 
 export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
-/** One effect of an order on the database; `(order id, step, attempt)` is its idempotency key. */
+/** One effect of an order on the database; `(order id, step)` is its idempotency key, and for a payment `(order id, command id)`. */
 export type Step = (typeof STEPS)[number];
 
 /** Why an order was rejected, in the order in which the reserve step looks. */

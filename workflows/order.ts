@@ -96,12 +96,7 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
   state.payAttempts += 1;
   enter(state, 'paying');
   const { orderId } = state.input;
-  const request = {
-    orderId,
-    attempt: state.payAttempts,
-    commandId: payment.commandId,
-    at: payment.acceptedAt,
-  };
+  const request = { orderId, commandId: payment.commandId, at: payment.acceptedAt };
   const result = await payOrDecline(state, request);
   if (result.reason === null) settle(state, result);
   else if (state.cancel || state.windowEnded) await giveBack(state);
@@ -112,12 +107,12 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
 
 async function payOrDecline(state: OrderState, request: TakePayment): Promise<StepResult> {
   try {
-    return await step.pay(state.trouble, request, `Take payment ${request.attempt}`);
+    return await step.pay(state.trouble, request, `Take payment ${state.payAttempts}`);
   } catch (error) {
     if (!(error instanceof StepLeft)) throw error;
     // Whether an attempt has committed, or still will, is unknown: declining makes a late one do nothing, and tells of an
     // earlier one, which then counts.
-    return step.decline(state.trouble, request, `Skip payment ${request.attempt}`);
+    return step.decline(state.trouble, request, `Skip payment ${state.payAttempts}`);
   }
 }
 

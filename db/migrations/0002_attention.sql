@@ -27,9 +27,30 @@ CREATE TABLE "intervention" (
 );
 --> statement-breakpoint
 ALTER TABLE "order_step" DROP CONSTRAINT "order_step_step";--> statement-breakpoint
+ALTER TABLE "order_step" ADD COLUMN "command_id" uuid;--> statement-breakpoint
+
+-- Payments from before were keyed by their number. One that was made has its command in the order's event; of one that was
+-- refused nobody will ask again, so any key will do.
+ALTER TABLE order_step DISABLE TRIGGER order_step_never_changes;
+--> statement-breakpoint
+UPDATE order_step
+SET command_id = coalesce(
+  (
+    SELECT command_id
+    FROM order_event
+    WHERE order_event.order_id = order_step.order_id AND order_event.stage = 'paid' AND order_step.stage = 'paid'
+  ),
+  gen_random_uuid()
+)
+WHERE step = 'pay';
+--> statement-breakpoint
+ALTER TABLE order_step ENABLE TRIGGER order_step_never_changes;
+--> statement-breakpoint
 CREATE INDEX "attention_open" ON "attention" USING btree ("raised_at","workflow_id") WHERE cleared_at is null;--> statement-breakpoint
 CREATE INDEX "attention_open_by_order" ON "attention" USING btree ("order_id") WHERE cleared_at is null;--> statement-breakpoint
 CREATE INDEX "intervention_by_order" ON "intervention" USING btree ("order_id","at");--> statement-breakpoint
+CREATE UNIQUE INDEX "order_step_one_payment_per_command" ON "order_step" USING btree ("order_id","command_id") WHERE step = 'pay';--> statement-breakpoint
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_payment_has_command" CHECK (("order_step"."step" = 'pay') = ("order_step"."command_id" is not null));--> statement-breakpoint
 ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'release', 'refund'));
 --> statement-breakpoint
 

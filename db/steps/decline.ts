@@ -10,7 +10,7 @@ import { runStep, type StepResult } from './step.ts';
  */
 export function decline(
   database: Database,
-  { orderId, attempt }: Pick<PayRequest, 'orderId' | 'attempt'>,
+  { orderId, commandId }: Pick<PayRequest, 'orderId' | 'commandId'>,
 ): Promise<StepResult> {
   return runStep(
     database,
@@ -21,14 +21,17 @@ export function decline(
         select stage from orders where id = ${orderId} for no key update
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, stage, reason)
-        select ${orderId}, 'pay', ${attempt}, stage, ${PAYMENT_SKIPPED} from target
+        insert into order_step (order_id, step, attempt, command_id, stage, reason)
+        select
+          ${orderId}, 'pay', (select 1 + count(*) from order_step where order_id = ${orderId} and step = 'pay'), ${commandId},
+          stage, ${PAYMENT_SKIPPED}
+        from target
         on conflict do nothing
         returning stage, reason
       )
       select stage, reason from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and attempt = ${attempt}
+      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
     `,
   );
 }

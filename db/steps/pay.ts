@@ -4,8 +4,7 @@ import { runStep, type StepResult } from './step.ts';
 
 export interface PayRequest {
   orderId: string;
-  /** 1 for the order's first payment, 2 for the one after a refusal, and so on. */
-  attempt: number;
+  /** The payment's key: an order may be paid by another command after this one was refused. */
   commandId: string;
   /** When the payment was accepted: ISO 8601, the workflow's time. */
   at: string;
@@ -16,10 +15,7 @@ export interface PayRequest {
  * Leads to `paid`; to `awaiting_payment` with reason `insufficient_funds`; or, when the database already has the order
  * elsewhere, to that stage with reason `order_not_payable`.
  */
-export function pay(
-  database: Database,
-  { orderId, attempt, commandId, at }: PayRequest,
-): Promise<StepResult> {
+export function pay(database: Database, { orderId, commandId, at }: PayRequest): Promise<StepResult> {
   const transferId = uuidv7();
   return runStep(
     database,
@@ -55,9 +51,12 @@ export function pay(
         from target left join purse on true
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, stage, reason)
-        select ${orderId}, 'pay', ${attempt}, case when refusal is null then 'paid' else stage end, refusal
+        insert into order_step (order_id, step, attempt, command_id, stage, reason)
+        select
+          ${orderId}, 'pay', (select 1 + count(*) from order_step where order_id = ${orderId} and step = 'pay'), ${commandId},
+          case when refusal is null then 'paid' else stage end, refusal
         from decided
+        -- Also when another payment took the number that this snapshot counted: then the statement is run again.
         on conflict do nothing
         returning stage, reason
       ),
@@ -111,7 +110,7 @@ export function pay(
       )
       select stage, reason from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and attempt = ${attempt}
+      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
     `,
   );
 }

@@ -1,6 +1,6 @@
 /**
  * What the five steps of an order share. Each step is one SQL statement that inserts its idempotency key
- * `(order id, step, attempt)` in order_step and lets every effect depend on that insert, so that the effect, the order's
+ * `(order id, step)`, for payments `(order id, command id)`, in order_step and lets every effect depend on that insert, so that the effect, the order's
  * stage, its event and the key are there together or not at all.
  *
  * Each statement locks the rows that it will change first (order, then SKUs in key order, then wallet), always in that

@@ -31,7 +31,6 @@ export interface ApiWorld {
   world: World;
   /** The first answer to each key. */
   answers: Map<string, CallAnswer>;
-  payAttempts: Map<string, number>;
   /** How many halves of its window have passed for an order. */
   halves: Map<string, number>;
 }
@@ -39,7 +38,6 @@ export interface ApiWorld {
 export const emptyApiWorld = (): ApiWorld => ({
   world: emptyWorld(),
   answers: new Map(),
-  payAttempts: new Map(),
   halves: new Map(),
 });
 
@@ -75,9 +73,7 @@ function act(api: ApiWorld, call: Call): CallAnswer {
     case 'pay': {
       if (stageOf(api, call.order) !== 'awaiting_payment')
         return problem(409, refusal(stageOf(api, call.order), 'order_not_payable'));
-      const attempt = (api.payAttempts.get(call.order) ?? 0) + 1;
-      api.payAttempts.set(call.order, attempt);
-      step(world, { kind: 'pay', request: { orderId: call.order, attempt, commandId: call.key, at: AT } });
+      step(world, { kind: 'pay', request: { orderId: call.order, commandId: call.key, at: AT } });
       return stageOf(api, call.order) === 'paid' ? done(api, call.order) : problem(422, 'insufficient_funds');
     }
     case 'cancel': {

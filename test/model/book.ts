@@ -33,7 +33,7 @@ export function openBook(): Book {
   );
 
   const issued: Request[] = [];
-  const orders: { placed: PlacedOrder; attempts: number }[] = [];
+  const orders: { placed: PlacedOrder; payment: string | null }[] = [];
   const unknownOrder = uuidv7();
   names.set(unknownOrder, 'an unknown order');
 
@@ -73,7 +73,7 @@ export function openBook(): Book {
       paymentDeadline: new Date(Date.parse(now()) + WINDOW).toISOString(),
       at: now(),
     };
-    orders.push({ placed, attempts: 0 });
+    orders.push({ placed, payment: null });
     names.set(placed.orderId, `order ${orders.length}`);
     return placed;
   }
@@ -99,16 +99,16 @@ export function openBook(): Book {
       }
       case 'pay': {
         const order = orderAgo(command.order);
-        const attempt = (order?.attempts ?? 0) + 1;
-        if (order) order.attempts = attempt;
+        const commandId = uuidv7();
+        if (order) order.payment = commandId;
         const orderId = order?.placed.orderId ?? unknownOrder;
-        return issue({ kind: 'pay', request: { orderId, attempt, commandId: uuidv7(), at: now() } });
+        return issue({ kind: 'pay', request: { orderId, commandId, at: now() } });
       }
       case 'skipPayment': {
         const order = orderAgo(command.order);
-        const attempt = Math.max(order?.attempts ?? 1, 1);
+        const commandId = order?.payment ?? uuidv7();
         const orderId = order?.placed.orderId ?? unknownOrder;
-        return issue({ kind: 'decline', request: { orderId, attempt, commandId: uuidv7(), at: now() } });
+        return issue({ kind: 'decline', request: { orderId, commandId, at: now() } });
       }
       case 'cancel':
       case 'expire': {
@@ -165,9 +165,9 @@ export function openBook(): Book {
       case 'abandon':
         return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
       case 'pay':
-        return `pay ${nameOf(asked.orderId)}, attempt ${asked.attempt}`;
+        return `pay ${nameOf(asked.orderId)} by ${asked.commandId}`;
       case 'decline':
-        return `decline payment ${asked.attempt} of ${nameOf(asked.orderId)}`;
+        return `decline payment ${asked.commandId} of ${nameOf(asked.orderId)}`;
       case 'release':
         return `release ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'refund':

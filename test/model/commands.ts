@@ -16,7 +16,7 @@ export type Single =
   /** Cancelled before the reservation was answered; the reserve may then come late. */
   | ({ kind: 'abandon'; order: number | null } & CreateOrder)
   | { kind: 'pay'; order: number }
-  /** The newest payment, or the first that would be made. */
+  /** The order's newest payment, or one that never comes. */
   | { kind: 'skipPayment'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }

@@ -7,7 +7,7 @@ import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '
 import type { PutSku, Restock, Sku, SkuTerms } from '../../db/catalogue.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
-import { PAYMENT_SKIPPED, type RejectionReason, type Step } from '../../workflows/contract.ts';
+import { PAYMENT_SKIPPED, type RejectionReason } from '../../workflows/contract.ts';
 import type { RestingStage } from '../../workflows/life.ts';
 
 export type Request =
@@ -75,23 +75,23 @@ export const emptyWorld = (): World => ({
 export function perform(world: World, { kind, request }: Request): Answer {
   switch (kind) {
     case 'reserve':
-      return once(world, request.orderId, 'reserve', 1, () => reserve(world, request));
+      return once(world, request.orderId, 'reserve', () => reserve(world, request));
     case 'abandon':
-      return once(world, request.orderId, 'reserve', 1, () => abandon(world, request));
+      return once(world, request.orderId, 'reserve', () => abandon(world, request));
     case 'pay':
       return onOrder(world, request.orderId, (order) =>
-        once(world, request.orderId, 'pay', request.attempt, () => pay(world, order, request)),
+        once(world, request.orderId, request.commandId, () => pay(world, order, request)),
       );
     case 'decline':
       return onOrder(world, request.orderId, (order) =>
-        once(world, request.orderId, 'pay', request.attempt, () => ({
+        once(world, request.orderId, request.commandId, () => ({
           stage: order.stage,
           reason: PAYMENT_SKIPPED,
         })),
       );
     case 'release':
       return onOrder(world, request.orderId, (order) =>
-        once(world, request.orderId, 'release', 1, () => release(world, order, request)),
+        once(world, request.orderId, 'release', () => release(world, order, request)),
       );
     case 'refund':
       return onOrder(world, request.orderId, (order) => refund(world, order, request));
@@ -108,8 +108,8 @@ export function perform(world: World, { kind, request }: Request): Answer {
 }
 
 /** A step's first answer is its answer for ever. */
-function once(world: World, orderId: string, step: Step, attempt: number, act: () => StepResult): StepResult {
-  const key = `${orderId} ${step} ${attempt}`;
+function once(world: World, orderId: string, stepOrCommand: string, act: () => StepResult): StepResult {
+  const key = `${orderId} ${stepOrCommand}`;
   const answer = world.steps.get(key) ?? act();
   world.steps.set(key, answer);
   return answer;
@@ -171,7 +171,7 @@ function refund(
 ): StepResult {
   if (order.stage !== 'paid' && order.stage !== 'refunded')
     return { stage: order.stage, reason: 'order_not_refundable' };
-  return once(world, orderId, 'refund', 1, () => {
+  return once(world, orderId, 'refund', () => {
     purseOf(world, order.walletId).posted += totalOf(order);
     if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
     move(order, { stage: 'refunded', reason, commandId, at });

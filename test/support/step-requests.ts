@@ -16,7 +16,7 @@ export function anOrder(order: Pick<PlacedOrder, 'walletId' | 'lines'> & Partial
   };
 }
 
-export const payment = (orderId: string, attempt = 1) => ({ orderId, attempt, commandId: uuidv7(), at: AT });
+export const payment = (orderId: string) => ({ orderId, commandId: uuidv7(), at: AT });
 
 export const releaseTo = (orderId: string, to: 'cancelled' | 'expired') => ({
   orderId,
