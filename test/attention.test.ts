@@ -325,6 +325,19 @@ describe('an operator', () => {
     await shop.cancel(id);
   });
 
+  test('who sends a command by hand that PostgreSQL could not keep is refused, and the order goes on', async () => {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const id = await shop.placed(wallet, sku);
+    const send = (name: string, typed: unknown) =>
+      refusalOf(workflowOf(id).executeUpdate<unknown, [unknown]>(name, { args: [typed] }));
+    const commandId = randomUUID();
+    expect(await send('pay', null)).toContain('malformed');
+    expect(await send('pay', { commandId: 'mine' })).toContain('malformed');
+    expect(await send('cancel', { commandId })).toContain('malformed');
+    expect(await send('cancel', { commandId, reason: 'a\0b' })).toContain('malformed');
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+
   test('who sends the same update again acts once', async () => {
     const { id, mend, paying } = await failingPayment();
     const updateId = 'retry after repair';

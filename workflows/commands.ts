@@ -12,7 +12,7 @@ import {
   placeUpdate,
   type CancelCommand,
   type CommandAnswer,
-  type InterventionRefusal,
+  type ByHandRefusal,
   type PayCommand,
   type PlaceAnswer,
   type RefusalReason,
@@ -21,12 +21,22 @@ import { now, type CancelRequest, type OrderState } from './order-state.ts';
 
 /** Sets every handler. To be called before anything is awaited: a command that comes with the start finds no handler else. */
 export function answerCommands(state: OrderState): void {
-  setHandler(placeUpdate, () => place(state));
+  setHandler(placeUpdate, () => place(state), { description: 'The API waits for the reservation with it.' });
   setHandler(payUpdate, (command) => pay(state, command), {
-    validator: (_: PayCommand) => refuseUnlessPayable(state),
+    description: 'Pays the order. Sent by the API.',
+    validator: (command: PayCommand) => {
+      refuseMalformed(command);
+      refuseUnlessPayable(state);
+    },
   });
   setHandler(cancelUpdate, (command) => cancel(state, command), {
-    validator: (_: CancelCommand) => refuseUnlessCancellable(state),
+    description: 'Cancels the order. Sent by the API; by hand, request cancellation or give the order up.',
+    validator: (command: CancelCommand) => {
+      refuseMalformed(command);
+      if (!isText(command.reason, 500))
+        refuse('malformed', 'A cancel needs a reason of 1 to 500 characters.');
+      refuseUnlessCancellable(state);
+    },
   });
   setHandler(orderQuery, () => ({
     stage: state.stage,
@@ -74,6 +84,21 @@ export function payRefusal(reason: string | null): RefusalReason | null {
   return reason === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
 }
 
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** The Web UI's form sends what somebody typed. What PostgreSQL cannot keep would be tried again for ever. */
+function refuseMalformed(command: Partial<Record<'commandId', unknown>> | null | undefined): void {
+  const commandId = command?.commandId;
+  if (typeof commandId !== 'string' || !UUID.test(commandId))
+    refuse('malformed', 'A command needs a UUID as its `commandId`.');
+}
+
+/** Text that PostgreSQL can keep: no NUL, no half of a surrogate pair. */
+export function isText(value: unknown, length: number): boolean {
+  if (typeof value !== 'string') return false;
+  return value.trim() !== '' && value.length <= length && value.isWellFormed() && !value.includes('\0');
+}
+
 function refuseUnlessPayable(state: OrderState): void {
   refuseWhenClosed(state);
   if (state.stage === 'reserving')
@@ -97,6 +122,6 @@ function refuseWhenClosed(state: OrderState): void {
   }
 }
 
-export function refuse(reason: RefusalReason | InterventionRefusal, message: string): never {
+export function refuse(reason: RefusalReason | ByHandRefusal, message: string): never {
   throw ApplicationFailure.create({ type: reason, message, nonRetryable: true });
 }

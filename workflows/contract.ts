@@ -66,9 +66,15 @@ export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up'] as con
 /** What a person may do to an order. */
 export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
 
-/** Why an intervention was refused. */
-export const INTERVENTION_REFUSALS = ['unsigned', 'nothing_failing', 'not_skippable', 'not_open'] as const;
-export type InterventionRefusal = (typeof INTERVENTION_REFUSALS)[number];
+/** Why what somebody sent by hand was refused. */
+export const BY_HAND_REFUSALS = [
+  'malformed',
+  'unsigned',
+  'nothing_failing',
+  'not_skippable',
+  'not_open',
+] as const;
+export type ByHandRefusal = (typeof BY_HAND_REFUSALS)[number];
 
 /** The reason that an order carries when its window ended, beside the caller's own words for cancel and refund. */
 export const WINDOW_ENDED = 'payment_window_ended';

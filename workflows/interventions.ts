@@ -3,7 +3,7 @@
  * `temporal` command, each signed with who and why. What would break a rule is refused, and then nothing is written.
  */
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
-import { refuse, requestCancel, untilTrue } from './commands.ts';
+import { isText, refuse, requestCancel, untilTrue } from './commands.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -27,6 +27,12 @@ const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
   refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
 };
 
+// What the Web UI shows beside each update.
+const SIGNED = 'Data: {"actor": "who you are", "reason": "why"';
+const RETRY_NOW = `Tries the failing step again at once. ${SIGNED}}`;
+const SKIP = `Skips a payment that keeps failing; the buyer may pay again. ${SIGNED}, "step": "pay"}`;
+const GIVE_UP = `Ends the order: gives back what it holds, refunds what was paid. ${SIGNED}}`;
+
 /** Sets the handlers of an order. To be called before anything is awaited. */
 export function answerInterventions(state: OrderState): void {
   const { trouble } = state;
@@ -41,7 +47,7 @@ export function answerInterventions(state: OrderState): void {
       await untilTrue(() => state.payment === null);
       return answer(step);
     },
-    { validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by) },
+    { description: SKIP, validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by) },
   );
 
   setHandler(
@@ -54,6 +60,7 @@ export function answerInterventions(state: OrderState): void {
       return answer(step);
     },
     {
+      description: GIVE_UP,
       validator: (by: Intervention) => {
         refuseUnsigned(by);
         refuseUnlessOpen(state);
@@ -67,9 +74,11 @@ export function answerRefundInterventions(trouble: Trouble): void {
   const answer = (step: Step | null): InterventionAnswer => ({ stage: 'refunding', step });
   answerRetryNow(trouble, answer);
   setHandler(skipStepUpdate, () => answer(null), {
+    description: 'A refund has no step that can be skipped.',
     validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by),
   });
   setHandler(giveUpUpdate, () => answer(null), {
+    description: 'A refund is not given up.',
     validator: (by: Intervention) => {
       refuseUnsigned(by);
       refuse('not_open', 'This order is being refunded already: that is what giving it up would do.');
@@ -86,6 +95,7 @@ function answerRetryNow(trouble: Trouble, answer: (step: Step | null) => Interve
       return answer(step);
     },
     {
+      description: RETRY_NOW,
       validator: (by: Intervention) => {
         refuseUnsigned(by);
         refuseUnlessFailing(trouble);
@@ -126,10 +136,4 @@ function refuseUnlessOpen({ stage, closing, over }: OrderState): void {
 function refuseUnsigned(by: Partial<Record<keyof Intervention, unknown>> | null | undefined): void {
   if (!isText(by?.actor, 200)) refuse('unsigned', 'Say who you are, as `actor`: 1 to 200 characters.');
   if (!isText(by?.reason, 500)) refuse('unsigned', 'Say why, as `reason`: 1 to 500 characters.');
-}
-
-/** Text that PostgreSQL can keep: no NUL, no half of a surrogate pair. */
-function isText(value: unknown, length: number): boolean {
-  if (typeof value !== 'string') return false;
-  return value.trim() !== '' && value.length <= length && value.isWellFormed() && !value.includes('\0');
 }
