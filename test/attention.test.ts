@@ -13,6 +13,7 @@ import {
   retryNowUpdate,
   skipStepUpdate,
 } from '../workflows/contract.ts';
+import { clearAttention, raiseAttention } from '../db/attention.ts';
 import { pay } from '../db/steps/pay.ts';
 import { expectRulesHold } from './support/database.ts';
 import { startSystem } from './support/system.ts';
@@ -173,6 +174,25 @@ test('a workflow that is reset while its order is marked clears the mark of the 
   // Paid by the attempt that waited when the run before was ended, or not at all.
   expect(['paid', 'expired']).toContain((await workflowOf(id).result()).stage);
   expect(await marksOf(id)).toMatchObject([{ cleared: true }]);
+});
+
+test('a note that is written late neither raises a cleared mark again nor clears a newer one', async () => {
+  const { database } = system;
+  const orderId = randomUUID();
+  const workflowId = orderWorkflowId(orderId);
+  const raise = (raisedAt: string) =>
+    raiseAttention(database, { workflowId, orderId, reason: 'payment_failing', step: 'pay', raisedAt });
+  const clear = (when: string) => clearAttention(database, { workflowId, orderId, at: when });
+  const at = (time: string) => `2026-01-01T${time}:00.000Z`;
+  const [first, cleared, second] = [at('10:00'), at('10:01'), at('10:02')];
+  await raise(first);
+  await clear(cleared);
+  await raise(first);
+  expect(await marksOf(orderId)).toMatchObject([{ cleared: true }]);
+  await raise(second);
+  await clear(cleared);
+  expect(await marksOf(orderId)).toMatchObject([{ cleared: true }, { cleared: false }]);
+  await clear(second);
 });
 
 describe('an operator', () => {
