@@ -14,10 +14,10 @@ import {
 } from '../db/attention.ts';
 import { abandon, type AbandonRequest } from '../db/steps/abandon.ts';
 import { decline } from '../db/steps/decline.ts';
+import { groupReservations } from '../db/steps/group-commit.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
-import { reserve } from '../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
 import { inWords } from './failure.ts';
 
@@ -42,8 +42,9 @@ export interface RecordActivities {
 
 /** Every activity throws a retryable ApplicationFailure when PostgreSQL refuses or is away; see failure.ts. */
 export function createActivities(database: Database): StepActivities & RecordActivities {
+  const reserve = groupReservations(database);
   return {
-    reserve: (order) => inWords('reserve', order.orderId, reserve(database, order)),
+    reserve: (order) => inWords('reserve', order.orderId, reserve(order)),
     abandon: (request) => inWords('abandon', request.orderId, abandon(database, request)),
     pay: (request) => inWords('pay', request.orderId, pay(database, request)),
     decline: (request) => inWords('decline', request.orderId, decline(database, request)),

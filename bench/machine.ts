@@ -4,7 +4,7 @@ import { Connection } from '@temporalio/client';
 import postgres from 'postgres';
 import type { System } from './system.ts';
 
-export interface Machine {
+export interface Host {
   cores: number;
   cpu: string;
   memoryGiB: number;
@@ -13,16 +13,25 @@ export interface Machine {
   loadBefore: number;
   node: string;
   postgres: string;
+}
+
+export interface Machine extends Host {
   temporal: string;
 }
 
 /** To be asked before the run, for its load not to be the run's own. */
 export const loadNow = (): number => loadavg()[0] ?? 0;
 
-export async function describeMachine(
-  { databaseUrl, temporalAddress, temporalCli }: System,
-  loadBefore: number,
-): Promise<Machine> {
+export async function describeMachine(system: System, loadBefore: number): Promise<Machine> {
+  const { databaseUrl, temporalAddress, temporalCli } = system;
+  return {
+    ...(await describeHost(databaseUrl, loadBefore)),
+    temporal: `${await temporalVersion(temporalAddress)} (temporal ${temporalCli.version})`,
+  };
+}
+
+/** The same without Temporal. */
+export async function describeHost(databaseUrl: string, loadBefore: number): Promise<Host> {
   return {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -31,7 +40,6 @@ export async function describeMachine(
     loadBefore,
     node: process.versions.node,
     postgres: await postgresVersion(databaseUrl),
-    temporal: `${await temporalVersion(temporalAddress)} (temporal ${temporalCli.version})`,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The figures as people read them: Markdown that is also a table in a terminal. */
 import type { OrderFigures, Row, Target } from './figures.ts';
-import type { Machine } from './machine.ts';
+import type { Host } from './machine.ts';
 import { sum, type Latency } from './statistics.ts';
 
 export function asMarkdown({
@@ -12,19 +12,20 @@ export function asMarkdown({
   targets,
 }: OrderFigures): string {
   return [
-    describe(machine),
+    describeHost(machine, `, Temporal server ${machine.temporal}`),
     `${startedAt.slice(0, 10)}, ${rounds} rounds of ${secondsPerRound} s for each row, in turn. ` +
       'Latencies in ms, p50 / p99; processor time in ms for each workflow or order.',
     table(HEAD, rows.map(cells)),
     ...retried(rows),
-    table(['target', 'wanted', 'measured', 'in each round', ''], targets.map(targetCells)),
+    targetTable(targets),
   ].join('\n\n');
 }
 
-const describe = (machine: Machine): string =>
-  `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ` +
-  `PostgreSQL ${machine.postgres}, Temporal server ${machine.temporal}. ` +
-  `Load before the run: ${machine.loadBefore.toFixed(1)}.`;
+/** @param more servers beside PostgreSQL. */
+export const describeHost = (host: Host, more = ''): string =>
+  `${host.cores} cores of ${host.cpu}, ${host.memoryGiB} GiB, ${host.system}; Node ${host.node}, ` +
+  `PostgreSQL ${host.postgres}${more}. ` +
+  `Load before the run: ${host.loadBefore.toFixed(1)}.`;
 
 /** Nothing to say, usually. */
 function retried(rows: readonly Row[]): string[] {
@@ -75,6 +76,9 @@ function latencyCell(latency: Latency | undefined): string {
 
 const short = (value: number): string => value.toFixed(1).replace(/\.0$/, '');
 
+export const targetTable = (targets: readonly Target[]): string =>
+  table(['target', 'wanted', 'measured', 'in each round', ''], targets.map(targetCells));
+
 function targetCells({ name, value, rounds, atLeast, atMost, reached }: Target): string[] {
   const wanted = atLeast === undefined ? `<= ${atMost}` : `>= ${atLeast}`;
   const digits = rounds.length === 0 ? 0 : 2;
@@ -82,7 +86,7 @@ function targetCells({ name, value, rounds, atLeast, atMost, reached }: Target):
   return [name, wanted, value.toFixed(digits), each, reached ? 'reached' : 'missed'];
 }
 
-function table(head: readonly string[], rows: readonly string[][]): string {
+export function table(head: readonly string[], rows: readonly string[][]): string {
   const widths = head.map((_, column) =>
     Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0), 3),
   );

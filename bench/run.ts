@@ -7,10 +7,14 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
+import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
 import type { Benchmark } from './benchmark.ts';
 
-const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([['orders', benchOrders]]);
+const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
+  ['orders', benchOrders],
+  ['hot-sku', benchHotSku],
+]);
 const USUAL = 'orders';
 
 const EXIT_INTERRUPTED = 130;

@@ -63,10 +63,10 @@ function ratios(
   return roundsOf('order').map((round, index) => ofOrder(round) / (nothing[index] ?? NaN));
 }
 
-function atLeast(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
+export function atLeast(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
   return { name, value, rounds, atLeast: limit, reached: value >= limit };
 }
 
-function atMost(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
+export function atMost(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
   return { name, value, rounds, atMost: limit, reached: value <= limit };
 }

@@ -1,6 +1,7 @@
 /** Speed counts only when every order is right. */
 import postgres from 'postgres';
-import { checkRules } from '../db/invariants.ts';
+import type { Queryable } from '../db/connection.ts';
+import { RULES, checkRules, type Rule, type RuleReport } from '../db/invariants.ts';
 
 const BREACHES_SHOWN = 3;
 
@@ -11,12 +12,7 @@ export async function verifyOrders(databaseUrl: string, paid: number): Promise<v
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
   });
   try {
-    const reports = await checkRules(sql);
-    const broken = reports.filter(({ breaches }) => breaches.length > 0);
-    const lines = broken.flatMap(({ rule, breaches }) => [
-      `  rule ${rule.number}, ${rule.name}: ${breaches.length} breaches`,
-      ...breaches.slice(0, BREACHES_SHOWN).map(({ subject, finding }) => `    ${subject}: ${finding}`),
-    ]);
+    const lines = linesOf(await checkRules(sql));
     const [found] = await sql<{ all: number; paid: number }[]>`
       select count(*)::integer as all, count(*) filter (where stage = 'paid')::integer as paid from orders
     `;
@@ -24,8 +20,27 @@ export async function verifyOrders(databaseUrl: string, paid: number): Promise<v
       lines.push(
         `  ${paid} orders were paid for; the database has ${found?.all}, and ${found?.paid} of them are paid`,
       );
-    if (lines.length > 0) throw new Error(`The run broke what always holds:\n${lines.join('\n')}`);
+    refuse(lines);
   } finally {
     await sql.end();
   }
+}
+
+/** @throws when one of these rules is broken. */
+export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
+  const reports: RuleReport[] = [];
+  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
+  refuse(linesOf(reports));
+}
+
+const linesOf = (reports: readonly RuleReport[]): string[] =>
+  reports
+    .filter(({ breaches }) => breaches.length > 0)
+    .flatMap(({ rule, breaches }) => [
+      `  rule ${rule.number}, ${rule.name}: ${breaches.length} breaches`,
+      ...breaches.slice(0, BREACHES_SHOWN).map(({ subject, finding }) => `    ${subject}: ${finding}`),
+    ]);
+
+function refuse(lines: readonly string[]): void {
+  if (lines.length > 0) throw new Error(`The run broke what always holds:\n${lines.join('\n')}`);
 }
