@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Basket, Buyer, Line } from './buyer.ts';
 import type { Random } from './random.ts';
 import { PRICE, SCARCE_SKU, type Shop } from './shop.ts';
-import { PAYMENT_WINDOW_MS } from './system.ts';
 
 export interface Behaviour {
   name: string;
@@ -74,8 +73,8 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     share: 3,
     async act(buyer, shop, signal) {
       if (!(await buyer.create(basket(buyer.random, shop)))) return;
-      const wait = PAYMENT_WINDOW_MS + buyer.random.between(-LATE_BY_MS, LATE_BY_MS);
-      await delay(wait, undefined, { signal });
+      const wait = buyer.timeLeft() + buyer.random.between(-LATE_BY_MS, LATE_BY_MS);
+      await delay(Math.max(wait, 0), undefined, { signal });
       await buyer.pay();
     },
   },

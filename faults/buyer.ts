@@ -21,6 +21,7 @@ export class Buyer {
   readonly story: Story;
   readonly #callers: Callers;
   #requests = 0;
+  #deadline = 0;
 
   constructor(callers: Callers, story: Story, random: Random) {
     this.#callers = callers;
@@ -32,6 +33,11 @@ export class Buyer {
   async create(basket: Basket): Promise<boolean> {
     const body = { buyerId: 'faults', ...basket };
     return (await this.#send('create', '/v1/orders', this.story.key, body)) === 201;
+  }
+
+  /** Milliseconds until the order's deadline, as it was told; negative after it. */
+  timeLeft(): number {
+    return this.#deadline - Date.now();
   }
 
   /** Returns the status, as the others below. */
@@ -64,6 +70,7 @@ export class Buyer {
       this.story.heard.push({ deed, key, ...answer });
       const orderId = deed === 'create' ? (answer.body.id ?? answer.body.orderId) : answer.body.id;
       if (orderId !== undefined) this.story.orderIds.add(orderId);
+      if (answer.body.paymentDeadline !== undefined) this.#deadline = Date.parse(answer.body.paymentDeadline);
     }
     return answers[0]?.status ?? 0;
   }

@@ -12,6 +12,7 @@ const answerBody = z.looseObject({
   id: z.string().optional(),
   orderId: z.string().optional(),
   stage: z.string().optional(),
+  paymentDeadline: z.string().optional(),
   code: z.string().optional(),
 });
 

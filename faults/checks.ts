@@ -6,8 +6,8 @@ import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../ops/open-orders.t
 import type { Violation } from './figures.ts';
 import { checkPromises } from './promises.ts';
 import type { Recorded } from './recorded.ts';
-import type { Open } from './settle.ts';
 import type { Ledger } from './story.ts';
+import { staleMarks } from './stuck.ts';
 
 export interface Checked {
   sql: Queryable;
@@ -32,18 +32,7 @@ export async function checkAll({ sql, client, ledger, recorded }: Checked): Prom
     ...reports.flatMap(({ rule, breaches }) => breaches.map((breach) => ({ rule, ...breach }))),
     ...checkPromises(ledger, recorded),
     ...(await failedWorkflows(client)),
-  ];
-}
-
-/** Whatever is still open when patience ended. */
-export function stuck(open: Open, patienceMs: number): Violation[] {
-  if (open.orders === 0 && open.workflows === 0) return [];
-  return [
-    {
-      rule: `nothing is open ${patienceMs / 1_000} s after the last fault was healed`,
-      subject: 'the system',
-      finding: `${open.orders} orders are open, and ${open.workflows} workflows run`,
-    },
+    ...(await staleMarks(sql, client)),
   ];
 }
 

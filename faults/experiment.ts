@@ -6,30 +6,34 @@ import postgres from 'postgres';
 import { chooseBehaviour } from './behaviours.ts';
 import { Buyer } from './buyer.ts';
 import { openCallers, type Callers } from './caller.ts';
-import { checkAll, stuck } from './checks.ts';
+import { checkAll } from './checks.ts';
+import { PARTS } from './faults.ts';
 import { FAULT_KINDS, type FaultKind, type Rate, type RunFigures, type Violation } from './figures.ts';
 import { expiryLags } from './lag.ts';
-import { startLoad, type Load } from './load.ts';
+import { startLoad, type Load, type LoadOptions } from './load.ts';
+import { watchForLulls } from './lulls.ts';
 import { randomFrom } from './random.ts';
 import { readRecorded, type Recorded } from './recorded.ts';
 import { settle, whatIsOpen } from './settle.ts';
 import { fillShop, type Shop } from './shop.ts';
-import { startStorm, type Pace, type Storm } from './storm.ts';
+import { startStorm, type Storm, type StormOptions } from './storm.ts';
 import type { Ledger } from './story.ts';
-import { PAYMENT_WINDOW_MS, withSystem, type RunOptions, type System } from './system.ts';
+import { stuck } from './stuck.ts';
+import { withSystem, type RunOptions, type System } from './system.ts';
 
-export interface ExperimentOptions extends RunOptions {
+export interface ExperimentOptions extends RunOptions, StormOptions {
   orders: number;
-  seed: number;
-  pace: Pace;
-  each: boolean;
   callers: number;
+  /** Orders that come a second during the storm, at most: fast callers would be done with all of them before it has begun. */
+  arrivals: number;
 }
 
 /** How many of the orders each part of the run gets. A system that was just started is slow: it is not measured. */
 const SHARES = { warmUp: 0.05, measured: 0.1 } as const;
-/** Fewer orders than these for each caller say nothing about a rate. */
-const LEAST_PER_CALLER = 2;
+/** With fewer orders for each caller a rate says nothing: fewer callers are measured then. */
+const LEAST_PER_CALLER = 4;
+/** As many as in the benchmark: more would only wait longer. */
+const MOST_MEASURED_CALLERS = 20;
 /** How long everything may take to settle after the last fault was healed. */
 const PATIENCE_MS = 60_000;
 /** After that, how much longer it is watched, to tell what is slow from what is stuck. */
@@ -81,21 +85,27 @@ class Experiment {
   }
 
   async run(): Promise<RunFigures> {
-    const { orders, seed, pace, each, callers, report } = this.#options;
+    const { orders, callers, arrivals, report } = this.#options;
     const startedAt = new Date().toISOString();
     const shop = await fillShop(this.#callers, this.#ledger);
     const warmUp = Math.round(orders * SHARES.warmUp);
-    const measured = Math.round(Math.max(orders * SHARES.measured, callers * LEAST_PER_CALLER));
+    const measured = Math.round(orders * SHARES.measured);
+    const few = Math.min(callers, MOST_MEASURED_CALLERS, Math.ceil(measured / LEAST_PER_CALLER));
+    const measure = async (): Promise<Rate> => {
+      await this.#load(shop, { orders: warmUp, callers: few }).done;
+      return rateOf(this.#load(shop, { orders: measured, callers: few }));
+    };
 
     report('Base line.');
-    await this.#load(shop, warmUp).done;
-    const before = await rateOf(this.#load(shop, measured));
+    const before = await measure();
 
     report('Storm.');
-    const storm = startStorm(this.#system, { ...this.#options, signal: this.#signal });
-    const stormed = this.#load(shop, orders - 2 * (warmUp + measured));
+    const left = orders - 2 * (warmUp + measured);
+    const stormed = this.#load(shop, { orders: left, callers, perSecond: arrivals });
+    const lulls = watchForLulls(stormed);
+    const storm = startStorm(this.#system, lulls, { ...this.#options, signal: this.#signal });
     const stormStartedAt = Date.now();
-    const during = await this.#weather(storm, stormed);
+    const during = await this.#weather(storm, stormed).finally(() => lulls.stop());
     const stormSeconds = (Date.now() - stormStartedAt) / 1_000;
 
     const healed = Date.now();
@@ -105,43 +115,46 @@ class Experiment {
     const recovery = Date.now() - healed;
 
     report('Throughput after it.');
-    await this.#load(shop, warmUp).done;
-    const after = await rateOf(this.#load(shop, measured));
+    const after = await measure();
     await settle(this.#sql, this.#client, { patienceMs: PATIENCE_MS, signal: this.#signal });
 
     report('Checking.');
     const recorded = await readRecorded(this.#sql);
     violations.push(
-      ...stuck(await whatIsOpen(this.#sql, this.#client), PATIENCE_MS),
+      ...(await stuck(this.#sql, this.#client, PATIENCE_MS)),
       ...(await checkAll({ sql: this.#sql, client: this.#client, ledger: this.#ledger, recorded })),
     );
     return {
       startedAt,
-      seed,
-      paceSeconds: pace,
-      eachProcess: each,
+      seed: this.#options.seed,
+      paceSeconds: this.#options.pace,
+      kills: this.#options.kills,
+      longestSeconds: this.#options.longest,
       callers,
-      paymentWindow: PAYMENT_WINDOW_MS,
+      arrivals,
+      paymentWindow: this.#options.paymentWindow,
       machine: describeMachine(this.#system),
       orders: ordersByStage(recorded),
       tries: this.#callers.tries,
       faults: describeStorm(storm, stormSeconds),
+      lulls: { count: lulls.count, seconds: lulls.seconds },
       endedByThemselves: Object.values(this.#system.parts).flatMap(({ name, endedByItself }) =>
         endedByItself.map((how) => `${name}: ${how}`),
       ),
       expiryLag: expiryLags(recorded, storm.faults),
+      attentionMarks: recorded.attentionMarks,
       openAtHeal,
       recovery,
-      rates: { before, during, after },
+      rates: { before, during, after, recovered: after.perSecond / before.perSecond },
       violations,
     };
   }
 
-  #load(shop: Shop, orders: number): Load {
-    const { seed, callers } = this.#options;
+  #load(shop: Shop, options: Omit<LoadOptions, 'signal'>): Load {
+    const { seed } = this.#options;
     const first = this.#begun;
-    this.#begun += orders;
-    return startLoad({ orders, callers }, async (number) => {
+    this.#begun += options.orders;
+    return startLoad({ ...options, signal: this.#signal }, async (number) => {
       const key = `order ${first + number}`;
       const random = randomFrom(seed, key);
       const behaviour = chooseBehaviour(random);
@@ -176,7 +189,7 @@ class Experiment {
   async #recover(load: Load): Promise<Violation[]> {
     const signal = this.#signal;
     const answered = load.done.then(() => true);
-    const late = delay(PATIENCE_MS, false, { signal });
+    const late = delay(PATIENCE_MS, false, { signal, ref: false });
     const violations: Violation[] = [];
     const startedAt = Date.now();
     if (!(await Promise.race([answered, late]))) {
@@ -187,9 +200,8 @@ class Experiment {
       });
     }
     const left = Math.max(PATIENCE_MS - (Date.now() - startedAt), 0);
-    violations.push(
-      ...stuck(await settle(this.#sql, this.#client, { patienceMs: left, signal }), PATIENCE_MS),
-    );
+    await settle(this.#sql, this.#client, { patienceMs: left, signal });
+    violations.push(...(await stuck(this.#sql, this.#client, PATIENCE_MS)));
     if (violations.length > 0) {
       await Promise.race([answered, delay(MORE_PATIENCE_MS, false, { signal })]);
       await settle(this.#sql, this.#client, { patienceMs: MORE_PATIENCE_MS, signal });
@@ -230,7 +242,11 @@ function describeStorm({ faults }: Storm, seconds: number): RunFigures['faults']
     covered += Math.max(until - Math.max(from, end), 0);
     end = Math.max(end, until);
   }
-  return { all: faults.length, byKind, underWay: covered / 1_000 / seconds, seconds, list: faults };
+  const kills = faults.filter(({ kind }) => kind === 'kill');
+  const killsOf = Object.fromEntries(
+    PARTS.map((name) => [name, kills.filter(({ target }) => target === name).length]),
+  );
+  return { all: faults.length, byKind, killsOf, underWay: covered / 1_000 / seconds, seconds, list: faults };
 }
 
 const describeMachine = ({ temporalCli }: System): RunFigures['machine'] => ({

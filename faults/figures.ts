@@ -42,6 +42,9 @@ export interface Lags {
   between: Lag;
   /** At least one fault was under way. */
   during: Lag;
+  all: Lag;
+  /** Of those due during a fault, the ones for which nothing at all was running. */
+  everythingDown: Lag;
 }
 
 export interface Rate {
@@ -69,9 +72,13 @@ export interface RunFigures {
   startedAt: string;
   seed: number;
   paceSeconds: { least: number; most: number };
-  /** Whether each process was killed at that pace, or one of the four. */
-  eachProcess: boolean;
+  /** What was killed at that pace: each of the four processes, or one of them. */
+  kills: 'each' | 'one';
+  /** What a pause or a cut lasts at most. */
+  longestSeconds: number;
   callers: number;
+  /** Orders that came a second during the storm, at most. */
+  arrivals: number;
   paymentWindow: number;
   machine: { cores: number; cpu: string; memoryGiB: number; system: string; node: string; temporal: string };
   /** How the orders that were recorded ended. */
@@ -80,18 +87,30 @@ export interface RunFigures {
   faults: {
     all: number;
     byKind: Readonly<Record<FaultKind, number>>;
+    /** Kills that hit one process, by its name. */
+    killsOf: Readonly<Record<string, number>>;
     /** For how much of the storm at least one was under way, from 0 to 1. */
     underWay: number;
     seconds: number;
     list: readonly FaultRecord[];
   };
+  /** Breaks of the storm, because next to no order had got through. */
+  lulls: { count: number; seconds: number };
   /** Processes that ended though nobody had killed them, with how. */
   endedByThemselves: readonly string[];
   expiryLag: Lags;
+  /** Raised during the run: an order's step had kept failing. Each has to be cleared when the order goes on. */
+  attentionMarks: number;
   /** Open when the last fault was healed. */
   openAtHeal: number;
   /** From then until every call was answered, no order was open and no workflow ran. */
   recovery: number;
-  rates: { before: Rate; during: Rate; after: Rate };
+  rates: {
+    before: Rate;
+    during: Rate;
+    after: Rate;
+    /** After by before. */
+    recovered: number;
+  };
   violations: readonly Violation[];
 }

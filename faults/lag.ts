@@ -5,16 +5,35 @@ import type { Recorded } from './recorded.ts';
 export function expiryLags({ orders }: Recorded, faults: readonly FaultRecord[]): Lags {
   const first = Math.min(...faults.map(({ from }) => from));
   const last = Math.max(...faults.map(({ until }) => until));
-  const lags: Record<keyof Lags, number[]> = { calm: [], between: [], during: [] };
+  const lags: Record<keyof Lags, number[]> = {
+    calm: [],
+    between: [],
+    during: [],
+    all: [],
+    everythingDown: [],
+  };
   for (const { deadline, expiryRecordedAt } of orders.values()) {
     if (!expiryRecordedAt) continue;
     const due = deadline.getTime();
-    lags[whatWentOn(due)].push(expiryRecordedAt.getTime() - due);
+    const lag = expiryRecordedAt.getTime() - due;
+    lags.all.push(lag);
+    lags[whatWentOn(due)].push(lag);
+    if (underWay(due).some(({ kind }) => kind === 'everything at once')) lags.everythingDown.push(lag);
   }
-  return { calm: lagOf(lags.calm), between: lagOf(lags.between), during: lagOf(lags.during) };
+  return {
+    calm: lagOf(lags.calm),
+    between: lagOf(lags.between),
+    during: lagOf(lags.during),
+    all: lagOf(lags.all),
+    everythingDown: lagOf(lags.everythingDown),
+  };
 
-  function whatWentOn(at: number): keyof Lags {
-    if (faults.some(({ from, until }) => from <= at && at <= until)) return 'during';
+  function underWay(at: number): FaultRecord[] {
+    return faults.filter(({ from, until }) => from <= at && at <= until);
+  }
+
+  function whatWentOn(at: number): 'calm' | 'between' | 'during' {
+    if (underWay(at).length > 0) return 'during';
     return first < at && at < last ? 'between' : 'calm';
   }
 }

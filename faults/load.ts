@@ -1,4 +1,5 @@
 /** So many orders by so many callers, each of which takes the next as soon as it is done with one. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Rate } from './figures.ts';
 
 export interface Load {
@@ -10,9 +11,18 @@ export interface Load {
   rate(): Rate;
 }
 
+export interface LoadOptions {
+  orders: number;
+  callers: number;
+  /** Orders that come a second, when callers are free: what an outage held up comes at once after it. Left out: any number. */
+  perSecond?: number;
+  /** Ends the wait for an order that has not come yet. */
+  signal: AbortSignal;
+}
+
 /** @param doOne gets the number of the order. What it throws ends the load. */
 export function startLoad(
-  { orders, callers }: { orders: number; callers: number },
+  { orders, callers, perSecond = Infinity, signal }: LoadOptions,
   doOne: (number: number) => Promise<void>,
 ): Load {
   const startedAt = performance.now();
@@ -22,7 +32,9 @@ export function startLoad(
   const caller = async (): Promise<void> => {
     while (next < orders) {
       const number = next++;
-      if (next >= orders) begun.resolve();
+      const early = startedAt + (1_000 * number) / perSecond - performance.now();
+      if (early > 0) await delay(early, undefined, { signal });
+      if (number + 1 >= orders) begun.resolve();
       await doOne(number);
       completed += 1;
     }

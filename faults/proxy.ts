@@ -1,9 +1,10 @@
 /** A TCP proxy whose network can be cut without either end hearing of it, or made slow. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { SESSION_SILENCE_MS } from '../db/connection.ts';
 
-/** After this long the server's own system would give up a connection from which nothing comes (TCP keepalive). */
-const KEEPALIVE_MS = 5_000;
+/** After this long PostgreSQL gives up a connection from which nothing comes: this proxy's system would answer its probes for ever. */
+const KEEPALIVE_MS = SESSION_SILENCE_MS;
 
 interface Pair {
   caller: Socket;

@@ -21,6 +21,8 @@ export interface Recorded {
   idOfKey: ReadonlyMap<string, string>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
+  /** How often an order called for a person. */
+  attentionMarks: number;
 }
 
 export async function readRecorded(sql: Queryable): Promise<Recorded> {
@@ -46,9 +48,11 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     where transfer.kind = 'deposit'
     group by entry.wallet_id
   `;
+  const [marks] = await sql<{ count: number }[]>`select count(*)::integer as count from attention`;
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
     deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
+    attentionMarks: marks?.count ?? 0,
   };
 }

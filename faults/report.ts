@@ -1,15 +1,24 @@
 /** The figures as people read them: Markdown that is also a table in a terminal. */
-import { FAULT_KINDS, type Lag, type Rate, type RunFigures, type Violation } from './figures.ts';
+import {
+  FAULT_KINDS,
+  type FaultKind,
+  type Lag,
+  type Rate,
+  type RunFigures,
+  type Violation,
+} from './figures.ts';
 
 const VIOLATIONS_SHOWN = 20;
 
 export function asMarkdown(figures: RunFigures): string {
-  const { machine, startedAt, seed, paceSeconds, eachProcess, callers, paymentWindow, violations } = figures;
+  const { machine, startedAt, seed, paceSeconds, callers, arrivals, paymentWindow, violations } = figures;
   return [
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ` +
       `temporal ${machine.temporal}. ${startedAt.slice(0, 10)}, seed ${seed}, ${callers} callers, ` +
-      `window to pay ${paymentWindow / 1_000} s, ${paceSeconds.least} to ${paceSeconds.most} s between ` +
-      `two kills of ${eachProcess ? 'each process' : 'one of the four processes'}.`,
+      `${arrivals} orders a second at most during the storm, window to pay ${paymentWindow / 1_000} s, ` +
+      `${paceSeconds.least} to ${paceSeconds.most} s from a restart to the next kill of ` +
+      `${figures.kills === 'each' ? 'the same process' : 'any process'}, ` +
+      `pauses and cuts of up to ${figures.longestSeconds} s.`,
     table(['what', 'figure'], rows(figures)),
     ...(violations.length === 0 ? [] : [listed(violations)]),
   ].join('\n\n');
@@ -22,8 +31,9 @@ function rows(figures: RunFigures): [string, string][] {
     ['orders', String(orders.all)],
     ...byStage.map(([stage, count]): [string, string] => [`… ${stage}`, String(count)]),
     ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
-    ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, String(faults.byKind[kind])]),
+    ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, countOf(kind, faults)]),
     ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],
+    ['lulls', `${figures.lulls.count}, ${seconds(figures.lulls.seconds * 1_000)} in all`],
     ['processes that ended by themselves', ended(figures)],
     ['**violations**', `**${violations.length}**`],
     ['calls, each until its final answer', String(tries.calls)],
@@ -32,15 +42,24 @@ function rows(figures: RunFigures): [string, string][] {
     ['… with a broken connection', String(tries.brokenConnections)],
     ['… answered "try again"', String(tries.tryAgain)],
     ['… answered 500', String(tries.internalErrors)],
+    ['worst expiry after the deadline', seconds(expiryLag.all.worst)],
     ['expiry after the deadline, calm', lag(expiryLag.calm)],
     ['… due between two faults', lag(expiryLag.between)],
     ['… due during a fault', lag(expiryLag.during)],
+    ['… due while everything was down', lag(expiryLag.everythingDown)],
+    ['attention marks raised, and cleared', String(figures.attentionMarks)],
     ['open orders when the last fault was healed', String(figures.openAtHeal)],
     ['recovery: until nothing was open', seconds(figures.recovery)],
     ['orders a second before', rate(rates.before)],
     ['… during', rate(rates.during)],
-    ['… after', rate(rates.after)],
+    ['… after', `${rate(rates.after)}: ${Math.round(rates.recovered * 100)} % of before`],
   ];
+}
+
+function countOf(kind: FaultKind, { byKind, killsOf }: RunFigures['faults']): string {
+  if (kind !== 'kill') return String(byKind[kind]);
+  const each = Object.entries(killsOf).map(([name, times]) => `${name} ${times}`);
+  return `${byKind[kind]} (${each.join(', ')})`;
 }
 
 function ended({ endedByThemselves }: RunFigures): string {

@@ -1,5 +1,5 @@
 /**
- * Whether orders survive everything: `npm run faults -- [--orders N] [--seed S] [--every 5-10] [--each] [--callers N] [--json FILE]`.
+ * Whether orders survive everything: `npm run faults -- [--orders N] [--seed S] [--json FILE]`, and the options of USAGE.
  * What belongs in this folder: what breaks a whole running system on purpose, and tells whether its rules held. The seed
  * fixes what is tried and in which order; the machine decides what that hits.
  */
@@ -8,11 +8,15 @@ import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
 import { runExperiment } from './experiment.ts';
+import { SHORTEST_LONGEST_S } from './faults.ts';
 import { asMarkdown } from './report.ts';
 import type { Pace } from './storm.ts';
 
-const USAGE =
-  'Usage: npm run faults -- [--orders N] [--seed S] [--every SECONDS-SECONDS] [--each] [--callers N] [--json FILE]';
+const USAGE = `Usage: npm run faults -- [--orders N] [--seed S] [--every SECONDS-SECONDS] [--one] [--longest SECONDS]
+         [--arrivals N] [--callers N] [--window DURATION] [--json FILE]
+docs/reliability.md explains each.`;
+/** Before and after the storm, at least ten are needed to tell a rate. */
+const LEAST_ORDERS = 100;
 const EXIT_INTERRUPTED = 130;
 
 const interrupted = new AbortController();
@@ -28,13 +32,16 @@ async function main(): Promise<void> {
 }
 
 async function readArguments(args: string[]) {
-  const { orders, seed, every, each, callers, json } = parse(args);
+  const { orders, seed, every, one, longest, arrivals, callers, window, json } = parse(args);
   return {
-    orders: integer('--orders', orders, 200),
+    orders: integer('--orders', orders, LEAST_ORDERS),
     seed: integer('--seed', seed, 0),
-    callers: integer('--callers', callers, 1),
     pace: paceFrom(every),
-    each,
+    kills: one ? ('one' as const) : ('each' as const),
+    longest: integer('--longest', longest, SHORTEST_LONGEST_S),
+    arrivals: integer('--arrivals', arrivals, 1),
+    callers: integer('--callers', callers, 1),
+    paymentWindow: windowFrom(window),
     jsonFile: await writableJsonFile(json),
   };
 }
@@ -47,8 +54,11 @@ function parse(args: string[]) {
         orders: { type: 'string', default: '1000' },
         seed: { type: 'string', default: '1' },
         every: { type: 'string', default: '5-10' },
-        each: { type: 'boolean', default: false },
-        callers: { type: 'string', default: '40' },
+        one: { type: 'boolean', default: false },
+        longest: { type: 'string', default: '14' },
+        arrivals: { type: 'string', default: '4' },
+        callers: { type: 'string', default: '80' },
+        window: { type: 'string', default: '15s' },
         json: { type: 'string' },
       },
     }).values;
@@ -68,6 +78,13 @@ function paceFrom(text: string): Pace {
   const pace = { least: Number(least), most: Number(most) };
   if (pace.least > 0 && pace.least <= pace.most) return pace;
   throw new UserError(`--every is a span of seconds such as 5-10, and not "${text}".\n${USAGE}`);
+}
+
+/** Long enough to pay in, and short enough that nobody waits an hour for the last order: 5 s to a minute. */
+function windowFrom(text: string): number {
+  const [, seconds] = /^(\d{1,2})s$/.exec(text) ?? [];
+  if (Number(seconds) >= 5 && Number(seconds) <= 60) return Number(seconds) * 1_000;
+  throw new UserError(`--window is a duration from 5s to 60s, and not "${text}".\n${USAGE}`);
 }
 
 try {

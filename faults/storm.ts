@@ -1,6 +1,7 @@
 /** Faults from a seed, several at once: each track makes one after the other, with a pause between them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  ACROSS_A_DEADLINE,
   PARTS,
   breakNetwork,
   endSessions,
@@ -11,10 +12,11 @@ import {
   type NextFault,
 } from './faults.ts';
 import type { FaultRecord } from './figures.ts';
-import { randomFrom } from './random.ts';
+import type { Lulls } from './lulls.ts';
+import { randomFrom, type Random } from './random.ts';
 import type { System } from './system.ts';
 
-/** Seconds between two kills. */
+/** Seconds from a restart to the next kill. */
 export interface Pace {
   least: number;
   most: number;
@@ -23,8 +25,10 @@ export interface Pace {
 export interface StormOptions {
   seed: number;
   pace: Pace;
-  /** Kills each of the four at the pace, and not one of the four: all of them are rarely up together then. */
-  each: boolean;
+  /** What is killed at the pace: each of the four, or one of them. */
+  kills: 'each' | 'one';
+  /** Seconds that a pause or a cut lasts at most. */
+  longest: number;
   /** Ends the run. */
   signal: AbortSignal;
 }
@@ -32,16 +36,17 @@ export interface StormOptions {
 export interface Storm {
   /** In the order in which they ended. Times are milliseconds since 1970. */
   readonly faults: readonly FaultRecord[];
-  /** Heals everything, and resolves when all of it is ready. */
+  /** Heals everything, and resolves when all of it is ready. No storm ends before each was killed, and all across a deadline. */
   calm(): Promise<void>;
   /** Rejects when a process could not be started again. */
   broken: Promise<never>;
 }
 
-/** How many of the pauses between two kills lie between two of another kind: most of these last longer than a kill. */
+/** How many times the pause before a kill lies before one of another kind: most of these last longer than a kill. */
 const RARITY = { pause: 2, network: 2, sessions: 3, everything: 8 } as const;
 
-export function startStorm(system: System, { seed, pace, each, signal }: StormOptions): Storm {
+export function startStorm(system: System, lulls: Lulls, options: StormOptions): Storm {
+  const { seed, pace, kills, longest, signal } = options;
   const faults: FaultRecord[] = [];
   const calming = new AbortController();
   const over = AbortSignal.any([signal, calming.signal]);
@@ -50,18 +55,23 @@ export function startStorm(system: System, { seed, pace, each, signal }: StormOp
     const random = randomFrom(seed, name);
     while (!over.aborted) {
       const pause = random.between(pace.least, pace.most) * 1_000 * rarity;
-      await delay(pause, undefined, { signal: over }).catch(() => {});
+      // After a lull all tracks begin with their pause again, or they would strike together.
+      do await delay(pause, undefined, { signal: over }).catch(() => {});
+      while (await lulls.passed(over));
       if (over.aborted) return;
-      const from = Date.now();
-      const fault = await next(system, random, over);
-      if (fault) faults.push({ ...fault, from, until: Date.now() });
+      await strike(next, random, over);
     }
   }
 
+  async function strike(next: NextFault, random: Random, until: AbortSignal): Promise<void> {
+    const blow = await next(system, random, until);
+    if (blow) faults.push({ ...blow, until: Date.now() });
+  }
+
   const tracks = [
-    ...(each ? PARTS.map((name) => track(`kill ${name}`, kill(name))) : [track('kill', killOne)]),
-    track('pause', pauseOne, RARITY.pause),
-    track('network', breakNetwork, RARITY.network),
+    ...(kills === 'each' ? PARTS.map((name) => track(`kill ${name}`, kill(name))) : [track('kill', killOne)]),
+    track('pause', pauseOne(longest), RARITY.pause),
+    track('network', breakNetwork(longest), RARITY.network),
     track('sessions', endSessions, RARITY.sessions),
     track('everything', restartEverything, RARITY.everything),
   ];
@@ -71,6 +81,12 @@ export function startStorm(system: System, { seed, pace, each, signal }: StormOp
     async calm() {
       calming.abort();
       await all;
+      // However short the storm was, these are part of it.
+      for (const name of PARTS)
+        if (!faults.some(({ kind, target }) => kind === 'kill' && target === name))
+          await strike(kill(name), randomFrom(seed, `kill ${name} at last`), signal);
+      if (!faults.some(({ target }) => target === ACROSS_A_DEADLINE))
+        await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
     },
     broken: all.then(
       () => new Promise<never>(() => {}),

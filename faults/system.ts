@@ -14,11 +14,11 @@ import { localSettings } from '../settings.ts';
 import { Part, type PartName } from './part.ts';
 import { Proxy } from './proxy.ts';
 
-/** Long enough to pay in, short enough that every fault falls on some order's deadline. */
-export const PAYMENT_WINDOW_MS = 15_000;
-
 /** The ways on which the worker and the API reach what they stand on. */
 export type WayName = 'worker to PostgreSQL' | 'worker to Temporal' | 'API to PostgreSQL' | 'API to Temporal';
+
+/** So that outages of a usual length raise attention marks, which have to be cleared again. */
+const ATTENTION_AFTER = '8s';
 
 export interface System {
   apiUrl: string;
@@ -31,16 +31,18 @@ export interface System {
 }
 
 export interface RunOptions {
+  /** Milliseconds that an order waits to be paid. */
+  paymentWindow: number;
   signal: AbortSignal;
   report: (line: string) => void;
 }
 
 /**
  * Starts everything, hands it to `use`, and stops everything, however that ended.
- * @param keep decides from the result whether the folder with data and logs stays, to be looked at.
+ * @param keep decides from the result whether the folder with data and logs stays, to be looked at. It does when `use` fails.
  */
 export async function withSystem<T>(
-  { signal, report }: RunOptions,
+  { paymentWindow, signal, report }: RunOptions,
   use: (system: System) => Promise<T>,
   keep: (result: T) => boolean,
 ): Promise<T> {
@@ -52,12 +54,16 @@ export async function withSystem<T>(
     // As root, PostgreSQL runs as another user, who has to enter.
     await chmod(folder, 0o755);
     const system = await startAll(folder, started, {
+      paymentWindow,
       signal: AbortSignal.any([signal, ending.signal]),
       report,
     });
     const result = await use(system);
     kept = keep(result);
     return result;
+  } catch (error) {
+    kept = !signal.aborted;
+    throw error;
   } finally {
     ending.abort();
     for (const part of started.parts.toReversed()) {
@@ -74,7 +80,7 @@ export async function withSystem<T>(
 async function startAll(
   folder: string,
   started: { parts: Part[]; proxies: Proxy[] },
-  { signal, report }: RunOptions,
+  { paymentWindow, signal, report }: RunOptions,
 ): Promise<System> {
   const settings = localSettings(process.env);
   const { path } = dataFolder(settings.HOLDFAST_DATA);
@@ -137,7 +143,8 @@ async function startAll(
           ...environment(ways['API to PostgreSQL'], ways['API to Temporal']),
           HOST: '127.0.0.1',
           PORT: String(ports.api),
-          PAYMENT_WINDOW: `${PAYMENT_WINDOW_MS}ms`,
+          PAYMENT_WINDOW: `${paymentWindow}ms`,
+          ATTENTION_AFTER,
         },
       }),
     ),

@@ -46,6 +46,23 @@ describe('a query', () => {
     await database.close();
   });
 
+  test('has a session that PostgreSQL ends within 11 s when its client has gone without a word', async () => {
+    const database = open();
+    const [keepalive] = await database.run(
+      (to) => to.sql`
+        select
+          current_setting('tcp_keepalives_idle') as idle,
+          current_setting('tcp_keepalives_interval') as interval,
+          current_setting('tcp_keepalives_count') as count,
+          current_setting('tcp_user_timeout') as unacknowledged
+      `,
+    );
+    // Read from the session's socket. Only Linux has the last one.
+    const silence = process.platform === 'linux' ? '11000' : '0';
+    expect(keepalive).toEqual({ idle: '5', interval: '2', count: '3', unacknowledged: silence });
+    await database.close();
+  });
+
   test('after its session was ended gets another', async () => {
     const database = open();
     const pid = async () =>
