@@ -11,8 +11,11 @@ import type { CommandOutcome } from './orchestration.ts';
 import { Problem, type ProblemCode } from './problems.ts';
 import { refusal, rejection, standing } from './refusals.ts';
 
+/** A paid order's workflow that still writes its notes cannot be cancelled, but the order can be refunded. */
+const CLOSED = ['order_expired', 'order_cancelled', 'order_not_cancellable'] as const;
+
 type ClosedOutcome =
-  { outcome: 'ended' } | { outcome: 'refused'; reason: 'order_expired' | 'order_cancelled'; detail?: string };
+  { outcome: 'ended' } | { outcome: 'refused'; reason: (typeof CLOSED)[number]; detail?: string };
 
 /** A refund that a caller asked for. */
 export type RefundCommand = RefundInput & { commandId: string };
@@ -23,7 +26,9 @@ export type RefundCommand = RefundInput & { commandId: string };
  */
 export async function placeOrder({ temporal, database }: Dependencies, input: OrderInput): Promise<Order> {
   const answer = await temporal.place(input);
-  const order = await recorded(database, input.orderId);
+  const order = await findOrder(database, input.orderId);
+  // Its workflow was reset or terminated before it reserved. Of a reset one the new run answers.
+  if (!order) throw new Problem('unavailable', 'The order was interrupted while it was placed.');
   if (order.stage === 'rejected') throw await rejection(database, order);
   const unanswered = answer === 'ended' ? order.version === 1 : answer.stage === 'cancelled';
   if (order.stage === 'cancelled' && unanswered)
@@ -130,10 +135,7 @@ async function recorded(database: Database, orderId: string): Promise<Order> {
  */
 function isClosed(outcome: CommandOutcome): outcome is ClosedOutcome {
   if (outcome.outcome === 'ended') return true;
-  return (
-    outcome.outcome === 'refused' &&
-    (outcome.reason === 'order_expired' || outcome.reason === 'order_cancelled')
-  );
+  return outcome.outcome === 'refused' && CLOSED.some((reason) => reason === outcome.reason);
 }
 
 /** An order whose workflow {@link isClosed}. */

@@ -5,6 +5,7 @@ import {
   Client,
   Connection,
   NamespaceNotFoundError,
+  TerminatedFailure,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
@@ -126,15 +127,13 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     },
 
     pay: (orderId, commandId) =>
-      outcomeOf(() =>
-        ask(() => order(orderId).executeUpdate(payUpdate, { updateId: commandId, args: [{ commandId }] })),
+      outcomeOf(commandId, (updateId) =>
+        ask(() => order(orderId).executeUpdate(payUpdate, { updateId, args: [{ commandId }] })),
       ),
 
     cancel: (orderId, command) =>
-      outcomeOf(() =>
-        ask(() =>
-          order(orderId).executeUpdate(cancelUpdate, { updateId: command.commandId, args: [command] }),
-        ),
+      outcomeOf(command.commandId, (updateId) =>
+        ask(() => order(orderId).executeUpdate(cancelUpdate, { updateId, args: [command] })),
       ),
 
     async refund(refund) {
@@ -142,7 +141,7 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
       try {
         const { commandId } = await ask(async () => {
           await startRefund(refund, workflowId);
-          return workflow.getHandle<(refund: RefundInput) => Promise<RefundEnd>>(workflowId).result();
+          return resultOf(workflowId);
         });
         return { outcome: 'done', commandId };
       } catch (error) {
@@ -173,6 +172,17 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     });
   }
 
+  async function resultOf(workflowId: string): Promise<RefundEnd> {
+    try {
+      return await workflow.getHandle<(refund: RefundInput) => Promise<RefundEnd>>(workflowId).result();
+    } catch (error) {
+      // A reset terminates the run that is waited for; the next question finds the new one.
+      if (error instanceof WorkflowFailedError && error.cause instanceof TerminatedFailure)
+        throw new TemporalAwayError('The refund was interrupted.', { cause: error });
+      throw error;
+    }
+  }
+
   async function startRefund(refund: RefundInput, workflowId: string): Promise<void> {
     try {
       await workflow.start<(refund: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
@@ -196,15 +206,31 @@ function summaryOf({ lines, buyerId, paymentMode }: OrderInput): string {
   return `${count} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
 }
 
-async function outcomeOf(command: () => Promise<CommandAnswer>): Promise<CommandOutcome> {
+async function outcomeOf(
+  commandId: string,
+  update: (updateId: string) => Promise<CommandAnswer>,
+): Promise<CommandOutcome> {
   try {
-    const { stage, refusal } = await command();
+    const { stage, refusal } = await given(commandId, update);
     return refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
   } catch (error) {
     if (hasEnded(error)) return { outcome: 'ended' };
     const refusal = error instanceof WorkflowUpdateFailedError ? refusalIn(error) : undefined;
     if (refusal) return refusal;
     throw error;
+  }
+}
+
+/**
+ * A workflow that was reset may have refused a command when it heard of it again. Temporal then has no answer to that update
+ * ever after, so the command goes out as another one: what it does is idempotent by its own id.
+ */
+async function given<T>(commandId: string, update: (updateId: string) => Promise<T>): Promise<T> {
+  try {
+    return await update(commandId);
+  } catch (error) {
+    if (!isInternal(error)) throw error;
+    return update(`${commandId}-again`);
   }
 }
 
@@ -224,10 +250,21 @@ function hasEnded(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError || error instanceof WorkflowExecutionAlreadyStartedError;
 }
 
+/** gRPC's code for what the server did not foresee. */
+const INTERNAL = 13;
+
+function isInternal(error: unknown): boolean {
+  if (!isGrpcServiceError(error))
+    return error instanceof Error && error.cause !== undefined && isInternal(error.cause);
+  const code: number = error.code;
+  return code === INTERNAL;
+}
+
 /** gRPC's code for an order whose worker died in the middle of a task, until the task is tried again. */
 const FAILED_PRECONDITION = 9;
 
 function isAway(error: unknown): boolean {
+  if (error instanceof TemporalAwayError) return true;
   if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return true;
   // A server that starts may not know its namespaces yet.
   if (error instanceof NamespaceNotFoundError) return true;

@@ -139,6 +139,7 @@ describe('a step that keeps failing', () => {
     await refundOf(id).executeUpdate(retryNowUpdate, { args: [dana] });
     await mend();
     expect(await refunding).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+    await refundOf(id).result();
     expect(await interventionsOf(id)).toMatchObject([{ action: 'retry_now', step: 'refund', actor: 'dana' }]);
     expect(await attentionOf(id)).toBeUndefined();
   });
@@ -231,6 +232,7 @@ describe('an operator', () => {
       expect(await shop.balanceOf(wallet)).toEqual(whileOpen);
       expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
       expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
+      await workflowOf(id).result();
       expect(await interventionsOf(id)).toMatchObject([{ action: 'skip_step', step: 'pay', actor: 'dana' }]);
     },
   );
@@ -267,6 +269,7 @@ describe('an operator', () => {
       });
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
       expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+      await workflowOf(id).result();
       expect(await interventionsOf(id)).toMatchObject([{ action: 'give_up', step: 'pay' }]);
     },
   );
@@ -295,6 +298,7 @@ describe('an operator', () => {
     expect(answer).toEqual({ stage: 'cancelled', step: 'reserve' });
     expect(await placing).toMatchObject({ status: 409, body: { code: 'order_cancelled' } });
     await mend();
+    await workflowOf(id).result();
     expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
     expect(await marksOf(id)).toMatchObject([{ cleared: true }]);
   });

@@ -61,7 +61,7 @@ async function place(state: OrderState): Promise<PlaceAnswer> {
 
 function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswer> {
   return new Promise((answer) => {
-    state.payment = { commandId, acceptedAt: now(), answer };
+    state.payments.push({ commandId, acceptedAt: now(), answer });
   });
 }
 
@@ -99,20 +99,27 @@ export function isText(value: unknown, length: number): boolean {
   return value.trim() !== '' && value.length <= length && value.isWellFormed() && !value.includes('\0');
 }
 
+/** Why a payment was not carried out that waited while its order was closed. */
+export function notPayable({ stage }: OrderState): RefusalReason {
+  if (stage === 'expired') return 'order_expired';
+  return stage === 'cancelled' ? 'order_cancelled' : 'order_not_payable';
+}
+
 function refuseUnlessPayable(state: OrderState): void {
   refuseWhenClosed(state);
-  if (state.stage === 'reserving')
-    refuse('order_not_payable', 'The stock of this order is still being reserved.');
-  if (state.stage === 'paying' || state.payment)
-    refuse('order_not_payable', 'A payment of this order is under way.');
-  if (state.stage !== 'awaiting_payment') refuse('order_not_payable', `This order is ${state.stage}.`);
+  // One that comes too early waits. After a reset a workflow hears of all its commands together with its start, and one that
+  // it refuses then is lost: Temporal answers its retries with an internal error for ever.
+  if (!isOpen(state)) refuse('order_not_payable', `This order is ${state.stage}.`);
 }
 
 function refuseUnlessCancellable(state: OrderState): void {
   refuseWhenClosed(state);
-  const cancellable: boolean = ['reserving', 'awaiting_payment', 'paying'].includes(state.stage);
-  if (!cancellable) refuse('order_not_cancellable', `This order is ${state.stage}.`);
+  if (!isOpen(state)) refuse('order_not_cancellable', `This order is ${state.stage}.`);
 }
+
+/** Whether it may still be paid or cancelled. */
+export const isOpen = ({ stage }: OrderState): boolean =>
+  stage === 'reserving' || stage === 'awaiting_payment' || stage === 'paying';
 
 function refuseWhenClosed(state: OrderState): void {
   if (state.cancel) refuse('order_cancelled', 'This order has been cancelled.');

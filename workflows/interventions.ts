@@ -3,7 +3,7 @@
  * `temporal` command, each signed with who and why. What would break a rule is refused, and then nothing is written.
  */
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
-import { isText, refuse, requestCancel, untilTrue } from './commands.ts';
+import { isOpen, isText, refuse, requestCancel, untilTrue } from './commands.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -42,9 +42,10 @@ export function answerInterventions(state: OrderState): void {
   setHandler(
     skipStepUpdate,
     async (by: SkipStep) => {
+      const [payment] = state.payments;
       const step = act(trouble, 'skip_step', by);
       trouble.failing?.end('leave');
-      await untilTrue(() => state.payment === null);
+      await untilTrue(() => payment === undefined || !state.payments.includes(payment));
       return answer(step);
     },
     { description: SKIP, validator: (by: SkipStep) => refuseUnlessSkippable(trouble, by) },
@@ -126,9 +127,9 @@ function refuseUnlessFailing({ failing }: Trouble): Step {
   );
 }
 
-function refuseUnlessOpen({ stage, closing, over }: OrderState): void {
-  const open: boolean = ['reserving', 'awaiting_payment', 'paying'].includes(stage);
-  if (over || closing !== null || !open)
+function refuseUnlessOpen(state: OrderState): void {
+  const { stage, closing, over } = state;
+  if (over || closing !== null || !isOpen(state))
     refuse('not_open', `This order is ${closing === null ? stage : `being ${closing}`} already.`);
 }
 

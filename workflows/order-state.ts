@@ -26,8 +26,8 @@ export interface OrderState {
   stage: Stage;
   reason: string | null;
   payAttempts: number;
-  /** A payment that was accepted and not yet answered. */
-  payment: PayRequest | null;
+  /** Accepted and not yet answered, in that order. The first is being taken, or is next. */
+  readonly payments: PayRequest[];
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
@@ -51,7 +51,7 @@ export function begin(input: OrderInput): OrderState {
     stage: 'reserving',
     reason: null,
     payAttempts: 0,
-    payment: null,
+    payments: [],
     cancel: null,
     windowEnded: false,
     closing: null,

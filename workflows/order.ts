@@ -16,7 +16,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { PayRequest as TakePayment, StepResult } from '../activities/index.ts';
-import { answerCommands, payRefusal } from './commands.ts';
+import { answerCommands, notPayable, payRefusal } from './commands.ts';
 import { WINDOW_ENDED, WORKFLOW, refundWorkflowId, type OrderEnd, type OrderInput } from './contract.ts';
 import { wanted } from './details.ts';
 import {
@@ -54,11 +54,14 @@ async function live(state: OrderState): Promise<void> {
   await reserve(state);
   if (state.stage === 'awaiting_payment') openWindow(state);
   while (state.stage === 'awaiting_payment') {
-    await condition(() => state.payment !== null || state.cancel !== null || state.windowEnded);
+    await condition(() => state.payments.length > 0 || state.cancel !== null || state.windowEnded);
     // A payment comes first: it was accepted before the deadline, and before any cancel.
-    if (state.payment) await takePayment(state, state.payment);
+    const [payment] = state.payments;
+    if (payment) await takePayment(state, payment);
     else await giveBack(state);
   }
+  for (const { answer } of state.payments.splice(0))
+    answer({ stage: state.stage, refusal: notPayable(state) });
   if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
 }
 
@@ -98,10 +101,11 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
   const { orderId } = state.input;
   const request = { orderId, commandId: payment.commandId, at: payment.acceptedAt };
   const result = await payOrDecline(state, request);
+  const isLast = state.payments.length === 1;
   if (result.reason === null) settle(state, result);
-  else if (state.cancel || state.windowEnded) await giveBack(state);
+  else if (isLast && (state.cancel || state.windowEnded)) await giveBack(state);
   else settle(state, { stage: result.stage, reason: null });
-  state.payment = null;
+  state.payments.shift();
   payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
 }
 

@@ -8,8 +8,8 @@ export interface AbandonRequest extends PlacedOrder {
 
 /**
  * Takes the reserve step's key for an order that was cancelled before its reservation was answered: a reserve attempt
- * that is still on its way then finds the key and does nothing. When that attempt came first, what it recorded is
- * returned instead, and a reservation is there to be released.
+ * that is still on its way then finds the key and does nothing. When that attempt came first, how the order
+ * stands is returned instead, and a reservation is there to be released.
  */
 export function abandon(database: Database, order: AbandonRequest): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at, reason, commandId } = order;
@@ -44,7 +44,7 @@ export function abandon(database: Database, order: AbandonRequest): Promise<Step
       )
       select stage, reason from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'reserve' and attempt = 1
+      select stage, reason from orders where id = ${orderId}
     `,
   );
 }

@@ -61,7 +61,8 @@ async function reserveInTurn(
       -- A wallet's currency never changes, so it needs no lock.
       left join lateral (select currency from wallet where id = "walletId" limit 1) as buyer on true
       left join lateral (
-        select stage, reason from order_step where order_id = "orderId" and step = 'reserve' and attempt = 1 limit 1
+        -- How it stands, and not how it stood then: a workflow that was reset need not wait for what has happened.
+        select stage, reason from orders where id = "orderId" limit 1
       ) as recorded on true
     ),
     line as materialized (

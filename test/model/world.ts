@@ -75,9 +75,9 @@ export const emptyWorld = (): World => ({
 export function perform(world: World, { kind, request }: Request): Answer {
   switch (kind) {
     case 'reserve':
-      return once(world, request.orderId, 'reserve', () => reserve(world, request));
+      return standing(world, request.orderId) ?? reserve(world, request);
     case 'abandon':
-      return once(world, request.orderId, 'reserve', () => abandon(world, request));
+      return standing(world, request.orderId) ?? abandon(world, request);
     case 'pay':
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, request.commandId, () => pay(world, order, request)),
@@ -105,6 +105,12 @@ export function perform(world: World, { kind, request }: Request): Answer {
       if (!world.wallets.has(request.id)) world.wallets.set(request.id, { ...request, posted: 0, held: 0 });
       return { ...request, posted: 0, held: 0 };
   }
+}
+
+/** An order is reserved or abandoned once; after that the answer is how it stands. */
+function standing({ orders }: World, orderId: string): StepResult | undefined {
+  const order = orders.get(orderId);
+  return order && { stage: order.stage, reason: order.reason };
 }
 
 /** A step's first answer is its answer for ever. */

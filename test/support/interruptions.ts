@@ -1,0 +1,172 @@
+/**
+ * Interrupts chosen statements of chosen steps, between a worker and its real PostgreSQL.
+ *
+ * It wraps the worker's database, and not its activities: so a statement is interrupted where a network would do it, below
+ * everything that the project's code does with an answer, and both ways of running a step (local and regular activity)
+ * pass through it. Which step a statement belongs to is told by the activity that sends it, and which order by the ids
+ * among the statement's parameters.
+ */
+import { activityInfo } from '@temporalio/activity';
+import type { RecordActivities, StepActivities } from '../../activities/index.ts';
+import { DatabaseSilentError, type Database, type Queryable, type Sql } from '../../db/connection.ts';
+import { until } from './until.ts';
+
+/** What sends statements: an order's steps, and the notes on them. */
+type Sender = keyof StepActivities | keyof RecordActivities;
+
+/** What becomes of one statement. But for the last, its sender hears of a failure. */
+export type Interruption =
+  | 'fails before it is sent'
+  | 'commits unheard'
+  /** Given up at its deadline, and carried out only when the test says so. */
+  | 'commits late'
+  /** A twin of it has had the effect and is about to commit when it is sent. */
+  | 'runs twice at once';
+
+export interface Plan {
+  /** How many statements were interrupted so far. */
+  happened(): number;
+  /** Lets all further statements through. */
+  stop(): void;
+  /** Carries out what was held back, at once, and resolves with the number of statements when all have committed. */
+  land(): Promise<number>;
+}
+
+export interface Interruptions {
+  /** For `startSystem`. */
+  between: (database: Database) => Database;
+  /**
+   * Interrupts the next statements of a sender that name an id, one after the other. Before a caller knows its order's id, the
+   * wallet's names it as well.
+   */
+  interrupt: (sender: Sender, id: string, interruptions: Iterable<Interruption>) => Plan;
+}
+
+interface OpenPlan {
+  sender: Sender;
+  id: string;
+  next: () => Interruption | undefined;
+  late: Statement[];
+}
+
+/** What `sql` is called with. */
+type Statement = readonly unknown[];
+
+/** The same interruption until the plan is stopped. */
+export function* always(interruption: Interruption): Generator<Interruption> {
+  for (;;) yield interruption;
+}
+
+export function interruptions(): Interruptions {
+  let plans: readonly OpenPlan[] = [];
+  let real: Database | null = null;
+
+  /** Sends a statement as if nothing were between. */
+  const send = async (statement: Statement): Promise<unknown> => {
+    if (real === null) throw new Error('No worker uses this database.');
+    return real.run(({ sql }) => call(sql, statement));
+  };
+
+  async function carryOut(plan: OpenPlan, interruption: Interruption, statement: Statement) {
+    switch (interruption) {
+      case 'fails before it is sent':
+        throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      case 'commits unheard':
+        await send(statement);
+        throw new DatabaseSilentError();
+      case 'commits late':
+        plan.late.push(statement);
+        throw new DatabaseSilentError();
+      case 'runs twice at once':
+        return besideItsTwin(statement);
+    }
+  }
+
+  /** The statement waits for its twin's commit: nothing else shows that the two overlap. */
+  async function besideItsTwin(statement: Statement): Promise<unknown> {
+    if (real === null) throw new Error('No worker uses this database.');
+    const { promise: sent, resolve: begin } = Promise.withResolvers<Promise<unknown>>();
+    const twin = real.run(({ sql }) =>
+      sql.begin(async (held) => {
+        await call(held, statement);
+        const second = send(statement);
+        begin(second);
+        const ended = second.then(
+          () => true,
+          () => true,
+        );
+        await until('the twin to be waited for', async () =>
+          (await Promise.race([ended, isWaitedFor(held)])) ? true : undefined,
+        );
+      }),
+    );
+    // Whoever fails first is heard of: when the twin fails, the statement is perhaps never sent.
+    const [answer] = await Promise.all([sent.then((second) => second), twin]);
+    return answer;
+  }
+
+  function spyOn(sql: Sql): Sql {
+    return new Proxy(sql, {
+      apply: (target, _, statement: Statement) => {
+        const { activityType } = activityInfo();
+        for (const plan of plans) {
+          if (plan.sender !== activityType || !names(statement.slice(1), plan.id)) continue;
+          const interruption = plan.next();
+          if (interruption) return carryOut(plan, interruption, statement);
+        }
+        return call(target, statement);
+      },
+    });
+  }
+
+  return {
+    between(database) {
+      real = database;
+      return {
+        run: (query) => database.run(({ sql, orm }) => query({ sql: spyOn(sql), orm })),
+        close: () => database.close(),
+      };
+    },
+    interrupt(sender, id, planned) {
+      const iterator = planned[Symbol.iterator]();
+      let happened = 0;
+      const plan: OpenPlan = {
+        sender,
+        id,
+        late: [],
+        next: () => {
+          const { done, value } = iterator.next();
+          if (done) return undefined;
+          happened += 1;
+          return value;
+        },
+      };
+      plans = [...plans, plan];
+      return {
+        happened: () => happened,
+        stop: () => {
+          plans = plans.filter((other) => other !== plan);
+        },
+        land: async () => (await Promise.all(plan.late.splice(0).map((statement) => send(statement)))).length,
+      };
+    },
+  };
+}
+
+const call = (sql: Queryable, statement: Statement): PromiseLike<unknown> =>
+  Reflect.apply(sql, undefined, statement);
+
+/** Whether an id is among a statement's parameters, also inside a JSON document or a list. */
+function names(parameters: unknown, id: string): boolean {
+  if (typeof parameters === 'string') return parameters.includes(id);
+  return Array.isArray(parameters) && parameters.some((parameter) => names(parameter, id));
+}
+
+async function isWaitedFor(held: Queryable): Promise<boolean> {
+  const [row] = await held<{ waits: boolean }[]>`
+    select exists (
+      select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))
+    ) as waits
+  `;
+  return row?.waits ?? false;
+}

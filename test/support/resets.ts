@@ -1,0 +1,38 @@
+/** Resets workflows as an operator does it in the Web UI. */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+
+/** Whether a workflow is told again what it was told after the point of its reset. */
+export const REAPPLY = ['is told its commands again', 'is told no command again'] as const;
+export type Reapply = (typeof REAPPLY)[number];
+
+/** Temporal's ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE. */
+const UPDATES = 2;
+
+/** Every task that a workflow's newest run has completed, the first one first. */
+export async function completedTasks({ workflow }: Client, workflowId: string) {
+  const { runId } = await workflow.getHandle(workflowId).describe();
+  const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
+  return (events ?? [])
+    .filter((event) => event.workflowTaskCompletedEventAttributes)
+    .map(({ eventId }) => ({ workflowId, runId, eventId }));
+}
+export type WorkflowTask = Awaited<ReturnType<typeof completedTasks>>[number];
+
+/** Ends the workflow's newest run and starts another, which knows what it knew before this task, and goes on from there. */
+export async function reset(
+  { workflowService, options: { namespace } }: Client,
+  { workflowId, runId, eventId = null }: WorkflowTask,
+  reapply: Reapply,
+): Promise<void> {
+  await workflowService.resetWorkflowExecution({
+    namespace,
+    workflowExecution: { workflowId, runId },
+    workflowTaskFinishEventId: eventId,
+    reason: 'test',
+    requestId: randomUUID(),
+    // All that an order is told are updates.
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is in a package that is no dependency
+    resetReapplyExcludeTypes: reapply === 'is told no command again' ? [UPDATES] : [],
+  });
+}
