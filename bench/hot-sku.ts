@@ -24,9 +24,9 @@ import { verifyRules } from './verify.ts';
 const ROUNDS = 8;
 const SECONDS = 2;
 const WARM_UP_SECONDS = 1;
-/** What a worker has with the usual 20 step slots; the techniques share it. */
-const CONNECTIONS = 40;
 const HOT_CALLERS = 128;
+/** One for each caller: they are to wait for the row, and not for a connection. The techniques share them. */
+const CONNECTIONS = HOT_CALLERS;
 const CALM_CALLERS = [1, 16] as const;
 /** So many that two callers hardly ever meet at one. */
 const MANY_SKUS = 10_000;
