@@ -20,7 +20,7 @@ export const readThenWrite = (database: Database, order: PlacedOrder): Promise<S
 async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at } = order;
   const recorded = () => sql<StepResult[]>`
-    select stage, reason from order_step where order_id = ${orderId} and step = 'reserve' and attempt = 1
+    select stage, reason from order_step where order_id = ${orderId} and step = 'reserve'
   `;
   const [before] = await recorded();
   if (before) return before;
@@ -53,7 +53,7 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
     )
   `;
   await sql`
-    insert into order_step (order_id, step, attempt, stage, reason) values (${orderId}, 'reserve', 1, ${stage}, ${reason})
+    insert into order_step (order_id, step, stage, reason) values (${orderId}, 'reserve', ${stage}, ${reason})
   `;
   for (const [sku, quantity] of lines) {
     const price = stock.find((row) => row.sku === sku)?.price ?? null;

@@ -2,7 +2,7 @@
  * Marks on orders that a person has to look at, and what persons did. Workflows write both, each note under a key of its
  * own, so that writing it again does nothing.
  */
-import { and, asc, eq, getTableColumns, gt, isNull, or } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, or } from 'drizzle-orm';
 import type { Attention, InterventionAction, Step } from '../workflows/contract.ts';
 import type { Database } from './connection.ts';
 import { attention, intervention } from './schema.ts';
@@ -107,6 +107,23 @@ export async function listOpenMarks(
       .orderBy(asc(attention.raisedAt), asc(attention.workflowId))
       .limit(limit),
   );
+}
+
+/** The oldest mark of each of these orders that is not cleared, by order id. */
+export async function findOpenMarks(
+  database: Database,
+  orderIds: readonly string[],
+): Promise<Map<string, OpenMark>> {
+  if (orderIds.length === 0) return new Map();
+  const { clearedAt, ...shown } = getTableColumns(attention);
+  const marks = await database.run(({ orm }) =>
+    orm
+      .select(shown)
+      .from(attention)
+      .where(and(inArray(attention.orderId, [...orderIds]), isNull(clearedAt)))
+      .orderBy(desc(attention.raisedAt)),
+  );
+  return new Map(marks.map((mark) => [mark.orderId, mark]));
 }
 
 /** What persons did to an order and its refund, oldest first. */

@@ -1,9 +1,8 @@
 /** Orders as they are recorded: what the API reads. Only the steps in steps/ write them. */
-import { and, asc, desc, eq, gt, isNull, lt, sql as expression } from 'drizzle-orm';
-import type { AnyPgColumn } from 'drizzle-orm/pg-core';
+import { and, asc, desc, eq, gt, lt, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../workflows/life.ts';
-import type { Connections, Database } from './connection.ts';
-import { attention, orderEvent, orderLine, orders } from './schema.ts';
+import type { Database } from './connection.ts';
+import { orderEvent, orderLine, orders } from './schema.ts';
 
 type OrderRow = typeof orders.$inferSelect;
 type LineRow = typeof orderLine.$inferSelect;
@@ -11,11 +10,7 @@ type LineRow = typeof orderLine.$inferSelect;
 export interface Order extends OrderRow {
   /** In SKU order. */
   lines: Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'>[];
-  /** Its oldest mark that is not cleared. */
-  attention: Mark | null;
 }
-
-export type Mark = Pick<typeof attention.$inferSelect, 'reason' | 'step' | 'raisedAt'>;
 
 export type OrderEvent = Omit<typeof orderEvent.$inferSelect, 'orderId' | 'previousVersion'>;
 
@@ -27,20 +22,14 @@ export interface OrderFilter {
 
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
 export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
-  const rows = await database.run(({ orm }) => {
-    const mark = openMark(orm, orders.id);
-    return orm
-      .select({
-        order: orders,
-        line: orderLine,
-        mark: { reason: mark.reason, step: mark.step, raisedAt: mark.raisedAt },
-      })
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ order: orders, line: orderLine })
       .from(orders)
       .leftJoin(orderLine, eq(orderLine.orderId, orders.id))
-      .leftJoinLateral(mark, expression`true`)
       .where(eq(orders.id, id))
-      .orderBy(asc(orderLine.sku));
-  });
+      .orderBy(asc(orderLine.sku)),
+  );
   const [order] = withLines(rows);
   return order;
 }
@@ -65,33 +54,19 @@ export async function listOrders(
       .orderBy(desc(orders.id))
       .limit(limit)
       .as('page');
-    const mark = openMark(orm, page.id);
     return orm
       .select()
       .from(page)
       .leftJoin(orderLine, eq(orderLine.orderId, page.id))
-      .leftJoinLateral(mark, expression`true`)
       .orderBy(desc(page.id), asc(orderLine.sku));
   });
-  return withLines(rows.map((row) => ({ order: row.page, line: row.order_line, mark: row.mark })));
+  return withLines(rows.map((row) => ({ order: row.page, line: row.order_line })));
 }
 
-/** The order's oldest mark that is not cleared. */
-function openMark(orm: Connections['orm'], orderId: AnyPgColumn) {
-  const { reason, step, raisedAt } = attention;
-  return orm
-    .select({ reason, step, raisedAt })
-    .from(attention)
-    .where(and(eq(attention.orderId, orderId), isNull(attention.clearedAt)))
-    .orderBy(asc(raisedAt))
-    .limit(1)
-    .as('mark');
-}
-
-function withLines(rows: readonly { order: OrderRow; line: LineRow | null; mark: Mark | null }[]): Order[] {
+function withLines(rows: readonly { order: OrderRow; line: LineRow | null }[]): Order[] {
   const found = new Map<string, Order>();
-  for (const { order, line, mark } of rows) {
-    const known = found.get(order.id) ?? { ...order, lines: [], attention: mark };
+  for (const { order, line } of rows) {
+    const known = found.get(order.id) ?? { ...order, lines: [] };
     if (line) known.lines.push({ sku: line.sku, quantity: line.quantity, unitPrice: line.unitPrice });
     found.set(order.id, known);
   }

@@ -34,6 +34,8 @@ export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const
 export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
 export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as const;
 
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
 const quoted = (values: readonly string[]): SQL => sql.raw(values.map((value) => `'${value}'`).join(', '));
 const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL => sql`${column} in (${quoted(values)})`;
 
@@ -204,25 +206,23 @@ export const orderStep = pgTable(
       .notNull()
       .references(() => orders.id),
     step: text({ enum: STEPS }).notNull(),
-    /** Counts an order's payments. Else 1. */
-    attempt: integer().notNull(),
     /**
-     * A payment's own key: one that was refused must not be carried out by a late attempt after the buyer topped up, and the
-     * next one must not get its answer, also when the workflow was reset and counts anew. Null for the other steps.
+     * The payment's command: one that was refused must not be carried out by a late attempt after the buyer topped up, and the
+     * next one must not get its answer. The nil UUID for a step that an order takes once.
      */
-    commandId: uuid('command_id'),
+    commandId: uuid('command_id').notNull().default(NIL_UUID),
     /** Where the order rested after the step. */
     stage: text({ enum: RESTING_STAGES }).notNull(),
     reason: text(),
     recordedAt: recordedAt(),
   },
   (t) => [
-    primaryKey({ name: 'order_step_pkey', columns: [t.orderId, t.step, t.attempt] }),
+    primaryKey({ name: 'order_step_pkey', columns: [t.orderId, t.step, t.commandId] }),
     check('order_step_step', oneOf(t.step, STEPS)),
-    check('order_step_payment_has_command', sql`(${t.step} = 'pay') = (${t.commandId} is not null)`),
-    uniqueIndex('order_step_one_payment_per_command')
-      .on(t.orderId, t.commandId)
-      .where(sql`step = 'pay'`),
+    check(
+      'order_step_payment_has_command',
+      sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
+    ),
   ],
 );
 

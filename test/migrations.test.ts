@@ -53,13 +53,13 @@ test('payments of 0.1 get the key of the command that made them, and stay as the
   });
 
   await migrateDatabase(url);
-  const steps = await sql<{ step: string; attempt: number; command: string | null }[]>`
-    select step, attempt, command_id as command from order_step order by step, attempt
+  const steps = await sql<{ step: string; reason: string | null; command: string }[]>`
+    select step, reason, command_id as command from order_step order by step, reason
   `;
   expect([...steps]).toEqual([
-    { step: 'pay', attempt: 1, command: expect.not.stringContaining(command) },
-    { step: 'pay', attempt: 2, command },
-    { step: 'reserve', attempt: 1, command: null },
+    { step: 'pay', reason: 'insufficient_funds', command: expect.not.stringContaining(command) },
+    { step: 'pay', reason: null, command },
+    { step: 'reserve', reason: null, command: '00000000-0000-0000-0000-000000000000' },
   ]);
   await expect(sql`update order_step set stage = 'expired'`).rejects.toThrow('never changed');
 });

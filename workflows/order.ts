@@ -15,7 +15,7 @@ import {
   executeChild,
   sleep,
 } from '@temporalio/workflow';
-import type { PayRequest as TakePayment, StepResult } from '../activities/index.ts';
+import type { StepResult } from '../activities/index.ts';
 import { answerCommands, notPayable, payRefusal } from './commands.ts';
 import { WINDOW_ENDED, WORKFLOW, refundWorkflowId, type OrderEnd, type OrderInput } from './contract.ts';
 import { wanted } from './details.ts';
@@ -100,24 +100,21 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
   enter(state, 'paying');
   const { orderId } = state.input;
   const request = { orderId, commandId: payment.commandId, at: payment.acceptedAt };
-  const result = await payOrDecline(state, request);
+  let result: StepResult;
+  try {
+    result = await step.pay(state.trouble, request, `Take payment ${state.payAttempts}`);
+  } catch (error) {
+    if (!(error instanceof StepLeft)) throw error;
+    // Whether an attempt has committed, or still will, is unknown: declining makes a late one do nothing, and tells of an
+    // earlier one, which then counts.
+    result = await step.decline(state.trouble, request, `Skip payment ${state.payAttempts}`);
+  }
   const isLast = state.payments.length === 1;
   if (result.reason === null) settle(state, result);
   else if (isLast && (state.cancel || state.windowEnded)) await giveBack(state);
   else settle(state, { stage: result.stage, reason: null });
   state.payments.shift();
   payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
-}
-
-async function payOrDecline(state: OrderState, request: TakePayment): Promise<StepResult> {
-  try {
-    return await step.pay(state.trouble, request, `Take payment ${state.payAttempts}`);
-  } catch (error) {
-    if (!(error instanceof StepLeft)) throw error;
-    // Whether an attempt has committed, or still will, is unknown: declining makes a late one do nothing, and tells of an
-    // earlier one, which then counts.
-    return step.decline(state.trouble, request, `Skip payment ${state.payAttempts}`);
-  }
 }
 
 /** Nobody paid: what was reserved goes back, because of a cancel if there is one, else because the window ended. */

@@ -29,7 +29,7 @@ export interface Trouble {
   failing: FailingStep | null;
   attention: Attention | null;
   /** Ends when what was noted so far is in the database: notes are written one after the other, as they were made. */
-  noted: Promise<void>;
+  noted: Promise<void> | null;
   /** Notes that are not written yet. The workflow must not end before they are. */
   unwritten: number;
   /** Shows the operator how things stand now. */
@@ -61,7 +61,7 @@ export function noTrouble(
     attentionAfter: attentionAfter ?? USUAL_ATTENTION_AFTER_MS,
     failing: null,
     attention: null,
-    noted: Promise.resolve(),
+    noted: null,
     unwritten: 0,
     show,
   };
@@ -162,7 +162,7 @@ export function noteIntervention(
 /** In the background: while PostgreSQL is away a person can act all the same, and is recorded once it is back. */
 function note(trouble: Trouble, writing: () => Promise<void>): void {
   trouble.unwritten += 1;
-  trouble.noted = trouble.noted
+  trouble.noted = (trouble.noted ?? Promise.resolve())
     .then(() => CancellationScope.nonCancellable(writing))
     .then(() => {
       trouble.unwritten -= 1;

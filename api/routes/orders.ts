@@ -1,7 +1,8 @@
 /** Orders: placing, reading and commanding them. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { findOrder, listEvents, listOrders } from '../../db/orders.ts';
+import { findOpenMarks } from '../../db/attention.ts';
+import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { answerOnce } from '../idempotency.ts';
@@ -25,15 +26,20 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    const order = await findOrder(database, id);
+    const [order, marks] = await Promise.all([findOrder(database, id), findOpenMarks(database, [id])]);
     if (!order) throw unknown(id);
-    return c.json(orderReply(order), 200);
+    return c.json(orderReply(order, marks.get(id)), 200);
   });
 
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listOrders(database, filter, { before, limit: limit + 1 });
-    return c.json(pageOf('orders', rows, { limit, item: orderReply, placeOf: ({ id }) => id }), 200);
+    const marks = await findOpenMarks(
+      database,
+      rows.map(({ id }) => id),
+    );
+    const item = (order: Order) => orderReply(order, marks.get(order.id));
+    return c.json(pageOf('orders', rows, { limit, item, placeOf: ({ id }) => id }), 200);
   });
 
   app.openapi(events, async (c) => {

@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
 import type { InterventionRecord, OpenMark } from '../../db/attention.ts';
-import type { Mark } from '../../db/orders.ts';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS, STEPS } from '../../workflows/contract.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { id, instant } from './values.ts';
@@ -53,7 +52,11 @@ const interventionSchema = z
 
 export const interventionList = z.object({ items: z.array(interventionSchema) }).openapi('InterventionList');
 
-export const attentionReply = ({ reason, step, raisedAt }: Mark): z.output<typeof attentionSchema> => ({
+export const attentionReply = ({
+  reason,
+  step,
+  raisedAt,
+}: Pick<OpenMark, 'reason' | 'step' | 'raisedAt'>): z.output<typeof attentionSchema> => ({
   reason,
   step,
   raisedAt: raisedAt.toISOString(),

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import type { OpenMark } from '../../db/attention.ts';
 import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES, type OrderLine } from '../../workflows/contract.ts';
 import { attentionReply, attentionSchema } from './attention.ts';
@@ -92,8 +93,8 @@ export function summedLines(lines: readonly OrderLine[]): OrderLine[] {
   return [...quantities].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-/** An order as callers see it. */
-export function orderReply(order: Order): z.output<typeof orderSchema> {
+/** An order as callers see it, with the mark that it has, if any. */
+export function orderReply(order: Order, mark?: OpenMark): z.output<typeof orderSchema> {
   const { id: orderId, buyerId, walletId, stage: at, paymentMode, lines, total, version } = order;
   return {
     id: orderId,
@@ -108,7 +109,7 @@ export function orderReply(order: Order): z.output<typeof orderSchema> {
     updatedAt: order.updatedAt.toISOString(),
     version,
     ...(order.reason !== null && { reason: order.reason }),
-    ...(order.attention !== null && { attention: attentionReply(order.attention) }),
+    ...(mark && { attention: attentionReply(mark) }),
   };
 }
 

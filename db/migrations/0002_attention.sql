@@ -27,7 +27,7 @@ CREATE TABLE "intervention" (
 );
 --> statement-breakpoint
 ALTER TABLE "order_step" DROP CONSTRAINT "order_step_step";--> statement-breakpoint
-ALTER TABLE "order_step" ADD COLUMN "command_id" uuid;--> statement-breakpoint
+ALTER TABLE "order_step" ADD COLUMN "command_id" uuid DEFAULT '00000000-0000-0000-0000-000000000000' NOT NULL;--> statement-breakpoint
 
 -- Payments from before were keyed by their number. One that was made has its command in the order's event; of one that was
 -- refused nobody will ask again, so any key will do.
@@ -49,8 +49,11 @@ ALTER TABLE order_step ENABLE TRIGGER order_step_never_changes;
 CREATE INDEX "attention_open" ON "attention" USING btree ("raised_at","workflow_id") WHERE cleared_at is null;--> statement-breakpoint
 CREATE INDEX "attention_open_by_order" ON "attention" USING btree ("order_id") WHERE cleared_at is null;--> statement-breakpoint
 CREATE INDEX "intervention_by_order" ON "intervention" USING btree ("order_id","at");--> statement-breakpoint
-CREATE UNIQUE INDEX "order_step_one_payment_per_command" ON "order_step" USING btree ("order_id","command_id") WHERE step = 'pay';--> statement-breakpoint
-ALTER TABLE "order_step" ADD CONSTRAINT "order_step_payment_has_command" CHECK (("order_step"."step" = 'pay') = ("order_step"."command_id" is not null));--> statement-breakpoint
+ALTER TABLE "order_step" DROP CONSTRAINT "order_step_pkey";
+--> statement-breakpoint
+ALTER TABLE "order_step" DROP COLUMN "attempt";--> statement-breakpoint
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_pkey" PRIMARY KEY("order_id","step","command_id");--> statement-breakpoint
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_payment_has_command" CHECK (("order_step"."step" = 'pay') = ("order_step"."command_id" <> '00000000-0000-0000-0000-000000000000'));--> statement-breakpoint
 ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'release', 'refund'));
 --> statement-breakpoint
 

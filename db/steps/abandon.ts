@@ -19,8 +19,8 @@ export function abandon(database: Database, order: AbandonRequest): Promise<Step
     orderId,
     (sql) => sql<StepResult[]>`
       with claim as (
-        insert into order_step (order_id, step, attempt, stage, reason)
-        values (${orderId}, 'reserve', 1, 'cancelled', ${reason})
+        insert into order_step (order_id, step, stage, reason)
+        values (${orderId}, 'reserve', 'cancelled', ${reason})
         on conflict do nothing
         returning stage, reason
       ),

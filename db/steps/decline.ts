@@ -21,9 +21,9 @@ export function decline(
         select stage from orders where id = ${orderId} for no key update
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, command_id, stage, reason)
+        insert into order_step (order_id, step, command_id, stage, reason)
         select
-          ${orderId}, 'pay', (select 1 + count(*) from order_step where order_id = ${orderId} and step = 'pay'), ${commandId},
+          ${orderId}, 'pay', ${commandId},
           stage, ${PAYMENT_SKIPPED}
         from target
         on conflict do nothing

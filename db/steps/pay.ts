@@ -51,12 +51,11 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
         from target left join purse on true
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, command_id, stage, reason)
+        insert into order_step (order_id, step, command_id, stage, reason)
         select
-          ${orderId}, 'pay', (select 1 + count(*) from order_step where order_id = ${orderId} and step = 'pay'), ${commandId},
+          ${orderId}, 'pay', ${commandId},
           case when refusal is null then 'paid' else stage end, refusal
         from decided
-        -- Also when another payment took the number that this snapshot counted: then the statement is run again.
         on conflict do nothing
         returning stage, reason
       ),

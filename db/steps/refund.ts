@@ -35,8 +35,8 @@ export function refund(
         for no key update
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, stage, reason)
-        select ${orderId}, 'refund', 1, 'refunded', ${reason}
+        insert into order_step (order_id, step, stage, reason)
+        select ${orderId}, 'refund', 'refunded', ${reason}
         from target
         -- Counting the SKUs makes them be locked here, in key order.
         where stage = 'paid' and (select count(*) from stock) >= 0
@@ -86,7 +86,7 @@ export function refund(
         where orders.id = due.id
       ),
       recorded as (
-        select stage, reason from order_step where order_id = ${orderId} and step = 'refund' and attempt = 1
+        select stage, reason from order_step where order_id = ${orderId} and step = 'refund'
       )
       select stage, reason from claim
       union all

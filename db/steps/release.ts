@@ -41,9 +41,9 @@ export function release(
         for no key update
       ),
       claim as (
-        insert into order_step (order_id, step, attempt, stage, reason)
+        insert into order_step (order_id, step, stage, reason)
         select
-          ${orderId}, 'release', 1,
+          ${orderId}, 'release',
           case stage when 'awaiting_payment' then ${to} else stage end,
           case stage when 'awaiting_payment' then ${reason} else reason end
         from target
@@ -88,7 +88,7 @@ export function release(
       )
       select stage, reason from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'release' and attempt = 1
+      select stage, reason from order_step where order_id = ${orderId} and step = 'release'
     `,
   );
 }

@@ -160,8 +160,8 @@ async function reserveInTurn(
     ),
     granted as (
       -- In key order, as all claims: twin attempts of the same orders wait for each other here and must not deadlock.
-      insert into order_step (order_id, step, attempt, stage)
-      select order_id, 'reserve', 1, 'awaiting_payment' from decided where refusal is null order by order_id
+      insert into order_step (order_id, step, stage)
+      select order_id, 'reserve', 'awaiting_payment' from decided where refusal is null order by order_id
       on conflict do nothing
       returning order_id
     ),
@@ -169,8 +169,8 @@ async function reserveInTurn(
       -- A twin attempt that committed after this statement's snapshot and before its locks has the key of an order that was
       -- decided here and has taken its units, too. Whoever came after it may have been refused for units that nobody takes,
       -- so a refusal counts only when every order that was granted could be claimed. An abandoned order is such a twin.
-      insert into order_step (order_id, step, attempt, stage, reason)
-      select order_id, 'reserve', 1, 'rejected', refusal
+      insert into order_step (order_id, step, stage, reason)
+      select order_id, 'reserve', 'rejected', refusal
       from decided
       where
         refusal <> 'undecided'

@@ -34,11 +34,16 @@ export const stepRegressions: readonly (readonly Command[])[] = [
     { kind: 'create', paymentMode: 'debit', wallet: 0, lines: [{ sku: 0, quantity: 8 }] },
     atOnce({ kind: 'deposit', wallet: 0, amount: 1_000 }, { kind: 'pay', order: 0 }),
   ],
+  // Payments had a number, counted on the statement's snapshot: of several at once one lost the number twice, and failed.
+  [
+    { kind: 'create', paymentMode: 'debit', wallet: 0, lines: [{ sku: 0, quantity: 1 }] },
+    { ...atOnce({ kind: 'pay', order: 0 }, { kind: 'pay', order: 0 }), copies: 2 },
+  ],
 ];
 
 export const apiRegressions: readonly (readonly ApiCommand[])[] = [];
 
 /** Behind the gate, where a race is lost every time. */
-function atOnce(...requests: Single[]): Command {
-  return { kind: 'atOnce', requests, copies: 1, gated: true };
+function atOnce(...requests: Single[]) {
+  return { kind: 'atOnce', requests, copies: 1, gated: true } as const satisfies Command;
 }
