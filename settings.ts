@@ -55,6 +55,8 @@ const workerSchema = z.object({
   /** 57 KB each; an evicted order replays under 30 events. */
   WORKER_CACHED_WORKFLOWS: count.default(2_000),
   SHUTDOWN_GRACE: duration.default(10 * UNITS.s),
+  RECONCILE_EVERY: duration.default(5 * UNITS.m),
+  RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
 });
 
 const systemSchema = z.object(both);

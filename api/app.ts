@@ -12,6 +12,7 @@ import { serverCheck } from './reachability.ts';
 import { requestLog } from './request-log.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { skuRoutes } from './routes/skus.ts';
@@ -40,6 +41,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
   app.route('/v1', attentionRoutes(dependencies));
+  app.route('/v1', findingRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers));
   app.route('/', docsRoutes(app));

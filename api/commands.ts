@@ -143,8 +143,8 @@ async function closed(database: Database, orderId: string, { outcome }: ClosedOu
   if (outcome === 'refused') return closing(database, orderId);
   const order = await existing(database, orderId);
   if (order.stage !== 'awaiting_payment') return order;
-  // Somebody terminated the workflow. Once it is reset, the same command goes through.
-  throw new Problem('unavailable', 'The workflow of this order was stopped. An operator has to look at it.');
+  // Somebody terminated the workflow. Once it runs again, the same command goes through.
+  throw new Problem('unavailable', 'The workflow of this order was stopped. Reconciliation starts it again.');
 }
 
 /** Giving back takes some milliseconds when all is well. */

@@ -190,7 +190,8 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
         taskQueue,
         args: [refund],
         workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        // One that somebody terminated begins again: its step is idempotent by the order.
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         staticSummary: refund.restock ? 'Refund and restock' : 'Refund',
       });
     } catch (error) {

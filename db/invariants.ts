@@ -123,7 +123,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     number: 6,
-    name: 'one debit or capture for a paid order, of its total and its mode, none for any other; a refund never exceeds it',
+    name: 'one debit or capture for a paid order, of its total and its mode, none that is kept for any other; a refund never exceeds it',
     breaches: (sql) => sql<Breach[]>`
       with leg as (
         select transfer.order_id, transfer.kind, -entry.amount as amount, entry.wallet_id, entry.currency
@@ -150,11 +150,18 @@ export const RULES: readonly Rule[] = [
       left join payment on payment.order_id = orders.id
       left join given_back on given_back.order_id = orders.id
       where
-        (orders.stage in ('paid', 'refunded')) <> (payment.order_id is not null)
+        (orders.stage in ('paid', 'refunded') and payment.order_id is null)
+        -- What was taken by damage for an order that is over is given back by reconciliation.
+        or (
+          orders.stage not in ('paid', 'refunded')
+          and payment.order_id is not null
+          and payment.amount is distinct from given_back.amount
+        )
         or payment.count > 1
         or payment.amount <> orders.total
         or payment.kind <> case orders.payment_mode when 'hold' then 'capture' else 'debit' end
-        or (orders.stage = 'refunded') <> (given_back.order_id is not null)
+        or (orders.stage = 'refunded' and given_back.order_id is null)
+        or (orders.stage = 'paid' and given_back.order_id is not null)
         or given_back.amount > payment.amount
       union all
       select format('order %s', leg.order_id), format('a %s touched wallet %s in %s', leg.kind, leg.wallet_id, leg.currency)

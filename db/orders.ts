@@ -1,5 +1,5 @@
 /** Orders as they are recorded: what the API reads. Only the steps in steps/ write them. */
-import { and, asc, desc, eq, gt, lt, sql as expression } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../workflows/life.ts';
 import type { Database } from './connection.ts';
 import { orderEvent, orderLine, orders } from './schema.ts';
@@ -71,6 +71,34 @@ function withLines(rows: readonly { order: OrderRow; line: LineRow | null }[]): 
     found.set(order.id, known);
   }
   return [...found.values()];
+}
+
+/** Ids of orders that wait for their payment, oldest first. */
+export async function listOpenOrders(
+  database: Database,
+  { after, limit }: { after: string | null; limit: number },
+): Promise<string[]> {
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ id: orders.id })
+      .from(orders)
+      .where(and(eq(orders.stage, 'awaiting_payment'), after === null ? undefined : gt(orders.id, after)))
+      .orderBy(asc(orders.id))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Which of these orders are recorded. */
+export async function listRecordedOrders(database: Database, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ id: orders.id })
+      .from(orders)
+      .where(inArray(orders.id, [...ids])),
+  );
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** An order's recorded events, oldest first, from the one after version `after` on. */

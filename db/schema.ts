@@ -24,13 +24,21 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import { ATTENTION_REASONS, INTERVENTION_ACTIONS, PAYMENT_MODES, STEPS } from '../workflows/contract.ts';
+import {
+  ATTENTION_REASONS,
+  FINDING_KINDS,
+  INTERVENTION_ACTIONS,
+  PAYMENT_MODES,
+  STEPS,
+} from '../workflows/contract.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../workflows/life.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
 export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
 /** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never a running balance. */
+/** `gone`: a later run did not find it any more, because somebody mended it. */
+export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
 export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
 export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as const;
 
@@ -244,8 +252,12 @@ export const reservation = pgTable(
     check('reservation_quantity_positive', sql`${t.quantity} > 0`),
     // Who holds units of this SKU? (Few rows: open orders only.)
     index('reservation_held_by_sku')
-      .on(t.sku)
+      .on(t.sku, t.orderId)
       .where(sql`state = 'held'`),
+    // How many units of this SKU were sold?
+    index('reservation_consumed_by_sku')
+      .on(t.sku, t.quantity)
+      .where(sql`state = 'consumed'`),
   ],
 );
 
@@ -266,7 +278,7 @@ export const hold = pgTable(
     check('hold_amount_positive', sql`${t.amount} > 0`),
     // Which open orders hold money of this wallet?
     index('hold_held_by_wallet')
-      .on(t.walletId)
+      .on(t.walletId, t.orderId)
       .where(sql`state = 'held'`),
   ],
 );
@@ -380,6 +392,47 @@ export const intervention = pgTable(
     index('intervention_by_order').on(t.orderId, t.at),
   ],
 );
+
+/** What reconciliation found wrong. */
+export const finding = pgTable(
+  'finding',
+  {
+    id: uuid().primaryKey(),
+    kind: text({ enum: FINDING_KINDS }).notNull(),
+    /** What it is about: an order, a SKU, a wallet, or two of them, separated by a slash. */
+    subject: text().notNull(),
+    orderId: uuid('order_id'),
+    /** A sentence with the values that disagree. */
+    finding: text().notNull(),
+    firstSeen: instant('first_seen').notNull(),
+    lastSeen: instant('last_seen').notNull(),
+    state: text({ enum: FINDING_STATES }).notNull().default('open'),
+    /** What was done about it; null until then. */
+    done: text(),
+    endedAt: instant('ended_at'),
+  },
+  (t) => [
+    check('finding_kind', oneOf(t.kind, FINDING_KINDS)),
+    check('finding_state', oneOf(t.state, FINDING_STATES)),
+    check('finding_ended_unless_open', sql`(${t.state} = 'open') = (${t.endedAt} is null)`),
+    // The same thing is found once, however often it is seen.
+    uniqueIndex('finding_open')
+      .on(t.kind, t.subject)
+      .where(sql`state = 'open'`),
+    // What was found, newest first?
+    index('finding_by_state').on(t.state, t.id),
+  ],
+);
+
+/** What reconciliation changed, and how it was before. Never changed. */
+export const repair = pgTable('repair', {
+  findingId: uuid('finding_id')
+    .primaryKey()
+    .references(() => finding.id),
+  before: json().notNull(),
+  after: json().notNull(),
+  at: instant('at').notNull(),
+});
 
 /** What a POST with an Idempotency-Key was given as its id, and what it was answered. Kept for ever: an answer never changes. */
 export const idempotencyKey = pgTable(

@@ -13,7 +13,7 @@ import {
   refundWorkflowId,
   PAYMENT_MODES,
 } from '../workflows/contract.ts';
-import { PATHS } from './recording/paths.ts';
+import { ORDER_PATHS } from './recording/paths.ts';
 import { expectRulesHold } from './support/database.ts';
 import { always, interruptions, type Interruption, type Plan } from './support/interruptions.ts';
 import { completedTasks, reset, REAPPLY, type Reapply } from './support/resets.ts';
@@ -109,7 +109,7 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
 }
 
 const ENDED: Readonly<Record<string, Path>> = {
-  ...PATHS,
+  ...ORDER_PATHS,
   // The recorded paths of these look for the one order that has no answer; here there are several.
   'cancelled-before-reservation-is-answered': async () => {
     const { id, workflowId, plan, answer } = await reservationInterrupted('commits late');

@@ -4,8 +4,10 @@
  */
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
 import { pino } from 'pino';
+import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
+import { ensureSchedules } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -45,6 +47,11 @@ async function main(): Promise<void> {
       stepSlots: settings.WORKER_STEP_SLOTS,
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,
+    });
+    await ensureSchedules(new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE }), {
+      taskQueue: settings.TASK_QUEUE,
+      reconcileEvery: settings.RECONCILE_EVERY,
+      repairCounters: settings.RECONCILE_REPAIR,
     });
     // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
     const ended = worker.run();

@@ -7,8 +7,11 @@ import {
   type WorkerOptions,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/index.ts';
+import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import type { Database } from '../db/connection.ts';
+import { orderWorkflowsOf } from './order-workflows.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -42,7 +45,13 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     namespace,
     taskQueue,
     workflowBundle,
-    activities: { ...createActivities(database) },
+    activities: {
+      ...createActivities(database),
+      ...createReconciliationActivities(
+        database,
+        orderWorkflowsOf(new Client({ connection, namespace }), taskQueue),
+      ),
+    },
     maxConcurrentLocalActivityExecutions: options.stepSlots,
     maxConcurrentActivityTaskExecutions: options.stepSlots,
     maxCachedWorkflows: options.cachedWorkflows,

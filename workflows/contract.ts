@@ -5,7 +5,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { Stage } from './life.ts';
 
-export const WORKFLOW = { order: 'order', refund: 'refund' } as const;
+export const WORKFLOW = { order: 'order', refund: 'refund', reconcile: 'reconcile' } as const;
 
 /** Fixed, so that starting the same order twice finds the first start. */
 export const orderWorkflowId = (orderId: string): string => `order-${orderId}`;
@@ -97,6 +97,8 @@ export interface OrderInput {
   paymentWindow: number;
   /** Milliseconds that a step may keep failing before a person has to look. Left out by orders from before 0.2. */
   attentionAfter?: number;
+  /** ISO 8601: the deadline that was told, when the workflow of an order that is open already is started again. */
+  deadline?: string;
 }
 
 export interface OrderEnd {
@@ -181,6 +183,32 @@ export interface OrderView {
 /** What an operator sees of a refund. */
 export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
   stage: 'refunding';
+}
+
+/** What reconciliation looks for, in the order in which it looks. */
+export const FINDING_KINDS = [
+  'workflow_missing',
+  'order_missing',
+  'order_overdue',
+  'units_held_by_closed_order',
+  'money_held_by_closed_order',
+  'money_taken_without_payment',
+  'paid_without_money',
+  'stock_counter_wrong',
+  'wallet_counter_wrong',
+] as const;
+export type FindingKind = (typeof FINDING_KINDS)[number];
+
+export interface ReconcileInput {
+  /** Whether counters are set to what they sum. What an order holds is given back in any case. */
+  repairCounters: boolean;
+}
+
+/** How many rows or workflows were looked at, and how many of them were found wrong and repaired. */
+export interface ReconcileEnd {
+  looked: number;
+  found: number;
+  repaired: number;
 }
 
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');

@@ -3,4 +3,5 @@
  * replay, so it may import only @temporalio/workflow, its neighbours and types, and must take the same steps each time.
  */
 export { order } from './order.ts';
+export { reconcile } from './reconcile.ts';
 export { refund } from './refund.ts';

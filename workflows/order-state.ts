@@ -47,7 +47,7 @@ export function begin(input: OrderInput): OrderState {
   const state: OrderState = {
     input,
     startedAt,
-    deadline: startedAt + input.paymentWindow,
+    deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
     stage: 'reserving',
     reason: null,
     payAttempts: 0,

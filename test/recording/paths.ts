@@ -1,5 +1,6 @@
-/** Every path of an order's life, played through the API. Each returns the id of the workflow whose history tells it. */
+/** Every path of an order's life, played through the API, and reconciliation. Each returns the id of the workflow whose history tells it. */
 import {
+  WORKFLOW,
   giveUpUpdate,
   orderWorkflowId,
   refundWorkflowId,
@@ -60,7 +61,7 @@ async function paymentFailing(system: TestSystem) {
   return { ...order, handle: system.client.workflow.getHandle(order.workflowId) };
 }
 
-export const PATHS: Readonly<Record<string, Path>> = {
+export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   'paid-debit': async (system) => (await paid(system)).workflowId,
 
   'paid-hold': async (system) => (await paid(system, { paymentMode: 'hold' })).workflowId,
@@ -233,6 +234,20 @@ export const PATHS: Readonly<Record<string, Path>> = {
     const { id } = await paid(system);
     await system.shop.refund(id, false);
     return refundWorkflowId(id);
+  },
+};
+
+export const PATHS: Readonly<Record<string, Path>> = {
+  ...ORDER_PATHS,
+
+  reconciled: async ({ client, taskQueue }) => {
+    const workflowId = `${WORKFLOW.reconcile}-recorded`;
+    await client.workflow.execute(WORKFLOW.reconcile, {
+      workflowId,
+      taskQueue,
+      args: [{ repairCounters: true }],
+    });
+    return workflowId;
   },
 };
 

@@ -1,7 +1,18 @@
 /** The workflows with one change that no running order would survive: something new happens before all else. */
 import { sleep } from '@temporalio/workflow';
-import { order as realOrder, refund as realRefund } from '../../workflows/index.ts';
-import type { OrderEnd, OrderInput, RefundEnd, RefundInput } from '../../workflows/contract.ts';
+import {
+  order as realOrder,
+  reconcile as realReconcile,
+  refund as realRefund,
+} from '../../workflows/index.ts';
+import type {
+  OrderEnd,
+  OrderInput,
+  ReconcileEnd,
+  ReconcileInput,
+  RefundEnd,
+  RefundInput,
+} from '../../workflows/contract.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
   await sleep('1s');
@@ -11,4 +22,9 @@ export async function order(input: OrderInput): Promise<OrderEnd> {
 export async function refund(input: RefundInput): Promise<RefundEnd> {
   await sleep('1s');
   return realRefund(input);
+}
+
+export async function reconcile(input: ReconcileInput): Promise<ReconcileEnd> {
+  await sleep('1s');
+  return realReconcile(input);
 }

@@ -1,5 +1,5 @@
 /** Looks into a workflow's history. */
-import type { Client } from '@temporalio/client';
+import { isGrpcServiceError, type Client } from '@temporalio/client';
 import { until } from './until.ts';
 
 /** The kinds of event that tests look for, by the attribute that only they have. */
@@ -10,8 +10,22 @@ export type EventKind =
   | 'markerRecordedEventAttributes';
 
 export async function countEvents(client: Client, workflowId: string, kind?: EventKind): Promise<number> {
-  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  const { events } = await historyOf(client, workflowId);
   return (events ?? []).filter((event) => kind === undefined || event[kind]).length;
+}
+
+const NOT_FOUND = 5;
+
+/** Empty as long as there is no such workflow. */
+async function historyOf(client: Client, workflowId: string) {
+  try {
+    return await client.workflow.getHandle(workflowId).fetchHistory();
+  } catch (error) {
+    if (!isGrpcServiceError(error)) throw error;
+    const code: number = error.code;
+    if (code !== NOT_FOUND) throw error;
+    return { events: [] };
+  }
 }
 
 /** Resolves when the workflow's history has so many events of a kind. */

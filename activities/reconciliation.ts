@@ -1,0 +1,178 @@
+/** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
+import { findOpenMarks } from '../db/attention.ts';
+import type { Database } from '../db/connection.ts';
+import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
+import {
+  closeUnseen,
+  keepFindings,
+  keepRepair,
+  takeBack,
+  type OpenFinding,
+  type Seen,
+} from '../db/reconcile/findings.ts';
+import { look, type TableKind } from '../db/reconcile/looks.ts';
+import { isRepaired, repairFinding } from '../db/reconcile/repairs.ts';
+import type { FindingKind, ReconcileEnd } from '../workflows/contract.ts';
+
+export interface LookRequest {
+  kind: FindingKind;
+  /** Where the page before ended; null for the first. */
+  after: string | null;
+  /** When the run began, ISO 8601. */
+  startedAt: string;
+  repairCounters: boolean;
+}
+
+export interface LookResult extends ReconcileEnd {
+  /** Where the next page begins; null after the last. */
+  next: string | null;
+}
+
+export interface ReconciliationActivities {
+  lookInto: (request: LookRequest) => Promise<LookResult>;
+  /** Ends the findings that the run has not seen. To be called when it has looked at everything. */
+  closeFindings: (run: { startedAt: string }) => Promise<void>;
+}
+
+/** What reconciliation asks of Temporal. */
+export interface OrderWorkflows {
+  isRunning: (orderId: string) => Promise<boolean>;
+  /** Orders whose workflow runs, as far as the listing knows, which lags. */
+  listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
+  /** Starts an open order's workflow again, with the deadline that was told. Returns false when one runs by now. */
+  startAgain: (order: Order) => Promise<boolean>;
+}
+
+export interface RunningOrder {
+  orderId: string;
+  startedAt: Date;
+}
+
+/** Well within a query's time-out, also on a busy database. */
+const ROWS = 500;
+/** Each is one question to Temporal. */
+const WORKFLOWS = 100;
+const QUESTIONS_AT_ONCE = 10;
+
+/** How old a workflow is whose order must be recorded, unless its reservation keeps failing. */
+const RECORDED_WITHIN_MS = 60_000;
+
+/** Every activity may run any number of times, and beside another run. */
+export function createReconciliationActivities(
+  database: Database,
+  workflows: OrderWorkflows,
+): ReconciliationActivities {
+  return {
+    async lookInto(request) {
+      const { kind } = request;
+      if (kind === 'workflow_missing') return lookForWorkflows(database, workflows, request);
+      if (kind === 'order_missing') return lookForOrders(database, workflows, request);
+      return lookIntoTable(database, kind, request);
+    },
+    closeFindings: ({ startedAt }) => closeUnseen(database, startedAt),
+  };
+}
+
+async function lookIntoTable(
+  database: Database,
+  kind: TableKind,
+  { after, startedAt, repairCounters }: LookRequest,
+): Promise<LookResult> {
+  const rows = await look(database, kind, { after, limit: ROWS, now: startedAt });
+  const seen = rows.flatMap(({ subject, orderId, finding }) =>
+    finding === null ? [] : [{ subject, orderId, finding }],
+  );
+  const found = await keepFindings(database, kind, seen, startedAt);
+  let repaired = 0;
+  if (isRepaired(kind, repairCounters))
+    for (const one of found) if (await repairFinding(database, kind, one, startedAt)) repaired += 1;
+  const next = rows.length < ROWS ? null : (rows.at(-1)?.subject ?? null);
+  return { looked: rows.length, found: found.length, repaired, next };
+}
+
+/** Open orders that no workflow would ever close. */
+async function lookForWorkflows(
+  database: Database,
+  workflows: OrderWorkflows,
+  { kind, after, startedAt }: LookRequest,
+): Promise<LookResult> {
+  const ids = await listOpenOrders(database, { after, limit: WORKFLOWS });
+  const seen: Seen[] = [];
+  for (const orderId of await withoutWorkflow(workflows, ids)) {
+    // A workflow ends only after it has recorded the order's end: one that is open still has been left alone.
+    const order = await findOrder(database, orderId);
+    if (order?.stage !== 'awaiting_payment') continue;
+    const finding = `waits for payment until ${order.paymentDeadline.toISOString()}, and no workflow runs for it`;
+    seen.push({ subject: orderId, orderId, finding });
+  }
+  const found = await keepFindings(database, kind, seen, startedAt);
+  let repaired = 0;
+  for (const one of found) if (await startAgain(database, workflows, one, startedAt)) repaired += 1;
+  return {
+    looked: ids.length,
+    found: found.length,
+    repaired,
+    next: ids.length < WORKFLOWS ? null : (ids.at(-1) ?? null),
+  };
+}
+
+async function withoutWorkflow(workflows: OrderWorkflows, ids: readonly string[]): Promise<string[]> {
+  const missing: string[] = [];
+  for (let start = 0; start < ids.length; start += QUESTIONS_AT_ONCE) {
+    const some = ids.slice(start, start + QUESTIONS_AT_ONCE);
+    const running = await Promise.all(some.map((id) => workflows.isRunning(id)));
+    missing.push(...some.filter((_, index) => running[index] === false));
+  }
+  return missing;
+}
+
+async function startAgain(
+  database: Database,
+  workflows: OrderWorkflows,
+  { id, subject }: OpenFinding,
+  startedAt: string,
+): Promise<boolean> {
+  const order = await findOrder(database, subject);
+  if (order?.stage !== 'awaiting_payment' || !(await workflows.startAgain(order))) {
+    await database.run(({ sql }) => takeBack(sql, id, startedAt));
+    return false;
+  }
+  await database.run(({ sql }) =>
+    keepRepair(
+      sql,
+      id,
+      {
+        done: 'The workflow was started again with the deadline that was told.',
+        before: { workflow: 'none' },
+        after: { workflow: 'running', deadline: order.paymentDeadline.toISOString() },
+      },
+      new Date().toISOString(),
+    ),
+  );
+  return true;
+}
+
+/** Workflows that run for an order which was never recorded. */
+async function lookForOrders(
+  database: Database,
+  workflows: OrderWorkflows,
+  { kind, after, startedAt }: LookRequest,
+): Promise<LookResult> {
+  const { orders, next } = await workflows.listRunning(after);
+  const old = orders.filter(
+    (order) => Date.parse(startedAt) - order.startedAt.getTime() > RECORDED_WITHIN_MS,
+  );
+  const ids = old.map(({ orderId }) => orderId);
+  const [recorded, marked] = await Promise.all([
+    listRecordedOrders(database, ids),
+    // An order whose reservation keeps failing says so itself.
+    findOpenMarks(database, ids),
+  ]);
+  const seen: Seen[] = [];
+  for (const orderId of ids) {
+    if (recorded.has(orderId) || marked.has(orderId) || !(await workflows.isRunning(orderId))) continue;
+    seen.push({ subject: orderId, orderId, finding: 'its workflow runs, and the order is not recorded' });
+  }
+  const found = await keepFindings(database, kind, seen, startedAt);
+  return { looked: orders.length, found: found.length, repaired: 0, next };
+}

@@ -1,0 +1,30 @@
+/** What reconciliation found, and what it did. */
+import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { listFindings } from '../../db/reconcile/findings.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { findingPage, findingReply, findingsQuery } from '../schemas/findings.ts';
+import { pageOf } from '../schemas/page.ts';
+import { problemResponses } from '../schemas/problem.ts';
+
+const list = createRoute({
+  method: 'get',
+  path: '/findings',
+  operationId: 'listFindings',
+  tags: ['Reconciliation'],
+  summary: 'List what reconciliation found, newest first',
+  request: { query: findingsQuery },
+  responses: {
+    200: { description: 'A page of findings', content: { 'application/json': { schema: findingPage } } },
+    ...problemResponses('validation_failed'),
+  },
+});
+
+export function findingRoutes({ database }: Dependencies): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.openapi(list, async (c) => {
+    const { limit, cursor: before, ...filter } = c.req.valid('query');
+    const rows = await listFindings(database, filter, { before, limit: limit + 1 });
+    return c.json(pageOf('findings', rows, { limit, item: findingReply, placeOf: ({ id }) => id }), 200);
+  });
+  return app;
+}

@@ -1,0 +1,104 @@
+/** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import type { FindingKind } from '../../workflows/contract.ts';
+import type { Database, Queryable } from '../connection.ts';
+import { finding, repair, type FINDING_STATES } from '../schema.ts';
+
+export interface Seen {
+  subject: string;
+  orderId: string | null;
+  finding: string;
+}
+
+export interface OpenFinding extends Seen {
+  id: string;
+  kind: FindingKind;
+}
+
+/** Keeps what was seen, and returns the findings that it belongs to: new ones, or those of an earlier run. */
+export async function keepFindings(
+  database: Database,
+  kind: FindingKind,
+  seen: readonly Seen[],
+  at: string,
+): Promise<OpenFinding[]> {
+  if (seen.length === 0) return [];
+  const rows = JSON.stringify(seen.map((one) => ({ id: uuidv7(), ...one })));
+  return database.run(
+    async ({ sql }) => sql<OpenFinding[]>`
+      insert into finding (id, kind, subject, order_id, finding, first_seen, last_seen)
+      select id, ${kind}, subject, "orderId", finding, ${at}, ${at}
+      from jsonb_to_recordset(${rows}::text::jsonb) as seen (id uuid, subject text, "orderId" uuid, finding text)
+      on conflict (kind, subject) where state = 'open'
+        do update set finding = excluded.finding, last_seen = greatest(finding.last_seen, excluded.last_seen)
+      returning id, kind, subject, order_id as "orderId", finding
+    `,
+  );
+}
+
+export interface Repaired {
+  /** What was done, as a sentence. */
+  done: string;
+  before: object;
+  after: object;
+}
+
+/** Ends a finding with what was done about it. To be called in the transaction that did it. */
+export async function keepRepair(
+  sql: Queryable,
+  findingId: string,
+  { done, before, after }: Repaired,
+  at: string,
+): Promise<void> {
+  await sql`
+    with ended as (
+      update finding set state = 'repaired', done = ${done}, ended_at = ${at} where id = ${findingId} returning id
+    )
+    insert into repair (finding_id, before, after, at)
+    select id, ${JSON.stringify(before)}::text::json, ${JSON.stringify(after)}::text::json, ${at} from ended
+  `;
+}
+
+/**
+ * Takes back what a run has kept, because nothing was wrong when it looked again: another run had repaired it in between.
+ * What an earlier run had seen stays.
+ */
+export async function takeBack(sql: Queryable, findingId: string, startedAt: string): Promise<void> {
+  await sql`delete from finding where id = ${findingId} and state = 'open' and first_seen = ${startedAt}`;
+}
+
+/** Ends the findings that a run which began then has not seen any more. */
+export async function closeUnseen(database: Database, startedAt: string): Promise<void> {
+  await database.run(
+    ({ sql }) => sql`
+      update finding set state = 'gone', ended_at = ${startedAt} where state = 'open' and last_seen < ${startedAt}
+    `,
+  );
+}
+
+export type FindingRow = typeof finding.$inferSelect & { repair: typeof repair.$inferSelect | null };
+
+/** Findings and what was changed for them, newest first, from the one before `before` on. */
+export async function listFindings(
+  database: Database,
+  { state, kind }: { state?: (typeof FINDING_STATES)[number] | undefined; kind?: FindingKind | undefined },
+  { before, limit }: { before: string | undefined; limit: number },
+): Promise<FindingRow[]> {
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select()
+      .from(finding)
+      .leftJoin(repair, eq(repair.findingId, finding.id))
+      .where(
+        and(
+          state && eq(finding.state, state),
+          kind && eq(finding.kind, kind),
+          before === undefined ? undefined : lt(finding.id, before),
+        ),
+      )
+      .orderBy(desc(finding.id))
+      .limit(limit),
+  );
+  return rows.map((row) => ({ ...row.finding, repair: row.repair }));
+}

@@ -1,0 +1,179 @@
+/**
+ * What reconciliation looks for in the tables. Each look is one statement over one page of rows, so it sees one moment: a
+ * step commits everything or nothing, and an order in flight is never taken for a broken one.
+ */
+import type { FindingKind } from '../../workflows/contract.ts';
+import type { Database, Sql } from '../connection.ts';
+
+/** Findings that need Temporal's word, too. */
+export type TemporalKind = 'workflow_missing' | 'order_missing';
+export type TableKind = Exclude<FindingKind, TemporalKind>;
+
+/** A row that was looked at. */
+export interface Look {
+  /** Its place: the next page begins after it. */
+  subject: string;
+  orderId: string | null;
+  /** What is wrong with it, if anything. */
+  finding: string | null;
+}
+
+export interface Page {
+  /** The last subject of the page before; null for the first. */
+  after: string | null;
+  /** Rows at most. */
+  limit: number;
+  /** The run's time, ISO 8601. */
+  now: string;
+}
+
+/** How late an order may expire: a timer fires late when a worker was away. */
+const OVERDUE_GRACE_MS = 60_000;
+
+const NIL = '00000000-0000-0000-0000-000000000000';
+
+export function look(database: Database, kind: TableKind, page: Page): Promise<readonly Look[]> {
+  return database.run(({ sql }) => LOOKS[kind](sql, page));
+}
+
+const LOOKS: Readonly<Record<TableKind, (sql: Sql, page: Page) => PromiseLike<readonly Look[]>>> = {
+  order_overdue: (sql, { after, limit, now }) => sql<Look[]>`
+    select
+      id as subject, id as "orderId",
+      case
+        when payment_deadline < ${new Date(Date.parse(now) - OVERDUE_GRACE_MS).toISOString()}
+          then format('was to be paid by %s and still waits', to_char(payment_deadline at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'))
+      end as finding
+    from orders
+    where stage = 'awaiting_payment' and id > ${after ?? NIL}
+    order by id
+    limit ${limit}
+  `,
+
+  units_held_by_closed_order: (sql, { after, limit }) => {
+    const [sku = '', orderId = NIL] = placeOf(after);
+    return sql<Look[]>`
+      select
+        format('%s/%s', held.sku, held.order_id) as subject, held.order_id as "orderId",
+        case
+          when orders.id is null then format('%s units of %s are held for an order that does not exist', quantity, sku)
+          when stage <> 'awaiting_payment' then format('%s units of %s are held for an order that is %s', quantity, sku, stage)
+        end as finding
+      from (
+        select sku, order_id, quantity
+        from reservation
+        where state = 'held' and (sku, order_id) > (${sku}, ${orderId}::uuid)
+        order by sku, order_id
+        limit ${limit}
+      ) as held
+      left join orders on orders.id = held.order_id
+      order by held.sku, held.order_id
+    `;
+  },
+
+  money_held_by_closed_order: (sql, { after, limit }) => {
+    const [walletId = NIL, orderId = NIL] = placeOf(after);
+    return sql<Look[]>`
+      select
+        format('%s/%s', promised.wallet_id, promised.order_id) as subject, promised.order_id as "orderId",
+        case
+          when orders.id is null then format('%s of wallet %s are held for an order that does not exist', amount, promised.wallet_id)
+          when stage <> 'awaiting_payment'
+            then format('%s of wallet %s are held for an order that is %s', amount, promised.wallet_id, stage)
+        end as finding
+      from (
+        select wallet_id, order_id, amount
+        from hold
+        where state = 'held' and (wallet_id, order_id) > (${walletId}::uuid, ${orderId}::uuid)
+        order by wallet_id, order_id
+        limit ${limit}
+      ) as promised
+      left join orders on orders.id = promised.order_id
+      order by promised.wallet_id, promised.order_id
+    `;
+  },
+
+  money_taken_without_payment: (sql, { after, limit }) => sql<Look[]>`
+    select
+      payment.order_id as subject, payment.order_id as "orderId",
+      case
+        when orders.id is null then format('a %s was made for an order that does not exist', payment.kind)
+        when stage not in ('paid', 'refunded') and refund.id is null
+          then format('a %s was made for an order that is %s', payment.kind, stage)
+      end as finding
+    from (
+      select order_id, kind
+      from transfer
+      where kind in ('debit', 'capture') and order_id > ${after ?? NIL}
+      order by order_id
+      limit ${limit}
+    ) as payment
+    left join orders on orders.id = payment.order_id
+    left join transfer as refund on refund.order_id = payment.order_id and refund.kind = 'refund'
+    order by payment.order_id
+  `,
+
+  paid_without_money: (sql, { after, limit }) => sql<Look[]>`
+    select
+      settled.id as subject, settled.id as "orderId",
+      case when payment.id is null then format('is %s, and no money was taken for it', stage) end as finding
+    from (
+      select id, stage
+      from orders
+      where stage in ('paid', 'refunded') and id > ${after ?? NIL}
+      order by id
+      limit ${limit}
+    ) as settled
+    left join transfer as payment on payment.order_id = settled.id and payment.kind in ('debit', 'capture')
+    order by settled.id
+  `,
+
+  stock_counter_wrong: (sql, { after, limit }) => sql<Look[]>`
+    with page as (
+      select sku, on_hand, reserved from sku where sku > ${after ?? ''} order by sku limit ${limit}
+    )
+    select
+      page.sku as subject, null as "orderId",
+      case
+        when reserved <> held.quantity or on_hand <> come.quantity - gone.quantity
+          then format(
+            'on hand %s, by its movements and sales %s; reserved %s, by its reservations %s',
+            on_hand, come.quantity - gone.quantity, reserved, held.quantity
+          )
+      end as finding
+    from page
+    cross join lateral (
+      select coalesce(sum(quantity), 0) as quantity from reservation where reservation.sku = page.sku and state = 'held'
+    ) as held
+    cross join lateral (
+      select coalesce(sum(quantity), 0) as quantity from reservation where reservation.sku = page.sku and state = 'consumed'
+    ) as gone
+    cross join lateral (
+      select coalesce(sum(quantity), 0) as quantity from stock_movement where stock_movement.sku = page.sku
+    ) as come
+    order by page.sku
+  `,
+
+  wallet_counter_wrong: (sql, { after, limit }) => sql<Look[]>`
+    with page as (
+      select id, posted, held from wallet where id > ${after ?? NIL} order by id limit ${limit}
+    )
+    select
+      page.id as subject, null as "orderId",
+      case
+        when posted <> moved.amount or held <> promised.amount
+          then format('posted %s, by its entries %s; held %s, by its holds %s', posted, moved.amount, held, promised.amount)
+      end as finding
+    from page
+    cross join lateral (
+      select coalesce(sum(amount), 0) as amount from entry where entry.wallet_id = page.id
+    ) as moved
+    cross join lateral (
+      select coalesce(sum(amount), 0) as amount from hold where hold.wallet_id = page.id and state = 'held'
+    ) as promised
+    order by page.id
+  `,
+};
+
+/** A subject that is two keys. */
+const placeOf = (after: string | null): string[] => (after === null ? [] : after.split('/'));

@@ -1,0 +1,339 @@
+/** What somebody breaks from outside is found, kept and repaired, and nothing that is in flight is taken for broken. */
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createReconciliationActivities } from '../activities/reconciliation.ts';
+import type { Queryable } from '../db/connection.ts';
+import { orderWorkflowsOf } from '../worker/order-workflows.ts';
+import { RECONCILE_SCHEDULE, ensureSchedules } from '../worker/schedules.ts';
+import {
+  WORKFLOW,
+  orderQuery,
+  orderWorkflowId,
+  refundWorkflowId,
+  type ReconcileEnd,
+  type ReconcileInput,
+} from '../workflows/contract.ts';
+import { expectRulesHold } from './support/database.ts';
+import { idOf } from './support/shop.ts';
+import { untilEvents } from './support/history.ts';
+import { startSystem } from './support/system.ts';
+import { lockWallet } from './support/trouble.ts';
+import { until } from './support/until.ts';
+
+const WINDOW = 900_000;
+const { shop, client, clock, sql, database, taskQueue } = await startSystem({ paymentWindow: WINDOW });
+
+const workflowOf = (orderId: string) => client.workflow.getHandle(orderWorkflowId(orderId));
+const reconcile = (repairCounters = false): Promise<ReconcileEnd> =>
+  client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
+    workflowId: `reconcile-${randomUUID()}`,
+    taskQueue,
+    args: [{ repairCounters }],
+  });
+
+const findingSchema = z.looseObject({
+  subject: z.string(),
+  kind: z.string(),
+  state: z.string(),
+  lastSeen: z.string(),
+});
+
+const findingsAbout = async (subject: string) => {
+  const { items } = (await shop.get('/v1/findings?limit=100')).body;
+  return z
+    .array(findingSchema)
+    .parse(items)
+    .filter((finding) => finding.subject.includes(subject));
+};
+
+/** An order of 2 units at 500 out of 10, by a wallet with so much. */
+async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
+  const id = await shop.placed(wallet, sku, 2, { paymentMode });
+  return { sku, wallet, id };
+}
+
+/** Past every constraint and trigger, as a restored backup or a careless hand would. */
+const damage = (work: (sql: Queryable) => Promise<unknown>) =>
+  sql.begin(async (transaction) => {
+    await transaction`set local session_replication_role = replica`;
+    await work(transaction);
+  });
+
+/** Moves an order to a stage by hand, with the event that belongs to it, and nothing else of what a step does. */
+const moveByHand = (id: string, stage: string) =>
+  damage(async (transaction) => {
+    await transaction`
+      insert into order_event (order_id, version, from_stage, stage, reason, at)
+      select id, version + 1, stage, ${stage}, 'by hand', now() from orders where id = ${id}
+    `;
+    await transaction`update orders set stage = ${stage}, version = version + 1 where id = ${id}`;
+    return client.workflow.getHandle(orderWorkflowId(id)).terminate('by hand');
+  });
+
+describe('an open order whose workflow was terminated', () => {
+  test('goes on with the deadline that was told, and can be paid', async () => {
+    const { id, wallet } = await placed();
+    const { deadline } = await workflowOf(id).query(orderQuery);
+    await workflowOf(id).terminate('by mistake');
+    expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(deadline);
+    expect(await findingsAbout(id)).toMatchObject([
+      { kind: 'workflow_missing', state: 'repaired', repair: { before: { workflow: 'none' } } },
+    ]);
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
+    await expectRulesHold(sql);
+  });
+
+  test('expires at that deadline when nobody pays', async () => {
+    const { id, sku } = await placed({ paymentMode: 'hold' });
+    await clock.forward(orderWorkflowId(id), 60_000);
+    await workflowOf(id).terminate('by mistake');
+    await reconcile();
+    await clock.forward(orderWorkflowId(id), WINDOW - 30_000);
+    expect(await shop.stageOf(id)).toBe('awaiting_payment');
+    await clock.forward(orderWorkflowId(id), 30_000);
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
+    await expectRulesHold(sql);
+  });
+
+  test('after a payment was refused can be paid: the next payment does not get the answer of the first', async () => {
+    const { id, wallet } = await placed({ funds: 10 });
+    expect(await shop.pay(id)).toMatchObject({ status: 422 });
+    await workflowOf(id).terminate('by mistake');
+    await reconcile();
+    await shop.topUp(wallet, 5_000);
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+
+  test('expires at once when the deadline has passed meanwhile', async () => {
+    const { id } = await placed();
+    await workflowOf(id).terminate('by mistake');
+    await damage((to) => to`update orders set payment_deadline = now() - interval '1 hour' where id = ${id}`);
+    await reconcile();
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    expect(new Set((await findingsAbout(id)).map(({ kind }) => kind))).toEqual(
+      new Set(['workflow_missing', 'order_overdue']),
+    );
+  });
+});
+
+test('a refund whose workflow was terminated is carried out when it is asked for again', async () => {
+  const { id, wallet } = await placed();
+  await shop.pay(id);
+  const mend = await lockWallet(sql, wallet);
+  const key = randomUUID();
+  const refunding = shop.refund(id, true, { key });
+  const refund = client.workflow.getHandle(refundWorkflowId(id));
+  await untilEvents(client, refundWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  await refund.terminate('by mistake');
+  await mend();
+  await refunding;
+  expect(await shop.refund(id, true, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+});
+
+test('a workflow that runs for an order which is not recorded is raised', async () => {
+  const { id } = await placed();
+  await damage(async (to) => {
+    for (const table of ['reservation', 'order_line', 'order_event', 'order_step'])
+      await to`delete from ${sql(table)} where order_id = ${id}`;
+    await to`delete from orders where id = ${id}`;
+    await to`delete from idempotency_key where command_id = ${id}`;
+    await to`update sku set reserved = 0 where reserved = 2`;
+  });
+  const { lookInto } = createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue));
+  const look = (later: number) =>
+    lookInto({
+      kind: 'order_missing',
+      after: null,
+      startedAt: new Date(Date.now() + later).toISOString(),
+      repairCounters: false,
+    });
+  await until('the listing to know of the workflow', async () =>
+    (await look(120_000)).found > 0 ? true : undefined,
+  );
+  expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
+  // A young one may be about to be recorded.
+  expect(await look(0)).toMatchObject({ found: 0 });
+  await workflowOf(id).terminate('test');
+});
+
+test('an order that waits past its deadline is raised, and gone when it waits no more', async () => {
+  const { id } = await placed();
+  await damage(
+    (to) => to`update orders set payment_deadline = now() - interval '10 minutes' where id = ${id}`,
+  );
+  await reconcile();
+  expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_overdue', state: 'open' }]);
+  await shop.cancel(id);
+  await reconcile();
+  expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_overdue', state: 'gone' }]);
+});
+
+describe('what an order holds that is over', () => {
+  test.each(['cancelled', 'expired'])('when it was %s by hand is given back', async (stage) => {
+    const { id, sku, wallet } = await placed({ paymentMode: 'hold' });
+    await moveByHand(id, stage);
+    expect(await reconcile()).toMatchObject({ found: 2, repaired: 2 });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+    expect(new Set((await findingsAbout(id)).map(({ kind, state }) => `${kind} ${state}`))).toEqual(
+      new Set(['units_held_by_closed_order repaired', 'money_held_by_closed_order repaired']),
+    );
+    await expectRulesHold(sql);
+  });
+
+  test('or does not exist is given back, and a counter that never counted it stays', async () => {
+    const [sku, wallet, ghost] = [await shop.sku(10), await shop.wallet(100), uuidv7()];
+    await damage(async (to) => {
+      await to`insert into reservation (order_id, sku, quantity, state) values (${ghost}, ${sku}, 3, 'held')`;
+      await to`insert into hold (order_id, wallet_id, amount, state) values (${ghost}, ${wallet}, 70, 'held')`;
+      await to`update wallet set held = 70 where id = ${wallet}`;
+    });
+    expect(await reconcile()).toMatchObject({ repaired: 2 });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 100, held: 0 });
+  });
+});
+
+describe('money', () => {
+  /** A debit of 300 for an order that was cancelled. */
+  async function takenForNothing() {
+    const { id, wallet } = await placed();
+    await shop.cancel(id);
+    const transfer = uuidv7();
+    await damage(async (to) => {
+      await to`insert into transfer (id, kind, order_id) values (${transfer}, 'debit', ${id})`;
+      await to`update wallet set posted = 4700 where id = ${wallet}`;
+      await to`
+        insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+        values (${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), (${transfer}, 'sales', null, 300, 'EUR', null, null)
+      `;
+    });
+    return { id, wallet };
+  }
+
+  test('that was taken for an order that is over is put back, once, also by two runs at the same time', async () => {
+    const { id, wallet } = await takenForNothing();
+    const runs = await Promise.all([reconcile(), reconcile(), reconcile()]);
+    expect(runs.reduce((sum, { repaired }) => sum + repaired, 0)).toBe(1);
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+    const [finding, ...others] = await findingsAbout(id);
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      kind: 'money_taken_without_payment',
+      state: 'repaired',
+      repair: { before: { posted: 4_700 }, after: { posted: 5_000 } },
+    });
+  });
+
+  test('that is missing for a paid order is raised, and the same finding is seen again', async () => {
+    const { id, wallet } = await placed();
+    await shop.pay(id);
+    await damage(async (to) => {
+      await to`delete from entry where transfer_id in (select id from transfer where order_id = ${id})`;
+      await to`delete from transfer where order_id = ${id}`;
+      await to`update wallet set posted = 5000 where id = ${wallet}`;
+    });
+    await reconcile();
+    const [first] = await findingsAbout(id);
+    await reconcile();
+    const [second, ...others] = await findingsAbout(id);
+    expect(first).toMatchObject({ kind: 'paid_without_money', state: 'open' });
+    expect(others).toEqual([]);
+    expect(second).toMatchObject({ id: first?.['id'], state: 'open', firstSeen: first?.['firstSeen'] });
+    expect(second?.lastSeen).not.toBe(first?.lastSeen);
+    await damage((to) => to`update orders set stage = 'rejected' where id = ${id}`);
+  });
+});
+
+describe('a counter that is not what it sums', () => {
+  test('of a SKU is reported with both values, and repaired only when somebody says so', async () => {
+    const { sku } = await placed();
+    await damage((to) => to`update sku set on_hand = 12, reserved = 1 where sku = ${sku}`);
+    await reconcile();
+    expect(await findingsAbout(sku)).toMatchObject([
+      {
+        kind: 'stock_counter_wrong',
+        state: 'open',
+        finding: 'on hand 12, by its movements and sales 10; reserved 1, by its reservations 2',
+      },
+    ]);
+    expect(await shop.stockOf(sku)).toMatchObject({ onHand: 12, reserved: 1 });
+    await reconcile(true);
+    expect(await shop.stockOf(sku)).toMatchObject({ onHand: 10, reserved: 2 });
+    expect(await findingsAbout(sku)).toMatchObject([
+      {
+        state: 'repaired',
+        repair: { before: { onHand: 12, reserved: 1 }, after: { onHand: 10, reserved: 2 } },
+      },
+    ]);
+  });
+
+  test('of a wallet is reported with both values, and repaired only when somebody says so', async () => {
+    const wallet = await shop.wallet(100);
+    await damage((to) => to`update wallet set posted = 90, held = 5 where id = ${wallet}`);
+    await reconcile();
+    expect(await findingsAbout(wallet)).toMatchObject([
+      {
+        kind: 'wallet_counter_wrong',
+        state: 'open',
+        finding: 'posted 90, by its entries 100; held 5, by its holds 0',
+      },
+    ]);
+    await reconcile(true);
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 100, held: 0 });
+    expect(await findingsAbout(wallet)).toMatchObject([
+      { state: 'repaired', repair: { before: { posted: 90, held: 5 }, after: { posted: 100, held: 0 } } },
+    ]);
+  });
+});
+
+test('beside live orders nothing is found', async () => {
+  const sku = await shop.sku(1_000);
+  const live = new AbortController();
+  const buyer = async (number: number) => {
+    const wallet = await shop.wallet(100_000);
+    while (!live.signal.aborted) {
+      const paymentMode = number % 2 ? 'hold' : 'debit';
+      const id = idOf(await shop.order(wallet, [{ sku, quantity: 1 }], { paymentMode }));
+      if (number % 3 === 0) await shop.cancel(id);
+      else await shop.pay(id);
+      if (number % 3 === 1) await shop.refund(id, true);
+    }
+  };
+  const before = await sql`select id from finding`;
+  const buyers = Array.from({ length: 9 }, (_, number) => buyer(number));
+  for (let run = 0; run < 5; run += 1) await reconcile(true);
+  live.abort();
+  await Promise.all(buyers);
+  expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);
+}, 60_000);
+
+test('the schedule is there once, follows the settings, and stays paused when somebody paused it', async () => {
+  const schedule = client.schedule.getHandle(RECONCILE_SCHEDULE);
+  const settings = { taskQueue, reconcileEvery: 300_000, repairCounters: false };
+  try {
+    await Promise.all([ensureSchedules(client, settings), ensureSchedules(client, settings)]);
+    await schedule.pause('looking into it');
+    await until('the pause', async () => ((await schedule.describe()).state.paused ? true : undefined));
+    await ensureSchedules(client, { ...settings, reconcileEvery: 60_000, repairCounters: true });
+    const described = await schedule.describe();
+    expect(described).toMatchObject({
+      spec: { intervals: [{ every: 60_000 }] },
+      state: { paused: true, note: 'looking into it' },
+      action: { workflowType: 'reconcile', args: [{ repairCounters: true }] },
+    });
+    await schedule.unpause();
+    await schedule.trigger();
+    const run = await until('a run', async () => (await schedule.describe()).info.recentActions[0]);
+    expect(run.action.workflow.workflowId).toContain('reconcile');
+  } finally {
+    await schedule.delete();
+  }
+});

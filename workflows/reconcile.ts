@@ -1,0 +1,34 @@
+/**
+ * Reconciliation: compares what the tables and Temporal say of the same orders, page by page, repairs what can be repaired by
+ * itself and keeps the rest as findings. Runs on a schedule beside live orders; two runs at once do nothing twice.
+ */
+import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import type { LookResult, ReconciliationActivities } from '../activities/reconciliation.ts';
+import { FINDING_KINDS, type ReconcileEnd, type ReconcileInput } from './contract.ts';
+
+const { lookInto, closeFindings } = proxyActivities<ReconciliationActivities>({
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+});
+
+export async function reconcile({ repairCounters }: ReconcileInput): Promise<ReconcileEnd> {
+  const startedAt = workflowInfo().startTime.toISOString();
+  const end: ReconcileEnd = { looked: 0, found: 0, repaired: 0 };
+  for (const kind of FINDING_KINDS) {
+    for (let after: string | null = null; ;) {
+      setCurrentDetails(`Looks for ${kind}. ${inWords(end)}`);
+      const page: LookResult = await lookInto({ kind, after, startedAt, repairCounters });
+      end.looked += page.looked;
+      end.found += page.found;
+      end.repaired += page.repaired;
+      if (page.next === null) break;
+      after = page.next;
+    }
+  }
+  await closeFindings({ startedAt });
+  setCurrentDetails(inWords(end));
+  return end;
+}
+
+const inWords = ({ looked, found, repaired }: ReconcileEnd): string =>
+  `${looked} looked at, ${found} wrong, ${repaired} of them repaired.`;
