@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // The servers under test need the second core.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });
