@@ -25,9 +25,17 @@ export type RefundCommand = RefundInput & { commandId: string };
  * @throws {Problem} when it was rejected, or cancelled before its reservation was answered.
  */
 export async function placeOrder({ temporal, database }: Dependencies, input: OrderInput): Promise<Order> {
-  const answer = await temporal.place(input);
-  const order = await findOrder(database, input.orderId);
-  // Its workflow was reset or terminated before it reserved. Of a reset one the new run answers.
+  let answer = await temporal.place(input);
+  let order = await findOrder(database, input.orderId);
+  if (answer === 'ended' && (!order || order.stage === 'awaiting_payment')) {
+    // Its workflow was reset, or terminated before this was answered. What it recorded, or a late attempt does, is found by the
+    // new one.
+    answer = await temporal.placeAgain({
+      ...input,
+      ...(order && { deadline: order.paymentDeadline.toISOString() }),
+    });
+    order = await findOrder(database, input.orderId);
+  }
   if (!order) throw new Problem('unavailable', 'The order was interrupted while it was placed.');
   if (order.stage === 'rejected') throw await rejection(database, order);
   const unanswered = answer === 'ended' ? order.version === 1 : answer.stage === 'cancelled';

@@ -49,6 +49,8 @@ export type RefundOutcome =
 export interface Orchestration {
   /** Starts the order unless it runs already, and waits until its reservation is decided. */
   place(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
+  /** The same when its workflow may have been terminated before the order was recorded: then it begins again. */
+  placeAgain(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
   pay(orderId: string, commandId: string): Promise<CommandOutcome>;
   cancel(orderId: string, command: CancelCommand): Promise<CommandOutcome>;
   /** Refunds a paid order, and waits for the end of it. An order has one refund: the answer names whose it is. */
@@ -68,6 +70,8 @@ export interface TemporalOptions {
   namespace: string;
   taskQueue: string;
 }
+
+type ReusePolicy = 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY';
 
 /** Ends before a request is given up for good, so that its answer can still be sent. */
 const CALL_DEADLINE_MS = 14_000;
@@ -111,20 +115,26 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     }
   }
 
+  async function place(
+    input: OrderInput,
+    workflowIdReusePolicy: ReusePolicy,
+  ): Promise<PlaceAnswer | 'ended'> {
+    try {
+      return await ask(() =>
+        workflow.executeUpdateWithStart(placeUpdate, {
+          updateId: 'place',
+          startWorkflowOperation: startOf(input, workflowIdReusePolicy),
+        }),
+      );
+    } catch (error) {
+      if (hasEnded(error)) return 'ended';
+      throw error;
+    }
+  }
+
   return {
-    async place(input) {
-      try {
-        return await ask(() =>
-          workflow.executeUpdateWithStart(placeUpdate, {
-            updateId: 'place',
-            startWorkflowOperation: startOf(input),
-          }),
-        );
-      } catch (error) {
-        if (hasEnded(error)) return 'ended';
-        throw error;
-      }
-    },
+    place: (input) => place(input, 'REJECT_DUPLICATE'),
+    placeAgain: (input) => place(input, 'ALLOW_DUPLICATE_FAILED_ONLY'),
 
     pay: (orderId, commandId) =>
       outcomeOf(commandId, (updateId) =>
@@ -161,13 +171,13 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     },
   };
 
-  function startOf(input: OrderInput) {
+  function startOf(input: OrderInput, workflowIdReusePolicy: ReusePolicy) {
     return new WithStartWorkflowOperation<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
       workflowId: orderWorkflowId(input.orderId),
       taskQueue,
       args: [input],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      workflowIdReusePolicy,
       staticSummary: summaryOf(input),
     });
   }

@@ -88,6 +88,21 @@ async function recorded({ orderId }: PlacedOrder) {
 const atOnce = (worker: ReturnType<typeof aWorker>, orders: readonly PlacedOrder[]): Promise<StepResult[]> =>
   Promise.all(orders.map((order) => worker.reserve(order)));
 
+test('an order that comes again while it is reserved, with another deadline, hears of the one that is recorded', async () => {
+  const sku = await stockedSku(sql, { onHand: 10 });
+  const worker = aWorker();
+  const letGo = await lockSku(sql, sku);
+  const order = units(sku);
+  const answers = Promise.all([
+    worker.reserve(order),
+    worker.reserve({ ...order, paymentDeadline: '2031-01-01T00:00:00.000Z' }),
+  ]);
+  await untilWaiting(1);
+  await letGo();
+  expect(await answers).toEqual([GRANTED, { ...GRANTED, paymentDeadline: order.paymentDeadline }]);
+  expect(await stock(sku)).toEqual({ onHand: 10, reserved: 1 });
+});
+
 describe('a batch', () => {
   test('serves first come first served; a smaller order may still fit after a bigger one was refused', async () => {
     const sku = await stockedSku(sql, { onHand: 10 });

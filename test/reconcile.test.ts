@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { createActivities } from '../activities/index.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
@@ -12,18 +13,24 @@ import {
   orderQuery,
   orderWorkflowId,
   refundWorkflowId,
+  type OrderEnd,
+  type OrderInput,
   type ReconcileEnd,
   type ReconcileInput,
 } from '../workflows/contract.ts';
 import { expectRulesHold } from './support/database.ts';
-import { idOf } from './support/shop.ts';
+import { idOf, type Answer } from './support/shop.ts';
 import { untilEvents } from './support/history.ts';
+import { anOrder } from './support/step-requests.ts';
 import { startSystem } from './support/system.ts';
-import { lockWallet } from './support/trouble.ts';
+import { lockSku, lockWallet } from './support/trouble.ts';
+import { unansweredOrder } from './support/unanswered.ts';
 import { until } from './support/until.ts';
 
 const WINDOW = 900_000;
-const { shop, client, clock, sql, database, taskQueue } = await startSystem({ paymentWindow: WINDOW });
+const { shop, client, clock, sql, database, taskQueue, startWorker, stopWorker } = await startSystem({
+  paymentWindow: WINDOW,
+});
 
 const workflowOf = (orderId: string) => client.workflow.getHandle(orderWorkflowId(orderId));
 const reconcile = (repairCounters = false): Promise<ReconcileEnd> =>
@@ -135,6 +142,80 @@ test('a refund whose workflow was terminated is carried out when it is asked for
   await refunding;
   expect(await shop.refund(id, true, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+});
+
+/** Another deadline than that of a workflow which starts now. */
+const TOLD = { paymentDeadline: new Date(Date.now() + 100_000).toISOString() };
+
+describe('an order whose workflow was terminated before it was answered is placed when it is asked for again', () => {
+  async function asked() {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const key = randomUUID();
+    return { sku, wallet, ask: () => shop.order(wallet, [{ sku, quantity: 2 }], {}, { key }) };
+  }
+  async function expectPlaced(id: string, sku: string, ask: () => Promise<Answer>) {
+    expect(await ask()).toMatchObject({ status: 201, body: { id } });
+    expect(await ask()).toMatchObject({ status: 201, body: { id } });
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 8, reserved: 0, available: 8 });
+    await expectRulesHold(sql);
+  }
+
+  test('that is, before a worker began with it', async () => {
+    const { sku, ask } = await asked();
+    await stopWorker();
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    await startWorker();
+    await asking;
+    await expectPlaced(id, sku, ask);
+  });
+
+  test('that is, while its reservation is still on its way', async () => {
+    const { sku, ask } = await asked();
+    const mend = await lockSku(sql, sku);
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    await mend();
+    await asking;
+    await expectPlaced(id, sku, ask);
+  });
+
+  test('that is, after its reservation, with the deadline that is recorded', async () => {
+    const { sku, wallet, ask } = await asked();
+    await stopWorker();
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    const late = anOrder({ orderId: id, walletId: wallet, lines: [{ sku, quantity: 2 }], ...TOLD });
+    await createActivities(database).reserve(late);
+    await startWorker();
+    await asking;
+    await ask();
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
+    await expectPlaced(id, sku, ask);
+  });
+});
+
+test('a workflow that finds its order reserved goes on with the deadline that is recorded', async () => {
+  const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }], ...TOLD });
+  await createActivities(database).reserve(order);
+  const { orderId, buyerId, lines, paymentMode } = order;
+  const input = { orderId, buyerId, walletId, lines: [...lines], paymentMode, paymentWindow: WINDOW };
+  await client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
+    workflowId: orderWorkflowId(orderId),
+    taskQueue,
+    args: [input],
+  });
+  await until('the order to wait', async () =>
+    (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
+  );
+  expect((await workflowOf(orderId).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
+  await clock.forward(orderWorkflowId(orderId), 120_000);
+  expect(await workflowOf(orderId).result()).toMatchObject({ stage: 'expired' });
 });
 
 test('a workflow that runs for an order which is not recorded is raised', async () => {

@@ -22,7 +22,7 @@ export interface OrderState {
   readonly input: OrderInput;
   /** Milliseconds since 1970, as the workflow counts them. */
   readonly startedAt: number;
-  readonly deadline: number;
+  deadline: number;
   stage: Stage;
   reason: string | null;
   payAttempts: number;

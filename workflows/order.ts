@@ -69,10 +69,11 @@ async function reserve(state: OrderState): Promise<void> {
   const attempt = new CancellationScope();
   state.interrupt = () => attempt.cancel();
   try {
-    settle(
-      state,
-      await attempt.run(() => step.reserve(state.trouble, placed(state), `Reserve ${wanted(state)}`)),
+    const result = await attempt.run(() =>
+      step.reserve(state.trouble, placed(state), `Reserve ${wanted(state)}`),
     );
+    if (result.paymentDeadline !== undefined) state.deadline = Date.parse(result.paymentDeadline);
+    settle(state, result);
   } catch (error) {
     if (state.cancel === null) throw error;
     // Whether an attempt has committed, or still will, is unknown: abandoning makes a late one do nothing, and tells

@@ -42,7 +42,7 @@ class Groups {
   #waiting: Entry[] = [];
   /** Of the statements that run and of the orders that wait: who comes now and needs one of these has to wait. */
   #closed = new Set<string>();
-  readonly #answers = new Map<string, Promise<StepResult>>();
+  readonly #pending = new Map<string, Entry>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -50,17 +50,27 @@ class Groups {
 
   reserve(order: PlacedOrder): Promise<StepResult> {
     // A retry while the attempt before it is still here. One answer is for both, or they would pile up in an outage.
-    const pending = this.#answers.get(order.orderId);
-    if (pending) return pending;
+    const pending = this.#pending.get(order.orderId);
+    if (pending) return this.#answerOf(pending, order);
 
     const skus = new Set(order.lines.map(({ sku }) => sku));
     const entry = { order, skus, answer: Promise.withResolvers<StepResult>() };
-    this.#answers.set(order.orderId, entry.answer.promise);
+    this.#pending.set(order.orderId, entry);
     const mustWait = anyIn(skus, this.#closed);
     for (const sku of skus) this.#closed.add(sku);
     if (mustWait) this.#waiting.push(entry);
     else void this.#run([entry]);
     return entry.answer.promise;
+  }
+
+  async #answerOf({ order, answer }: Entry, again: PlacedOrder): Promise<StepResult> {
+    // Another workflow of the order, which has to hear of the deadline that is recorded.
+    if (order.paymentDeadline !== again.paymentDeadline)
+      return answer.promise.then(
+        () => this.reserve(again),
+        () => this.reserve(again),
+      );
+    return answer.promise;
   }
 
   /** Never rejects, so that no SKU stays busy. */
@@ -113,7 +123,7 @@ class Groups {
   }
 
   #end({ order, answer }: Entry): PromiseWithResolvers<StepResult> {
-    this.#answers.delete(order.orderId);
+    this.#pending.delete(order.orderId);
     return answer;
   }
 }

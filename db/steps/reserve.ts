@@ -29,6 +29,8 @@ export function reserveAll(
 
 interface Row extends StepResult {
   place: number;
+  /** Of an order that was recorded before. */
+  deadline: string | null;
 }
 
 /**
@@ -53,7 +55,8 @@ async function reserveInTurn(
       select
         place, "orderId" as order_id, "buyerId" as buyer_id, "walletId" as wallet_id, "paymentMode" as payment_mode,
         "paymentDeadline" as payment_deadline, at, buyer.currency,
-        recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason
+        recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason,
+        recorded.payment_deadline as recorded_deadline
       from jsonb_to_recordset(${requests}::text::jsonb) as request (
         place integer, "orderId" uuid, "buyerId" text, "walletId" uuid, "paymentMode" text,
         "paymentDeadline" timestamptz, at timestamptz
@@ -62,7 +65,7 @@ async function reserveInTurn(
       left join lateral (select currency from wallet where id = "walletId" limit 1) as buyer on true
       left join lateral (
         -- How it stands, and not how it stood then: a workflow that was reset need not wait for what has happened.
-        select stage, reason from orders where id = "orderId" limit 1
+        select stage, reason, payment_deadline from orders where id = "orderId" limit 1
       ) as recorded on true
     ),
     line as materialized (
@@ -241,14 +244,21 @@ async function reserveInTurn(
       from claim
       where is_granted and payment_mode = 'hold'
     )
-    select place, stage, refusal as reason from claim
+    select place, stage, refusal as reason, null as deadline from claim
     union all
-    select place, recorded_stage, recorded_reason from request where not is_new
+    select place, recorded_stage, recorded_reason, recorded_deadline::text from request where not is_new
   `;
   const results = new Map<string, StepResult>();
-  for (const { place, stage, reason } of rows) {
-    const order = orders[place];
-    if (order) results.set(order.orderId, { stage, reason });
+  for (const row of rows) {
+    const order = orders[row.place];
+    if (order) results.set(order.orderId, resultOf(order, row));
   }
   return results;
+}
+
+function resultOf(order: PlacedOrder, { stage, reason, deadline }: Row): StepResult {
+  const recorded = deadline === null ? order.paymentDeadline : new Date(deadline).toISOString();
+  return recorded === order.paymentDeadline
+    ? { stage, reason }
+    : { stage, reason, paymentDeadline: recorded };
 }

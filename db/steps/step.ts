@@ -18,6 +18,11 @@ import type { Database, Sql } from '../connection.ts';
 export interface StepResult {
   stage: RestingStage;
   reason: string | null;
+  /**
+   * Of a reservation that was recorded with another deadline than this attempt's, ISO 8601: by a workflow of the same order that
+   * somebody terminated.
+   */
+  paymentDeadline?: string;
 }
 
 /** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */
