@@ -21,6 +21,15 @@ const duration = z
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
 
+/** Seconds, or how many. */
+const threshold = z.coerce.number().min(0);
+const share = z.coerce.number().min(0).max(1, 'must be a share from 0 to 1, such as 0.8');
+
+const webhookUrl = z
+  .url({ protocol: /^https?$/, error: 'must start with http:// or https://' })
+  // fetch refuses such a URL, at the first alert.
+  .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must have no user and password in it');
+
 const databaseUrl = z
   .string({ error: 'is missing: where PostgreSQL is, as postgres://user:password@host:port/database' })
   .regex(/^postgres(ql)?:\/\//, 'must start with postgres://');
@@ -57,6 +66,21 @@ const workerSchema = z.object({
   SHUTDOWN_GRACE: duration.default(10 * UNITS.s),
   RECONCILE_EVERY: duration.default(5 * UNITS.m),
   RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
+  MONITOR_EVERY: duration.default(UNITS.m),
+  PENDING_LONG_AFTER: duration.default(30 * UNITS.m),
+  BUSY_BUYER_PAYMENTS: count.default(50),
+  /** Whole units of a currency. */
+  BUSY_BUYER_AMOUNT: count.default(10_000),
+  ALERT_WEBHOOK_URL: webhookUrl.optional(),
+  ALERT_ORDERS_PAST_DEADLINE: threshold.default(0),
+  ALERT_ORDERS_PENDING_LONG: threshold.default(10),
+  ALERT_BUSY_BUYERS: threshold.default(0),
+  ALERT_STOCK_ANOMALIES: threshold.default(0),
+  ALERT_PAYMENT_FAILURE_RATE: share.default(0.01),
+  ALERT_ORDER_LATENCY_P99: threshold.default(2),
+  ALERT_DATABASE_CONNECTIONS: share.default(0.8),
+  ALERT_ABNORMAL_ORDERS: share.default(0.001),
+  ALERT_ORDER_SUCCESS: share.default(0.995),
 });
 
 const systemSchema = z.object(both);

@@ -1,11 +1,15 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isDatabaseAway } from '../db/connection.ts';
 
+/** As {@link inWords}, of what was done for an order. */
+export const inWordsOfOrder = <T>(what: string, orderId: string, work: Promise<T>): Promise<T> =>
+  inWords(`${what} for order ${orderId}`, work);
+
 /**
- * Turns the failure of a step, or of a note for operators, into the sentence that an operator reads in the Web UI, with
- * the cause attached. Every failure may be retried: what failed left nothing behind.
+ * Turns what PostgreSQL did not do into the sentence that an operator reads in the Web UI, with the cause attached. Every
+ * failure may be retried: what failed left nothing behind.
  */
-export async function inWords<T>(what: string, orderId: string, work: Promise<T>): Promise<T> {
+export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -14,8 +18,8 @@ export async function inWords<T>(what: string, orderId: string, work: Promise<T>
     throw ApplicationFailure.create({
       type: away ? 'database_unavailable' : 'database_refused',
       message: away
-        ? `PostgreSQL did not carry out ${what} for order ${orderId} in time; it is tried again. ${cause.message}`
-        : `PostgreSQL refused ${what} for order ${orderId}; it is tried again, but somebody should look. ${cause.message}`,
+        ? `PostgreSQL did not carry out ${what} in time; it is tried again. ${cause.message}`
+        : `PostgreSQL refused ${what}; it is tried again, but somebody should look. ${cause.message}`,
       cause,
     });
   }

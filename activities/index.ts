@@ -19,7 +19,7 @@ import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
-import { inWords } from './failure.ts';
+import { inWordsOfOrder } from './failure.ts';
 
 export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
 
@@ -44,17 +44,18 @@ export interface RecordActivities {
 export function createActivities(database: Database): StepActivities & RecordActivities {
   const reserve = groupReservations(database);
   return {
-    reserve: (order) => inWords('reserve', order.orderId, reserve(order)),
-    abandon: (request) => inWords('abandon', request.orderId, abandon(database, request)),
-    pay: (request) => inWords('pay', request.orderId, pay(database, request)),
-    decline: (request) => inWords('decline', request.orderId, decline(database, request)),
-    release: (request) => inWords('release', request.orderId, release(database, request)),
-    refund: (request) => inWords('refund', request.orderId, refund(database, request)),
-    raiseAttention: (mark) => inWords('the attention mark', mark.orderId, raiseAttention(database, mark)),
+    reserve: (order) => inWordsOfOrder('reserve', order.orderId, reserve(order)),
+    abandon: (request) => inWordsOfOrder('abandon', request.orderId, abandon(database, request)),
+    pay: (request) => inWordsOfOrder('pay', request.orderId, pay(database, request)),
+    decline: (request) => inWordsOfOrder('decline', request.orderId, decline(database, request)),
+    release: (request) => inWordsOfOrder('release', request.orderId, release(database, request)),
+    refund: (request) => inWordsOfOrder('refund', request.orderId, refund(database, request)),
+    raiseAttention: (mark) =>
+      inWordsOfOrder('the attention mark', mark.orderId, raiseAttention(database, mark)),
     clearAttention: (cleared) =>
-      inWords('clearing the attention mark', cleared.orderId, clearAttention(database, cleared)),
+      inWordsOfOrder('clearing the attention mark', cleared.orderId, clearAttention(database, cleared)),
     recordIntervention: (intervention) =>
-      inWords(
+      inWordsOfOrder(
         'the record of an intervention',
         intervention.orderId,
         recordIntervention(database, intervention),

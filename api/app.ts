@@ -14,6 +14,7 @@ import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { walletRoutes } from './routes/wallets.ts';
@@ -42,6 +43,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.route('/v1', orderRoutes(dependencies));
   app.route('/v1', attentionRoutes(dependencies));
   app.route('/v1', findingRoutes(dependencies));
+  app.route('/v1', monitorRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers));
   app.route('/', docsRoutes(app));

@@ -4,6 +4,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { openDatabase } from '../db/connection.ts';
 import { workerSettings } from '../settings.ts';
+import { monitorSettings } from '../worker/monitor-settings.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from '../worker/worker.ts';
 
 const WORKFLOW = fileURLToPath(new URL('./nothing-workflow.ts', import.meta.url));
@@ -24,6 +25,7 @@ const worker = await createOrderWorker({
   stepSlots: settings.WORKER_STEP_SLOTS,
   cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
   shutdownGrace: settings.SHUTDOWN_GRACE,
+  monitor: monitorSettings(settings),
 });
 const ended = worker.run();
 pino({ name: 'nothing worker' }).info('worker ready');

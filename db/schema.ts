@@ -11,6 +11,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import {
   bigint,
   check,
+  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -25,9 +26,11 @@ import {
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import {
+  ALERT_EVENTS,
   ATTENTION_REASONS,
   FINDING_KINDS,
   INTERVENTION_ACTIONS,
+  MEASURES,
   PAYMENT_MODES,
   STEPS,
 } from '../workflows/contract.ts';
@@ -231,6 +234,10 @@ export const orderStep = pgTable(
       'order_step_payment_has_command',
       sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
     ),
+    // Which payments were made or refused lately?
+    index('order_step_payments_by_time')
+      .on(t.recordedAt)
+      .where(sql`step = 'pay'`),
   ],
 );
 
@@ -434,6 +441,75 @@ export const repair = pgTable('repair', {
   at: instant('at').notNull(),
 });
 
+/** What the monitor measured: one row for each minute and measure, kept for ever. */
+export const measurement = pgTable(
+  'measurement',
+  {
+    minute: instant('minute').notNull(),
+    name: text({ enum: MEASURES }).notNull(),
+    /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
+    value: doublePrecision().notNull(),
+    /** What it counts, 20 at most: ids of orders or buyers, or SKUs. */
+    subjects: json().$type<string[]>().notNull(),
+    /** When exactly, by the run's own time: of two runs in a minute the later one stays. */
+    at: instant('at').notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'measurement_pkey', columns: [t.minute, t.name] }),
+    check('measurement_name', oneOf(t.name, MEASURES)),
+  ],
+);
+
+/** From when a measure crossed its threshold until it no longer did. */
+export const alert = pgTable(
+  'alert',
+  {
+    id: uuid().primaryKey(),
+    name: text({ enum: MEASURES }).notNull(),
+    openedAt: instant('opened_at').notNull(),
+    closedAt: instant('closed_at'),
+    /** As it was when the alert opened. */
+    threshold: doublePrecision().notNull(),
+    /** The latest; that which closed it when it is closed. */
+    value: doublePrecision().notNull(),
+    /** The value that was farthest from the threshold. */
+    worst: doublePrecision().notNull(),
+    /** As in {@link measurement}. */
+    subjects: json().$type<string[]>().notNull(),
+  },
+  (t) => [
+    check('alert_name', oneOf(t.name, MEASURES)),
+    check('alert_closed_after_opened', sql`${t.closedAt} > ${t.openedAt}`),
+    // A measure has one open alert at most, however many runs see it crossed.
+    uniqueIndex('alert_one_open')
+      .on(t.name)
+      .where(sql`closed_at is null`),
+  ],
+);
+
+/** What a receiver is to be told of alerts. Written with what it tells of, so that no opening or closing goes untold. */
+export const alertNotice = pgTable(
+  'alert_notice',
+  {
+    alertId: uuid('alert_id')
+      .notNull()
+      .references(() => alert.id),
+    event: text({ enum: ALERT_EVENTS }).notNull(),
+    at: instant('at').notNull(),
+    value: doublePrecision().notNull(),
+    subjects: json().$type<string[]>().notNull(),
+    deliveredAt: instant('delivered_at'),
+  },
+  (t) => [
+    primaryKey({ name: 'alert_notice_pkey', columns: [t.alertId, t.event] }),
+    check('alert_notice_event', oneOf(t.event, ALERT_EVENTS)),
+    // What is still to be told, oldest first? (Few rows.)
+    index('alert_notice_undelivered')
+      .on(t.at)
+      .where(sql`delivered_at is null`),
+  ],
+);
+
 /** What a POST with an Idempotency-Key was given as its id, and what it was answered. Kept for ever: an answer never changes. */
 export const idempotencyKey = pgTable(
   'idempotency_key',
@@ -452,5 +528,11 @@ export const idempotencyKey = pgTable(
     responseBody: json('response_body'),
     recordedAt: recordedAt(),
   },
-  (t) => [primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] })],
+  (t) => [
+    primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] }),
+    // Which orders were asked for lately?
+    index('idempotency_key_orders_by_time')
+      .on(t.recordedAt)
+      .where(sql`operation = 'createOrder'`),
+  ],
 );

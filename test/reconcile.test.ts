@@ -7,7 +7,7 @@ import { createActivities } from '../activities/index.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
-import { RECONCILE_SCHEDULE, ensureSchedules } from '../worker/schedules.ts';
+import { ensureSchedule, reconcileSchedule } from '../worker/schedules.ts';
 import {
   WORKFLOW,
   orderQuery,
@@ -397,13 +397,17 @@ test('beside live orders nothing is found', async () => {
 }, 60_000);
 
 test('the schedule is there once, follows the settings, and stays paused when somebody paused it', async () => {
-  const schedule = client.schedule.getHandle(RECONCILE_SCHEDULE);
-  const settings = { taskQueue, reconcileEvery: 300_000, repairCounters: false };
+  const settings = { taskQueue, every: 300_000, input: { repairCounters: false } };
+  const wanted = reconcileSchedule(settings);
+  const schedule = client.schedule.getHandle(wanted.scheduleId);
   try {
-    await Promise.all([ensureSchedules(client, settings), ensureSchedules(client, settings)]);
+    await Promise.all([ensureSchedule(client, wanted), ensureSchedule(client, wanted)]);
     await schedule.pause('looking into it');
     await until('the pause', async () => ((await schedule.describe()).state.paused ? true : undefined));
-    await ensureSchedules(client, { ...settings, reconcileEvery: 60_000, repairCounters: true });
+    await ensureSchedule(
+      client,
+      reconcileSchedule({ ...settings, every: 60_000, input: { repairCounters: true } }),
+    );
     const described = await schedule.describe();
     expect(described).toMatchObject({
       spec: { intervals: [{ every: 60_000 }] },

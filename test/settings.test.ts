@@ -10,7 +10,7 @@ test('the README\u2019s table names every setting, and no other', async () => {
   const table = readme.split('## Configuration')[1]?.split('\n## ')[0] ?? '';
   const rows = table.split('\n').filter((line) => line.startsWith('| `'));
   const named = rows.flatMap((row) =>
-    [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name),
+    [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_][A-Z0-9_]*)`/g)].map(([, name]) => name),
   );
   expect(new Set(named)).toEqual(new Set(SETTING_NAMES));
 });
@@ -37,6 +37,23 @@ describe('a setting is refused by name when it is', () => {
     ],
   ])('%s', (_what, settings, message) => {
     expect(() => apiSettings({ ...servers, ...settings })).toThrow(message);
+  });
+
+  test.each([
+    [
+      'a receiver of alerts that is no URL',
+      { ALERT_WEBHOOK_URL: 'example.com' },
+      /ALERT_WEBHOOK_URL must start/,
+    ],
+    [
+      'a receiver of alerts with a password in its URL',
+      { ALERT_WEBHOOK_URL: 'https://me:secret@example.com/' },
+      /ALERT_WEBHOOK_URL must have no user/,
+    ],
+    ['a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
+    ['no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
+  ])('%s', (_what, settings, message) => {
+    expect(() => workerSettings({ ...servers, ...settings })).toThrow(message);
   });
 
   test('one of several that are wrong: all are named', () => {

@@ -7,7 +7,8 @@ import { pino } from 'pino';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
-import { ensureSchedules } from './schedules.ts';
+import { monitorSettings } from './monitor-settings.ts';
+import { ensureSchedule, monitorSchedule, reconcileSchedule } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -47,12 +48,13 @@ async function main(): Promise<void> {
       stepSlots: settings.WORKER_STEP_SLOTS,
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,
+      monitor: monitorSettings(settings),
     });
-    await ensureSchedules(new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE }), {
-      taskQueue: settings.TASK_QUEUE,
-      reconcileEvery: settings.RECONCILE_EVERY,
-      repairCounters: settings.RECONCILE_REPAIR,
-    });
+    const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
+    const taskQueue = settings.TASK_QUEUE;
+    const input = { repairCounters: settings.RECONCILE_REPAIR };
+    await ensureSchedule(client, reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }));
+    await ensureSchedule(client, monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }));
     // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
     const ended = worker.run();
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');

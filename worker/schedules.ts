@@ -6,55 +6,73 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { WORKFLOW } from '../workflows/contract.ts';
+import { WORKFLOW, type ReconcileInput } from '../workflows/contract.ts';
 
-export const RECONCILE_SCHEDULE = 'reconcile';
+/** One interval, one workflow, no two runs at once. */
+interface Schedule {
+  /** Also the id of its runs, with their times. */
+  scheduleId: string;
+  workflowType: string;
+  taskQueue: string;
+  /** Milliseconds between two runs. */
+  every: number;
+  args: unknown[];
+}
 
 export interface ScheduleSettings {
   taskQueue: string;
-  /** Milliseconds between two reconciliations. */
-  reconcileEvery: number;
-  /** Whether the scheduled reconciliation sets counters to what they sum. */
-  repairCounters: boolean;
+  /** Milliseconds between two runs. */
+  every: number;
 }
 
+export const reconcileSchedule = ({
+  input,
+  ...settings
+}: ScheduleSettings & { input: ReconcileInput }): Schedule => ({
+  ...settings,
+  scheduleId: 'reconcile',
+  workflowType: WORKFLOW.reconcile,
+  args: [input],
+});
+
+export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
+  ...settings,
+  scheduleId: 'monitor',
+  workflowType: WORKFLOW.monitor,
+  args: [],
+});
+
 /**
- * Creates the schedules, or brings them up to the settings. One that somebody paused stays paused. Safe to call from several
- * workers at once.
+ * Creates a schedule, or brings it up to the settings. One that somebody paused stays paused. Safe to call from several workers
+ * at once.
  */
-export async function ensureSchedules(client: Client, settings: ScheduleSettings): Promise<void> {
-  const options = reconcileSchedule(settings);
+export async function ensureSchedule(client: Client, schedule: Schedule): Promise<void> {
+  const { scheduleId } = schedule;
+  const options = optionsOf(schedule);
   try {
-    await client.schedule.create({ scheduleId: RECONCILE_SCHEDULE, ...options });
+    await client.schedule.create({ scheduleId, ...options });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    const schedule = client.schedule.getHandle(RECONCILE_SCHEDULE);
+    const handle = client.schedule.getHandle(scheduleId);
     // Each update begins the interval anew, so a worker that starts every few minutes would put the run off for ever.
-    if (isUpToDate(await schedule.describe(), settings)) return;
-    await schedule.update((before) => ({ ...options, state: before.state }));
+    if (isUpToDate(await handle.describe(), schedule)) return;
+    await handle.update((before) => ({ ...options, state: before.state }));
   }
 }
 
-function isUpToDate({ spec, action }: ScheduleDescription, settings: ScheduleSettings): boolean {
-  const { taskQueue, reconcileEvery, repairCounters } = settings;
+function isUpToDate({ spec, action }: ScheduleDescription, { every, taskQueue, args }: Schedule): boolean {
   return (
     spec.intervals?.length === 1 &&
-    spec.intervals[0]?.every === reconcileEvery &&
+    spec.intervals[0]?.every === every &&
     action.taskQueue === taskQueue &&
-    isDeepStrictEqual(action.args, [{ repairCounters }])
+    isDeepStrictEqual(action.args ?? [], args)
   );
 }
 
-function reconcileSchedule({ taskQueue, reconcileEvery, repairCounters }: ScheduleSettings) {
+function optionsOf({ scheduleId, workflowType, taskQueue, every, args }: Schedule) {
   return {
-    spec: { intervals: [{ every: reconcileEvery }] },
-    action: {
-      type: 'startWorkflow',
-      workflowType: WORKFLOW.reconcile,
-      workflowId: RECONCILE_SCHEDULE,
-      taskQueue,
-      args: [{ repairCounters }],
-    },
+    spec: { intervals: [{ every }] },
+    action: { type: 'startWorkflow', workflowType, workflowId: scheduleId, taskQueue, args },
     policies: {
       // The next run looks at everything again anyway.
       overlap: 'SKIP',

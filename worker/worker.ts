@@ -9,6 +9,7 @@ import {
 } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/index.ts';
+import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import type { Database } from '../db/connection.ts';
 import { orderWorkflowsOf } from './order-workflows.ts';
@@ -30,6 +31,7 @@ export interface OrderWorkerOptions {
   /** Steps that run at once, of each kind: quick (local activities) and persistent (activities). */
   stepSlots: number;
   cachedWorkflows: number;
+  monitor: MonitorSettings;
   /** Milliseconds that running steps are given to end when the worker stops. */
   shutdownGrace: number;
 }
@@ -51,6 +53,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
         database,
         orderWorkflowsOf(new Client({ connection, namespace }), taskQueue),
       ),
+      ...createMonitorActivities(database, options.monitor),
     },
     maxConcurrentLocalActivityExecutions: options.stepSlots,
     maxConcurrentActivityTaskExecutions: options.stepSlots,

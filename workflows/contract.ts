@@ -5,7 +5,13 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { Stage } from './life.ts';
 
-export const WORKFLOW = { order: 'order', refund: 'refund', reconcile: 'reconcile' } as const;
+export const WORKFLOW = {
+  order: 'order',
+  refund: 'refund',
+  reconcile: 'reconcile',
+  monitor: 'monitor',
+  deliverAlerts: 'deliverAlerts',
+} as const;
 
 /** Fixed, so that starting the same order twice finds the first start. */
 export const orderWorkflowId = (orderId: string): string => `order-${orderId}`;
@@ -210,6 +216,55 @@ export interface ReconcileEnd {
   found: number;
   repaired: number;
 }
+
+/** What the monitor measures each minute. */
+export const MEASURES = [
+  'orders_past_deadline',
+  'orders_pending_long',
+  'busy_buyers',
+  'stock_anomalies',
+  'payment_failure_rate',
+  'order_latency_p99',
+  'database_connections',
+  'abnormal_orders',
+  'order_success',
+] as const;
+export type Measure = (typeof MEASURES)[number];
+
+/** On which side of its threshold a measure opens an alert. On the threshold it does not. */
+export const ALERT_WHEN: Readonly<Record<Measure, 'above' | 'below'>> = {
+  orders_past_deadline: 'above',
+  orders_pending_long: 'above',
+  busy_buyers: 'above',
+  stock_anomalies: 'above',
+  payment_failure_rate: 'above',
+  order_latency_p99: 'above',
+  database_connections: 'above',
+  abnormal_orders: 'above',
+  order_success: 'below',
+};
+
+export const ALERT_EVENTS = ['opened', 'closed'] as const;
+/** What a receiver is told of an alert. */
+export type AlertEvent = (typeof ALERT_EVENTS)[number];
+
+/** What a run of the monitor measured, and which of it is on the wrong side of its threshold. */
+export interface MonitorEnd {
+  measured: number;
+  crossed: Measure[];
+}
+
+export interface DeliverInput {
+  /** Whose alerts are told: one workflow for each measure, so that they arrive in order. */
+  name: Measure;
+}
+
+export interface DeliverEnd {
+  delivered: number;
+}
+
+/** One delivery for each measure and deployment, of which a namespace may have several. */
+export const deliverWorkflowId = (taskQueue: string, name: Measure): string => `alerts-${taskQueue}-${name}`;
 
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');

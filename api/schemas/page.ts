@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { LIMITS } from './values.ts';
 
 /** What a cursor points into; one of another list is refused. */
-type List = 'orders' | 'events' | 'entries' | 'attention' | 'findings';
+type List = 'orders' | 'events' | 'entries' | 'attention' | 'findings' | 'measurements' | 'alerts';
 
 const limit = z.coerce.number().int().min(1).max(LIMITS.page).default(20);
 

@@ -28,7 +28,7 @@ export interface Page {
 }
 
 /** How late an order may expire: a timer fires late when a worker was away. */
-const OVERDUE_GRACE_MS = 60_000;
+export const OVERDUE_GRACE_MS = 60_000;
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 

@@ -1,6 +1,9 @@
-/** Every path of an order's life, played through the API, and reconciliation. Each returns the id of the workflow whose history tells it. */
+/** Every path of an order's life, played through the API, reconciliation and the monitor. Each returns the id of the workflow whose history tells it. */
+import { v7 as uuidv7 } from 'uuid';
+import { raiseAttention } from '../../db/attention.ts';
 import {
   WORKFLOW,
+  deliverWorkflowId,
   giveUpUpdate,
   orderWorkflowId,
   refundWorkflowId,
@@ -249,7 +252,33 @@ export const PATHS: Readonly<Record<string, Path>> = {
     });
     return workflowId;
   },
+
+  monitored: async (system) => {
+    const workflowId = `${WORKFLOW.monitor}-recorded`;
+    await alerted(system, workflowId);
+    return workflowId;
+  },
+
+  'alert-delivered': async (system) => {
+    await alerted(system, `${WORKFLOW.monitor}-that-alerts`);
+    return deliverWorkflowId(system.taskQueue, 'abnormal_orders');
+  },
 };
+
+/** A run of the monitor that finds somebody to be told of an alert. */
+async function alerted({ client, database, sql, taskQueue }: TestSystem, workflowId: string): Promise<void> {
+  const orderId = uuidv7();
+  const mark = {
+    workflowId: orderWorkflowId(orderId),
+    orderId,
+    step: 'pay',
+    reason: 'payment_failing',
+  } as const;
+  await raiseAttention(database, { ...mark, raisedAt: new Date().toISOString() });
+  await sql`delete from alert_notice`;
+  await sql`delete from alert`;
+  await client.workflow.execute(WORKFLOW.monitor, { workflowId, taskQueue });
+}
 
 /** A rejected order's problem document names the order. */
 const rejectedWorkflow = ({ headers, status, body }: Parameters<typeof idOf>[0]): string =>

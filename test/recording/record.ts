@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { test } from 'vitest';
+import { afterAll, test } from 'vitest';
+import { startReceiver } from '../support/receiver.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { PATHS } from './paths.ts';
@@ -13,7 +14,9 @@ const FOLDER = fileURLToPath(new URL(`../histories/${VERSION}/`, import.meta.url
 const WORKER_IDENTITY = /^\d+@/;
 
 // Longer than a step that is let go at once needs, so that only paths about marks have one.
-const system = await startSystem({ attentionAfter: 1_000 });
+const receiver = await startReceiver();
+afterAll(() => receiver.down());
+const system = await startSystem({ attentionAfter: 1_000, monitor: { webhookUrl: receiver.url } });
 await mkdir(FOLDER, { recursive: true });
 
 test.each(Object.entries(PATHS))('records %s', async (name, play) => {

@@ -1,11 +1,16 @@
 /** The workflows with one change that no running order would survive: something new happens before all else. */
 import { sleep } from '@temporalio/workflow';
 import {
+  deliverAlerts as realDeliverAlerts,
+  monitor as realMonitor,
   order as realOrder,
   reconcile as realReconcile,
   refund as realRefund,
 } from '../../workflows/index.ts';
 import type {
+  DeliverEnd,
+  DeliverInput,
+  MonitorEnd,
   OrderEnd,
   OrderInput,
   ReconcileEnd,
@@ -27,4 +32,14 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
 export async function reconcile(input: ReconcileInput): Promise<ReconcileEnd> {
   await sleep('1s');
   return realReconcile(input);
+}
+
+export async function monitor(): Promise<MonitorEnd> {
+  await sleep('1s');
+  return realMonitor();
+}
+
+export async function deliverAlerts(input: DeliverInput): Promise<DeliverEnd> {
+  await sleep('1s');
+  return realDeliverAlerts(input);
 }

@@ -7,6 +7,9 @@ import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { openTemporal } from '../../api/orchestration.ts';
 import { openDatabase, type Database } from '../../db/connection.ts';
+import type { MonitorSettings } from '../../activities/monitor.ts';
+import { workerSettings } from '../../settings.ts';
+import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -32,6 +35,8 @@ export interface SystemOptions {
   /** As {@link workerDatabaseUrl}, between the worker's steps and its pool. */
   workerDatabase?: (database: Database) => Database;
   workerConnections?: number;
+  /** What differs from the default settings. */
+  monitor?: Partial<MonitorSettings>;
 }
 
 /** Call at the top of a file; everything ends with it. */
@@ -41,12 +46,18 @@ export async function startSystem({
   workerDatabaseUrl,
   workerDatabase = (database) => database,
   workerConnections = 40,
+  monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const testDatabase = await freshDatabase();
   const taskQueue = `test-${randomUUID()}`;
   const address = inject('temporalAddress');
   const namespace = 'default';
+  const settings = workerSettings({
+    DATABASE_URL: testDatabase.url,
+    TEMPORAL_ADDRESS: address,
+    TASK_QUEUE: taskQueue,
+  });
 
   const native = await NativeConnection.connect({ address });
   const stepDatabase = workerDatabase(
@@ -66,6 +77,7 @@ export async function startSystem({
       stepSlots: 20,
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
+      monitor: { ...monitorSettings(settings), ...monitor },
     });
     running = { worker, ended: worker.run() };
   };

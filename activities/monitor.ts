@@ -1,0 +1,90 @@
+/** The monitor's activities: measuring, and telling whoever receives alerts. */
+import { ApplicationFailure } from '@temporalio/common';
+import type { Database } from '../db/connection.ts';
+import { listUndelivered, markDelivered, nextNotice } from '../db/monitor/alerts.ts';
+import { keepMeasurements, type Judged } from '../db/monitor/measurements.ts';
+import { takeMeasure, type MeasureLimits } from '../db/monitor/measures.ts';
+import {
+  ALERT_WHEN,
+  MEASURES,
+  deliverWorkflowId,
+  type Measure,
+  type MonitorEnd,
+} from '../workflows/contract.ts';
+import { inWords } from './failure.ts';
+import { postNotice } from './webhook.ts';
+
+export interface MonitorSettings extends MeasureLimits {
+  thresholds: Readonly<Record<Measure, number>>;
+  /** Of this deployment. */
+  taskQueue: string;
+  /** Where alerts are posted; undefined when nobody receives them. */
+  webhookUrl: string | undefined;
+}
+
+export interface Delivery {
+  name: Measure;
+  /** Told to the workflow, which at a replay does not know its task queue. */
+  workflowId: string;
+}
+
+export interface MonitorActivities {
+  /** @param run its time, ISO 8601. Run again with the same time, it changes nothing. */
+  measure: (run: { at: string }) => Promise<MonitorEnd>;
+  /** Who has to run so that everything is told; nobody when nobody receives alerts. */
+  listUndelivered: () => Promise<Delivery[]>;
+  /** Delivers the oldest notice of a measure's alerts. Returns false when there was none. */
+  deliverNotice: (of: { name: Measure }) => Promise<boolean>;
+}
+
+export function createMonitorActivities(database: Database, settings: MonitorSettings): MonitorActivities {
+  const { thresholds, webhookUrl, taskQueue } = settings;
+
+  async function judge(name: Measure, at: string): Promise<Judged> {
+    const { value, subjects } = await takeMeasure(database, name, at, settings);
+    const threshold = thresholds[name];
+    const crossed = ALERT_WHEN[name] === 'above' ? value > threshold : value < threshold;
+    return { name, value, subjects, threshold, crossed };
+  }
+
+  return {
+    async measure({ at }) {
+      const judged: Judged[] = [];
+      const failures: string[] = [];
+      // One after the other, so that measuring takes one connection from the steps of orders and not nine.
+      for (const name of MEASURES) {
+        try {
+          judged.push(await judge(name, at));
+        } catch (error) {
+          // The others count all the same.
+          failures.push(`${name} (${error instanceof Error ? error.message : String(error)})`);
+        }
+      }
+      if (judged.length > 0)
+        await inWords('the record of what was measured', keepMeasurements(database, at, judged));
+      if (failures.length > 0)
+        throw ApplicationFailure.create({
+          type: 'not_measured',
+          message: `PostgreSQL did not tell: ${failures.join(', ')}.`,
+        });
+      const crossed = judged.filter((one) => one.crossed).map(({ name }) => name);
+      return { measured: judged.length, crossed };
+    },
+
+    async listUndelivered() {
+      if (webhookUrl === undefined) return [];
+      const names = await inWords('the list of notices', listUndelivered(database));
+      return names.map((name) => ({ name, workflowId: deliverWorkflowId(taskQueue, name) }));
+    },
+
+    async deliverNotice({ name }) {
+      if (webhookUrl === undefined) return false;
+      const notice = await inWords('reading the next notice', nextNotice(database, name));
+      if (!notice) return false;
+      await postNotice(webhookUrl, notice);
+      const { alert, event } = notice;
+      await inWords('the mark on a notice', markDelivered(database, alert.id, event, new Date()));
+      return true;
+    },
+  };
+}

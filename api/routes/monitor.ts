@@ -1,0 +1,64 @@
+/** What the monitor measured, and the alerts that it opened. */
+import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { listAlerts } from '../../db/monitor/alerts.ts';
+import { listMeasurements } from '../../db/monitor/measurements.ts';
+import type { Dependencies } from '../dependencies.ts';
+import {
+  alertPage,
+  alertReply,
+  alertsQuery,
+  measurementPage,
+  measurementReply,
+  measurementsQuery,
+  placeOfMeasurement,
+} from '../schemas/monitor.ts';
+import { pageOf } from '../schemas/page.ts';
+import { problemResponses } from '../schemas/problem.ts';
+
+const measurements = createRoute({
+  method: 'get',
+  path: '/measurements',
+  operationId: 'listMeasurements',
+  tags: ['Monitor'],
+  summary: 'List what was measured each minute, newest first',
+  request: { query: measurementsQuery },
+  responses: {
+    200: {
+      description: 'A page of measurements',
+      content: { 'application/json': { schema: measurementPage } },
+    },
+    ...problemResponses('validation_failed'),
+  },
+});
+
+const alerts = createRoute({
+  method: 'get',
+  path: '/alerts',
+  operationId: 'listAlerts',
+  tags: ['Monitor'],
+  summary: 'List the alerts, newest first',
+  request: { query: alertsQuery },
+  responses: {
+    200: { description: 'A page of alerts', content: { 'application/json': { schema: alertPage } } },
+    ...problemResponses('validation_failed'),
+  },
+});
+
+export function monitorRoutes({ database }: Dependencies): OpenAPIHono {
+  const app = new OpenAPIHono();
+
+  app.openapi(measurements, async (c) => {
+    const { limit, cursor: after, ...filter } = c.req.valid('query');
+    const rows = await listMeasurements(database, filter, { after, limit: limit + 1 });
+    const page = { limit, item: measurementReply, placeOf: placeOfMeasurement };
+    return c.json(pageOf('measurements', rows, page), 200);
+  });
+
+  app.openapi(alerts, async (c) => {
+    const { limit, cursor: before, ...filter } = c.req.valid('query');
+    const rows = await listAlerts(database, filter, { before, limit: limit + 1 });
+    return c.json(pageOf('alerts', rows, { limit, item: alertReply, placeOf: ({ id }) => id }), 200);
+  });
+
+  return app;
+}

@@ -1,0 +1,95 @@
+import { z } from '@hono/zod-openapi';
+import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
+import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
+import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../workflows/contract.ts';
+import { pageQuery, pageSchema } from './page.ts';
+import { id, instant } from './values.ts';
+
+const name = z.enum(MEASURES);
+const value = z.number().openapi({
+  example: 0.02,
+  description: 'Seconds, a share from 0 to 1, or how many: as the measure has it',
+});
+const subjects = z
+  .array(z.string())
+  .openapi({ description: 'What was counted, 20 at most: ids of orders or buyers, or SKUs' });
+
+/** A measurement's place in the list: its minute and name. */
+const place = z
+  .string()
+  .regex(/^\d{13}\/[a-z0-9_]+$/)
+  .transform((text) => ({ minute: new Date(Number(text.slice(0, 13))), name: text.slice(14) }))
+  .pipe(z.object({ minute: z.date(), name }));
+
+/** An instant in a query. */
+const time = z.iso
+  .datetime()
+  .transform((text) => new Date(text))
+  .openapi({ type: 'string', format: 'date-time' });
+
+export const measurementsQuery = pageQuery('measurements', place).extend({
+  name: name.optional(),
+  from: time.optional(),
+  to: time.optional(),
+});
+
+const measurementSchema = z
+  .object({ minute: instant, name, value, subjects })
+  .openapi('Measurement', { description: 'A minute that has none was not measured' });
+
+export const measurementPage = pageSchema(measurementSchema, 'MeasurementPage');
+
+export const placeOfMeasurement = ({ minute, name: measured }: MeasurementPlace): string =>
+  `${minute.getTime()}/${measured}`;
+
+export const measurementReply = (row: Measurement): z.output<typeof measurementSchema> => ({
+  minute: row.minute.toISOString(),
+  name: row.name,
+  value: row.value,
+  subjects: row.subjects,
+});
+
+export const alertsQuery = pageQuery('alerts', id).extend({
+  state: z.enum(ALERT_STATES).optional(),
+  name: name.optional(),
+});
+
+const alertSchema = z
+  .object({
+    id,
+    name,
+    state: z.enum(ALERT_STATES),
+    alertWhen: z.enum(['above', 'below']).openapi({ description: 'On which side of the threshold' }),
+    threshold: z.number().openapi({ description: 'As it was when the alert opened' }),
+    value: value.openapi({ description: 'The latest; that which closed it when it is closed' }),
+    worst: value.openapi({ description: 'The value that was farthest from the threshold' }),
+    subjects,
+    openedAt: instant,
+    closedAt: instant.optional(),
+    notices: z
+      .array(z.object({ event: z.enum(ALERT_EVENTS), at: instant, deliveredAt: instant.optional() }))
+      .openapi({
+        description: 'What the receiver of alerts is told; without `deliveredAt` it is still to be',
+      }),
+  })
+  .openapi('Alert');
+
+export const alertPage = pageSchema(alertSchema, 'AlertPage');
+
+export const alertReply = (row: AlertWithNotices): z.output<typeof alertSchema> => ({
+  id: row.id,
+  name: row.name,
+  state: row.closedAt === null ? 'open' : 'closed',
+  alertWhen: ALERT_WHEN[row.name],
+  threshold: row.threshold,
+  value: row.value,
+  worst: row.worst,
+  subjects: row.subjects,
+  openedAt: row.openedAt.toISOString(),
+  ...(row.closedAt !== null && { closedAt: row.closedAt.toISOString() }),
+  notices: row.notices.map(({ event, at, deliveredAt }) => ({
+    event,
+    at: at.toISOString(),
+    ...(deliveredAt !== null && { deliveredAt: deliveredAt.toISOString() }),
+  })),
+});

@@ -1,0 +1,100 @@
+/** Alerts as they are read, and the notices of them that a receiver is still to be told. */
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm';
+import type { AlertEvent, Measure } from '../../workflows/contract.ts';
+import type { Database } from '../connection.ts';
+import { alert, alertNotice } from '../schema.ts';
+
+type AlertRow = typeof alert.$inferSelect;
+type NoticeRow = typeof alertNotice.$inferSelect;
+
+export const ALERT_STATES = ['open', 'closed'] as const;
+
+export interface AlertWithNotices extends AlertRow {
+  /** Oldest first. */
+  notices: Pick<NoticeRow, 'event' | 'at' | 'deliveredAt'>[];
+}
+
+/** Alerts, newest first, from the one before `before` on. */
+export async function listAlerts(
+  database: Database,
+  { state, name }: { state?: (typeof ALERT_STATES)[number] | undefined; name?: Measure | undefined },
+  { before, limit }: { before: string | undefined; limit: number },
+): Promise<AlertWithNotices[]> {
+  return database.run(async ({ orm }) => {
+    const alerts = await orm
+      .select()
+      .from(alert)
+      .where(
+        and(
+          state && (state === 'open' ? isNull(alert.closedAt) : isNotNull(alert.closedAt)),
+          name && eq(alert.name, name),
+          before === undefined ? undefined : lt(alert.id, before),
+        ),
+      )
+      .orderBy(desc(alert.id))
+      .limit(limit);
+    if (alerts.length === 0) return [];
+    const ids = alerts.map(({ id }) => id);
+    const notices = await orm
+      .select()
+      .from(alertNotice)
+      .where(inArray(alertNotice.alertId, ids))
+      .orderBy(asc(alertNotice.at));
+    return alerts.map((one) => ({ ...one, notices: notices.filter(({ alertId }) => alertId === one.id) }));
+  });
+}
+
+/** An opening or closing, as a receiver is told of it: the same at every attempt. */
+export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subjects'> {
+  alert: Pick<AlertRow, 'id' | 'name' | 'openedAt' | 'threshold'>;
+}
+
+/** Measures of whose alerts a receiver is still to be told. */
+export async function listUndelivered(database: Database): Promise<Measure[]> {
+  const rows = await database.run(({ orm }) =>
+    orm
+      .selectDistinct({ name: alert.name })
+      .from(alertNotice)
+      .innerJoin(alert, eq(alert.id, alertNotice.alertId))
+      .where(isNull(alertNotice.deliveredAt))
+      .orderBy(asc(alert.name)),
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** The oldest notice of a measure's alerts that is not delivered. */
+export async function nextNotice(database: Database, name: Measure): Promise<Notice | undefined> {
+  const [notice] = await database.run(({ orm }) =>
+    orm
+      .select({
+        event: alertNotice.event,
+        at: alertNotice.at,
+        value: alertNotice.value,
+        subjects: alertNotice.subjects,
+        alert: { id: alert.id, name: alert.name, openedAt: alert.openedAt, threshold: alert.threshold },
+      })
+      .from(alertNotice)
+      .innerJoin(alert, eq(alert.id, alertNotice.alertId))
+      .where(and(eq(alert.name, name), isNull(alertNotice.deliveredAt)))
+      .orderBy(asc(alertNotice.at))
+      .limit(1),
+  );
+  return notice;
+}
+
+/** Marks a notice as delivered. One that was, stays as it is. */
+export async function markDelivered(
+  database: Database,
+  alertId: string,
+  event: AlertEvent,
+  deliveredAt: Date,
+): Promise<void> {
+  await database.run(({ orm }) =>
+    orm
+      .update(alertNotice)
+      .set({ deliveredAt })
+      .where(
+        and(eq(alertNotice.alertId, alertId), eq(alertNotice.event, event), isNull(alertNotice.deliveredAt)),
+      ),
+  );
+}

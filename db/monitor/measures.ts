@@ -1,0 +1,215 @@
+/**
+ * What the monitor measures: one statement for each measure. Each reads what the last hour wrote or what is open, by an index,
+ * so that its cost does not grow with what is kept.
+ */
+import type { Measure } from '../../workflows/contract.ts';
+import type { Database, Sql } from '../connection.ts';
+import { OVERDUE_GRACE_MS } from '../reconcile/looks.ts';
+
+export interface Measured {
+  /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
+  value: number;
+  /** What was counted, 20 at most: ids of orders or buyers, or SKUs. */
+  subjects: string[];
+}
+
+/** From when on something counts. */
+export interface MeasureLimits {
+  /** Milliseconds after which an order that waits for its payment is pending long. */
+  pendingLongAfter: number;
+  /** More payments of a buyer in an hour are many. */
+  busyBuyerPayments: number;
+  /** More of one currency that a buyer pays in an hour is much: whole units, such as euros. */
+  busyBuyerAmount: number;
+}
+
+/** @param at the run's time, ISO 8601. */
+export async function takeMeasure(
+  database: Database,
+  name: Measure,
+  at: string,
+  limits: MeasureLimits,
+): Promise<Measured> {
+  const [measured] = await database.run(({ sql }) => STATEMENTS[name](sql, timesOf(at), limits));
+  if (!measured) throw new Error(`The statement of ${name} returned no row.`);
+  return measured;
+}
+
+interface Times {
+  at: string;
+  /** So many milliseconds before the run. */
+  ago: (milliseconds: number) => string;
+}
+
+const timesOf = (at: string): Times => ({
+  at,
+  ago: (milliseconds) => new Date(Date.parse(at) - milliseconds).toISOString(),
+});
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const SUBJECTS = 20;
+
+/** Short, so that it shows what buyers feel now; long enough for a small shop to have orders in it. */
+const LATENCY_WINDOW = 5 * MINUTE;
+/** How long a caller may be about to get an answer, or to ask again. */
+const ANSWERED_WITHIN = MINUTE;
+/** An order's id is made before the order, by another clock. */
+const CLOCKS_APART = MINUTE;
+
+/** Digits after the point, of the currencies that have not two. */
+const MINOR_DIGITS = JSON.stringify(
+  Object.fromEntries(
+    Intl.supportedValuesOf('currency').flatMap((currency) => {
+      const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
+        style: 'currency',
+        currency,
+      }).resolvedOptions();
+      return digits === 2 ? [] : [[currency, digits]];
+    }),
+  ),
+);
+
+/** Below every id that is made then or later: ids are UUIDv7, and sort by time. */
+function firstIdOf(instant: string): string {
+  const milliseconds = Date.parse(instant).toString(16).padStart(12, '0');
+  return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-0000-0000-000000000000`;
+}
+
+type Statement = (sql: Sql, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
+
+const STATEMENTS: Readonly<Record<Measure, Statement>> = {
+  orders_past_deadline: (sql, { ago }) => sql<Measured[]>`
+    with late as (
+      -- An order that falls due just now is about to expire.
+      select id, payment_deadline
+      from orders
+      where stage = 'awaiting_payment' and payment_deadline < ${ago(OVERDUE_GRACE_MS)}
+    )
+    select
+      count(*) as value,
+      (select coalesce(json_agg(id), '[]') from (select id from late order by payment_deadline limit ${SUBJECTS}) as first) as subjects
+    from late
+  `,
+
+  orders_pending_long: (sql, { ago }, { pendingLongAfter }) => sql<Measured[]>`
+    with pending as (
+      select id
+      from orders
+      where
+        stage = 'awaiting_payment' and created_at < ${ago(pendingLongAfter)}
+        -- Says the same less exactly, for the index by stage and id.
+        and id < ${firstIdOf(ago(pendingLongAfter - CLOCKS_APART))}
+    )
+    select
+      count(*) as value,
+      (select coalesce(json_agg(id), '[]') from (select id from pending order by id limit ${SUBJECTS}) as first) as subjects
+    from pending
+  `,
+
+  busy_buyers: (sql, { ago }, { busyBuyerPayments, busyBuyerAmount }) => sql<Measured[]>`
+    with paid as (
+      select orders.buyer_id, orders.currency, count(*) as payments, sum(orders.total) as amount
+      from order_step join orders on orders.id = order_step.order_id
+      where order_step.step = 'pay' and order_step.reason is null and order_step.recorded_at > ${ago(HOUR)}
+      group by orders.buyer_id, orders.currency
+    ),
+    busy as (
+      select buyer_id, sum(payments) as payments
+      from paid
+      group by buyer_id
+      having
+        sum(payments) > ${busyBuyerPayments}
+        or bool_or(
+          amount > ${busyBuyerAmount}::numeric
+            * power(10::numeric, coalesce((${MINOR_DIGITS}::text::jsonb ->> currency)::integer, 2))
+        )
+    )
+    select
+      count(*) as value,
+      (
+        select coalesce(json_agg(buyer_id), '[]')
+        from (select buyer_id from busy order by payments desc, buyer_id limit ${SUBJECTS}) as first
+      ) as subjects
+    from busy
+  `,
+
+  stock_anomalies: (sql) => sql<Measured[]>`
+    with anomaly as (
+      select split_part(subject, '/', 1) as sku
+      from finding
+      where state = 'open' and kind in ('stock_counter_wrong', 'units_held_by_closed_order')
+      union
+      -- Reads the whole catalogue: an index of these columns would make each reservation write to it.
+      select sku from sku where reserved > on_hand
+    )
+    select
+      count(*) as value,
+      (select coalesce(json_agg(sku), '[]') from (select sku from anomaly order by sku limit ${SUBJECTS}) as first) as subjects
+    from anomaly
+  `,
+
+  payment_failure_rate: (sql, { ago }) => sql<Measured[]>`
+    select count(reason)::double precision / greatest(count(*), 1) as value, '[]'::json as subjects
+    from order_step
+    where step = 'pay' and recorded_at > ${ago(HOUR)}
+  `,
+
+  order_latency_p99: (sql, { at, ago }) => sql<Measured[]>`
+    select
+      coalesce(
+        percentile_cont(0.99) within group (
+          -- Both of PostgreSQL's clock. An order that is not decided yet has waited at least until now.
+          order by extract(epoch from coalesce(decided.recorded_at, ${at}::timestamptz) - call.recorded_at)
+        ),
+        0
+      ) as value,
+      '[]'::json as subjects
+    from idempotency_key as call
+    left join order_step as decided on decided.order_id = call.command_id and decided.step = 'reserve'
+    where
+      call.operation = 'createOrder' and call.recorded_at > ${ago(LATENCY_WINDOW)} and call.recorded_at <= ${at}
+      and (decided.order_id is not null or call.response_status is null)
+  `,
+
+  database_connections: (sql) => sql<Measured[]>`
+    select
+      count(*)::double precision / current_setting('max_connections')::integer as value,
+      '[]'::json as subjects
+    from pg_stat_activity
+    -- Of other roles' sessions an ordinary role sees no more than that they have a database.
+    where datid is not null and coalesce(backend_type, 'client backend') = 'client backend'
+  `,
+
+  abnormal_orders: (sql, { ago }) => sql<Measured[]>`
+    with abnormal as (
+      select order_id from attention where cleared_at is null and order_id > ${firstIdOf(ago(HOUR))}
+      union
+      select order_id from finding where state = 'open' and order_id > ${firstIdOf(ago(HOUR))}
+    ),
+    placed as (
+      select id from orders where id > ${firstIdOf(ago(HOUR))}
+      union
+      -- An order whose reservation keeps failing is not recorded yet.
+      select order_id from abnormal
+    )
+    select
+      count(abnormal.order_id)::double precision / greatest(count(*), 1) as value,
+      (
+        select coalesce(json_agg(order_id), '[]')
+        from (select order_id from abnormal order by order_id limit ${SUBJECTS}) as first
+      ) as subjects
+    from placed left join abnormal on abnormal.order_id = placed.id
+  `,
+
+  order_success: (sql, { ago }) => sql<Measured[]>`
+    select
+      case count(*) when 0 then 1 else count(response_status)::double precision / count(*) end as value,
+      '[]'::json as subjects
+    from idempotency_key
+    where
+      operation = 'createOrder' and recorded_at > ${ago(HOUR)}
+      and recorded_at <= ${ago(ANSWERED_WITHIN)}
+  `,
+};

@@ -1,0 +1,125 @@
+/** Whoever receives alerts is told of each opening and closing, in order, however long it was down. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { createMonitorActivities } from '../activities/monitor.ts';
+import { workerSettings } from '../settings.ts';
+import { monitorSettings } from '../worker/monitor-settings.ts';
+import { WORKFLOW, deliverWorkflowId, type Measure, type MonitorEnd } from '../workflows/contract.ts';
+import { plant, plantOrders } from './support/planted.ts';
+import { startReceiver } from './support/receiver.ts';
+import { startSystem } from './support/system.ts';
+import { until } from './support/until.ts';
+
+const receiver = await startReceiver();
+afterAll(() => receiver.down());
+const { client, sql, database, taskQueue, url } = await startSystem({
+  monitor: { webhookUrl: receiver.url },
+});
+
+const monitor = (): Promise<MonitorEnd> =>
+  client.workflow.execute<() => Promise<MonitorEnd>>(WORKFLOW.monitor, {
+    workflowId: `monitor-${randomUUID()}`,
+    taskQueue,
+  });
+const deliveryOf = (name: Measure) => client.workflow.getHandle(deliverWorkflowId(taskQueue, name));
+
+const cross = () => plantOrders(sql, 11, { age: 31 * 60_000 });
+const heal = () =>
+  plant(sql, (to) => to`update orders set stage = 'expired' where stage = 'awaiting_payment'`);
+
+/** Notices that are still to be delivered. */
+const undelivered = () => sql`select alert_id, event from alert_notice where delivered_at is null`;
+const untilDelivered = () =>
+  until('every notice to be delivered', async () => ((await undelivered()).length === 0 ? true : undefined));
+const taken = () => receiver.received.filter(({ answered }) => answered === 204);
+
+afterEach(async () => {
+  await receiver.up();
+  receiver.answer(() => 204);
+  await heal();
+  await monitor();
+  await untilDelivered();
+  receiver.received.length = 0;
+});
+
+test('a receiver that is down, and then refuses, holds up nobody and gets each notice in order', async () => {
+  await receiver.down();
+  await cross();
+  await monitor();
+  const failure = await until('an attempt to fail', async () => {
+    const { raw } = await deliveryOf('orders_pending_long').describe();
+    return raw.pendingActivities?.[0]?.lastFailure?.message ?? undefined;
+  });
+  expect(failure).toMatch(
+    /^The receiver of alerts at http:\/\/127\.0\.0\.1:\d+ did not answer; .*ECONNREFUSED/,
+  );
+  expect(failure).not.toContain('secret');
+
+  // The monitor goes on: the alert stays one, closes, and another one opens.
+  await monitor();
+  await heal();
+  await monitor();
+  await cross();
+  await monitor();
+  expect(await undelivered()).toHaveLength(3);
+
+  receiver.answer(() => (receiver.received.length < 1 ? 500 : 204));
+  await receiver.up();
+  await untilDelivered();
+  expect(receiver.received.map(({ answered }) => answered)).toEqual([500, 204, 204, 204]);
+  const [opened, closed, next] = taken();
+  expect(opened).toEqual({
+    notice: `${opened?.body.alert}-opened`,
+    answered: 204,
+    body: {
+      alert: expect.any(String),
+      event: 'opened',
+      name: 'orders_pending_long',
+      value: 11,
+      threshold: 10,
+      alertWhen: 'above',
+      subjects: expect.any(Array),
+      at: expect.any(String),
+      openedAt: expect.any(String),
+    },
+  });
+  expect(closed).toMatchObject({
+    notice: `${opened?.body.alert}-closed`,
+    body: { alert: opened?.body.alert, event: 'closed', value: 0, openedAt: opened?.body['openedAt'] },
+  });
+  expect(next?.body).toMatchObject({ event: 'opened' });
+  expect(next?.body.alert).not.toBe(opened?.body.alert);
+});
+
+test('what was not answered with a 2xx is sent again, under the same name and with the same words', async () => {
+  const answers = [302, 'lost', 204] as const;
+  receiver.answer(() => answers[receiver.received.length] ?? 204);
+  await cross();
+  await monitor();
+  await untilDelivered();
+  expect(receiver.received.map(({ answered }) => answered)).toEqual([...answers]);
+  expect(new Set(receiver.received.map(({ notice, body }) => JSON.stringify({ notice, body }))).size).toBe(1);
+});
+
+test('what keeps being refused holds up no alert of another measure', async () => {
+  receiver.answer(({ name }) => (name === 'orders_pending_long' ? 500 : 204));
+  const late = await cross();
+  await plant(
+    sql,
+    (to) => to`update orders set payment_deadline = now() - interval '1 hour' where id = ${late[0] ?? ''}`,
+  );
+  await monitor();
+  await until('the other alert', async () => (taken().length > 0 ? true : undefined));
+  expect(taken().map(({ body }) => body.name)).toEqual(['orders_past_deadline']);
+  expect(await undelivered()).toMatchObject([{ event: 'opened' }]);
+});
+
+test('an alert whose run died before it told anybody is told by the next run', async () => {
+  const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
+  await cross();
+  await createMonitorActivities(database, settings).measure({ at: new Date().toISOString() });
+  expect(await undelivered()).toHaveLength(1);
+  await monitor();
+  await untilDelivered();
+  expect(taken().map(({ body }) => body.event)).toEqual(['opened']);
+});

@@ -1,0 +1,65 @@
+/** Rows that no call makes within a test: a shop's day, and what a restored backup or a careless hand would leave. */
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import type { Queryable, Sql } from '../../db/connection.ts';
+
+/** Writes past every trigger and foreign key. */
+export const plant = (sql: Sql, work: (to: Queryable) => Promise<unknown>): Promise<unknown> =>
+  sql.begin(async (transaction) => {
+    await transaction`set local session_replication_role = replica`;
+    await work(transaction);
+  });
+
+export interface PlantedOrder {
+  buyerId?: string;
+  total?: number;
+  currency?: string;
+  /** Milliseconds since it was made. */
+  age?: number;
+}
+
+/** Orders that wait for payment, by no workflow. Returns their ids. */
+export async function plantOrders(
+  sql: Sql,
+  count: number,
+  { buyerId = 'buyer', total = 1, currency = 'EUR', age = 0 }: PlantedOrder = {},
+): Promise<string[]> {
+  const made = Date.now() - age;
+  const at = new Date(made).toISOString();
+  const ids = Array.from({ length: count }, () => uuidv7({ msecs: made }));
+  const rows = JSON.stringify(ids.map((id) => ({ id })));
+  await plant(
+    sql,
+    (to) => to`
+      insert into orders (
+        id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+      )
+      select
+        id, ${buyerId}, ${randomUUID()}, 'debit', 'awaiting_payment', ${currency}, ${total}, now() + interval '1 hour',
+        ${at}::timestamptz, ${at}::timestamptz, 1
+      from jsonb_to_recordset(${rows}::text::jsonb) as row (id uuid)
+    `,
+  );
+  return ids;
+}
+
+/** Payments of just now, each of an order of its own, as their key has it. */
+export async function plantPayments(
+  sql: Sql,
+  count: number,
+  { reason = null, ...order }: PlantedOrder & { reason?: string | null } = {},
+): Promise<void> {
+  const ids = JSON.stringify((await plantOrders(sql, count, order)).map((id) => ({ id })));
+  await plant(sql, async (to) => {
+    await to`
+      insert into order_step (order_id, step, command_id, stage, reason)
+      select id, 'pay', gen_random_uuid(), ${reason === null ? 'paid' : 'awaiting_payment'}, ${reason}
+      from jsonb_to_recordset(${ids}::text::jsonb) as row (id uuid)
+    `;
+    if (reason === null)
+      await to`
+        update orders set stage = 'paid'
+        from jsonb_to_recordset(${ids}::text::jsonb) as row (id uuid) where orders.id = row.id
+      `;
+  });
+}
