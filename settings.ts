@@ -66,6 +66,7 @@ const workerSchema = z.object({
   SHUTDOWN_GRACE: duration.default(10 * UNITS.s),
   RECONCILE_EVERY: duration.default(5 * UNITS.m),
   RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
+  STATS_EVERY: duration.default(UNITS.m),
   MONITOR_EVERY: duration.default(UNITS.m),
   PENDING_LONG_AFTER: duration.default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: count.default(50),

@@ -1,4 +1,5 @@
 /** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
+import { heartbeat } from '@temporalio/activity';
 import { findOpenMarks } from '../db/attention.ts';
 import type { Database } from '../db/connection.ts';
 import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
@@ -12,6 +13,9 @@ import {
 } from '../db/reconcile/findings.ts';
 import { look, type TableKind } from '../db/reconcile/looks.ts';
 import { isRepaired, repairFinding } from '../db/reconcile/repairs.ts';
+import { inWords, setFigures } from '../db/reconcile/stats.ts';
+import { compareDay, nextDay } from '../db/stats/compare.ts';
+import { countPending, resumeCounting } from '../db/stats/count.ts';
 import type { FindingKind, ReconcileEnd } from '../workflows/contract.ts';
 
 export interface LookRequest {
@@ -53,6 +57,8 @@ const ROWS = 500;
 /** Each is one question to Temporal. */
 const WORKFLOWS = 100;
 const QUESTIONS_AT_ONCE = 10;
+/** How long figures are counted, and days looked into, before the next activity goes on. */
+const STATS_MS = 10_000;
 
 /** How old a workflow is whose order must be recorded, unless its reservation keeps failing. */
 const RECORDED_WITHIN_MS = 60_000;
@@ -67,6 +73,7 @@ export function createReconciliationActivities(
       const { kind } = request;
       if (kind === 'workflow_missing') return lookForWorkflows(database, workflows, request);
       if (kind === 'order_missing') return lookForOrders(database, workflows, request);
+      if (kind === 'stats_wrong') return lookIntoStats(database, request);
       return lookIntoTable(database, kind, request);
     },
     closeFindings: ({ startedAt }) => closeUnseen(database, startedAt),
@@ -88,6 +95,33 @@ async function lookIntoTable(
     for (const one of found) if (await repairFinding(database, kind, one, startedAt)) repaired += 1;
   const next = rows.length < ROWS ? null : (rows.at(-1)?.subject ?? null);
   return { looked: rows.length, found: found.length, repaired, next };
+}
+
+/** Days of the shop's figures. */
+async function lookIntoStats(
+  database: Database,
+  { kind, after, startedAt, repairCounters }: LookRequest,
+): Promise<LookResult> {
+  // Only what is counted is compared, and nobody counts while it is.
+  await countPending(database, STATS_MS);
+  const until = performance.now() + STATS_MS;
+  const result: LookResult = { looked: 0, found: 0, repaired: 0, next: after };
+  do {
+    const day = await nextDay(database, result.next);
+    result.next = day;
+    if (day === null) break;
+    // A day may take longer than an activity without a sign of life.
+    const comparison = await compareDay(database, day, () => heartbeat());
+    const seen = comparison.differences.map((difference) => inWords(day, difference));
+    const found = await keepFindings(database, kind, seen, startedAt);
+    if (repairCounters)
+      for (const one of found)
+        if (await setFigures(database, day, comparison, one, startedAt)) result.repaired += 1;
+    result.looked += 1;
+    result.found += found.length;
+  } while (performance.now() < until);
+  await resumeCounting(database);
+  return result;
 }
 
 /** Open orders that no workflow would ever close. */

@@ -17,6 +17,7 @@ import { healthRoutes } from './routes/health.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
 import { skuRoutes } from './routes/skus.ts';
+import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
 import { unmatched } from './unmatched.ts';
 
@@ -44,6 +45,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.route('/v1', attentionRoutes(dependencies));
   app.route('/v1', findingRoutes(dependencies));
   app.route('/v1', monitorRoutes(dependencies));
+  app.route('/v1', statRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers));
   app.route('/', docsRoutes(app));

@@ -9,11 +9,13 @@ import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
 import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
+import { benchStats } from './stats.ts';
 import type { Benchmark } from './benchmark.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['orders', benchOrders],
   ['hot-sku', benchHotSku],
+  ['stats', benchStats],
 ]);
 const USUAL = 'orders';
 

@@ -1,7 +1,9 @@
 /** Everything that has to hold when the run is over. */
 import type { Client } from '@temporalio/client';
-import type { Queryable } from '../db/connection.ts';
+import { openDatabase, type Queryable } from '../db/connection.ts';
 import { checkRules } from '../db/invariants.ts';
+import type { Seen } from '../db/reconcile/findings.ts';
+import { lookIntoDays } from '../db/reconcile/stats.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../ops/open-orders.ts';
 import { WORKFLOW } from '../workflows/contract.ts';
 import type { Violation } from './figures.ts';
@@ -12,12 +14,19 @@ import { staleMarks } from './stuck.ts';
 
 export interface Checked {
   sql: Queryable;
+  databaseUrl: string;
   client: Client;
   ledger: Ledger;
   recorded: Recorded;
 }
 
-export async function checkAll({ sql, client, ledger, recorded }: Checked): Promise<Violation[]> {
+export async function checkAll({
+  sql,
+  databaseUrl,
+  client,
+  ledger,
+  recorded,
+}: Checked): Promise<Violation[]> {
   const reports = [
     ...(await checkRules(sql)).map(({ rule, breaches }) => ({
       rule: `rule ${rule.number}: ${rule.name}`,
@@ -28,13 +37,25 @@ export async function checkAll({ sql, client, ledger, recorded }: Checked): Prom
       breaches: await checkWorkflowsOfOpenOrders(sql, client),
     },
     { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
+    { rule: 'the shop\u2019s figures are what they sum', breaches: await wrongFigures(databaseUrl) },
   ];
   return [
-    ...reports.flatMap(({ rule, breaches }) => breaches.map((breach) => ({ rule, ...breach }))),
+    ...reports.flatMap(({ rule, breaches }) =>
+      breaches.map(({ subject, finding }) => ({ rule, subject, finding })),
+    ),
     ...checkPromises(ledger, recorded),
     ...(await failedWorkflows(client)),
     ...(await staleMarks(sql, client)),
   ];
+}
+
+async function wrongFigures(url: string): Promise<Seen[]> {
+  const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
+  try {
+    return await lookIntoDays(database);
+  } finally {
+    await database.close();
+  }
 }
 
 async function failedWorkflows(client: Client): Promise<Violation[]> {

@@ -122,7 +122,13 @@ class Experiment {
     const recorded = await readRecorded(this.#sql);
     violations.push(
       ...(await stuck(this.#sql, this.#client, PATIENCE_MS)),
-      ...(await checkAll({ sql: this.#sql, client: this.#client, ledger: this.#ledger, recorded })),
+      ...(await checkAll({
+        sql: this.#sql,
+        databaseUrl: this.#system.databaseUrl,
+        client: this.#client,
+        ledger: this.#ledger,
+        recorded,
+      })),
     );
     return {
       startedAt,

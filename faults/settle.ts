@@ -2,8 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Queryable } from '../db/connection.ts';
+import { WORKFLOW } from '../workflows/contract.ts';
 
 const POLL_MS = 200;
+
+/** Not those of the schedules, which come and go. */
+export const RUNNING = `WorkflowType IN ('${WORKFLOW.order}', '${WORKFLOW.refund}') AND ExecutionStatus = 'Running'`;
 
 export interface Open {
   orders: number;
@@ -29,6 +33,6 @@ export async function whatIsOpen(sql: Queryable, client: Client): Promise<Open> 
   const [row] = await sql<{ open: number }[]>`
     select count(*)::integer as open from orders where stage = 'awaiting_payment'
   `;
-  const { count } = await client.workflow.count(`ExecutionStatus = 'Running'`);
+  const { count } = await client.workflow.count(RUNNING);
   return { orders: row?.open ?? 0, workflows: count };
 }

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Queryable } from '../db/connection.ts';
 import { orderWorkflowId } from '../workflows/contract.ts';
 import type { Violation } from './figures.ts';
+import { RUNNING } from './settle.ts';
 
 interface Mark {
   workflowId: string;
@@ -66,7 +67,6 @@ function openMarks(sql: Queryable): PromiseLike<Mark[]> {
 
 async function runningWorkflows(client: Client): Promise<Set<string>> {
   const running = new Set<string>();
-  for await (const { workflowId } of client.workflow.list({ query: `ExecutionStatus = 'Running'` }))
-    running.add(workflowId);
+  for await (const { workflowId } of client.workflow.list({ query: RUNNING })) running.add(workflowId);
   return running;
 }

@@ -19,6 +19,8 @@ export type WayName = 'worker to PostgreSQL' | 'worker to Temporal' | 'API to Po
 
 /** So that outages of a usual length raise attention marks, which have to be cleared again. */
 const ATTENTION_AFTER = '8s';
+/** So that who counts the shop's figures is killed at it, too. */
+const STATS_EVERY = '5s';
 
 export interface System {
   apiUrl: string;
@@ -132,7 +134,7 @@ async function startAll(
     worker: part('worker', (options) =>
       startWorker({
         ...options,
-        env: environment(ways['worker to PostgreSQL'], ways['worker to Temporal']),
+        env: { ...environment(ways['worker to PostgreSQL'], ways['worker to Temporal']), STATS_EVERY },
       }),
     ),
     API: part('API', (options) =>

@@ -8,7 +8,7 @@ import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
-import { ensureSchedule, monitorSchedule, reconcileSchedule } from './schedules.ts';
+import { ensureSchedule, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
     const taskQueue = settings.TASK_QUEUE;
     const input = { repairCounters: settings.RECONCILE_REPAIR };
     await ensureSchedule(client, reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }));
+    await ensureSchedule(client, statsSchedule({ taskQueue, every: settings.STATS_EVERY }));
     await ensureSchedule(client, monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }));
     // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
     const ended = worker.run();

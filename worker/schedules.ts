@@ -35,6 +35,13 @@ export const reconcileSchedule = ({
   args: [input],
 });
 
+export const statsSchedule = (settings: ScheduleSettings): Schedule => ({
+  ...settings,
+  scheduleId: 'stats',
+  workflowType: WORKFLOW.stats,
+  args: [],
+});
+
 export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
   ...settings,
   scheduleId: 'monitor',

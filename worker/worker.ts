@@ -11,6 +11,7 @@ import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/index.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
+import { createStatsActivities } from '../activities/stats.ts';
 import type { Database } from '../db/connection.ts';
 import { orderWorkflowsOf } from './order-workflows.ts';
 
@@ -49,6 +50,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     workflowBundle,
     activities: {
       ...createActivities(database),
+      ...createStatsActivities(database),
       ...createReconciliationActivities(
         database,
         orderWorkflowsOf(new Client({ connection, namespace }), taskQueue),

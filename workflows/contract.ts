@@ -9,6 +9,7 @@ export const WORKFLOW = {
   order: 'order',
   refund: 'refund',
   reconcile: 'reconcile',
+  stats: 'stats',
   monitor: 'monitor',
   deliverAlerts: 'deliverAlerts',
 } as const;
@@ -202,11 +203,12 @@ export const FINDING_KINDS = [
   'paid_without_money',
   'stock_counter_wrong',
   'wallet_counter_wrong',
+  'stats_wrong',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 export interface ReconcileInput {
-  /** Whether counters are set to what they sum. What an order holds is given back in any case. */
+  /** Whether counters and figures are set to what they sum. What an order holds is given back in any case. */
   repairCounters: boolean;
 }
 
@@ -215,6 +217,11 @@ export interface ReconcileEnd {
   looked: number;
   found: number;
   repaired: number;
+}
+
+export interface StatsEnd {
+  /** Events that were added to the shop's figures. */
+  counted: number;
 }
 
 /** What the monitor measures each minute. */

@@ -7,3 +7,4 @@ export { monitor } from './monitor.ts';
 export { order } from './order.ts';
 export { reconcile } from './reconcile.ts';
 export { refund } from './refund.ts';
+export { stats } from './stats.ts';

@@ -7,7 +7,9 @@ import type { LookResult, ReconciliationActivities } from '../activities/reconci
 import { FINDING_KINDS, type ReconcileEnd, type ReconcileInput } from './contract.ts';
 
 const { lookInto, closeFindings } = proxyActivities<ReconciliationActivities>({
-  startToCloseTimeout: '1 minute',
+  // A day's figures may take minutes; a look that has died is noticed by its silence.
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });
 

@@ -19,7 +19,10 @@ const findingSchema = z
   .object({
     id,
     kind,
-    subject: z.string().openapi({ description: 'The order, SKU or wallet, or two of them with a slash' }),
+    subject: z.string().openapi({
+      description:
+        'The order, SKU or wallet, or two of them with a slash; of figures the day, currency and SKU',
+    }),
     orderId: id.optional(),
     finding: z.string().openapi({ description: 'What is wrong, with the values that disagree' }),
     state,

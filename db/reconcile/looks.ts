@@ -7,7 +7,8 @@ import type { Database, Sql } from '../connection.ts';
 
 /** Findings that need Temporal's word, too. */
 export type TemporalKind = 'workflow_missing' | 'order_missing';
-export type TableKind = Exclude<FindingKind, TemporalKind>;
+/** Findings about rows. Figures are looked into by the day; see stats.ts. */
+export type TableKind = Exclude<FindingKind, TemporalKind | 'stats_wrong'>;
 
 /** A row that was looked at. */
 export interface Look {

@@ -9,7 +9,7 @@ const GUARDED = ['transfer', 'entry', 'stock_movement', 'order_event', 'order_st
 export async function emptyDatabase(sql: Sql): Promise<void> {
   await sql.begin(async (owner) => {
     for (const table of GUARDED) await owner`alter table ${owner(table)} disable trigger user`;
-    await owner`truncate sku, wallet, orders, idempotency_key cascade`;
+    await owner`truncate sku, wallet, orders, idempotency_key, stat, stat_pending cascade`;
     for (const table of GUARDED) await owner`alter table ${owner(table)} enable trigger user`;
   });
 }

@@ -1,4 +1,4 @@
-/** Every path of an order's life, played through the API, reconciliation and the monitor. Each returns the id of the workflow whose history tells it. */
+/** Every path of an order's life, played through the API, reconciliation, counting and the monitor. Each returns the id of the workflow whose history tells it. */
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
 import {
@@ -250,6 +250,13 @@ export const PATHS: Readonly<Record<string, Path>> = {
       taskQueue,
       args: [{ repairCounters: true }],
     });
+    return workflowId;
+  },
+
+  'stats-counted': async (system) => {
+    await paid(system);
+    const workflowId = `${WORKFLOW.stats}-recorded`;
+    await system.client.workflow.execute(WORKFLOW.stats, { workflowId, taskQueue: system.taskQueue });
     return workflowId;
   },
 

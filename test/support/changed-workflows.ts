@@ -6,6 +6,7 @@ import {
   order as realOrder,
   reconcile as realReconcile,
   refund as realRefund,
+  stats as realStats,
 } from '../../workflows/index.ts';
 import type {
   DeliverEnd,
@@ -17,6 +18,7 @@ import type {
   ReconcileInput,
   RefundEnd,
   RefundInput,
+  StatsEnd,
 } from '../../workflows/contract.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
@@ -42,4 +44,9 @@ export async function monitor(): Promise<MonitorEnd> {
 export async function deliverAlerts(input: DeliverInput): Promise<DeliverEnd> {
   await sleep('1s');
   return realDeliverAlerts(input);
+}
+
+export async function stats(): Promise<StatsEnd> {
+  await sleep('1s');
+  return realStats();
 }

@@ -1,0 +1,29 @@
+/** The shop's figures. */
+import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { readStats } from '../../db/stats/read.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { problemResponses } from '../schemas/problem.ts';
+import { statsQuery, statsReply, statsSchema } from '../schemas/stats.ts';
+
+const read = createRoute({
+  method: 'get',
+  path: '/stats',
+  operationId: 'readStats',
+  tags: ['Statistics'],
+  summary: 'Read orders, money and units by the day, of the shop or of a SKU',
+  request: { query: statsQuery },
+  responses: {
+    200: { description: 'The figures', content: { 'application/json': { schema: statsSchema } } },
+    ...problemResponses('validation_failed'),
+  },
+});
+
+export function statRoutes({ database }: Dependencies): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.openapi(read, async (c) => {
+    const { from, to, sku } = c.req.valid('query');
+    const range = { from, to, sku };
+    return c.json(statsReply(range, await readStats(database, range)), 200);
+  });
+  return app;
+}

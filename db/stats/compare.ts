@@ -1,0 +1,194 @@
+/**
+ * Compares a day's figures with what they are sums of. A day of a busy shop does not fit into one statement, so its events are
+ * summed page by page, while nobody counts.
+ */
+import type { Database } from '../connection.ts';
+import { pauseCounting } from './count.ts';
+import { FIGURES, NOTHING, areSame, figuresOf, type Figures } from './figures.ts';
+
+/** Figures of a day, a currency and a SKU ('' for the shop), and what they sum. */
+export interface Difference {
+  currency: string;
+  sku: string;
+  counted: Figures;
+  source: Figures;
+}
+
+export interface Comparison {
+  differences: Difference[];
+  /** While so many batches are counted, what is summed stays as it is. */
+  batches: number;
+}
+
+/** Some 80 ms of work: statements end after 1.5 s. */
+const EVENTS_AT_ONCE = 2_000;
+
+/** The next day, YYYY-MM-DD, on which anything happened or is said to have happened; null after the last. */
+export async function nextDay(database: Database, after: string | null): Promise<string | null> {
+  const before = after ?? '0001-01-01';
+  const [next] = await database.run(
+    ({ sql }) => sql<{ day: string | null }[]>`
+      select
+        least(
+          (select min(day) from stat where day > ${before}::text::date),
+          (
+            select (min(at) at time zone 'UTC')::date
+            from order_event
+            where at >= (${before}::text::date + 1)::timestamp at time zone 'UTC'
+          )
+        )::text as day
+    `,
+  );
+  return next?.day ?? null;
+}
+
+/**
+ * Nobody counts for some seconds after it returns, unless {@link resumeCounting} is called.
+ * @param onPage is called after each page: a day may take minutes.
+ */
+export async function compareDay(
+  database: Database,
+  day: string,
+  onPage: () => void = () => {},
+): Promise<Comparison> {
+  for (;;) {
+    const before = await pauseCounting(database);
+    const source = await sumDay(database, day, onPage);
+    const { batches, rows } = await countedOn(database, day);
+    // Somebody counted all the same: this process may have stood still for longer than others wait.
+    if (batches !== before) continue;
+    return { differences: differencesOf(rows, source), batches };
+  }
+}
+
+type Row = Figures & { sku: string; currency: string };
+
+async function countedOn(database: Database, day: string): Promise<{ batches: number; rows: Row[] }> {
+  // One statement: the rows are those of so many batches.
+  const [counted] = await database.run(
+    ({ sql }) => sql<{ batches: number; rows: Row[] }[]>`
+      select
+        batches,
+        (select coalesce(json_agg(stat), '[]') from stat where day = ${day}::text::date) as rows
+      from stat_progress
+    `,
+  );
+  if (!counted) throw new Error('The only row of stat_progress is missing.');
+  return counted;
+}
+
+interface Place {
+  at: string;
+  orderId: string;
+  version: number;
+}
+
+/** Sums the events of a day that are counted. What is recorded meanwhile is not, so it is no matter which page it falls on. */
+async function sumDay(database: Database, day: string, onPage: () => void): Promise<Map<string, Row>> {
+  const sums = new Map<string, Row>();
+  let after: Place | null = {
+    at: `${day} 00:00:00Z`,
+    orderId: '00000000-0000-0000-0000-000000000000',
+    version: 0,
+  };
+  while (after !== null) {
+    await pauseCounting(database);
+    const page: Page = await sumPage(database, day, after);
+    for (const row of page.rows) add(sums, row);
+    after = page.next;
+    onPage();
+  }
+  return sums;
+}
+
+interface Page {
+  rows: Row[];
+  /** Null after the last. */
+  next: Place | null;
+}
+
+async function sumPage(database: Database, day: string, after: Place): Promise<Page> {
+  const [page] = await database.run(
+    ({ sql }) => sql<Page[]>`
+      with page as materialized (
+        select order_id, version, stage, at
+        from order_event
+        where
+          (at, order_id, version) > (${after.at}::text::timestamptz, ${after.orderId}::uuid, ${after.version})
+          and at < (${day}::text::date + 1)::timestamp at time zone 'UTC'
+        order by at, order_id, version
+        limit ${EVENTS_AT_ONCE}
+      ),
+      figures as (
+        ${figuresOf(
+          sql,
+          sql`
+            select order_id, version, stage, at
+            from page
+            where not exists (
+              select from stat_pending
+              where stat_pending.order_id = page.order_id and stat_pending.version = page.version
+            )
+          `,
+        )}
+      )
+      select
+        (select coalesce(json_agg(figures), '[]') from figures) as rows,
+        (
+          select json_build_object('at', at::text, 'orderId', order_id, 'version', version)
+          from page
+          order by at desc, order_id desc, version desc
+          -- There is no more than what a short page has.
+          limit (select (count(*) = ${EVENTS_AT_ONCE})::integer from page)
+        ) as next
+    `,
+  );
+  if (!page) throw new Error('The sums of a page came without a row.');
+  return page;
+}
+
+const keyOf = ({ currency, sku }: Pick<Row, 'currency' | 'sku'>): string => `${currency}/${sku}`;
+
+const onlyFigures = (row: Readonly<Figures>): Figures => {
+  const {
+    placed,
+    rejected,
+    paid,
+    cancelled,
+    expired,
+    refunded,
+    revenue,
+    refunds,
+    units_sold,
+    units_returned,
+  } = row;
+  return {
+    placed,
+    rejected,
+    paid,
+    cancelled,
+    expired,
+    refunded,
+    revenue,
+    refunds,
+    units_sold,
+    units_returned,
+  };
+};
+
+function add(sums: Map<string, Row>, row: Row): void {
+  const sum = sums.get(keyOf(row));
+  if (!sum) sums.set(keyOf(row), row);
+  else for (const name of FIGURES) sum[name] += row[name];
+}
+
+/** Rows of zeros are as good as none. */
+function differencesOf(rows: readonly Row[], sums: ReadonlyMap<string, Row>): Difference[] {
+  const counted = new Map(rows.map((row) => [keyOf(row), row]));
+  return [...new Set([...counted.keys(), ...sums.keys()])].toSorted().flatMap((key) => {
+    const [is, sum] = [counted.get(key), sums.get(key)];
+    const { currency, sku } = is ?? sum ?? { currency: '', sku: '' };
+    const [count, source] = [onlyFigures(is ?? NOTHING), onlyFigures(sum ?? NOTHING)];
+    return areSame(count, source) ? [] : [{ currency, sku, counted: count, source }];
+  });
+}

@@ -1,0 +1,106 @@
+/** What the shop's figures are sums of. */
+import type { PendingQuery, Row } from 'postgres';
+import type { Queryable } from '../connection.ts';
+
+/** The columns of `stat` that are sums. */
+export const FIGURES = [
+  'placed',
+  'rejected',
+  'paid',
+  'cancelled',
+  'expired',
+  'refunded',
+  'revenue',
+  'refunds',
+  'units_sold',
+  'units_returned',
+] as const;
+export type Figures = Record<(typeof FIGURES)[number], number>;
+
+export const NOTHING: Readonly<Figures> = {
+  placed: 0,
+  rejected: 0,
+  paid: 0,
+  cancelled: 0,
+  expired: 0,
+  refunded: 0,
+  revenue: 0,
+  refunds: 0,
+  units_sold: 0,
+  units_returned: 0,
+};
+
+export const areSame = (one: Readonly<Figures>, other: Readonly<Figures>): boolean =>
+  FIGURES.every((name) => one[name] === other[name]);
+
+/**
+ * Rows for `stat` that stand for these events.
+ * @param events a query for the `order_id`, `version`, `stage` and `at` of each.
+ */
+export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
+  with event as materialized (
+    -- Money is what the ledger says was earned and given back for the order: at most one payment and one refund.
+    -- All is looked up through laterals, so that it stays with the indexes, whatever the planner thinks of a day or a batch.
+    select
+      event.order_id, event.version, event.stage, (event.at at time zone 'UTC')::date as day,
+      coalesce(ordered.currency, '') as currency,
+      coalesce(earned.amount, 0) as revenue, coalesce(-given_back.amount, 0) as refunds
+    from (${events}) as event
+    cross join lateral (select currency from orders where id = event.order_id limit 1) as ordered
+    left join lateral (
+      select amount
+      from transfer join entry on transfer_id = transfer.id and account = 'sales'
+      where event.stage = 'paid' and order_id = event.order_id and kind in ('debit', 'capture')
+      limit 1
+    ) as earned on true
+    left join lateral (
+      select amount
+      from transfer join entry on transfer_id = transfer.id and account = 'sales'
+      where event.stage = 'refunded' and order_id = event.order_id and kind = 'refund'
+      limit 1
+    ) as given_back on true
+  ),
+  line as materialized (
+    select
+      event.version, event.stage, event.day, event.currency, ordered.sku,
+      case event.stage when 'paid' then ordered.quantity else 0 end as sold,
+      coalesce(returned.quantity, 0) as returned,
+      coalesce(ordered.quantity * ordered.unit_price, 0) as price
+    from event
+    cross join lateral (
+      -- The offset changes nothing and keeps this a look-up.
+      select sku, quantity, unit_price from order_line where order_line.order_id = event.order_id offset 0
+    ) as ordered
+    left join lateral (
+      select quantity
+      from stock_movement
+      where event.stage = 'refunded' and stock_movement.order_id = event.order_id and stock_movement.sku = ordered.sku
+      limit 1
+    ) as returned on true
+  ),
+  change (sku, day, currency, version, stage, revenue, refunds, sold, returned) as (
+    select '', day, currency, version, stage, revenue, refunds, 0, 0 from event
+    union all
+    -- The shop's units. Its orders and its money are above.
+    select '', day, currency, null, null, 0, 0, sold, returned from line
+    union all
+    select
+      sku, day, currency, version, stage,
+      case stage when 'paid' then price else 0 end, case stage when 'refunded' then price else 0 end, sold, returned
+    from line
+  )
+  select
+    sku, day, currency,
+    count(*) filter (where version = 1) as placed,
+    count(*) filter (where stage = 'rejected') as rejected,
+    count(*) filter (where stage = 'paid') as paid,
+    count(*) filter (where stage = 'cancelled') as cancelled,
+    count(*) filter (where stage = 'expired') as expired,
+    count(*) filter (where stage = 'refunded') as refunded,
+    sum(revenue)::bigint as revenue,
+    sum(refunds)::bigint as refunds,
+    sum(sold)::bigint as units_sold,
+    sum(returned)::bigint as units_returned
+  from change
+  group by sku, day, currency
+`;

@@ -1,0 +1,59 @@
+import type { Database, Queryable } from '../connection.ts';
+
+export interface StatRange {
+  /** Days in UTC, YYYY-MM-DD, both included. */
+  from: string;
+  to: string;
+  /** Undefined for the whole shop. */
+  sku: string | undefined;
+}
+
+export interface DayFigures {
+  day: string;
+  /** '' for orders that were never priced. */
+  currency: string;
+  placed: number;
+  rejected: number;
+  paid: number;
+  cancelled: number;
+  expired: number;
+  refunded: number;
+  revenue: number;
+  refunds: number;
+  unitsSold: number;
+  unitsReturned: number;
+}
+
+export interface Stats {
+  /** What was recorded until then is counted; null when nothing was counted yet. */
+  countedUntil: Date | null;
+  /** By day and currency; without days on which nothing happened. */
+  days: DayFigures[];
+}
+
+interface Empty {
+  day: null;
+}
+
+/** Without any day there is one row, of the time alone. */
+type StatsRow = { countedUntil: string | null } & (DayFigures | Empty);
+
+/** One statement, so that the figures are those of that time. */
+export const statsQuery = (sql: Queryable, { from, to, sku = '' }: StatRange) => sql<StatsRow[]>`
+  select
+    counted_until::text as "countedUntil", day::text, currency, placed, rejected, paid, cancelled, expired, refunded,
+    revenue, refunds, units_sold as "unitsSold", units_returned as "unitsReturned"
+  from stat_progress
+  left join stat on sku = ${sku} and day between ${from}::text::date and ${to}::text::date
+  order by stat.day, stat.currency
+`;
+
+/** The shop's figures, or a SKU's, day by day. */
+export async function readStats(database: Database, range: StatRange): Promise<Stats> {
+  const rows = await database.run(({ sql }) => statsQuery(sql, range));
+  const countedUntil = rows[0]?.countedUntil ?? null;
+  return {
+    countedUntil: countedUntil === null ? null : new Date(countedUntil),
+    days: rows.filter((row) => row.day !== null),
+  };
+}

@@ -1,0 +1,22 @@
+/**
+ * The shop's figures: adds to them what was recorded since the last time. Runs on a schedule; two runs at once count nothing
+ * twice, and one that is killed loses nothing.
+ */
+import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { StatsActivities } from '../activities/stats.ts';
+import type { StatsEnd } from './contract.ts';
+
+const { countEvents } = proxyActivities<StatsActivities>({
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+});
+
+export async function stats(): Promise<StatsEnd> {
+  let counted = 0;
+  for (;;) {
+    const some = await countEvents();
+    counted += some.counted;
+    setCurrentDetails(`${counted} events were counted.`);
+    if (some.isDone) return { counted };
+  }
+}
