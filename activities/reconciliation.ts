@@ -1,6 +1,6 @@
 /** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
 import { heartbeat } from '@temporalio/activity';
-import { findOpenMarks } from '../db/attention.ts';
+import { clearAttention, findOpenMarks, listOpenMarks } from '../db/attention.ts';
 import type { Database } from '../db/connection.ts';
 import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
 import {
@@ -36,11 +36,24 @@ export interface ReconciliationActivities {
   lookInto: (request: LookRequest) => Promise<LookResult>;
   /** Ends the findings that the run has not seen. To be called when it has looked at everything. */
   closeFindings: (run: { startedAt: string }) => Promise<void>;
+  /**
+   * Clears attention marks whose workflow knows nothing of them: it was reset, or terminated, since it raised them. Returns where the
+   * next page begins; null after the last.
+   */
+  clearMarks: (page: { after: MarkPlace | null }) => Promise<MarkPlace | null>;
+}
+
+export interface MarkPlace {
+  /** ISO 8601. */
+  raisedAt: string;
+  workflowId: string;
 }
 
 /** What reconciliation asks of Temporal. */
 export interface OrderWorkflows {
   isRunning: (orderId: string) => Promise<boolean>;
+  /** Whether the workflow of an order, or of its refund, says that a person has to look. One that does not answer may. */
+  isMarked: (workflowId: string) => Promise<boolean>;
   /** Orders whose workflow runs, as far as the listing knows, which lags. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
   /** Starts an open order's workflow again, with the deadline that was told. Returns false when one runs by now. */
@@ -57,6 +70,8 @@ const ROWS = 500;
 /** Each is one question to Temporal. */
 const WORKFLOWS = 100;
 const QUESTIONS_AT_ONCE = 10;
+/** Each is two questions, one of them to a worker. */
+const MARKS = 20;
 /** How long figures are counted, and days looked into, before the next activity goes on. */
 const STATS_MS = 10_000;
 
@@ -77,6 +92,7 @@ export function createReconciliationActivities(
       return lookIntoTable(database, kind, request);
     },
     closeFindings: ({ startedAt }) => closeUnseen(database, startedAt),
+    clearMarks: ({ after }) => clearForgottenMarks(database, workflows, after),
   };
 }
 
@@ -209,4 +225,21 @@ async function lookForOrders(
   }
   const found = await keepFindings(database, kind, seen, startedAt);
   return { looked: orders.length, found: found.length, repaired: 0, next };
+}
+
+async function clearForgottenMarks(
+  database: Database,
+  workflows: OrderWorkflows,
+  after: MarkPlace | null,
+): Promise<MarkPlace | null> {
+  const place = after === null ? undefined : { ...after, raisedAt: new Date(after.raisedAt) };
+  const marks = await listOpenMarks(database, { after: place, limit: MARKS });
+  for (const { workflowId, orderId, raisedAt } of marks) {
+    if (await workflows.isMarked(workflowId)) continue;
+    // One that is raised meanwhile is younger, and stays.
+    await clearAttention(database, { workflowId, orderId, at: raisedAt.toISOString() });
+  }
+  const last = marks.at(-1);
+  if (!last || marks.length < MARKS) return null;
+  return { raisedAt: last.raisedAt.toISOString(), workflowId: last.workflowId };
 }

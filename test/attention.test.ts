@@ -5,6 +5,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import {
+  WORKFLOW,
   giveUpUpdate,
   orderQuery,
   orderWorkflowId,
@@ -12,12 +13,15 @@ import {
   refundWorkflowId,
   retryNowUpdate,
   skipStepUpdate,
+  type ReconcileEnd,
+  type ReconcileInput,
 } from '../workflows/contract.ts';
 import { clearAttention, raiseAttention } from '../db/attention.ts';
 import { pay } from '../db/steps/pay.ts';
 import { expectRulesHold } from './support/database.ts';
+import { completedTasks, reset } from './support/resets.ts';
 import { startSystem } from './support/system.ts';
-import { lockSku, lockWallet } from './support/trouble.ts';
+import { lockMark, lockSku, lockWallet } from './support/trouble.ts';
 import { until } from './support/until.ts';
 import { unansweredOrder } from './support/unanswered.ts';
 
@@ -158,23 +162,55 @@ test('marks are listed page by page, oldest first', async () => {
   expect((await shop.get('/v1/attention')).body).toEqual({ items: [], nextCursor: null });
 });
 
-test('a workflow that is reset while its order is marked clears the mark of the run before', async () => {
-  const { id, mend } = await failingPayment();
-  const workflowId = orderWorkflowId(id);
-  const { events } = await workflowOf(id).fetchHistory();
-  const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes);
-  await client.workflowService.resetWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId },
-    reason: 'test',
-    requestId: randomUUID(),
-    workflowTaskFinishEventId: firstTask?.eventId ?? null,
-  });
+test('a paid order whose workflow cannot write its notes yet can be cancelled', async () => {
+  const { id, mend, paying } = await failingPayment();
+  const letGo = await lockMark(sql, id);
   await mend();
-  await system.clock.forward(workflowId, 900_000);
-  // Paid by the attempt that waited when the run before was ended, or not at all.
-  expect(['paid', 'expired']).toContain((await workflowOf(id).result()).stage);
-  expect(await marksOf(id)).toMatchObject([{ cleared: true }]);
+  expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  const answer = await shop.cancel(id);
+  expect(await marksOf(id)).toMatchObject([{ cleared: false }]);
+  await letGo();
+  expect(answer).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+});
+
+describe('reconciliation clears the mark', () => {
+  const reconcile = () =>
+    client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
+      workflowId: `reconcile-${randomUUID()}`,
+      taskQueue: system.taskQueue,
+      args: [{ repairCounters: false }],
+    });
+
+  test('of a workflow that was reset and goes on without it, and of no other', async () => {
+    const [resetOne, failing] = [await failingPayment(), await failingPayment()];
+    const workflowId = orderWorkflowId(resetOne.id);
+    const [task] = await completedTasks(client, workflowId);
+    if (!task) throw new Error('The order has no task.');
+    await reset(client, task, 'is told no command again');
+    await until('the new run to wait', async () =>
+      (await workflowOf(resetOne.id).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
+    );
+    expect(await marksOf(resetOne.id)).toMatchObject([{ cleared: false }]);
+    await reconcile();
+    expect(await marksOf(resetOne.id)).toMatchObject([{ cleared: true }]);
+    expect(await marksOf(failing.id)).toMatchObject([{ cleared: false }]);
+    await Promise.all([resetOne.mend(), failing.mend()]);
+    await failing.paying;
+  });
+
+  test('of a refund that was terminated', async () => {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const id = await shop.placed(wallet, sku, 2);
+    await shop.pay(id);
+    const mend = await lockWallet(sql, wallet);
+    const refunding = shop.refund(id, true);
+    await untilMarked(id);
+    await refundOf(id).terminate('by mistake');
+    await mend();
+    await refunding;
+    await reconcile();
+    expect(await marksOf(id)).toMatchObject([{ step: 'refund', cleared: true }]);
+  });
 });
 
 test('a note that is written late neither raises a cleared mark again nor clears a newer one', async () => {

@@ -4,9 +4,16 @@
  * nothing had been, and every effect is there once.
  */
 import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { orderWorkflowId, PAYMENT_MODES, type PaymentMode, type Step } from '../workflows/contract.ts';
+import {
+  orderQuery,
+  orderWorkflowId,
+  PAYMENT_MODES,
+  type PaymentMode,
+  type Step,
+} from '../workflows/contract.ts';
 import { expectRulesHold } from './support/database.ts';
 import { untilEvents } from './support/history.ts';
 import { always, interruptions, type Interruption } from './support/interruptions.ts';
@@ -17,7 +24,10 @@ import { until } from './support/until.ts';
 const WINDOW = 15 * 60_000;
 
 const { between, interrupt } = interruptions();
-const { shop, client, clock, sql } = await startSystem({ paymentWindow: WINDOW, workerDatabase: between });
+const { shop, client, clock, sql, startWorker, stopWorker } = await startSystem({
+  paymentWindow: WINDOW,
+  workerDatabase: between,
+});
 
 afterEach(() => expectRulesHold(sql));
 
@@ -397,3 +407,36 @@ describe.concurrent('a cancel that comes while the reservation is interrupted', 
     expect(await shop.pay(id)).toMatchObject(refused(409, 'order_cancelled'));
   });
 });
+
+test('a step that failed while somebody looked at the workflow goes on after its worker was replaced', async () => {
+  // Whether the question is answered just as the quick attempt ends is up to the machine: nearly always.
+  for (let isBetween = false; !isBetween;) {
+    const { id, sku, wallet } = await placed('hold');
+    const workflow = client.workflow.getHandle(orderWorkflowId(id));
+    await stopWorker();
+    await clock.forward(orderWorkflowId(id), WINDOW);
+    const looking = workflow.query(orderQuery);
+    const plan = interrupt('release', id, always('fails before it is sent'));
+    await startWorker();
+    await looking;
+    await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+    isBetween = await isDivided(workflow);
+
+    await stopWorker();
+    await startWorker();
+    plan.stop();
+    expect(await workflow.result()).toMatchObject({ stage: 'expired' });
+    expect(await shop.stockOf(sku)).toEqual(WHOLE);
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  }
+});
+
+/** Whether the end of the last quick attempt and the fallback that followed it are of different tasks. */
+async function isDivided(workflow: WorkflowHandle): Promise<boolean> {
+  const events = (await workflow.fetchHistory()).events ?? [];
+  const fallback = events.findLastIndex((event) => event.activityTaskScheduledEventAttributes);
+  const attempt = events.findLastIndex(
+    ({ markerRecordedEventAttributes: marker }) => marker?.markerName === 'core_local_activity',
+  );
+  return events.slice(attempt, fallback).some((event) => event.workflowTaskCompletedEventAttributes);
+}

@@ -3,8 +3,9 @@
  * has recorded stays as it is, and the new run takes it over: one debit, one reservation, one refund.
  */
 import { randomUUID } from 'node:crypto';
+import { Worker } from '@temporalio/worker';
 import postgres from 'postgres';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import {
   giveUpUpdate,
@@ -105,7 +106,15 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
   expect(await endOf(workflowId)).toBeOneOf(stage === 'refunded' ? ['refunded', 'paid'] : [stage]);
   if (workflowId === orderWorkflowId(orderId))
     expect((await viewOf(workflowId)).deadline).toBe(deadline.toISOString());
+  await replay(workflowId);
   return tasks.length;
+}
+
+/** Whoever has the history of a workflow can replay it elsewhere, where nobody knows that it was reset. */
+async function replay(workflowId: string): Promise<void> {
+  const history = await client.workflow.getHandle(workflowId).fetchHistory();
+  const workflowBundle = { codePath: inject('workflowBundlePath') };
+  await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
 }
 
 const ENDED: Readonly<Record<string, Path>> = {
@@ -391,17 +400,5 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);
-  });
-
-  test('for its notes to be written can cancel a paid order', async () => {
-    const { id, workflowId } = await placed();
-    await reset(client, await taskOf(workflowId, 0), 'is told its commands again');
-    await untilReserved(workflowId);
-    const plan = interrupt('clearAttention', id, always('fails before it is sent'));
-    expect(await shop.pay(id)).toMatchObject({ status: 200 });
-    await until('the note', async () => (plan.happened() > 0 ? true : undefined));
-    const answer = await shop.cancel(id);
-    plan.stop();
-    expect(answer).toMatchObject({ status: 200, body: { stage: 'refunded' } });
   });
 });

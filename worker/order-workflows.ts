@@ -1,22 +1,50 @@
 /** What reconciliation asks of Temporal, and does there. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { OrderWorkflows } from '../activities/reconciliation.ts';
-import { WORKFLOW, orderWorkflowId, type OrderEnd, type OrderInput } from '../workflows/contract.ts';
+import {
+  WORKFLOW,
+  orderQuery,
+  orderWorkflowId,
+  refundQuery,
+  refundWorkflowId,
+  type OrderEnd,
+  type OrderInput,
+  type OrderView,
+  type RefundView,
+} from '../workflows/contract.ts';
 
 /** Workflows in a page of the listing. */
 const PAGE = 500;
+/** For a worker that has to replay the order first. */
+const QUERY_MS = 5_000;
 
 export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
   const { namespace } = client.options;
   const prefix = orderWorkflowId('');
+
+  async function isRunning(workflowId: string): Promise<boolean> {
+    try {
+      const { status } = await client.workflow.getHandle(workflowId).describe();
+      return status.name === 'RUNNING';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
   return {
-    async isRunning(orderId) {
+    isRunning: (orderId) => isRunning(orderWorkflowId(orderId)),
+
+    async isMarked(workflowId) {
+      const handle = client.workflow.getHandle(workflowId);
+      if (!(await isRunning(workflowId))) return false;
+      const ask = async (): Promise<OrderView | RefundView> =>
+        workflowId.startsWith(refundWorkflowId('')) ? handle.query(refundQuery) : handle.query(orderQuery);
       try {
-        const { status } = await client.workflow.getHandle(orderWorkflowId(orderId)).describe();
-        return status.name === 'RUNNING';
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw error;
+        return (await client.withDeadline(Date.now() + QUERY_MS, ask)).attention !== null;
+      } catch {
+        // It could not say so in time, or ended just now. The next run asks again.
+        return true;
       }
     },
 

@@ -32,7 +32,7 @@ import {
 import { answerInterventions } from './interventions.ts';
 import type { refund } from './refund.ts';
 import { step } from './steps.ts';
-import { StepLeft, clearAfterReset } from './trouble.ts';
+import { StepLeft } from './trouble.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
   const state = begin(input);
@@ -41,7 +41,6 @@ export async function order(input: OrderInput): Promise<OrderEnd> {
   await CancellationScope.nonCancellable(async () => {
     await live(state);
     state.over = true;
-    clearAfterReset(state.trouble);
     await condition(() => allHandlersFinished() && state.trouble.unwritten === 0);
   });
   // Temporal shows a workflow that did as its Cancel button said as "Canceled".

@@ -3,10 +3,10 @@
  * itself and keeps the rest as findings. Runs on a schedule beside live orders; two runs at once do nothing twice.
  */
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import type { LookResult, ReconciliationActivities } from '../activities/reconciliation.ts';
+import type { LookResult, MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
 import { FINDING_KINDS, type ReconcileEnd, type ReconcileInput } from './contract.ts';
 
-const { lookInto, closeFindings } = proxyActivities<ReconciliationActivities>({
+const { lookInto, closeFindings, clearMarks } = proxyActivities<ReconciliationActivities>({
   // A day's figures may take minutes; a look that has died is noticed by its silence.
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '1 minute',
@@ -28,6 +28,10 @@ export async function reconcile({ repairCounters }: ReconcileInput): Promise<Rec
     }
   }
   await closeFindings({ startedAt });
+  for (let after: MarkPlace | null = null; ;) {
+    after = await clearMarks({ after });
+    if (after === null) break;
+  }
   setCurrentDetails(inWords(end));
   return end;
 }

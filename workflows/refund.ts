@@ -13,7 +13,7 @@ import { withTrouble } from './details.ts';
 import { answerRefundInterventions } from './interventions.ts';
 import { now } from './order-state.ts';
 import { step } from './steps.ts';
-import { clearAfterReset, noTrouble, type Trouble } from './trouble.ts';
+import { noTrouble, type Trouble } from './trouble.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
   const { orderId, commandId, restock } = input;
@@ -46,7 +46,6 @@ async function giveMoneyBack(
 ): Promise<StepResult> {
   const summary = restock ? 'Refund and restock' : 'Refund';
   const result = await step.refund(trouble, { orderId, commandId, reason, restock, at: now() }, summary);
-  clearAfterReset(trouble);
   await condition(() => allHandlersFinished() && trouble.unwritten === 0);
   return result;
 }

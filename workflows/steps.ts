@@ -2,13 +2,12 @@
 import {
   ActivityCancellationType,
   isCancellation,
-  patched,
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import type { StepActivities, StepResult } from '../activities/index.ts';
 import type { Step } from './contract.ts';
-import { untilItSucceeds, type Trouble } from './trouble.ts';
+import { raisesMarks, untilItSucceeds, type Trouble } from './trouble.ts';
 
 // The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -45,8 +44,7 @@ function quickThenPersistent<Request>(
     } catch (error) {
       if (isCancellation(error)) throw error;
       const attempt = () => fallback.executeWithOptions({ summary }, [request]);
-      // A step that began to fail before 0.2 goes on without the timer that raises a mark.
-      return patched('attention') ? untilItSucceeds(trouble, name, attempt) : attempt();
+      return raisesMarks(trouble) ? untilItSucceeds(trouble, name, attempt) : attempt();
     }
   };
 }

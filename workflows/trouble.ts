@@ -4,7 +4,9 @@
  */
 import {
   CancellationScope,
+  deprecatePatch,
   isCancellation,
+  patched,
   proxyActivities,
   sleep,
   workflowInfo,
@@ -25,6 +27,8 @@ export interface Trouble {
   readonly orderId: string;
   /** Milliseconds that a step may keep failing before a person has to look. */
   readonly attentionAfter: number;
+  /** Whether it began with 0.2 or later. */
+  readonly knowsMarks: boolean;
   /** The step that failed and is being tried again. A workflow runs one step at a time, so there is never a second. */
   failing: FailingStep | null;
   attention: Attention | null;
@@ -52,19 +56,37 @@ const write = proxyActivities<RecordActivities>({
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
 });
 
-export function noTrouble(
-  { orderId, attentionAfter }: { orderId: string; attentionAfter?: number },
-  show: () => void,
-): Trouble {
+interface Input {
+  orderId: string;
+  attentionAfter?: number;
+  /** Only in orders of 0.2 and later. */
+  deadline?: string;
+}
+
+export function noTrouble({ orderId, attentionAfter, deadline }: Input, show: () => void): Trouble {
   return {
     orderId,
     attentionAfter: attentionAfter ?? USUAL_ATTENTION_AFTER_MS,
+    knowsMarks: attentionAfter !== undefined || deadline !== undefined,
     failing: null,
     attention: null,
     noted: null,
     unwritten: 0,
     show,
   };
+}
+
+/**
+ * Whether a step that fails is watched by the timer that raises a mark. In an order of before 0.2 that began to fail then, it
+ * is not.
+ */
+export function raisesMarks({ knowsMarks }: Trouble): boolean {
+  // The input decides wherever it can. Temporal may put the end of a quick attempt into one task and the marker of this patch into
+  // the next; at a replay `patched` is then asked before its marker is known, says no, and the order is stuck for ever.
+  if (!knowsMarks) return patched('attention');
+  // For the markers in histories of when it was asked for all orders.
+  deprecatePatch('attention');
+  return true;
 }
 
 /**
@@ -130,16 +152,6 @@ function raise(trouble: Trouble, step: Step): void {
 function clear(trouble: Trouble): void {
   if (trouble.attention === null) return;
   trouble.attention = null;
-  noteCleared(trouble);
-}
-
-/** Clears what an earlier run of this workflow left behind when somebody reset it. To be called once, at the end. */
-export function clearAfterReset(trouble: Trouble): void {
-  const { runId, firstExecutionRunId } = workflowInfo();
-  if (runId !== firstExecutionRunId) noteCleared(trouble);
-}
-
-function noteCleared(trouble: Trouble): void {
   const { workflowId } = workflowInfo();
   const request = { workflowId, orderId: trouble.orderId, at: now() };
   note(trouble, () => write.clearAttention(request));

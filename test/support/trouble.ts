@@ -9,6 +9,10 @@ export const lockWallet = (sql: Sql, id: string): Promise<() => Promise<void>> =
 export const lockSku = (sql: Sql, sku: string): Promise<() => Promise<void>> =>
   lock(sql, (held) => held`select from sku where sku = ${sku} for update`);
 
+/** Locks an order's attention mark until the returned function is called: the note that clears it fails. */
+export const lockMark = (sql: Sql, orderId: string): Promise<() => Promise<void>> =>
+  lock(sql, (held) => held`select from attention where order_id = ${orderId} for update`);
+
 async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): Promise<() => Promise<void>> {
   const taken = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
