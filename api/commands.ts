@@ -107,9 +107,23 @@ async function refundPaid(
 ): Promise<Order> {
   const outcome = await temporal.refund(refund);
   const order = await recorded(database, refund.orderId);
+  if (outcome.outcome === 'done' && order.stage === 'paid')
+    return refundLost({ temporal, database }, refund, code);
   if (outcome.outcome === 'refused') throw new Problem(code, outcome.detail);
   if (outcome.commandId !== refund.commandId) throw new Problem(code, standing(order));
   return order;
+}
+
+/** A backup from before the order's refund was restored. Of two commands that ask for it again, the first one recorded counts. */
+async function refundLost(
+  { temporal, database }: Pick<Dependencies, 'temporal' | 'database'>,
+  refund: RefundCommand,
+  code: ProblemCode,
+): Promise<Order> {
+  await temporal.refundAgain(refund);
+  const order = await recorded(database, refund.orderId);
+  if (await isRecorded(database, refund.orderId, refund.commandId)) return order;
+  throw new Problem(code, standing(order));
 }
 
 async function answered(

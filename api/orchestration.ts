@@ -55,6 +55,8 @@ export interface Orchestration {
   cancel(orderId: string, command: CancelCommand): Promise<CommandOutcome>;
   /** Refunds a paid order, and waits for the end of it. An order has one refund: the answer names whose it is. */
   refund(refund: RefundInput): Promise<RefundOutcome>;
+  /** The same for an order whose refund was lost with the database that recorded it: then it begins again. */
+  refundAgain(refund: RefundInput): Promise<RefundOutcome>;
   /** Resolves when Temporal answers within so many milliseconds. */
   check(withinMs: number): Promise<void>;
   close(): Promise<void>;
@@ -71,7 +73,7 @@ export interface TemporalOptions {
   taskQueue: string;
 }
 
-type ReusePolicy = 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY';
+type ReusePolicy = 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'ALLOW_DUPLICATE';
 
 /** Ends before a request is given up for good, so that its answer can still be sent. */
 const CALL_DEADLINE_MS = 14_000;
@@ -132,6 +134,21 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     }
   }
 
+  async function giveBack(refund: RefundInput, workflowIdReusePolicy: ReusePolicy): Promise<RefundOutcome> {
+    const workflowId = refundWorkflowId(refund.orderId);
+    try {
+      const { commandId } = await ask(async () => {
+        await startRefund(refund, workflowId, workflowIdReusePolicy);
+        return resultOf(workflowId);
+      });
+      return { outcome: 'done', commandId };
+    } catch (error) {
+      const refusal = error instanceof WorkflowFailedError ? refusalIn(error) : undefined;
+      if (refusal) return refusal;
+      throw error;
+    }
+  }
+
   return {
     place: (input) => place(input, 'REJECT_DUPLICATE'),
     placeAgain: (input) => place(input, 'ALLOW_DUPLICATE_FAILED_ONLY'),
@@ -146,20 +163,9 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
         ask(() => order(orderId).executeUpdate(cancelUpdate, { updateId, args: [command] })),
       ),
 
-    async refund(refund) {
-      const workflowId = refundWorkflowId(refund.orderId);
-      try {
-        const { commandId } = await ask(async () => {
-          await startRefund(refund, workflowId);
-          return resultOf(workflowId);
-        });
-        return { outcome: 'done', commandId };
-      } catch (error) {
-        const refusal = error instanceof WorkflowFailedError ? refusalIn(error) : undefined;
-        if (refusal) return refusal;
-        throw error;
-      }
-    },
+    // One that somebody terminated begins again: its step is idempotent by the order.
+    refund: (refund) => giveBack(refund, 'ALLOW_DUPLICATE_FAILED_ONLY'),
+    refundAgain: (refund) => giveBack(refund, 'ALLOW_DUPLICATE'),
 
     async check(withinMs) {
       await ask(() => connection.workflowService.getSystemInfo({}), withinMs);
@@ -193,15 +199,18 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     }
   }
 
-  async function startRefund(refund: RefundInput, workflowId: string): Promise<void> {
+  async function startRefund(
+    refund: RefundInput,
+    workflowId: string,
+    workflowIdReusePolicy: ReusePolicy,
+  ): Promise<void> {
     try {
       await workflow.start<(refund: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
         workflowId,
         taskQueue,
         args: [refund],
         workflowIdConflictPolicy: 'USE_EXISTING',
-        // One that somebody terminated begins again: its step is idempotent by the order.
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        workflowIdReusePolicy,
         staticSummary: refund.restock ? 'Refund and restock' : 'Refund',
       });
     } catch (error) {

@@ -144,6 +144,28 @@ test('a refund whose workflow was terminated is carried out when it is asked for
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
 });
 
+test('a refund that was lost with the database that recorded it is carried out when it is asked for again', async () => {
+  const { id, wallet } = await placed();
+  await shop.pay(id);
+  const key = randomUUID();
+  expect(await shop.refund(id, false, { key })).toMatchObject({ status: 200 });
+  // As if a backup from before it had been restored.
+  await damage(async (to) => {
+    for (const table of ['order_event', 'stat_pending'])
+      await to`delete from ${sql(table)} where order_id = ${id} and version = 3`;
+    await to`delete from order_step where order_id = ${id} and step = 'refund'`;
+    await to`delete from entry using transfer where transfer_id = transfer.id and order_id = ${id} and kind = 'refund'`;
+    await to`delete from transfer where order_id = ${id} and kind = 'refund'`;
+    await to`update orders set stage = 'paid', version = 2, reason = null where id = ${id}`;
+    await to`update wallet set posted = posted - 1000 where id = ${wallet}`;
+    await to`delete from idempotency_key where key = ${key}`;
+  });
+  await expectRulesHold(sql);
+  expect(await shop.refund(id, false, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  expect(await shop.refund(id, false)).toMatchObject({ status: 409 });
+});
+
 /** Another deadline than that of a workflow which starts now. */
 const TOLD = { paymentDeadline: new Date(Date.now() + 100_000).toISOString() };
 
