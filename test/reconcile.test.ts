@@ -1,5 +1,8 @@
 /** What somebody breaks from outside is found, kept and repaired, and nothing that is in flight is taken for broken. */
 import { randomUUID } from 'node:crypto';
+import { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -7,7 +10,7 @@ import { createActivities } from '../activities/index.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
-import { ensureSchedule, reconcileSchedule } from '../worker/schedules.ts';
+import { ensureSchedule, ensureSchedules, monitorSchedule, reconcileSchedule } from '../worker/schedules.ts';
 import {
   WORKFLOW,
   orderQuery,
@@ -443,4 +446,28 @@ test('the schedule is there once, follows the settings, and stays paused when so
   } finally {
     await schedule.delete();
   }
+});
+
+test('schedules that Temporal does not take yet are there once it does', async () => {
+  const namespace = `later-${randomUUID()}`;
+  const later = new Client({ connection: client.connection, namespace });
+  const warnings: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) });
+  const ending = new AbortController();
+  const wanted = monitorSchedule({ taskQueue, every: 60_000 });
+  const scheduling = ensureSchedules(later, [wanted], { logger, signal: ending.signal });
+  await until('a refusal', () => Promise.resolve(warnings.length > 0 ? true : undefined));
+  await client.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs(86_400_000),
+  });
+  await scheduling;
+  expect(await later.schedule.getHandle(wanted.scheduleId).describe()).toMatchObject({
+    action: { workflowType: 'monitor' },
+  });
+  await later.schedule.getHandle(wanted.scheduleId).delete();
+  const never = new Client({ connection: client.connection, namespace: `never-${randomUUID()}` });
+  const trying = ensureSchedules(never, [wanted], { logger, signal: ending.signal });
+  ending.abort();
+  await trying;
 });

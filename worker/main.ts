@@ -8,7 +8,7 @@ import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
-import { ensureSchedule, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
+import { ensureSchedules, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -53,13 +53,16 @@ async function main(): Promise<void> {
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const taskQueue = settings.TASK_QUEUE;
     const input = { repairCounters: settings.RECONCILE_REPAIR };
-    await ensureSchedule(client, reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }));
-    await ensureSchedule(client, statsSchedule({ taskQueue, every: settings.STATS_EVERY }));
-    await ensureSchedule(client, monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }));
+    const schedules = [
+      reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
+      statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
+      monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
+    ];
+    const ending = new AbortController();
     // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
-    const ended = worker.run();
-    logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
-    await ended;
+    const ended = worker.run().finally(() => ending.abort());
+    logger.info({ taskQueue }, 'worker ready');
+    await Promise.all([ended, ensureSchedules(client, schedules, { logger, signal: ending.signal })]);
   } finally {
     await connection.close();
     // The process would not exit while the pool is open.

@@ -1,5 +1,7 @@
 /** The schedules that belong to the project, seen and paused in the Web UI like any other. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
 import {
   ScheduleAlreadyRunning,
   type Client,
@@ -48,6 +50,32 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
   workflowType: WORKFLOW.monitor,
   args: [],
 });
+
+/** Longer than Temporal takes when it is there. */
+const WITHIN_MS = 10_000;
+const PAUSE_MS = 5_000;
+
+/**
+ * Sees to it that the schedules are there, and tries again until they are, or until the signal. Orders must not wait for it:
+ * a question to a Temporal that has gone silent is answered after a minute, if ever.
+ */
+export async function ensureSchedules(
+  client: Client,
+  schedules: readonly Schedule[],
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): Promise<void> {
+  for (const schedule of schedules) {
+    while (!signal.aborted) {
+      try {
+        await client.withDeadline(Date.now() + WITHIN_MS, () => ensureSchedule(client, schedule));
+        break;
+      } catch (error) {
+        logger.warn({ err: error, scheduleId: schedule.scheduleId }, 'schedule not there yet, trying again');
+        await delay(PAUSE_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+}
 
 /**
  * Creates a schedule, or brings it up to the settings. One that somebody paused stays paused. Safe to call from several workers
