@@ -1,7 +1,7 @@
 /** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
 import { heartbeat } from '@temporalio/activity';
 import { clearAttention, findOpenMarks, listOpenMarks } from '../db/attention.ts';
-import type { Database } from '../db/connection.ts';
+import { tookTooLong, type Database } from '../db/connection.ts';
 import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
 import {
   closeUnseen,
@@ -11,7 +11,7 @@ import {
   type OpenFinding,
   type Seen,
 } from '../db/reconcile/findings.ts';
-import { look, type TableKind } from '../db/reconcile/looks.ts';
+import { look, type Look, type Page, type TableKind } from '../db/reconcile/looks.ts';
 import { isRepaired, repairFinding } from '../db/reconcile/repairs.ts';
 import { inWords, setFigures } from '../db/reconcile/stats.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
@@ -101,7 +101,7 @@ async function lookIntoTable(
   kind: TableKind,
   { after, startedAt, repairCounters }: LookRequest,
 ): Promise<LookResult> {
-  const rows = await look(database, kind, { after, limit: ROWS, now: startedAt });
+  const { rows, limit } = await lookAtMost(database, kind, { after, limit: ROWS, now: startedAt });
   const seen = rows.flatMap(({ subject, orderId, finding }) =>
     finding === null ? [] : [{ subject, orderId, finding }],
   );
@@ -109,8 +109,23 @@ async function lookIntoTable(
   let repaired = 0;
   if (isRepaired(kind, repairCounters))
     for (const one of found) if (await repairFinding(database, kind, one, startedAt)) repaired += 1;
-  const next = rows.length < ROWS ? null : (rows.at(-1)?.subject ?? null);
+  const next = rows.length < limit ? null : (rows.at(-1)?.subject ?? null);
   return { looked: rows.length, found: found.length, repaired, next };
+}
+
+/** A page of as many rows as PostgreSQL looks at within a statement's time: a SKU sums all that was ever sold of it. */
+async function lookAtMost(
+  database: Database,
+  kind: TableKind,
+  page: Page,
+): Promise<{ rows: readonly Look[]; limit: number }> {
+  const { limit } = page;
+  try {
+    return { rows: await look(database, kind, page), limit };
+  } catch (error) {
+    if (limit === 1 || !tookTooLong(error)) throw error;
+    return lookAtMost(database, kind, { ...page, limit: Math.ceil(limit / 8) });
+  }
 }
 
 /** Days of the shop's figures. */

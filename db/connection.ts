@@ -1,6 +1,7 @@
 /** The way to PostgreSQL: a pool in which no query waits longer than its deadline, whatever the network does. */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { keepResultsWhole } from './whole-results.ts';
 
 /** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
 export const LOCK_TIMEOUT_MS = 1_000;
@@ -107,6 +108,7 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
       tcp_user_timeout: SESSION_SILENCE_MS,
     },
   });
+  keepResultsWhole(sql);
   return { sql, orm: drizzle(sql) };
 }
 
@@ -117,6 +119,9 @@ export function isDatabaseAway(error: unknown): boolean {
   const code = errorCode(error);
   return code !== undefined && AWAY_CODES.test(code);
 }
+
+/** Whether PostgreSQL ended a statement that had taken its time: less of the same may do. */
+export const tookTooLong = (error: unknown): boolean => errorCode(error) === '57014';
 
 // Sockets that fail; postgres.js's own words for a lost connection; and PostgreSQL's classes 08 (connection), 53 (out of
 // resources), 57P (shutting down), 57014 (statement time-out), 55P03 (lock time-out), 40P01 (deadlock).

@@ -161,7 +161,7 @@ describe('start order', () => {
 
 describe('settings', () => {
   const example = Object.fromEntries(
-    [...read('.env.example').matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [
+    [...read('.env.example').matchAll(/^#?([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [
       name,
       value,
     ]),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createApi } from '../api/app.ts';
 import { openTemporal } from '../api/orchestration.ts';
+import { sql as drizzle } from 'drizzle-orm';
 import { QUERY_DEADLINE_MS, openDatabase } from '../db/connection.ts';
 import { orderWorkflowId } from '../workflows/contract.ts';
 import { pino } from 'pino';
@@ -43,6 +44,29 @@ describe('a query', () => {
   test('that is slow is ended by the server, which says why', async () => {
     const database = open();
     await expect(database.run((to) => to.sql`select pg_sleep(60)`)).rejects.toThrow('statement timeout');
+    await database.close();
+  });
+
+  test('that failed after its first rows leaves nothing behind in the results of the next ones', async () => {
+    const database = openDatabase(url, { connections: 1, name: 'test' });
+    const fail = () => database.run((to) => to.sql`select 1 / (4 - i) from generate_series(1, 9) as i`);
+    await expect(fail()).rejects.toThrow('division by zero');
+    expect(await database.run((to) => to.sql`select 1 as one`)).toEqual([{ one: 1 }]);
+    await expect(fail()).rejects.toThrow('division by zero');
+    const inTransaction = await database.run((to) =>
+      to.sql.begin(async (transaction) => {
+        await transaction`select`;
+        await transaction
+          .savepoint((inner) => inner`select 1 / (4 - i) from generate_series(1, 9) as i`)
+          .catch(() => {});
+        return transaction`select i from generate_series(1, 3) as i`;
+      }),
+    );
+    expect([...inTransaction]).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
+    await expect(fail()).rejects.toThrow('division by zero');
+    expect(await database.run((to) => to.orm.execute<{ i: number }>(drizzle`select 7 as i`))).toEqual([
+      { i: 7 },
+    ]);
     await database.close();
   });
 

@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createActivities } from '../activities/index.ts';
-import { createReconciliationActivities } from '../activities/reconciliation.ts';
+import { createReconciliationActivities, type LookResult } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { ensureSchedule, ensureSchedules, monitorSchedule, reconcileSchedule } from '../worker/schedules.ts';
@@ -21,10 +21,11 @@ import {
   type ReconcileEnd,
   type ReconcileInput,
 } from '../workflows/contract.ts';
-import { expectRulesHold } from './support/database.ts';
+import { expectRulesHold, freshDatabase } from './support/database.ts';
 import { idOf, type Answer } from './support/shop.ts';
 import { untilEvents } from './support/history.ts';
 import { anOrder } from './support/step-requests.ts';
+import { stockedSku } from './support/stock.ts';
 import { startSystem } from './support/system.ts';
 import { lockSku, lockWallet } from './support/trouble.ts';
 import { unansweredOrder } from './support/unanswered.ts';
@@ -419,6 +420,34 @@ test('beside live orders nothing is found', async () => {
   live.abort();
   await Promise.all(buyers);
   expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);
+}, 60_000);
+
+test('rows that take long are looked at in smaller pages', async () => {
+  const large = await freshDatabase();
+  for (let count = 0; count < 4; count += 1) await stockedSku(large.sql, { onHand: 10 });
+  // As if so much had come and gone that each SKU takes 400 ms; a statement has a second and a half.
+  await large.sql`alter table stock_movement rename to movement`;
+  await large.sql`
+    create view stock_movement as
+    select movement.* from movement cross join lateral (select pg_sleep(0.4 + 0 * movement.quantity)) as slow
+  `;
+  const { lookInto } = createReconciliationActivities(
+    large.database,
+    orderWorkflowsOf(client, `none-${randomUUID()}`),
+  );
+  let looked = 0;
+  for (let after: string | null = null, isLast = false; !isLast;) {
+    const page: LookResult = await lookInto({
+      kind: 'stock_counter_wrong',
+      after,
+      startedAt: new Date().toISOString(),
+      repairCounters: false,
+    });
+    looked += page.looked;
+    after = page.next;
+    isLast = after === null;
+  }
+  expect(looked).toBe(4);
 }, 60_000);
 
 test('the schedule is there once, follows the settings, and stays paused when somebody paused it', async () => {
