@@ -1,6 +1,6 @@
 /** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
 import { heartbeat } from '@temporalio/activity';
-import { clearAttention, findOpenMarks, listOpenMarks } from '../db/attention.ts';
+import { clearAttention, listOpenMarks } from '../db/attention.ts';
 import { tookTooLong, type Database } from '../db/connection.ts';
 import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
 import {
@@ -11,7 +11,8 @@ import {
   type OpenFinding,
   type Seen,
 } from '../db/reconcile/findings.ts';
-import { look, type Look, type Page, type TableKind } from '../db/reconcile/looks.ts';
+import { look, type TableKind } from '../db/reconcile/looks.ts';
+import type { Look, Page } from '../db/reconcile/page.ts';
 import { isRepaired, repairFinding } from '../db/reconcile/repairs.ts';
 import { inWords, setFigures } from '../db/reconcile/stats.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
@@ -52,6 +53,11 @@ export interface MarkPlace {
 /** What reconciliation asks of Temporal. */
 export interface OrderWorkflows {
   isRunning: (orderId: string) => Promise<boolean>;
+  /**
+   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. One whose tasks keep failing
+   * cannot say, and counts; one that waits for a worker has not begun.
+   */
+  isPastReservation: (orderId: string) => Promise<boolean>;
   /** Whether the workflow of an order, or of its refund, says that a person has to look. One that does not answer may. */
   isMarked: (workflowId: string) => Promise<boolean>;
   /** Orders whose workflow runs, as far as the listing knows, which lags. */
@@ -72,10 +78,10 @@ const WORKFLOWS = 100;
 const QUESTIONS_AT_ONCE = 10;
 /** Each is two questions, one of them to a worker. */
 const MARKS = 20;
-/** How long figures are counted, and days looked into, before the next activity goes on. */
-const STATS_MS = 10_000;
+/** How long an activity goes on from page to page. One for each page would fill a run's history in a large shop. */
+const LOOK_MS = 10_000;
 
-/** How old a workflow is whose order must be recorded, unless its reservation keeps failing. */
+/** How old a workflow is that is asked why its order is not recorded: being asked costs a worker's time. */
 const RECORDED_WITHIN_MS = 60_000;
 
 /** Every activity may run any number of times, and beside another run. */
@@ -85,15 +91,32 @@ export function createReconciliationActivities(
 ): ReconciliationActivities {
   return {
     async lookInto(request) {
-      const { kind } = request;
-      if (kind === 'workflow_missing') return lookForWorkflows(database, workflows, request);
-      if (kind === 'order_missing') return lookForOrders(database, workflows, request);
-      if (kind === 'stats_wrong') return lookIntoStats(database, request);
-      return lookIntoTable(database, kind, request);
+      const until = performance.now() + LOOK_MS;
+      const result: LookResult = { looked: 0, found: 0, repaired: 0, next: request.after };
+      do {
+        const page = await lookAtPage(database, workflows, { ...request, after: result.next });
+        result.looked += page.looked;
+        result.found += page.found;
+        result.repaired += page.repaired;
+        result.next = page.next;
+      } while (result.next !== null && performance.now() < until);
+      return result;
     },
     closeFindings: ({ startedAt }) => closeUnseen(database, startedAt),
     clearMarks: ({ after }) => clearForgottenMarks(database, workflows, after),
   };
+}
+
+function lookAtPage(
+  database: Database,
+  workflows: OrderWorkflows,
+  request: LookRequest,
+): Promise<LookResult> {
+  const { kind } = request;
+  if (kind === 'workflow_missing') return lookForWorkflows(database, workflows, request);
+  if (kind === 'order_missing') return lookForOrders(database, workflows, request);
+  if (kind === 'stats_wrong') return lookIntoDay(database, request);
+  return lookIntoTable(database, kind, request);
 }
 
 async function lookIntoTable(
@@ -121,38 +144,31 @@ async function lookAtMost(
 ): Promise<{ rows: readonly Look[]; limit: number }> {
   const { limit } = page;
   try {
-    return { rows: await look(database, kind, page), limit };
+    return { rows: await database.run(({ sql }) => look(sql, kind, page)), limit };
   } catch (error) {
     if (limit === 1 || !tookTooLong(error)) throw error;
     return lookAtMost(database, kind, { ...page, limit: Math.ceil(limit / 8) });
   }
 }
 
-/** Days of the shop's figures. */
-async function lookIntoStats(
+/** A day of the shop's figures. */
+async function lookIntoDay(
   database: Database,
   { kind, after, startedAt, repairCounters }: LookRequest,
 ): Promise<LookResult> {
   // Only what is counted is compared, and nobody counts while it is.
-  await countPending(database, STATS_MS);
-  const until = performance.now() + STATS_MS;
-  const result: LookResult = { looked: 0, found: 0, repaired: 0, next: after };
-  do {
-    const day = await nextDay(database, result.next);
-    result.next = day;
-    if (day === null) break;
-    // A day may take longer than an activity without a sign of life.
-    const comparison = await compareDay(database, day, () => heartbeat());
-    const seen = comparison.differences.map((difference) => inWords(day, difference));
-    const found = await keepFindings(database, kind, seen, startedAt);
-    if (repairCounters)
-      for (const one of found)
-        if (await setFigures(database, day, comparison, one, startedAt)) result.repaired += 1;
-    result.looked += 1;
-    result.found += found.length;
-  } while (performance.now() < until);
+  await countPending(database, LOOK_MS);
+  const day = await nextDay(database, after);
+  if (day === null) return { looked: 0, found: 0, repaired: 0, next: null };
+  // A day may take longer than an activity without a sign of life.
+  const comparison = await compareDay(database, day, () => heartbeat());
+  const seen = comparison.differences.map((difference) => inWords(day, difference));
+  const found = await keepFindings(database, kind, seen, startedAt);
+  let repaired = 0;
+  if (repairCounters)
+    for (const one of found) if (await setFigures(database, day, comparison, one, startedAt)) repaired += 1;
   await resumeCounting(database);
-  return result;
+  return { looked: 1, found: found.length, repaired, next: day };
 }
 
 /** Open orders that no workflow would ever close. */
@@ -163,7 +179,7 @@ async function lookForWorkflows(
 ): Promise<LookResult> {
   const ids = await listOpenOrders(database, { after, limit: WORKFLOWS });
   const seen: Seen[] = [];
-  for (const orderId of await withoutWorkflow(workflows, ids)) {
+  for (const orderId of await which(ids, async (id) => !(await workflows.isRunning(id)))) {
     // A workflow ends only after it has recorded the order's end: one that is open still has been left alone.
     const order = await findOrder(database, orderId);
     if (order?.stage !== 'awaiting_payment') continue;
@@ -179,16 +195,6 @@ async function lookForWorkflows(
     repaired,
     next: ids.length < WORKFLOWS ? null : (ids.at(-1) ?? null),
   };
-}
-
-async function withoutWorkflow(workflows: OrderWorkflows, ids: readonly string[]): Promise<string[]> {
-  const missing: string[] = [];
-  for (let start = 0; start < ids.length; start += QUESTIONS_AT_ONCE) {
-    const some = ids.slice(start, start + QUESTIONS_AT_ONCE);
-    const running = await Promise.all(some.map((id) => workflows.isRunning(id)));
-    missing.push(...some.filter((_, index) => running[index] === false));
-  }
-  return missing;
 }
 
 async function startAgain(
@@ -217,7 +223,7 @@ async function startAgain(
   return true;
 }
 
-/** Workflows that run for an order which was never recorded. */
+/** Workflows that run for an order which is not recorded. */
 async function lookForOrders(
   database: Database,
   workflows: OrderWorkflows,
@@ -228,18 +234,26 @@ async function lookForOrders(
     (order) => Date.parse(startedAt) - order.startedAt.getTime() > RECORDED_WITHIN_MS,
   );
   const ids = old.map(({ orderId }) => orderId);
-  const [recorded, marked] = await Promise.all([
-    listRecordedOrders(database, ids),
-    // An order whose reservation keeps failing says so itself.
-    findOpenMarks(database, ids),
-  ]);
+  const recorded = await listRecordedOrders(database, ids);
+  const unrecorded = ids.filter((id) => !recorded.has(id));
   const seen: Seen[] = [];
-  for (const orderId of ids) {
-    if (recorded.has(orderId) || marked.has(orderId) || !(await workflows.isRunning(orderId))) continue;
-    seen.push({ subject: orderId, orderId, finding: 'its workflow runs, and the order is not recorded' });
+  for (const orderId of await which(unrecorded, (id) => workflows.isPastReservation(id))) {
+    const finding = 'its workflow runs, and the order is not recorded';
+    seen.push({ subject: orderId, orderId, finding });
   }
   const found = await keepFindings(database, kind, seen, startedAt);
   return { looked: orders.length, found: found.length, repaired: 0, next };
+}
+
+/** Of which of these it is true, asked a few at a time. */
+async function which(ids: readonly string[], isTrue: (id: string) => Promise<boolean>): Promise<string[]> {
+  const found: string[] = [];
+  for (let start = 0; start < ids.length; start += QUESTIONS_AT_ONCE) {
+    const some = ids.slice(start, start + QUESTIONS_AT_ONCE);
+    const answers = await Promise.all(some.map(isTrue));
+    found.push(...some.filter((_, index) => answers[index]));
+  }
+  return found;
 }
 
 async function clearForgottenMarks(

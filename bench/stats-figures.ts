@@ -1,4 +1,5 @@
 /** What `npm run bench -- stats --json FILE` writes. Times are milliseconds unless a name says otherwise. */
+import type { TableKind } from '../db/reconcile/looks.ts';
 import type { Host } from './machine.ts';
 import type { Latency } from './statistics.ts';
 
@@ -8,6 +9,15 @@ export interface StatsRow {
   /** Times that it was asked. */
   asked: number;
   latency: Latency;
+}
+
+/** A look of reconciliation into all rows of its tables, page by page. */
+export interface LookRow {
+  kind: TableKind;
+  rows: number;
+  seconds: number;
+  /** Of the longest page, which is one statement. */
+  longestMs: number;
 }
 
 export interface StatsFigures {
@@ -23,6 +33,7 @@ export interface StatsFigures {
   secondsPerRow: number;
   /** Seconds that all events took to be counted, and that reconciliation took to count all days again. */
   seconds: { count: number; reconcile: number };
+  looks: LookRow[];
   rows: StatsRow[];
   /** Of the query for the most days, of the shop and of a SKU. */
   plans: { of: StatsRow['of']; lines: string[] }[];

@@ -3,34 +3,41 @@ import type { Queryable } from '../db/connection.ts';
 
 export const ORDERS = 1_000_000;
 export const SKUS = 500;
+const WALLETS = 10_000;
+const FUNDS = 1_000_000_000;
+const ON_HAND = 1_000_000;
 /** The last one is this one. */
 export const DAYS = 365;
 export const LAST_DAY = '2026-12-31';
 
 /**
- * Writes what figures are made of: orders with their lines and events, and the ledger. Of twenty orders fourteen are paid and
+ * Writes orders with all that belongs to them: lines, events, units and money. Of twenty orders fourteen are paid and
  * two of these are refunded, one restocked; the others are rejected (1), cancelled (2) and expired (3). Each has one or two lines.
  */
 export async function writeOrders(sql: Queryable, report: (line: string) => void): Promise<void> {
   // Checks of foreign keys would take minutes. What puts events into stat_pending runs all the same.
   await sql`set local session_replication_role = replica`;
-  await sql`insert into wallet (id, owner_id, currency) values (gen_random_uuid(), 'bench', 'EUR')`;
+  await sql`
+    create temporary table purse on commit drop as
+    select gen_random_uuid() as id, number from generate_series(1, ${WALLETS}::integer) as number
+  `;
   await sql`
     create temporary table sale on commit drop as
     select
-      number, placed_at, wallet.id as wallet_id,
+      sale.number, placed_at, purse.id as wallet_id,
       -- As UUIDv7, so that ids and times have one order, as in production.
-      (lpad(to_hex((extract(epoch from placed_at) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex(number), 12, '0'))::uuid as id,
+      (lpad(to_hex((extract(epoch from placed_at) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex(sale.number), 12, '0'))::uuid as id,
       case
-        when number % 20 < 14 then 'paid' when number % 20 = 14 then 'rejected' when number % 20 < 17 then 'cancelled' else 'expired'
+        when sale.number % 20 < 14 then 'paid' when sale.number % 20 = 14 then 'rejected'
+        when sale.number % 20 < 17 then 'cancelled' else 'expired'
       end as outcome,
-      number % 20 < 2 as is_refunded, number % 20 = 0 as is_restocked
-    from generate_series(1, ${ORDERS}::integer) as number
-    cross join wallet
+      sale.number % 20 < 2 as is_refunded, sale.number % 20 = 0 as is_restocked
+    from generate_series(1, ${ORDERS}::integer) as sale (number)
+    join purse on purse.number = 1 + sale.number % ${WALLETS}::integer
     cross join lateral (
       select
         (${LAST_DAY}::text::date + 1)::timestamp at time zone 'UTC'
-          - interval '1 day' * ${DAYS}::integer * (1 - (number - 1)::float8 / ${ORDERS}::integer) as placed_at
+          - interval '1 day' * ${DAYS}::integer * (1 - (sale.number - 1)::float8 / ${ORDERS}::integer) as placed_at
     ) as time
   `;
   report('  lines');
@@ -71,6 +78,10 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   `;
   report('  ledger');
   await sql`
+    insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until, response_status)
+    select 'createOrder', id::text, 'bench', id, placed_at, 201 from sale where outcome <> 'rejected'
+  `;
+  await sql`
     create temporary table movement on commit drop as
     select
       -- Also in the order of time.
@@ -81,17 +92,51 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     cross join (values ('debit'), ('refund')) as made (kind)
     where outcome = 'paid' and (kind = 'debit' or is_refunded)
   `;
+  await sql`
+    insert into movement
+    select gen_random_uuid(), null, 'deposit', id, ${FUNDS}::bigint from purse
+  `;
   await sql`insert into transfer (id, kind, order_id) select id, kind, order_id from movement`;
   await sql`
     insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-    select id, 'wallet', wallet_id, amount, 'EUR', 0, 0 from movement
+    select
+      id, 'wallet', wallet_id, amount, 'EUR',
+      sum(amount) over (partition by wallet_id order by kind <> 'deposit', id rows unbounded preceding), 0
+    from movement
     union all
-    select id, 'sales', null, -amount, 'EUR', null, null from movement
+    select id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
+  `;
+  await sql`
+    insert into wallet (id, owner_id, currency, posted)
+    select wallet_id, 'bench', 'EUR', sum(amount) from movement group by wallet_id
+  `;
+  report('  units');
+  await sql`
+    insert into reservation (order_id, sku, quantity, state)
+    select order_id, sku, quantity, case outcome when 'paid' then 'consumed' else 'released' end
+    from sale join order_line on order_line.order_id = sale.id
+    where outcome <> 'rejected'
   `;
   await sql`
     insert into stock_movement (id, sku, kind, quantity, order_id)
     select gen_random_uuid(), order_line.sku, 'return', order_line.quantity, order_id
     from sale join order_line on order_line.order_id = sale.id
     where is_restocked
+  `;
+  await sql`
+    insert into sku (sku, name, price, currency, on_hand)
+    select 'BENCH-' || number, 'bench', 500, 'EUR', ${ON_HAND}::bigint from generate_series(0, ${SKUS}::integer - 1) as number
+  `;
+  // What is on hand came in, as did what was sold; what was given back is there already.
+  await sql`
+    insert into stock_movement (id, sku, kind, quantity)
+    select gen_random_uuid(), sku.sku, 'initial', on_hand + sold.quantity - returned.quantity
+    from sku
+    cross join lateral (
+      select coalesce(sum(quantity), 0) as quantity from reservation where reservation.sku = sku.sku and state = 'consumed'
+    ) as sold
+    cross join lateral (
+      select coalesce(sum(quantity), 0) as quantity from stock_movement where stock_movement.sku = sku.sku
+    ) as returned
   `;
 }

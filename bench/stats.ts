@@ -1,6 +1,7 @@
 /** The shop's figures with a million orders: how long the API's query takes, and what it takes to have the figures there. */
 import postgres from 'postgres';
 import { openDatabase, type Database, type Sql } from '../db/connection.ts';
+import { look, TABLE_KINDS, type TableKind } from '../db/reconcile/looks.ts';
 import { lookIntoDays } from '../db/reconcile/stats.ts';
 import { countPending } from '../db/stats/count.ts';
 import { readStats, statsQuery, type StatRange } from '../db/stats/read.ts';
@@ -9,7 +10,7 @@ import { load } from './load.ts';
 import { describeHost, loadNow } from './machine.ts';
 import { withPostgres } from './own-postgres.ts';
 import { latencyOf } from './statistics.ts';
-import type { StatsFigures, StatsRow } from './stats-figures.ts';
+import type { LookRow, StatsFigures, StatsRow } from './stats-figures.ts';
 import { statsMarkdown } from './stats-report.ts';
 import { LAST_DAY, ORDERS, SKUS, writeOrders } from './stats-shop.ts';
 
@@ -38,6 +39,12 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
       const counting = await timed(() => countAll(database, { signal: running, report }));
       await sql`vacuum (analyze) stat, stat_pending`;
       const reconciling = await timed(() => reconcileAll(database, report));
+      report('Looking into the tables.');
+      const looks: LookRow[] = [];
+      for (const kind of TABLE_KINDS) {
+        running.throwIfAborted();
+        looks.push(await lookIntoAll(database, kind));
+      }
       const rows: StatsRow[] = [];
       for (const days of RANGES)
         for (const whose of ['shop', 'SKU'] as const)
@@ -52,6 +59,7 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
         statRows: await statRowsOf(sql),
         secondsPerRow: seconds,
         seconds: { count: counting, reconcile: reconciling },
+        looks,
         rows,
         plans: [
           { of: 'shop', lines: await planOf(sql, rangeOf(365, 'shop')) },
@@ -88,6 +96,26 @@ async function reconcileAll(database: Database, report: BenchmarkOptions['report
   report('Reconciling.');
   const [wrong] = await lookIntoDays(database);
   if (wrong) throw new Error(`${wrong.subject}: ${wrong.finding}`);
+}
+
+/** As a run of reconciliation does. */
+const PAGE = 500;
+
+async function lookIntoAll(database: Database, kind: TableKind): Promise<LookRow> {
+  const now = new Date().toISOString();
+  const row: LookRow = { kind, rows: 0, seconds: 0, longestMs: 0 };
+  for (let after: string | null = null; ;) {
+    const start = performance.now();
+    const page = await database.run(({ sql }) => look(sql, kind, { after, limit: PAGE, now }));
+    const ms = performance.now() - start;
+    const wrong = page.find(({ finding }) => finding !== null);
+    if (wrong) throw new Error(`${kind} ${wrong.subject}: ${wrong.finding}`);
+    row.rows += page.length;
+    row.seconds += ms / 1_000;
+    row.longestMs = Math.max(row.longestMs, ms);
+    after = page.at(-1)?.subject ?? null;
+    if (page.length < PAGE) return row;
+  }
 }
 
 async function ask(

@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { checkRules } from '../db/invariants.ts';
 import type { Queryable } from '../db/connection.ts';
+import { look, TABLE_KINDS, type TableKind } from '../db/reconcile/looks.ts';
 import { pay } from '../db/steps/pay.ts';
 import { refund } from '../db/steps/refund.ts';
 import { release } from '../db/steps/release.ts';
 import { reserve } from '../db/steps/reserve.ts';
 import { expectRulesHold, freshDatabase } from './support/database.ts';
-import { anOrder, payment, refundOf, releaseTo } from './support/step-requests.ts';
+import { AT, anOrder, payment, refundOf, releaseTo } from './support/step-requests.ts';
 import { fundedWallet, stockedSku } from './support/stock.ts';
 
 const { database, sql } = await freshDatabase();
@@ -41,9 +42,22 @@ const { sku, walletId, open, paid, captured, expired, refunded } = await shop();
 
 class Undone extends Error {}
 
-/** The rules that are broken once the damage is done, past every constraint and trigger; the damage is undone. */
-async function brokenBy(damage: (sql: Queryable) => Promise<unknown>): Promise<number[]> {
-  let broken: number[] = [];
+/** `<kind> <subject>: <sentence>` of all that reconciliation finds in the tables. */
+async function findingsIn(transaction: Queryable): Promise<string[]> {
+  const findings: string[] = [];
+  for (const kind of TABLE_KINDS) {
+    const rows = await look(transaction, kind, { after: null, limit: 500, now: AT });
+    for (const { subject, finding } of rows)
+      if (finding !== null) findings.push(`${kind} ${subject}: ${finding}`);
+  }
+  return findings;
+}
+
+/** The rules that are broken and what reconciliation finds once the damage is done, past every constraint and trigger. It is undone. */
+async function brokenBy(
+  damage: (sql: Queryable) => Promise<unknown>,
+): Promise<{ rules: number[]; findings: string[] }> {
+  const broken: { rules: number[]; findings: string[] } = { rules: [], findings: [] };
   await sql
     .begin(async (transaction) => {
       await transaction`set local session_replication_role = replica`;
@@ -57,7 +71,8 @@ async function brokenBy(damage: (sql: Queryable) => Promise<unknown>): Promise<n
       }
       await damage(transaction);
       const reports = await checkRules(transaction);
-      broken = reports.filter(({ breaches }) => breaches.length > 0).map(({ rule }) => rule.number);
+      broken.rules = reports.filter(({ breaches }) => breaches.length > 0).map(({ rule }) => rule.number);
+      broken.findings = await findingsIn(transaction);
       throw new Undone();
     })
     .catch((error: unknown) => {
@@ -66,85 +81,217 @@ async function brokenBy(damage: (sql: Queryable) => Promise<unknown>): Promise<n
   return broken;
 }
 
-test('a shop with an order of every ending breaks no rule', () => expectRulesHold(sql));
+test('a shop with an order of every ending breaks no rule, and reconciliation finds nothing in it', async () => {
+  await expectRulesHold(sql);
+  expect(await findingsIn(sql)).toEqual([]);
+});
 
-describe('a rule finds', () => {
-  const damages: [rule: number, damage: string, (sql: Queryable) => Promise<unknown>][] = [
+describe('a rule and reconciliation find', () => {
+  const damages: [
+    rule: number,
+    kind: TableKind | null,
+    damage: string,
+    (sql: Queryable) => Promise<unknown>,
+  ][] = [
     [
       1,
+      'stock_counter_wrong',
       'a counter that lost a reservation',
       (t) => t`update sku set reserved = reserved - 1 where sku = ${sku}`,
     ],
-    [1, 'more reserved than on hand', (t) => t`update sku set on_hand = 1 where sku = ${sku}`],
-    [2, 'units from nowhere', (t) => t`update sku set on_hand = on_hand + 1 where sku = ${sku}`],
-    [3, 'a reservation that vanished', (t) => t`delete from reservation where order_id = ${open}`],
+    [
+      1,
+      'stock_counter_wrong',
+      'more reserved than on hand',
+      (t) => t`update sku set on_hand = 1 where sku = ${sku}`,
+    ],
+    [
+      2,
+      'stock_counter_wrong',
+      'units from nowhere',
+      (t) => t`update sku set on_hand = on_hand + 1 where sku = ${sku}`,
+    ],
     [
       3,
+      'order_inconsistent',
+      'a reservation that vanished',
+      (t) => t`delete from reservation where order_id = ${open}`,
+    ],
+    [
+      3,
+      'order_inconsistent',
       'a reservation of another quantity',
       (t) => t`update reservation set quantity = 1 where order_id = ${open}`,
     ],
-    [4, 'a leg that vanished', (t) => t`delete from entry where account = 'sales'`],
-    [4, 'a leg that was changed', (t) => t`update entry set amount = amount + 1 where account = 'sales'`],
-    [5, 'a balance that was edited', (t) => t`update wallet set posted = posted + 1 where id = ${walletId}`],
+    [4, 'transfer_unbalanced', 'a leg that vanished', (t) => t`delete from entry where account = 'sales'`],
+    [
+      4,
+      'transfer_unbalanced',
+      'a leg that was changed',
+      (t) => t`update entry set amount = amount + 1 where account = 'sales'`,
+    ],
     [
       5,
+      'wallet_counter_wrong',
+      'a balance that was edited',
+      (t) => t`update wallet set posted = posted + 1 where id = ${walletId}`,
+    ],
+    [
+      5,
+      'wallet_counter_wrong',
       'held money that no hold explains',
       (t) => t`update wallet set held = held + 1 where id = ${walletId}`,
     ],
     [
       5,
+      null,
       'an entry that overdrew',
       (t) => t`update entry set held_after = posted_after + 1 where account = 'wallet'`,
     ],
-    [6, 'a paid order without a debit', (t) => t`delete from transfer where order_id = ${paid}`],
     [
       6,
+      'paid_without_money',
+      'a paid order without a debit',
+      (t) => t`delete from transfer where order_id = ${paid}`,
+    ],
+    [
+      6,
+      'money_taken_without_payment',
       'a debit for an order that is not paid',
       (t) => t`update transfer set order_id = ${expired} where order_id = ${paid}`,
     ],
-    [6, 'a debit that is not the total', (t) => t`update orders set total = total + 1 where id = ${paid}`],
     [
       6,
+      'order_inconsistent',
+      'a debit that is not the total',
+      (t) => t`update orders set total = total + 1 where id = ${paid}`,
+    ],
+    [
+      6,
+      'order_inconsistent',
       'a refund of an order that is paid',
       (t) => t`update orders set stage = 'paid' where id = ${refunded}`,
     ],
     [
       7,
+      'units_held_by_closed_order',
       'units still held for an expired order',
       (t) => t`update reservation set state = 'held' where order_id = ${expired}`,
     ],
     [
       7,
+      'money_held_by_closed_order',
       'money still held for a paid order',
       (t) => t`update hold set state = 'held' where order_id = ${captured}`,
     ],
-    [7, 'an open order without its hold', (t) => t`delete from hold where order_id = ${open}`],
+    [
+      7,
+      'order_inconsistent',
+      'an open order without its hold',
+      (t) => t`delete from hold where order_id = ${open}`,
+    ],
     [
       9,
+      'order_inconsistent',
       'a gap in an order\u2019s events',
       (t) => t`update order_event set version = 3 where order_id = ${paid} and version = 2`,
     ],
     [
       9,
+      'order_inconsistent',
       'a move that the table does not have',
       (t) => t`update order_event set stage = 'rejected' where order_id = ${paid} and version = 2`,
     ],
     [
       9,
+      'order_inconsistent',
       'an order that is not where its events end',
       (t) => t`update orders set stage = 'expired' where id = ${open}`,
     ],
     [
       10,
+      'order_lost',
       'an order id that was given and is lost',
       (t) => t`
         insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until, response_status)
         values ('createOrder', 'k', 'f', ${randomUUID()}, now(), 201)
       `,
     ],
+    [
+      7,
+      'order_inconsistent',
+      'units of an open order that were given back',
+      (t) => t`update reservation set state = 'released' where order_id = ${open}`,
+    ],
+    [
+      7,
+      'order_inconsistent',
+      'units of a paid order that were given back',
+      (t) => t`update reservation set state = 'released' where order_id = ${paid}`,
+    ],
+    [
+      7,
+      'order_inconsistent',
+      'units of an expired order that were sold',
+      (t) => t`update reservation set state = 'consumed' where order_id = ${expired}`,
+    ],
+    [
+      7,
+      'order_inconsistent',
+      'a voided hold of a paid order',
+      (t) => t`update hold set state = 'voided' where order_id = ${captured}`,
+    ],
+    [
+      7,
+      'order_inconsistent',
+      'a captured hold of an expired order',
+      (t) => t`update hold set state = 'captured' where order_id = ${expired}`,
+    ],
+    [
+      5,
+      'order_inconsistent',
+      'a hold of another amount',
+      (t) => t`update hold set amount = amount + 1 where order_id = ${open}`,
+    ],
+    [
+      6,
+      'order_inconsistent',
+      'a refund of more than was paid',
+      (t) => t`
+        update entry set amount = amount + 1
+        from transfer
+        where transfer.id = transfer_id and kind = 'refund' and account = 'wallet'
+      `,
+    ],
+    [
+      6,
+      'order_inconsistent',
+      'a refund that vanished',
+      (t) => t`delete from transfer where order_id = ${refunded} and kind = 'refund'`,
+    ],
+    [
+      6,
+      'order_inconsistent',
+      'a debit of an order in hold mode',
+      (t) => t`update transfer set kind = 'debit' where order_id = ${captured}`,
+    ],
+    [
+      6,
+      'order_inconsistent',
+      'a payment from another wallet',
+      (t) => t`update orders set wallet_id = gen_random_uuid() where id = ${paid}`,
+    ],
+    [
+      9,
+      'order_inconsistent',
+      'events that vanished',
+      (t) => t`delete from order_event where order_id = ${paid}`,
+    ],
   ];
-  test.each(damages)('rule %i: %s', async (rule, _damage, plant) => {
-    expect(await brokenBy(plant)).toContain(rule);
+  test.each(damages)('rule %i, %s: %s', async (rule, kind, _damage, plant) => {
+    const { rules, findings } = await brokenBy(plant);
+    expect(rules).toContain(rule);
+    if (kind !== null) expect(findings.map((finding) => finding.split(' ')[0])).toContain(kind);
   });
 });
 

@@ -244,16 +244,10 @@ test('a workflow that finds its order reserved goes on with the deadline that is
   expect(await workflowOf(orderId).result()).toMatchObject({ stage: 'expired' });
 });
 
-test('a workflow that runs for an order which is not recorded is raised', async () => {
-  const { id } = await placed();
-  await damage(async (to) => {
-    for (const table of ['reservation', 'order_line', 'order_event', 'order_step'])
-      await to`delete from ${sql(table)} where order_id = ${id}`;
-    await to`delete from orders where id = ${id}`;
-    await to`delete from idempotency_key where command_id = ${id}`;
-    await to`update sku set reserved = 0 where reserved = 2`;
-  });
-  const { lookInto } = createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue));
+describe('a workflow that has long run for an order which is not recorded', () => {
+  const workflows = orderWorkflowsOf(client, taskQueue);
+  const { lookInto } = createReconciliationActivities(database, workflows);
+  /** As a run would that begins so many milliseconds later. */
   const look = (later: number) =>
     lookInto({
       kind: 'order_missing',
@@ -261,13 +255,54 @@ test('a workflow that runs for an order which is not recorded is raised', async 
       startedAt: new Date(Date.now() + later).toISOString(),
       repairCounters: false,
     });
-  await until('the listing to know of the workflow', async () =>
-    (await look(120_000)).found > 0 ? true : undefined,
-  );
-  expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
-  // A young one may be about to be recorded.
-  expect(await look(0)).toMatchObject({ found: 0 });
-  await workflowOf(id).terminate('test');
+  const LONG = 120_000;
+  const untilListed = (id: string) =>
+    until('the listing to know of the workflow', async () =>
+      (await workflows.listRunning(null)).orders.some(({ orderId }) => orderId === id) ? true : undefined,
+    );
+
+  test('is raised', async () => {
+    const { id } = await placed();
+    await damage(async (to) => {
+      for (const table of ['reservation', 'order_line', 'order_event', 'order_step'])
+        await to`delete from ${sql(table)} where order_id = ${id}`;
+      await to`delete from orders where id = ${id}`;
+      await to`delete from idempotency_key where command_id = ${id}`;
+      await to`update sku set reserved = 0 where reserved = 2`;
+    });
+    await untilListed(id);
+    expect(await look(LONG)).toMatchObject({ found: 1 });
+    expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
+    // A young one may be about to be recorded.
+    expect(await look(0)).toMatchObject({ found: 0 });
+    await workflowOf(id).terminate('test');
+  });
+
+  test('is raised, when its tasks keep failing and it cannot say why', async () => {
+    const id = uuidv7();
+    await client.workflow.start(WORKFLOW.order, { workflowId: orderWorkflowId(id), taskQueue, args: [] });
+    await untilListed(id);
+    await until('the finding', async () => ((await look(LONG)).found > 0 ? true : undefined));
+    expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
+    await workflowOf(id).terminate('test');
+  }, 60_000);
+
+  test('is in flight while it waits for a worker, or tries to reserve', async () => {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    await stopWorker();
+    const asking = shop.order(wallet, [{ sku, quantity: 2 }]);
+    const id = await unansweredOrder({ sql, client });
+    await untilListed(id);
+    expect(await look(LONG)).toMatchObject({ found: 0 });
+    const mend = await lockSku(sql, sku);
+    await startWorker();
+    await until('an attempt to reserve', async () =>
+      (await workflowOf(id).query(orderQuery)).failing === 'reserve' ? true : undefined,
+    );
+    expect(await look(LONG)).toMatchObject({ found: 0 });
+    await mend();
+    expect(await asking).toMatchObject({ status: 201 });
+  });
 });
 
 test('an order that waits past its deadline is raised, and gone when it waits no more', async () => {
@@ -422,6 +457,20 @@ test('beside live orders nothing is found', async () => {
   expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);
 }, 60_000);
 
+test('one activity looks at many pages, so that the history of a run does not grow with the shop', async () => {
+  const large = await freshDatabase();
+  await large.sql`
+    insert into wallet (id, owner_id, currency) select gen_random_uuid(), 'test', 'EUR' from generate_series(1, 1200)
+  `;
+  const { lookInto } = createReconciliationActivities(
+    large.database,
+    orderWorkflowsOf(client, `none-${randomUUID()}`),
+  );
+  const startedAt = new Date().toISOString();
+  const look = { kind: 'wallet_counter_wrong', after: null, startedAt, repairCounters: false } as const;
+  expect(await lookInto(look)).toEqual({ looked: 1_200, found: 0, repaired: 0, next: null });
+});
+
 test('rows that take long are looked at in smaller pages', async () => {
   const large = await freshDatabase();
   for (let count = 0; count < 4; count += 1) await stockedSku(large.sql, { onHand: 10 });
@@ -473,6 +522,18 @@ test('the schedule is there once, follows the settings, and stays paused when so
     const run = await until('a run', async () => (await schedule.describe()).info.recentActions[0]);
     expect(run.action.workflow.workflowId).toContain('reconcile');
   } finally {
+    await schedule.delete();
+  }
+});
+
+test('two deployments in one namespace each have a schedule', async () => {
+  const schedules = ['first', 'second'].map((name) =>
+    monitorSchedule({ taskQueue: `${name}-${taskQueue}`, every: 60_000 }),
+  );
+  for (const schedule of schedules) await ensureSchedule(client, schedule);
+  for (const { scheduleId, taskQueue: own } of schedules) {
+    const schedule = client.schedule.getHandle(scheduleId);
+    expect(await schedule.describe()).toMatchObject({ action: { taskQueue: own } });
     await schedule.delete();
   }
 });

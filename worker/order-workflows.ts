@@ -1,5 +1,10 @@
 /** What reconciliation asks of Temporal, and does there. */
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
 import type { OrderWorkflows } from '../activities/reconciliation.ts';
 import {
   WORKFLOW,
@@ -13,27 +18,44 @@ import {
   type RefundView,
 } from '../workflows/contract.ts';
 
-/** Workflows in a page of the listing. */
-const PAGE = 500;
+/** Workflows in a page of the listing: all of them may be asked, and an activity must not be silent for a minute. */
+const PAGE = 100;
 /** For a worker that has to replay the order first. */
-const QUERY_MS = 5_000;
+const QUERY_MS = 3_000;
+/** A task is at its first attempt when it waits for a worker, at its second when a worker died with it. */
+const FAILING_ATTEMPT = 3;
 
 export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
   const { namespace } = client.options;
   const prefix = orderWorkflowId('');
 
-  async function isRunning(workflowId: string): Promise<boolean> {
+  /** Undefined when it does not run. */
+  async function running(workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
     try {
-      const { status } = await client.workflow.getHandle(workflowId).describe();
-      return status.name === 'RUNNING';
+      const description = await client.workflow.getHandle(workflowId).describe();
+      return description.status.name === 'RUNNING' ? description : undefined;
     } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
+      if (error instanceof WorkflowNotFoundError) return undefined;
       throw error;
     }
   }
 
+  const isRunning = async (workflowId: string): Promise<boolean> => (await running(workflowId)) !== undefined;
+
   return {
     isRunning: (orderId) => isRunning(orderWorkflowId(orderId)),
+
+    async isPastReservation(orderId) {
+      const workflowId = orderWorkflowId(orderId);
+      if (!(await isRunning(workflowId))) return false;
+      const ask = async (): Promise<OrderView> => client.workflow.getHandle(workflowId).query(orderQuery);
+      try {
+        return (await client.withDeadline(Date.now() + QUERY_MS, ask)).stage !== 'reserving';
+      } catch {
+        const attempt = (await running(workflowId))?.raw.pendingWorkflowTask?.attempt ?? 0;
+        return attempt >= FAILING_ATTEMPT;
+      }
+    },
 
     async isMarked(workflowId) {
       const handle = client.workflow.getHandle(workflowId);

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { WORKFLOW, type ReconcileInput } from '../workflows/contract.ts';
 
-/** One interval, one workflow, no two runs at once. */
+/** One interval, one workflow, no two runs at once. Each deployment in a namespace has its own. */
 interface Schedule {
   /** Also the id of its runs, with their times. */
   scheduleId: string;
@@ -32,24 +32,27 @@ export const reconcileSchedule = ({
   ...settings
 }: ScheduleSettings & { input: ReconcileInput }): Schedule => ({
   ...settings,
-  scheduleId: 'reconcile',
+  scheduleId: idOf(WORKFLOW.reconcile, settings),
   workflowType: WORKFLOW.reconcile,
   args: [input],
 });
 
 export const statsSchedule = (settings: ScheduleSettings): Schedule => ({
   ...settings,
-  scheduleId: 'stats',
+  scheduleId: idOf(WORKFLOW.stats, settings),
   workflowType: WORKFLOW.stats,
   args: [],
 });
 
 export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
   ...settings,
-  scheduleId: 'monitor',
+  scheduleId: idOf(WORKFLOW.monitor, settings),
   workflowType: WORKFLOW.monitor,
   args: [],
 });
+
+const idOf = (workflowType: string, { taskQueue }: ScheduleSettings): string =>
+  `${workflowType}-${taskQueue}`;
 
 /** Longer than Temporal takes when it is there. */
 const WITHIN_MS = 10_000;

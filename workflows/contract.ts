@@ -204,6 +204,9 @@ export const FINDING_KINDS = [
   'stock_counter_wrong',
   'wallet_counter_wrong',
   'stats_wrong',
+  'order_inconsistent',
+  'order_lost',
+  'transfer_unbalanced',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 

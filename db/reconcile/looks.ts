@@ -2,42 +2,28 @@
  * What reconciliation looks for in the tables. Each look is one statement over one page of rows, so it sees one moment: a
  * step commits everything or nothing, and an order in flight is never taken for a broken one.
  */
-import type { FindingKind } from '../../workflows/contract.ts';
-import type { Database, Sql } from '../connection.ts';
+import { FINDING_KINDS, type FindingKind } from '../../workflows/contract.ts';
+import type { Queryable } from '../connection.ts';
+import { inconsistentOrders, unbalancedTransfers } from './consistency.ts';
+import { NIL, type Look, type Page } from './page.ts';
 
 /** Findings that need Temporal's word, too. */
 export type TemporalKind = 'workflow_missing' | 'order_missing';
 /** Findings about rows. Figures are looked into by the day; see stats.ts. */
 export type TableKind = Exclude<FindingKind, TemporalKind | 'stats_wrong'>;
-
-/** A row that was looked at. */
-export interface Look {
-  /** Its place: the next page begins after it. */
-  subject: string;
-  orderId: string | null;
-  /** What is wrong with it, if anything. */
-  finding: string | null;
-}
-
-export interface Page {
-  /** The last subject of the page before; null for the first. */
-  after: string | null;
-  /** Rows at most. */
-  limit: number;
-  /** The run's time, ISO 8601. */
-  now: string;
-}
+export const TABLE_KINDS = FINDING_KINDS.filter(
+  (kind): kind is TableKind =>
+    kind !== 'workflow_missing' && kind !== 'order_missing' && kind !== 'stats_wrong',
+);
 
 /** How late an order may expire: a timer fires late when a worker was away. */
 export const OVERDUE_GRACE_MS = 60_000;
 
-const NIL = '00000000-0000-0000-0000-000000000000';
-
-export function look(database: Database, kind: TableKind, page: Page): Promise<readonly Look[]> {
-  return database.run(({ sql }) => LOOKS[kind](sql, page));
+export function look(sql: Queryable, kind: TableKind, page: Page): PromiseLike<readonly Look[]> {
+  return LOOKS[kind](sql, page);
 }
 
-const LOOKS: Readonly<Record<TableKind, (sql: Sql, page: Page) => PromiseLike<readonly Look[]>>> = {
+const LOOKS: Readonly<Record<TableKind, (sql: Queryable, page: Page) => PromiseLike<readonly Look[]>>> = {
   order_overdue: (sql, { after, limit, now }) => sql<Look[]>`
     select
       id as subject, id as "orderId",
@@ -174,6 +160,26 @@ const LOOKS: Readonly<Record<TableKind, (sql: Sql, page: Page) => PromiseLike<re
     ) as promised
     order by page.id
   `,
+
+  order_inconsistent: inconsistentOrders,
+
+  order_lost: (sql, { after, limit }) => sql<Look[]>`
+    -- Does every order exist that a caller was told of?
+    select
+      told.key as subject, told.command_id as "orderId",
+      case when orders.id is null then format('order %s was answered to its caller, and does not exist', told.command_id) end as finding
+    from (
+      select key, command_id, response_status
+      from idempotency_key
+      where operation = 'createOrder' and response_status = 201 and key > ${after ?? ''}
+      order by key
+      limit ${limit}
+    ) as told
+    left join orders on orders.id = told.command_id
+    order by told.key
+  `,
+
+  transfer_unbalanced: unbalancedTransfers,
 };
 
 /** A subject that is two keys. */
