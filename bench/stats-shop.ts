@@ -105,6 +105,8 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     from movement
     union all
     select id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
+    -- As they would have come.
+    order by 1
   `;
   await sql`
     insert into wallet (id, owner_id, currency, posted)
