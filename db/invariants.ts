@@ -69,7 +69,10 @@ export const RULES: readonly Rule[] = [
         format('ordered %s, reserved %s', coalesce(line.quantity, 0), coalesce(reservation.quantity, 0)) as finding
       from (select order_line.* from order_line join granted on granted.id = order_line.order_id) as line
       full join reservation on reservation.order_id = line.order_id and reservation.sku = line.sku
-      where line.quantity is distinct from reservation.quantity
+      where
+        line.quantity is distinct from reservation.quantity
+        -- What damage held for no order is given back by reconciliation.
+        and (line.quantity is not null or reservation.state <> 'released')
     `,
   },
   {
@@ -158,8 +161,13 @@ export const RULES: readonly Rule[] = [
           and payment.amount is distinct from given_back.amount
         )
         or payment.count > 1
-        or payment.amount <> orders.total
-        or payment.kind <> case orders.payment_mode when 'hold' then 'capture' else 'debit' end
+        or (
+          orders.stage in ('paid', 'refunded')
+          and (
+            payment.amount <> orders.total
+            or payment.kind <> case orders.payment_mode when 'hold' then 'capture' else 'debit' end
+          )
+        )
         or (orders.stage = 'refunded' and given_back.order_id is null)
         or (orders.stage = 'paid' and given_back.order_id is not null)
         or given_back.amount > payment.amount

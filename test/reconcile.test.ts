@@ -340,6 +340,7 @@ describe('what an order holds that is over', () => {
     expect(await reconcile()).toMatchObject({ repaired: 2 });
     expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 100, held: 0 });
+    await expectRulesHold(sql);
   });
 });
 
@@ -372,6 +373,7 @@ describe('money', () => {
       state: 'repaired',
       repair: { before: { posted: 4_700 }, after: { posted: 5_000 } },
     });
+    await expectRulesHold(sql);
   });
 
   test('that is missing for a paid order is raised, and the same finding is seen again', async () => {
