@@ -5,12 +5,14 @@ import { checkRules } from '../db/invariants.ts';
 import type { Seen } from '../db/reconcile/findings.ts';
 import { lookIntoDays } from '../db/reconcile/stats.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../ops/open-orders.ts';
+import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { WORKFLOW } from '../workflows/contract.ts';
 import type { Violation } from './figures.ts';
 import { checkPromises } from './promises.ts';
 import type { Recorded } from './recorded.ts';
 import type { Ledger } from './story.ts';
 import { staleMarks } from './stuck.ts';
+import { TASK_QUEUE } from './system.ts';
 
 export interface Checked {
   sql: Queryable;
@@ -34,7 +36,7 @@ export async function checkAll({
     })),
     {
       rule: 'rule 8: every open order has exactly one running workflow, and the other way round',
-      breaches: await checkWorkflowsOfOpenOrders(sql, client),
+      breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
     },
     { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
     { rule: 'the shop\u2019s figures are what they sum', breaches: await wrongFigures(databaseUrl) },

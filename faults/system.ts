@@ -14,6 +14,8 @@ import { localSettings } from '../settings.ts';
 import { Part, type PartName } from './part.ts';
 import { Proxy } from './proxy.ts';
 
+export const TASK_QUEUE = 'orders';
+
 /** The ways on which the worker and the API reach what they stand on. */
 export type WayName = 'worker to PostgreSQL' | 'worker to Temporal' | 'API to PostgreSQL' | 'API to Temporal';
 
@@ -172,7 +174,7 @@ function environment(toPostgres: Proxy, toTemporal: Proxy): NodeJS.ProcessEnv {
     DATABASE_URL: postgresUrl(toPostgres.port),
     TEMPORAL_ADDRESS: `127.0.0.1:${toTemporal.port}`,
     TEMPORAL_NAMESPACE: 'default',
-    TASK_QUEUE: 'orders',
+    TASK_QUEUE,
     LOG_LEVEL: 'info',
   };
 }

@@ -2,14 +2,15 @@
  * `npm run check`: prints each rule of the design's section 4 and what breaks it; exit code 1 if anything does.
  * What belongs in ops/: commands for those who run Holdfast.
  */
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import postgres from 'postgres';
 import { checkRules, type Breach } from '../db/invariants.ts';
 import { runCommand } from '../dev/run-command.ts';
-import { UserError } from '../dev/user-error.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
+import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { systemEnvironment } from './environment.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from './open-orders.ts';
+import { connectTemporal } from './temporal.ts';
 
 /** A rule reads whole tables: on a large database that takes its time. */
 const SESSION = { statement_timeout: 300_000, lock_timeout: 1_000, default_transaction_read_only: true };
@@ -33,8 +34,9 @@ async function check({
   DATABASE_URL,
   TEMPORAL_ADDRESS,
   TEMPORAL_NAMESPACE,
+  TASK_QUEUE,
 }: SystemSettings): Promise<Report[]> {
-  const connection = await connect(TEMPORAL_ADDRESS);
+  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
   const sql = postgres(DATABASE_URL, {
     max: 1,
     connect_timeout: 5,
@@ -52,21 +54,13 @@ async function check({
       {
         number: 8,
         name: 'every open order has exactly one running workflow, and the other way round',
-        breaches: await checkWorkflowsOfOpenOrders(sql, client),
+        breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
       },
       { number: 11, name: 'no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
     ];
     return [...ofDatabase, ...ofWorkflows].sort((one, other) => one.number - other.number);
   } finally {
     await Promise.all([sql.end({ timeout: 5 }), connection.close()]);
-  }
-}
-
-async function connect(address: string): Promise<Connection> {
-  try {
-    return await Connection.connect({ address, connectTimeout: '5s' });
-  } catch {
-    throw new UserError(`No Temporal server answers at ${address} (TEMPORAL_ADDRESS).`);
   }
 }
 

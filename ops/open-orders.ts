@@ -1,8 +1,7 @@
 /** Rules 8 and 11: what the database calls open against what runs in Temporal. */
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { OrderWorkflows } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import type { Breach } from '../db/invariants.ts';
-import { WORKFLOW, orderWorkflowId } from '../workflows/contract.ts';
 
 /**
  * How long an order and its workflow may disagree: the one is written a moment before the other, a listing of workflows
@@ -10,16 +9,19 @@ import { WORKFLOW, orderWorkflowId } from '../workflows/contract.ts';
  */
 const GRACE_MS = 60_000;
 
-/** Rule 8: every open order has a running workflow, and every running workflow has an open order. */
-export async function checkWorkflowsOfOpenOrders(sql: Queryable, client: Client): Promise<Breach[]> {
+/** Rule 8: every open order has a running workflow, and every workflow that is past its reservation has an open order. */
+export async function checkWorkflowsOfOpenOrders(
+  sql: Queryable,
+  workflows: OrderWorkflows,
+): Promise<Breach[]> {
   // Listed before the orders are read: an order that opens in between is then at worst looked at once more.
-  const running = await runningOrders(client);
+  const running = await runningOrders(workflows);
   const open = await sql<{ id: string }[]>`select id from orders where stage = 'awaiting_payment'`;
   const openIds = new Set(open.map(({ id }) => id));
 
   const breaches: Breach[] = [];
   for (const { id } of open) {
-    if (running.has(id) || (await isRunning(client, id)) || !(await isStillOpen(sql, id))) continue;
+    if (running.has(id) || (await workflows.isRunning(id)) || !(await isStillOpen(sql, id))) continue;
     breaches.push({
       subject: `order ${id}`,
       finding: 'awaits payment, but no workflow runs that would expire it',
@@ -28,7 +30,7 @@ export async function checkWorkflowsOfOpenOrders(sql: Queryable, client: Client)
   for (const [id, startedAt] of running) {
     if (openIds.has(id) || Date.now() - startedAt < GRACE_MS) continue;
     const finding = await whyRunningWithoutOpenOrder(sql, id);
-    if (finding !== undefined && (await isRunning(client, id)))
+    if (finding !== undefined && (await workflows.isPastReservation(id)))
       breaches.push({ subject: `order ${id}`, finding });
   }
   return breaches;
@@ -48,23 +50,14 @@ export async function checkDeadlines(sql: Queryable): Promise<Breach[]> {
   }));
 }
 
-async function runningOrders(client: Client): Promise<Map<string, number>> {
-  const prefix = orderWorkflowId('');
+/** When each began, in milliseconds. */
+async function runningOrders(workflows: OrderWorkflows): Promise<Map<string, number>> {
   const running = new Map<string, number>();
-  const query = `WorkflowType = '${WORKFLOW.order}' AND ExecutionStatus = 'Running'`;
-  for await (const { workflowId, startTime } of client.workflow.list({ query })) {
-    running.set(workflowId.slice(prefix.length), startTime.getTime());
-  }
-  return running;
-}
-
-async function isRunning(client: Client, orderId: string): Promise<boolean> {
-  try {
-    const { status } = await client.workflow.getHandle(orderWorkflowId(orderId)).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
+  for (let after: string | null = null; ;) {
+    const { orders, next } = await workflows.listRunning(after);
+    for (const { orderId, startedAt } of orders) running.set(orderId, startedAt.getTime());
+    if (next === null) return running;
+    after = next;
   }
 }
 

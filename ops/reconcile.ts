@@ -3,7 +3,7 @@
  * With `--repair` it also sets counters to what they sum.
  */
 import { parseArgs } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { listFindings, type FindingRow } from '../db/reconcile/findings.ts';
 import { runCommand } from '../dev/run-command.ts';
@@ -11,6 +11,7 @@ import { UserError } from '../dev/user-error.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { WORKFLOW, type ReconcileEnd, type ReconcileInput } from '../workflows/contract.ts';
 import { systemEnvironment } from './environment.ts';
+import { connectTemporal } from './temporal.ts';
 
 const FINDINGS_SHOWN = 100;
 /** Without a worker nothing would ever come of it. */
@@ -40,7 +41,7 @@ async function reconcile(
   { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE }: SystemSettings,
   input: ReconcileInput,
 ): Promise<ReconcileEnd> {
-  const connection = await connect(TEMPORAL_ADDRESS);
+  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
   try {
     const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
     return await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(
@@ -55,14 +56,6 @@ async function reconcile(
     );
   } finally {
     await connection.close();
-  }
-}
-
-async function connect(address: string): Promise<Connection> {
-  try {
-    return await Connection.connect({ address, connectTimeout: '5s' });
-  } catch {
-    throw new UserError(`No Temporal server answers at ${address} (TEMPORAL_ADDRESS).`);
   }
 }
 

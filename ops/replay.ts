@@ -4,7 +4,7 @@
  * replay would get stuck. Exit code 1 if any does not.
  */
 import { parseArgs } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { runCommand } from '../dev/run-command.ts';
 import { UserError } from '../dev/user-error.ts';
@@ -12,6 +12,7 @@ import { systemSettings } from '../settings.ts';
 import { bundleWorkflows } from '../worker/worker.ts';
 import { WORKFLOW } from '../workflows/contract.ts';
 import { systemEnvironment } from './environment.ts';
+import { connectTemporal } from './temporal.ts';
 
 const FETCHED_AT_ONCE = 10;
 const TYPES = Object.values(WORKFLOW)
@@ -45,7 +46,7 @@ await runCommand(async () => {
   if (!Number.isInteger(limit) || limit < 1)
     throw new UserError('--limit takes a whole number of workflows, 1 or more.');
 
-  const connection = await connect(TEMPORAL_ADDRESS);
+  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS or --address');
   try {
     const { replayed, failed } = await replayAll(
       new Client({ connection, namespace: TEMPORAL_NAMESPACE }),
@@ -57,14 +58,6 @@ await runCommand(async () => {
     await connection.close();
   }
 });
-
-async function connect(address: string): Promise<Connection> {
-  try {
-    return await Connection.connect({ address, connectTimeout: '5s' });
-  } catch {
-    throw new UserError(`No Temporal server answers at ${address}. Name one with --address HOST:PORT.`);
-  }
-}
 
 async function replayAll(client: Client, limit: number): Promise<{ replayed: number; failed: number }> {
   const workflowBundle = await bundleWorkflows();
