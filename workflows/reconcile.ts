@@ -22,7 +22,9 @@ export async function reconcile({ repairCounters }: ReconcileInput): Promise<Rec
   for (const kind of patched('consistency') ? FINDING_KINDS : KINDS_OF_0_2) {
     for (let after: string | null = null; ;) {
       setCurrentDetails(`Looks for ${kind}. ${inWords(end)}`);
-      const page: LookResult = await lookInto({ kind, after, startedAt, repairCounters });
+      const page: LookResult = await lookInto.executeWithOptions({ summary: kind }, [
+        { kind, after, startedAt, repairCounters },
+      ]);
       end.looked += page.looked;
       end.found += page.found;
       end.repaired += page.repaired;
