@@ -1,6 +1,6 @@
 /** What somebody breaks from outside is found, kept and repaired, and nothing that is in flight is taken for broken. */
 import { randomUUID } from 'node:crypto';
-import { Client } from '@temporalio/client';
+import { Client, ScheduleNotFoundError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
@@ -538,6 +538,21 @@ test('two deployments in one namespace each have a schedule', async () => {
     expect(await schedule.describe()).toMatchObject({ action: { taskQueue: own } });
     await schedule.delete();
   }
+});
+
+test('a schedule of 0.2, which had no task queue in its id, gives way to the one that has, and stays paused', async () => {
+  const wanted = monitorSchedule({ taskQueue, every: 60_000 });
+  const old = await client.schedule.create({
+    scheduleId: WORKFLOW.monitor,
+    spec: { intervals: [{ every: 60_000 }] },
+    action: { type: 'startWorkflow', workflowType: WORKFLOW.monitor, taskQueue },
+    state: { paused: true, note: 'looking into it' },
+  });
+  await Promise.all([ensureSchedule(client, wanted), ensureSchedule(client, wanted)]);
+  await expect(old.describe()).rejects.toThrow(ScheduleNotFoundError);
+  const schedule = client.schedule.getHandle(wanted.scheduleId);
+  expect(await schedule.describe()).toMatchObject({ state: { paused: true, note: 'looking into it' } });
+  await schedule.delete();
 });
 
 test('schedules that Temporal does not take yet are there once it does', async () => {

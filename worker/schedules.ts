@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import {
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   type Client,
   type ScheduleDescription,
   type ScheduleOptions,
@@ -86,15 +87,39 @@ export async function ensureSchedules(
  */
 export async function ensureSchedule(client: Client, schedule: Schedule): Promise<void> {
   const { scheduleId } = schedule;
-  const options = optionsOf(schedule);
+  const before = await scheduleOf02(client, schedule);
+  const options = { ...optionsOf(schedule), ...(before && { state: before.state }) };
   try {
     await client.schedule.create({ scheduleId, ...options });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const handle = client.schedule.getHandle(scheduleId);
     // Each update begins the interval anew, so a worker that starts every few minutes would put the run off for ever.
-    if (isUpToDate(await handle.describe(), schedule)) return;
-    await handle.update((before) => ({ ...options, state: before.state }));
+    if (!isUpToDate(await handle.describe(), schedule))
+      await handle.update(({ state }) => ({ ...options, state }));
+  }
+  if (before) await deleteSchedule(client, before.scheduleId);
+}
+
+/** Up to 0.2 a schedule had no task queue in its id: it would go on beside the one that has. */
+async function scheduleOf02(client: Client, { workflowType, taskQueue }: Schedule) {
+  try {
+    const { scheduleId, action, state } = await client.schedule.getHandle(workflowType).describe();
+    const { paused, note } = state;
+    return action.taskQueue === taskQueue
+      ? { scheduleId, state: { paused, ...(note !== undefined && { note }) } }
+      : undefined;
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+async function deleteSchedule(client: Client, scheduleId: string): Promise<void> {
+  try {
+    await client.schedule.getHandle(scheduleId).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }
 
