@@ -282,7 +282,8 @@ describe('a workflow that has long run for an order which is not recorded', () =
     const id = uuidv7();
     await client.workflow.start(WORKFLOW.order, { workflowId: orderWorkflowId(id), taskQueue, args: [] });
     await untilListed(id);
-    await until('the finding', async () => ((await look(LONG)).found > 0 ? true : undefined));
+    // Temporal makes the third attempt after ten seconds.
+    await until('the finding', async () => ((await look(LONG)).found > 0 ? true : undefined), 45_000);
     expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
     await workflowOf(id).terminate('test');
   }, 60_000);
