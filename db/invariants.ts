@@ -121,7 +121,13 @@ export const RULES: readonly Rule[] = [
         format('wallet %s, entry %s', wallet_id, seq),
         format('posted after %s, sum so far %s, held after %s', posted_after, amount, held_after)
       from running
-      where posted_after <> amount or posted_after < held_after or held_after < 0
+      where
+        (posted_after <> amount or posted_after < held_after or held_after < 0)
+        -- Between its damage and its repair, a wallet's entries say for ever what it held then.
+        and not exists (
+          select from finding
+          where kind = 'wallet_counter_wrong' and subject = wallet_id::text and state = 'repaired'
+        )
     `,
   },
   {

@@ -380,8 +380,13 @@ describe('money', () => {
   test('that is missing for a paid order is raised, and the same finding is seen again', async () => {
     const { id, wallet } = await placed();
     await shop.pay(id);
+    const [backup] = await sql<{ transfers: string; entries: string }[]>`
+      select jsonb_agg(distinct to_jsonb(transfer))::text as transfers, json_agg(entry order by seq)::text as entries
+      from transfer join entry on transfer.id = transfer_id
+      where order_id = ${id}
+    `;
     await damage(async (to) => {
-      await to`delete from entry where transfer_id in (select id from transfer where order_id = ${id})`;
+      await to`delete from entry using transfer where transfer.id = transfer_id and order_id = ${id}`;
       await to`delete from transfer where order_id = ${id}`;
       await to`update wallet set posted = 5000 where id = ${wallet}`;
     });
@@ -393,7 +398,21 @@ describe('money', () => {
     expect(others).toEqual([]);
     expect(second).toMatchObject({ id: first?.['id'], state: 'open', firstSeen: first?.['firstSeen'] });
     expect(second?.lastSeen).not.toBe(first?.lastSeen);
-    await damage((to) => to`update orders set stage = 'rejected' where id = ${id}`);
+    // A person finds it in a backup.
+    await damage(async (to) => {
+      await to`
+        insert into transfer
+        select * from json_populate_recordset(null::transfer, ${backup?.transfers ?? ''}::text::json)
+      `;
+      await to`
+        insert into entry overriding system value
+        select * from json_populate_recordset(null::entry, ${backup?.entries ?? ''}::text::json)
+      `;
+      await to`update wallet set posted = 4000 where id = ${wallet}`;
+    });
+    await reconcile();
+    expect(await findingsAbout(id)).toMatchObject([{ state: 'gone' }]);
+    await expectRulesHold(sql);
   });
 });
 
@@ -423,19 +442,22 @@ describe('a counter that is not what it sums', () => {
   test('of a wallet is reported with both values, and repaired only when somebody says so', async () => {
     const wallet = await shop.wallet(100);
     await damage((to) => to`update wallet set posted = 90, held = 5 where id = ${wallet}`);
+    // What happens in between says what the wallet held, for ever.
+    await shop.topUp(wallet, 50);
     await reconcile();
     expect(await findingsAbout(wallet)).toMatchObject([
       {
         kind: 'wallet_counter_wrong',
         state: 'open',
-        finding: 'posted 90, by its entries 100; held 5, by its holds 0',
+        finding: 'posted 140, by its entries 150; held 5, by its holds 0',
       },
     ]);
     await reconcile(true);
-    expect(await shop.balanceOf(wallet)).toEqual({ posted: 100, held: 0 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 150, held: 0 });
     expect(await findingsAbout(wallet)).toMatchObject([
-      { state: 'repaired', repair: { before: { posted: 90, held: 5 }, after: { posted: 100, held: 0 } } },
+      { state: 'repaired', repair: { before: { posted: 140, held: 5 }, after: { posted: 150, held: 0 } } },
     ]);
+    await expectRulesHold(sql);
   });
 });
 

@@ -126,10 +126,7 @@ export const inconsistentOrders = (sql: Queryable, { after, limit }: Page) => sq
   order by page.id
 `;
 
-/**
- * Whether the legs of a transfer sum to zero. Not whether each follows on the balance that the one before left, as `npm run check`
- * does: once a wallet's balance was edited under way, and after it was repaired, that is untrue for ever.
- */
+/** Whether the legs of a transfer sum to zero. */
 export const unbalancedTransfers = (sql: Queryable, { after, limit }: Page) => sql<Look[]>`
   with page as (
     select id, kind, order_id from transfer where id > ${after ?? NIL} order by id limit ${limit}
