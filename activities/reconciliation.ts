@@ -1,4 +1,4 @@
-/** Reconciliation's activities: each looks at one page, keeps what it finds, and repairs what can be repaired by itself. */
+/** Reconciliation's activities: they look at page after page, keep what they find, and repair what can be repaired by itself. */
 import { heartbeat } from '@temporalio/activity';
 import { clearAttention, listOpenMarks } from '../db/attention.ts';
 import { tookTooLong, type Database } from '../db/connection.ts';

@@ -72,7 +72,11 @@ export const RULES: readonly Rule[] = [
       where
         line.quantity is distinct from reservation.quantity
         -- What damage held for no order is given back by reconciliation.
-        and (line.quantity is not null or reservation.state <> 'released')
+        and (
+          line.quantity is not null
+          or reservation.state <> 'released'
+          or exists (select from orders where orders.id = reservation.order_id)
+        )
     `,
   },
   {
@@ -102,7 +106,7 @@ export const RULES: readonly Rule[] = [
       ),
       running as (
         select
-          wallet_id, seq, posted_after, held_after,
+          wallet_id, transfer_id, seq, posted_after, held_after,
           sum(amount) over (partition by wallet_id order by seq) as amount
         from entry
         where account = 'wallet'
@@ -122,11 +126,17 @@ export const RULES: readonly Rule[] = [
         format('posted after %s, sum so far %s, held after %s', posted_after, amount, held_after)
       from running
       where
-        (posted_after <> amount or posted_after < held_after or held_after < 0)
-        -- Between its damage and its repair, a wallet's entries say for ever what it held then.
-        and not exists (
-          select from finding
-          where kind = 'wallet_counter_wrong' and subject = wallet_id::text and state = 'repaired'
+        posted_after < held_after
+        or held_after < 0
+        -- Between its damage and its repair, a wallet's entries say for ever what it held then. The repair is on a worker's clock.
+        or (
+          posted_after <> amount
+          and not exists (
+            select from finding join transfer on transfer.id = running.transfer_id
+            where
+              finding.kind = 'wallet_counter_wrong' and finding.subject = wallet_id::text and finding.state = 'repaired'
+              and transfer.recorded_at < finding.ended_at + interval '1 minute'
+          )
         )
     `,
   },

@@ -9,7 +9,7 @@ import type { Breach } from '../db/invariants.ts';
  */
 const GRACE_MS = 60_000;
 
-/** Rule 8: every open order has a running workflow, and every workflow that is past its reservation has an open order. */
+/** Rule 8: every open order has a running workflow, and every running workflow that is past its reservation has an open order. */
 export async function checkWorkflowsOfOpenOrders(
   sql: Queryable,
   workflows: OrderWorkflows,
@@ -29,8 +29,8 @@ export async function checkWorkflowsOfOpenOrders(
   }
   for (const [id, startedAt] of running) {
     if (openIds.has(id) || Date.now() - startedAt < GRACE_MS) continue;
-    const finding = await whyRunningWithoutOpenOrder(sql, id);
-    if (finding !== undefined && (await workflows.isPastReservation(id)))
+    const finding = await whyRunningWithoutOpenOrder(sql, workflows, id);
+    if (finding !== undefined && (await workflows.isRunning(id)))
       breaches.push({ subject: `order ${id}`, finding });
   }
   return breaches;
@@ -66,11 +66,18 @@ async function isStillOpen(sql: Queryable, orderId: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-async function whyRunningWithoutOpenOrder(sql: Queryable, orderId: string): Promise<string | undefined> {
+async function whyRunningWithoutOpenOrder(
+  sql: Queryable,
+  workflows: OrderWorkflows,
+  orderId: string,
+): Promise<string | undefined> {
   const [order] = await sql<{ stage: string; updatedAt: Date | string }[]>`
     select stage, updated_at as "updatedAt" from orders where id = ${orderId}
   `;
-  if (!order) return 'its workflow runs, but the order is not in the database';
+  if (!order)
+    return (await workflows.isPastReservation(orderId))
+      ? 'its workflow runs, but the order is not in the database'
+      : undefined;
   if (Date.now() - new Date(order.updatedAt).getTime() < GRACE_MS) return undefined;
   return order.stage === 'awaiting_payment'
     ? undefined

@@ -120,6 +120,14 @@ describe('a rule and reconciliation find', () => {
     [
       3,
       'order_inconsistent',
+      'units that nobody ordered, given back',
+      (t) => t`
+        insert into reservation (order_id, sku, quantity, state) values (${expired}, 'NOT-ORDERED', 1, 'released')
+      `,
+    ],
+    [
+      3,
+      'order_inconsistent',
       'a reservation of another quantity',
       (t) => t`update reservation set quantity = 1 where order_id = ${open}`,
     ],
@@ -147,6 +155,18 @@ describe('a rule and reconciliation find', () => {
       null,
       'an entry that overdrew',
       (t) => t`update entry set held_after = posted_after + 1 where account = 'wallet'`,
+    ],
+    [
+      5,
+      null,
+      'a balance that does not follow, long after the wallet was repaired',
+      async (t) => {
+        await t`
+          insert into finding (id, kind, subject, finding, first_seen, last_seen, state, ended_at)
+          values (gen_random_uuid(), 'wallet_counter_wrong', ${walletId}, 'test', ${AT}, ${AT}, 'repaired', ${AT})
+        `;
+        await t`update entry set posted_after = posted_after - 1 where account = 'wallet' and wallet_id = ${walletId}`;
+      },
     ],
     [
       6,

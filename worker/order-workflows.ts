@@ -52,6 +52,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       try {
         return (await client.withDeadline(Date.now() + QUERY_MS, ask)).stage !== 'reserving';
       } catch {
+        // It could not say so in time, or its tasks fail.
         const attempt = (await running(workflowId))?.raw.pendingWorkflowTask?.attempt ?? 0;
         return attempt >= FAILING_ATTEMPT;
       }

@@ -73,7 +73,8 @@ export const inconsistentOrders = (sql: Queryable, { after, limit }: Page) => sq
         when 'awaiting_payment' then line.quantity is distinct from reservation.quantity or reservation.state <> 'held'
         when 'paid' then line.quantity is distinct from reservation.quantity or reservation.state = 'released'
         when 'refunded' then line.quantity is distinct from reservation.quantity or reservation.state = 'released'
-        else reservation.state = 'consumed'
+        -- One that was rejected, or cancelled before it was reserved, has lines alone.
+        else line.quantity is null or line.quantity <> reservation.quantity or reservation.state = 'consumed'
       end
   ) as stock on true
   left join lateral (

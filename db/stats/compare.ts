@@ -149,32 +149,12 @@ async function sumPage(database: Database, day: string, after: Place): Promise<P
 
 const keyOf = ({ currency, sku }: Pick<Row, 'currency' | 'sku'>): string => `${currency}/${sku}`;
 
-const onlyFigures = (row: Readonly<Figures>): Figures => {
-  const {
-    placed,
-    rejected,
-    paid,
-    cancelled,
-    expired,
-    refunded,
-    revenue,
-    refunds,
-    units_sold,
-    units_returned,
-  } = row;
-  return {
-    placed,
-    rejected,
-    paid,
-    cancelled,
-    expired,
-    refunded,
-    revenue,
-    refunds,
-    units_sold,
-    units_returned,
-  };
-};
+/** Without what else a row has. */
+function onlyFigures(row: Readonly<Figures>): Figures {
+  const figures = { ...NOTHING };
+  for (const name of FIGURES) figures[name] = row[name];
+  return figures;
+}
 
 function add(sums: Map<string, Row>, row: Row): void {
   const sum = sums.get(keyOf(row));

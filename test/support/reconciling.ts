@@ -1,0 +1,46 @@
+/** Orders to be damaged, and reconciliation of them by hand. */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { z } from 'zod';
+import {
+  WORKFLOW,
+  orderWorkflowId,
+  type ReconcileEnd,
+  type ReconcileInput,
+} from '../../workflows/contract.ts';
+import type { TestSystem } from './system.ts';
+
+const findingSchema = z.looseObject({
+  subject: z.string(),
+  kind: z.string(),
+  state: z.string(),
+  lastSeen: z.string(),
+});
+
+export function reconciling({ client, shop, taskQueue }: TestSystem) {
+  return {
+    workflowOf: (orderId: string): WorkflowHandle => client.workflow.getHandle(orderWorkflowId(orderId)),
+
+    reconcile: (repairCounters = false): Promise<ReconcileEnd> =>
+      client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
+        workflowId: `reconcile-${randomUUID()}`,
+        taskQueue,
+        args: [{ repairCounters }],
+      }),
+
+    findingsAbout: async (subject: string) => {
+      const { items } = (await shop.get('/v1/findings?limit=100')).body;
+      return z
+        .array(findingSchema)
+        .parse(items)
+        .filter((finding) => finding.subject.includes(subject));
+    },
+
+    /** An order of 2 units at 500 out of 10, by a wallet with so much. */
+    placed: async ({ funds = 5_000, paymentMode = 'debit' } = {}) => {
+      const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
+      const id = await shop.placed(wallet, sku, 2, { paymentMode });
+      return { sku, wallet, id };
+    },
+  };
+}
