@@ -5,7 +5,7 @@
 import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, or } from 'drizzle-orm';
 import type { Attention, InterventionAction, Step } from '../workflows/contract.ts';
 import type { Database } from './connection.ts';
-import { attention, intervention } from './schema.ts';
+import { attention, intervention } from './schema/operations.ts';
 
 export interface RaisedAttention extends Attention {
   /** Of the order, or of its refund: each marks for itself. */

@@ -2,7 +2,7 @@
 import { eq, inArray } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Database } from './connection.ts';
-import { sku as skus } from './schema.ts';
+import { sku as skus } from './schema/shop.ts';
 
 export type Sku = typeof skus.$inferSelect;
 export type SkuTerms = Omit<Sku, 'reserved'>;

@@ -1,4 +1,7 @@
-/** The way to PostgreSQL: a pool in which no query waits longer than its deadline, whatever the network does. */
+/**
+ * The way to PostgreSQL: a pool in which no query waits longer than its deadline, whatever the network does.
+ * What belongs in this folder: everything that speaks SQL, and nothing that decides what happens next.
+ */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { keepResultsWhole } from './whole-results.ts';

@@ -1,7 +1,7 @@
 /** Idempotency keys: who works on a request, and what it was answered for ever after. */
 import { and, eq } from 'drizzle-orm';
 import type { Database } from './connection.ts';
-import { idempotencyKey } from './schema.ts';
+import { idempotencyKey } from './schema/shop.ts';
 
 /** A call that a caller may repeat. */
 export interface KeyedCall {

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../workflows/life.ts';
 import type { Database } from './connection.ts';
-import { orderEvent, orderLine, orders } from './schema.ts';
+import { orderEvent, orderLine, orders } from './schema/shop.ts';
 
 type OrderRow = typeof orders.$inferSelect;
 type LineRow = typeof orderLine.$inferSelect;

@@ -9,16 +9,10 @@ import { keepMeasurements } from '../db/monitor/measurements.ts';
 import { workerSettings } from '../settings.ts';
 import { monitorSettings } from '../worker/monitor-settings.ts';
 import { ensureSchedule, monitorSchedule } from '../worker/schedules.ts';
-import {
-  MEASURES,
-  WORKFLOW,
-  type Measure,
-  type MonitorEnd,
-  type ReconcileEnd,
-  type ReconcileInput,
-} from '../workflows/contract.ts';
+import { MEASURES, WORKFLOW, type Measure, type MonitorEnd } from '../workflows/contract.ts';
 import { freshDatabase } from './support/database.ts';
 import { plant, plantOrders, plantPayments } from './support/planted.ts';
+import { reconciling } from './support/reconciling.ts';
 import { expectStatus } from './support/shop.ts';
 import { startSystem } from './support/system.ts';
 import { lockSku } from './support/trouble.ts';
@@ -29,6 +23,7 @@ const MINUTE = 60_000;
 
 const system = await startSystem();
 const { shop, client, sql, database, taskQueue, url } = system;
+const { reconcile } = reconciling(system);
 
 const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
 /** The monitor's activities as a worker with other settings has them. */
@@ -39,12 +34,6 @@ const monitor = (): Promise<MonitorEnd> =>
   client.workflow.execute<() => Promise<MonitorEnd>>(WORKFLOW.monitor, {
     workflowId: `monitor-${randomUUID()}`,
     taskQueue,
-  });
-const reconcile = (repairCounters: boolean): Promise<ReconcileEnd> =>
-  client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
-    workflowId: `reconcile-${randomUUID()}`,
-    taskQueue,
-    args: [{ repairCounters }],
   });
 
 const measurementSchema = z.looseObject({

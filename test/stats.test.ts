@@ -9,27 +9,25 @@ import { compareDay } from '../db/stats/compare.ts';
 import { countPending, countSome, pauseCounting, resumeCounting, type Counted } from '../db/stats/count.ts';
 import { pay as payStep } from '../db/steps/pay.ts';
 import { ensureSchedule, statsSchedule } from '../worker/schedules.ts';
-import { WORKFLOW, type ReconcileEnd, type ReconcileInput, type StatsEnd } from '../workflows/contract.ts';
+import { WORKFLOW, type StatsEnd } from '../workflows/contract.ts';
 import { expectRulesHold } from './support/database.ts';
 import { expectStatus, idOf } from './support/shop.ts';
 import { AT, anOrder, payment, refundOf, releaseTo } from './support/step-requests.ts';
 import { fundedWallet, stockedSku } from './support/stock.ts';
+import { plant } from './support/planted.ts';
+import { reconciling } from './support/reconciling.ts';
 import { startSystem } from './support/system.ts';
 import { until } from './support/until.ts';
 
-const { shop, client, sql, database, taskQueue } = await startSystem();
+const system = await startSystem();
+const { shop, client, sql, database, taskQueue } = system;
+const { reconcile } = reconciling(system);
 const { reserve, abandon, pay, release, refund } = createActivities(database);
 
 const count = (): Promise<StatsEnd> =>
   client.workflow.execute<() => Promise<StatsEnd>>(WORKFLOW.stats, {
     workflowId: `stats-${randomUUID()}`,
     taskQueue,
-  });
-const reconcile = (repairCounters = false): Promise<ReconcileEnd> =>
-  client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
-    workflowId: `reconcile-${randomUUID()}`,
-    taskQueue,
-    args: [{ repairCounters }],
   });
 
 const NONE = { placed: 0, rejected: 0, paid: 0, cancelled: 0, expired: 0, refunded: 0 };
@@ -227,8 +225,7 @@ describe('an event is counted once', () => {
     const { currency, reserved } = await market();
     const id = await reserved();
     await countAll();
-    await sql.begin(async (transaction) => {
-      await transaction`set local session_replication_role = replica`;
+    await plant(sql, async (transaction) => {
       await transaction`
         insert into order_event (order_id, version, from_stage, stage, reason, at)
         values (${id}, 2, 'awaiting_payment', 'cancelled', 'by hand', ${AT})
@@ -313,8 +310,7 @@ describe('a day is compared with what it sums', () => {
   /** The shop's first orders of a day that no other test uses, as many as take several pages, with one event each. */
   async function plantDay(day: string, orders: number): Promise<void> {
     const currency = freshCurrency();
-    await sql.begin(async (transaction) => {
-      await transaction`set local session_replication_role = replica`;
+    await plant(sql, async (transaction) => {
       await transaction`
         insert into orders (
           id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
@@ -340,8 +336,7 @@ describe('a day is compared with what it sums', () => {
       select order_id from order_event
       where at >= ${DAY_OF_MANY} and at < '2020-03-01' order by at desc, order_id desc limit 1
     `;
-    await sql.begin(async (transaction) => {
-      await transaction`set local session_replication_role = replica`;
+    await plant(sql, async (transaction) => {
       await transaction`
         update order_event set at = '2020-02-29 23:59:59.999Z' where order_id = ${String(late?.['order_id'])}
       `;

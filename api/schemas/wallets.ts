@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { TRANSFER_KINDS } from '../../db/schema.ts';
+import { TRANSFER_KINDS } from '../../db/schema/shop.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, id, instant, party, whole } from './values.ts';

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm';
 import type { AlertEvent, Measure } from '../../workflows/contract.ts';
 import type { Database } from '../connection.ts';
-import { alert, alertNotice } from '../schema.ts';
+import { alert, alertNotice } from '../schema/operations.ts';
 
 type AlertRow = typeof alert.$inferSelect;
 type NoticeRow = typeof alertNotice.$inferSelect;

@@ -3,7 +3,7 @@ import { and, asc, desc, eq, gt, gte, lt, or } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Measure } from '../../workflows/contract.ts';
 import type { Database } from '../connection.ts';
-import { measurement } from '../schema.ts';
+import { measurement } from '../schema/operations.ts';
 import type { Measured } from './measures.ts';
 
 /** A measurement, held against its threshold. */

@@ -3,7 +3,7 @@ import { and, desc, eq, lt } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { FindingKind } from '../../workflows/contract.ts';
 import type { Database, Queryable } from '../connection.ts';
-import { finding, repair, type FINDING_STATES } from '../schema.ts';
+import { finding, repair, type FINDING_STATES } from '../schema/operations.ts';
 
 export interface Seen {
   subject: string;

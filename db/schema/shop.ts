@@ -1,19 +1,13 @@
 /**
- * What belongs in this folder: everything that speaks SQL, and nothing that decides what happens next.
+ * Stock, money, orders and the keys of their calls, with their constraints and indexes. What Drizzle cannot express (rows that
+ * never change, legs that sum to zero, an order that rests at its last event) is in migrations/0001_rules.sql.
  *
- * The tables, their constraints and their indexes. What Drizzle cannot express (rows that never change, legs that sum to
- * zero, an order that rests at its last event) is in migrations/0001_rules.sql.
- *
- * Money is whole minor units beside an ISO 4217 currency. Times that a business rule reads come from workflows;
- * `recorded_at` is the database's own and only tells when a row was written.
+ * Times that a business rule reads come from workflows.
  */
 import { sql, type SQL } from 'drizzle-orm';
 import {
   bigint,
-  boolean,
   check,
-  date,
-  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -21,41 +15,21 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   unique,
   uniqueIndex,
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import {
-  ALERT_EVENTS,
-  ATTENTION_REASONS,
-  FINDING_KINDS,
-  INTERVENTION_ACTIONS,
-  MEASURES,
-  PAYMENT_MODES,
-  STEPS,
-} from '../workflows/contract.ts';
-import { RECORDED_MOVES, RESTING_STAGES } from '../workflows/life.ts';
+import { PAYMENT_MODES, STEPS } from '../../workflows/contract.ts';
+import { RECORDED_MOVES, RESTING_STAGES } from '../../workflows/life.ts';
+import { NIL_UUID, quoted, oneOf, money, units, instant, recordedAt } from './columns.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
 export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
 /** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never a running balance. */
-/** `gone`: a later run did not find it any more, because somebody mended it. */
-export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
 export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
 export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as const;
-
-const NIL_UUID = '00000000-0000-0000-0000-000000000000';
-
-const quoted = (values: readonly string[]): SQL => sql.raw(values.map((value) => `'${value}'`).join(', '));
-const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL => sql`${column} in (${quoted(values)})`;
-
-const money = (name: string) => bigint(name, { mode: 'number' });
-const units = (name: string) => bigint(name, { mode: 'number' });
-const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
-const recordedAt = () => instant('recorded_at').notNull().defaultNow();
 
 export const sku = pgTable(
   'sku',
@@ -346,233 +320,6 @@ export const entry = pgTable(
     // What happened to this wallet, newest first?
     index('entry_by_wallet').on(t.walletId, t.seq),
   ],
-);
-
-/**
- * Marks on orders that a person has to look at. No foreign key: an order whose reservation keeps failing is not in
- * `orders` yet.
- */
-export const attention = pgTable(
-  'attention',
-  {
-    /** The order's workflow or its refund's. */
-    workflowId: text('workflow_id').notNull(),
-    raisedAt: instant('raised_at').notNull(),
-    orderId: uuid('order_id').notNull(),
-    /** The step that keeps failing. */
-    step: text({ enum: STEPS }).notNull(),
-    reason: text({ enum: ATTENTION_REASONS }).notNull(),
-    clearedAt: instant('cleared_at'),
-  },
-  (t) => [
-    primaryKey({ name: 'attention_pkey', columns: [t.workflowId, t.raisedAt] }),
-    check('attention_step', oneOf(t.step, STEPS)),
-    check('attention_reason', oneOf(t.reason, ATTENTION_REASONS)),
-    check('attention_cleared_after_raised', sql`${t.clearedAt} >= ${t.raisedAt}`),
-    // What has a person to look at, oldest first? (Few rows: open marks only.)
-    index('attention_open')
-      .on(t.raisedAt, t.workflowId)
-      .where(sql`cleared_at is null`),
-    // Has somebody to look at this order? (Few rows: open marks only.)
-    index('attention_open_by_order')
-      .on(t.orderId)
-      .where(sql`cleared_at is null`),
-  ],
-);
-
-/** What persons did to orders in trouble. Never changed. */
-export const intervention = pgTable(
-  'intervention',
-  {
-    workflowId: text('workflow_id').notNull(),
-    updateId: text('update_id').notNull(),
-    orderId: uuid('order_id').notNull(),
-    action: text({ enum: INTERVENTION_ACTIONS }).notNull(),
-    actor: text().notNull(),
-    reason: text().notNull(),
-    /** The step that was failing, if any. */
-    step: text({ enum: STEPS }),
-    at: instant('at').notNull(),
-    recordedAt: recordedAt(),
-  },
-  (t) => [
-    primaryKey({ name: 'intervention_pkey', columns: [t.workflowId, t.updateId] }),
-    check('intervention_action', oneOf(t.action, INTERVENTION_ACTIONS)),
-    check('intervention_step', oneOf(t.step, STEPS)),
-    // What did persons do to this order?
-    index('intervention_by_order').on(t.orderId, t.at),
-  ],
-);
-
-/** What reconciliation found wrong. */
-export const finding = pgTable(
-  'finding',
-  {
-    id: uuid().primaryKey(),
-    kind: text({ enum: FINDING_KINDS }).notNull(),
-    /** What it is about: an order, a SKU, a wallet, or two of them with a slash; figures: day/currency/SKU, as far as there are. */
-    subject: text().notNull(),
-    orderId: uuid('order_id'),
-    /** A sentence with the values that disagree. */
-    finding: text().notNull(),
-    firstSeen: instant('first_seen').notNull(),
-    lastSeen: instant('last_seen').notNull(),
-    state: text({ enum: FINDING_STATES }).notNull().default('open'),
-    /** What was done about it; null until then. */
-    done: text(),
-    endedAt: instant('ended_at'),
-  },
-  (t) => [
-    check('finding_kind', oneOf(t.kind, FINDING_KINDS)),
-    check('finding_state', oneOf(t.state, FINDING_STATES)),
-    check('finding_ended_unless_open', sql`(${t.state} = 'open') = (${t.endedAt} is null)`),
-    // The same thing is found once, however often it is seen.
-    uniqueIndex('finding_open')
-      .on(t.kind, t.subject)
-      .where(sql`state = 'open'`),
-    // What was found, newest first?
-    index('finding_by_state').on(t.state, t.id),
-  ],
-);
-
-/** What reconciliation changed, and how it was before. Never changed. */
-export const repair = pgTable('repair', {
-  findingId: uuid('finding_id')
-    .primaryKey()
-    .references(() => finding.id),
-  before: json().notNull(),
-  after: json().notNull(),
-  at: instant('at').notNull(),
-});
-
-/** What the monitor measured: one row for each minute and measure, kept for ever. */
-export const measurement = pgTable(
-  'measurement',
-  {
-    minute: instant('minute').notNull(),
-    name: text({ enum: MEASURES }).notNull(),
-    /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
-    value: doublePrecision().notNull(),
-    /** What it counts, 20 at most: ids of orders or buyers, or SKUs. */
-    subjects: json().$type<string[]>().notNull(),
-    /** When exactly, by the run's own time: of two runs in a minute the later one stays. */
-    at: instant('at').notNull(),
-  },
-  (t) => [
-    primaryKey({ name: 'measurement_pkey', columns: [t.minute, t.name] }),
-    check('measurement_name', oneOf(t.name, MEASURES)),
-  ],
-);
-
-/** From when a measure crossed its threshold until it no longer did. */
-export const alert = pgTable(
-  'alert',
-  {
-    id: uuid().primaryKey(),
-    name: text({ enum: MEASURES }).notNull(),
-    openedAt: instant('opened_at').notNull(),
-    closedAt: instant('closed_at'),
-    /** As it was when the alert opened. */
-    threshold: doublePrecision().notNull(),
-    /** The latest; that which closed it when it is closed. */
-    value: doublePrecision().notNull(),
-    /** The value that was farthest from the threshold. */
-    worst: doublePrecision().notNull(),
-    /** As in {@link measurement}. */
-    subjects: json().$type<string[]>().notNull(),
-  },
-  (t) => [
-    check('alert_name', oneOf(t.name, MEASURES)),
-    check('alert_closed_after_opened', sql`${t.closedAt} > ${t.openedAt}`),
-    // A measure has one open alert at most, however many runs see it crossed.
-    uniqueIndex('alert_one_open')
-      .on(t.name)
-      .where(sql`closed_at is null`),
-  ],
-);
-
-/** What a receiver is to be told of alerts. Written with what it tells of, so that no opening or closing goes untold. */
-export const alertNotice = pgTable(
-  'alert_notice',
-  {
-    alertId: uuid('alert_id')
-      .notNull()
-      .references(() => alert.id),
-    event: text({ enum: ALERT_EVENTS }).notNull(),
-    at: instant('at').notNull(),
-    value: doublePrecision().notNull(),
-    subjects: json().$type<string[]>().notNull(),
-    deliveredAt: instant('delivered_at'),
-  },
-  (t) => [
-    primaryKey({ name: 'alert_notice_pkey', columns: [t.alertId, t.event] }),
-    check('alert_notice_event', oneOf(t.event, ALERT_EVENTS)),
-    // What is still to be told, oldest first? (Few rows.)
-    index('alert_notice_undelivered')
-      .on(t.at)
-      .where(sql`delivered_at is null`),
-  ],
-);
-
-const figure = (name: string) => bigint(name, { mode: 'number' }).notNull();
-
-/**
- * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is of orders that
- * were never priced. Always equal to the events that are not in stat_pending any more: who takes them out adds them here.
- */
-export const stat = pgTable(
-  'stat',
-  {
-    sku: text().notNull(),
-    /** In UTC, by the time of the event. */
-    day: date({ mode: 'string' }).notNull(),
-    currency: text().notNull(),
-    /** Orders, by what was recorded of them on that day. Placed: the first that was recorded, however it ended. */
-    placed: figure('placed'),
-    rejected: figure('rejected'),
-    paid: figure('paid'),
-    cancelled: figure('cancelled'),
-    expired: figure('expired'),
-    refunded: figure('refunded'),
-    /** Money of the orders that were paid and refunded on that day. For the whole shop it is the ledger's. */
-    revenue: figure('revenue'),
-    refunds: figure('refunds'),
-    unitsSold: figure('units_sold'),
-    /** Put on hand again by refunds. */
-    unitsReturned: figure('units_returned'),
-  },
-  (t) => [
-    // How did the shop, or this SKU, do between these days?
-    primaryKey({ name: 'stat_pkey', columns: [t.sku, t.day, t.currency] }),
-    // What is counted of this day? (For reconciliation.)
-    index('stat_by_day').on(t.day),
-  ],
-);
-
-/**
- * Events that `stat` does not count yet. A trigger puts each event here in the transaction that records it, so it is here or
- * counted, whatever is killed; nothing depends on the order in which transactions commit.
- */
-export const statPending = pgTable('stat_pending', {
-  /** Only for taking some at a time: a scan from the beginning would go through all that were there before. */
-  id: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-  orderId: uuid('order_id').notNull(),
-  version: integer().notNull(),
-});
-
-/** One row, locked by who counts: one after the other. */
-export const statProgress = pgTable(
-  'stat_progress',
-  {
-    id: boolean().primaryKey().default(true),
-    /** What was recorded until then is counted. Null before the first time. */
-    countedUntil: instant('counted_until'),
-    /** Batches that were counted: while it stays the same, `stat` is the sum of the same events. */
-    batches: bigint({ mode: 'number' }).notNull().default(0),
-    /** Nobody counts before, for who compares figures with their source may need several looks at it. */
-    pausedUntil: instant('paused_until').notNull().defaultNow(),
-  },
-  (t) => [check('stat_progress_one_row', sql`${t.id}`)],
 );
 
 /** What a POST with an Idempotency-Key was given as its id, and what it was answered. Kept for ever: an answer never changes. */

@@ -1,0 +1,191 @@
+/** What operators are told: attention marks, findings, measurements and alerts, and what persons and repairs did. */
+import { sql } from 'drizzle-orm';
+import {
+  check,
+  doublePrecision,
+  index,
+  json,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import {
+  ALERT_EVENTS,
+  ATTENTION_REASONS,
+  FINDING_KINDS,
+  INTERVENTION_ACTIONS,
+  MEASURES,
+  STEPS,
+} from '../../workflows/contract.ts';
+import { oneOf, instant, recordedAt } from './columns.ts';
+
+/** `gone`: a later run did not find it any more, because somebody mended it. */
+export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
+
+/**
+ * Marks on orders that a person has to look at. No foreign key: an order whose reservation keeps failing is not in
+ * `orders` yet.
+ */
+export const attention = pgTable(
+  'attention',
+  {
+    /** The order's workflow or its refund's. */
+    workflowId: text('workflow_id').notNull(),
+    raisedAt: instant('raised_at').notNull(),
+    orderId: uuid('order_id').notNull(),
+    /** The step that keeps failing. */
+    step: text({ enum: STEPS }).notNull(),
+    reason: text({ enum: ATTENTION_REASONS }).notNull(),
+    clearedAt: instant('cleared_at'),
+  },
+  (t) => [
+    primaryKey({ name: 'attention_pkey', columns: [t.workflowId, t.raisedAt] }),
+    check('attention_step', oneOf(t.step, STEPS)),
+    check('attention_reason', oneOf(t.reason, ATTENTION_REASONS)),
+    check('attention_cleared_after_raised', sql`${t.clearedAt} >= ${t.raisedAt}`),
+    // What has a person to look at, oldest first? (Few rows: open marks only.)
+    index('attention_open')
+      .on(t.raisedAt, t.workflowId)
+      .where(sql`cleared_at is null`),
+    // Has somebody to look at this order? (Few rows: open marks only.)
+    index('attention_open_by_order')
+      .on(t.orderId)
+      .where(sql`cleared_at is null`),
+  ],
+);
+
+/** What persons did to orders in trouble. Never changed. */
+export const intervention = pgTable(
+  'intervention',
+  {
+    workflowId: text('workflow_id').notNull(),
+    updateId: text('update_id').notNull(),
+    orderId: uuid('order_id').notNull(),
+    action: text({ enum: INTERVENTION_ACTIONS }).notNull(),
+    actor: text().notNull(),
+    reason: text().notNull(),
+    /** The step that was failing, if any. */
+    step: text({ enum: STEPS }),
+    at: instant('at').notNull(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    primaryKey({ name: 'intervention_pkey', columns: [t.workflowId, t.updateId] }),
+    check('intervention_action', oneOf(t.action, INTERVENTION_ACTIONS)),
+    check('intervention_step', oneOf(t.step, STEPS)),
+    // What did persons do to this order?
+    index('intervention_by_order').on(t.orderId, t.at),
+  ],
+);
+
+/** What reconciliation found wrong. */
+export const finding = pgTable(
+  'finding',
+  {
+    id: uuid().primaryKey(),
+    kind: text({ enum: FINDING_KINDS }).notNull(),
+    /** What it is about: an order, a SKU, a wallet, or two of them with a slash; figures: day/currency/SKU, as far as there are. */
+    subject: text().notNull(),
+    orderId: uuid('order_id'),
+    /** A sentence with the values that disagree. */
+    finding: text().notNull(),
+    firstSeen: instant('first_seen').notNull(),
+    lastSeen: instant('last_seen').notNull(),
+    state: text({ enum: FINDING_STATES }).notNull().default('open'),
+    /** What was done about it; null until then. */
+    done: text(),
+    endedAt: instant('ended_at'),
+  },
+  (t) => [
+    check('finding_kind', oneOf(t.kind, FINDING_KINDS)),
+    check('finding_state', oneOf(t.state, FINDING_STATES)),
+    check('finding_ended_unless_open', sql`(${t.state} = 'open') = (${t.endedAt} is null)`),
+    // The same thing is found once, however often it is seen.
+    uniqueIndex('finding_open')
+      .on(t.kind, t.subject)
+      .where(sql`state = 'open'`),
+    // What was found, newest first?
+    index('finding_by_state').on(t.state, t.id),
+  ],
+);
+
+/** What reconciliation changed, and how it was before. Never changed. */
+export const repair = pgTable('repair', {
+  findingId: uuid('finding_id')
+    .primaryKey()
+    .references(() => finding.id),
+  before: json().notNull(),
+  after: json().notNull(),
+  at: instant('at').notNull(),
+});
+
+/** What the monitor measured: one row for each minute and measure, kept for ever. */
+export const measurement = pgTable(
+  'measurement',
+  {
+    minute: instant('minute').notNull(),
+    name: text({ enum: MEASURES }).notNull(),
+    /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
+    value: doublePrecision().notNull(),
+    /** What it counts, 20 at most: ids of orders or buyers, or SKUs. */
+    subjects: json().$type<string[]>().notNull(),
+    /** When exactly, by the run's own time: of two runs in a minute the later one stays. */
+    at: instant('at').notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'measurement_pkey', columns: [t.minute, t.name] }),
+    check('measurement_name', oneOf(t.name, MEASURES)),
+  ],
+);
+
+/** From when a measure crossed its threshold until it no longer did. */
+export const alert = pgTable(
+  'alert',
+  {
+    id: uuid().primaryKey(),
+    name: text({ enum: MEASURES }).notNull(),
+    openedAt: instant('opened_at').notNull(),
+    closedAt: instant('closed_at'),
+    /** As it was when the alert opened. */
+    threshold: doublePrecision().notNull(),
+    /** The latest; that which closed it when it is closed. */
+    value: doublePrecision().notNull(),
+    /** The value that was farthest from the threshold. */
+    worst: doublePrecision().notNull(),
+    /** As in {@link measurement}. */
+    subjects: json().$type<string[]>().notNull(),
+  },
+  (t) => [
+    check('alert_name', oneOf(t.name, MEASURES)),
+    check('alert_closed_after_opened', sql`${t.closedAt} > ${t.openedAt}`),
+    // A measure has one open alert at most, however many runs see it crossed.
+    uniqueIndex('alert_one_open')
+      .on(t.name)
+      .where(sql`closed_at is null`),
+  ],
+);
+
+/** What a receiver is to be told of alerts. Written with what it tells of, so that no opening or closing goes untold. */
+export const alertNotice = pgTable(
+  'alert_notice',
+  {
+    alertId: uuid('alert_id')
+      .notNull()
+      .references(() => alert.id),
+    event: text({ enum: ALERT_EVENTS }).notNull(),
+    at: instant('at').notNull(),
+    value: doublePrecision().notNull(),
+    subjects: json().$type<string[]>().notNull(),
+    deliveredAt: instant('delivered_at'),
+  },
+  (t) => [
+    primaryKey({ name: 'alert_notice_pkey', columns: [t.alertId, t.event] }),
+    check('alert_notice_event', oneOf(t.event, ALERT_EVENTS)),
+    // What is still to be told, oldest first? (Few rows.)
+    index('alert_notice_undelivered')
+      .on(t.at)
+      .where(sql`delivered_at is null`),
+  ],
+);

@@ -1,0 +1,76 @@
+/** The shop's figures, and what they do not count yet. */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  date,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { instant } from './columns.ts';
+
+const figure = (name: string) => bigint(name, { mode: 'number' }).notNull();
+
+/**
+ * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is of orders that
+ * were never priced. Always equal to the events that are not in stat_pending any more: who takes them out adds them here.
+ */
+export const stat = pgTable(
+  'stat',
+  {
+    sku: text().notNull(),
+    /** In UTC, by the time of the event. */
+    day: date({ mode: 'string' }).notNull(),
+    currency: text().notNull(),
+    /** Orders, by what was recorded of them on that day. Placed: the first that was recorded, however it ended. */
+    placed: figure('placed'),
+    rejected: figure('rejected'),
+    paid: figure('paid'),
+    cancelled: figure('cancelled'),
+    expired: figure('expired'),
+    refunded: figure('refunded'),
+    /** Money of the orders that were paid and refunded on that day. For the whole shop it is the ledger's. */
+    revenue: figure('revenue'),
+    refunds: figure('refunds'),
+    unitsSold: figure('units_sold'),
+    /** Put on hand again by refunds. */
+    unitsReturned: figure('units_returned'),
+  },
+  (t) => [
+    // How did the shop, or this SKU, do between these days?
+    primaryKey({ name: 'stat_pkey', columns: [t.sku, t.day, t.currency] }),
+    // What is counted of this day? (For reconciliation.)
+    index('stat_by_day').on(t.day),
+  ],
+);
+
+/**
+ * Events that `stat` does not count yet. A trigger puts each event here in the transaction that records it, so it is here or
+ * counted, whatever is killed; nothing depends on the order in which transactions commit.
+ */
+export const statPending = pgTable('stat_pending', {
+  /** Only for taking some at a time: a scan from the beginning would go through all that were there before. */
+  id: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  orderId: uuid('order_id').notNull(),
+  version: integer().notNull(),
+});
+
+/** One row, locked by who counts: one after the other. */
+export const statProgress = pgTable(
+  'stat_progress',
+  {
+    id: boolean().primaryKey().default(true),
+    /** What was recorded until then is counted. Null before the first time. */
+    countedUntil: instant('counted_until'),
+    /** Batches that were counted: while it stays the same, `stat` is the sum of the same events. */
+    batches: bigint({ mode: 'number' }).notNull().default(0),
+    /** Nobody counts before, for who compares figures with their source may need several looks at it. */
+    pausedUntil: instant('paused_until').notNull().defaultNow(),
+  },
+  (t) => [check('stat_progress_one_row', sql`${t.id}`)],
+);
