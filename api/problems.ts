@@ -77,7 +77,25 @@ export const PROBLEMS = {
   on_hand_below_reserved: {
     status: 409,
     title: 'Open orders hold more units than that',
-    remedy: 'Set `onHand` to at least the reserved units, or wait for orders to end.',
+    remedy: 'Count at least the reserved units, or wait for orders to end.',
+  },
+  on_hand_changed: {
+    status: 409,
+    title: 'There are not as many units on hand as expected',
+    remedy:
+      'Units were sold or came in since. Count again, under a new Idempotency-Key and with the `onHand` of this answer as `expectedOnHand`.',
+  },
+  on_hand_set_at_creation: {
+    status: 409,
+    title: 'Units on hand are set with PUT only when it creates the SKU',
+    remedy:
+      'Leave `onHand` out to change name and price. Add units with `POST /v1/skus/{sku}/restocks`, set what was counted with `POST /v1/skus/{sku}/counts`.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'The thing is not as If-Match or If-None-Match asks for',
+    remedy:
+      'Read it again, and send the request with its new ETag if it is still wanted; a POST under a new Idempotency-Key.',
   },
   idempotency_in_progress: {
     status: 409,
@@ -115,6 +133,11 @@ export const PROBLEMS = {
     title: 'Prices and wallet are not in one currency',
     remedy: "Order what is priced in the wallet's currency. Nothing was reserved.",
   },
+  total_limit_exceeded: {
+    status: 422,
+    title: 'The order comes to more than a wallet can hold',
+    remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
+  },
   insufficient_funds: {
     status: 422,
     title: 'The wallet does not hold enough',
@@ -151,6 +174,8 @@ export interface ProblemDetails {
   errors?: { field: string; message: string }[];
   /** The order that the problem is about, when the caller may not know its id. */
   orderId?: string;
+  /** The units on hand that were not expected. */
+  onHand?: number;
 }
 
 /** An RFC 9457 problem document. */

@@ -1,6 +1,7 @@
 /** Why an order or a command was refused, in sentences that name what was missing at the time of asking. */
 import { findSkus } from '../db/catalogue.ts';
 import type { Database } from '../db/connection.ts';
+import { TOTAL_LIMIT } from '../db/limits.ts';
 import type { Order } from '../db/orders.ts';
 import { findWallet } from '../db/wallets.ts';
 import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../workflows/contract.ts';
@@ -62,6 +63,13 @@ async function explanation(database: Database, order: Order, reason: RejectionRe
         `The wallet is in ${currency}, and these are not`,
         others.map((sku) => `${sku.sku} in ${sku.currency}`),
       );
+    }
+    case 'total_limit_exceeded': {
+      const total = order.lines.reduce(
+        (sum, { quantity, unitPrice }) => sum + BigInt(quantity) * BigInt(unitPrice ?? 0),
+        0n,
+      );
+      return `The order comes to ${total} ${order.currency} in minor units, and an order to ${TOTAL_LIMIT} at most.`;
     }
     case 'out_of_stock': {
       const available = new Map(

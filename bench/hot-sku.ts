@@ -4,6 +4,7 @@
  */
 import postgres from 'postgres';
 import { isDatabaseAway, openDatabase, type Database } from '../db/connection.ts';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES } from '../db/invariants.ts';
 import { groupReservations } from '../db/steps/group-commit.ts';
 import { reserve } from '../db/steps/reserve.ts';
@@ -66,7 +67,7 @@ export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOpti
     const database = openDatabase(url, { connections: CONNECTIONS, name: 'holdfast bench' });
     const sql = postgres(url, {
       max: 1,
-      types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+      types: { bigint: BIGINT_AS_NUMBER },
     });
     try {
       const bench: Bench = {

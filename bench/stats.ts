@@ -1,6 +1,7 @@
 /** The shop's figures with a million orders: how long the API's query takes, and what it takes to have the figures there. */
 import postgres from 'postgres';
 import { openDatabase, type Database, type Sql } from '../db/connection.ts';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { look, TABLE_KINDS, type TableKind } from '../db/reconcile/looks.ts';
 import { lookIntoDays } from '../db/reconcile/stats.ts';
 import { countPending } from '../db/stats/count.ts';
@@ -29,7 +30,7 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
     const database = openDatabase(url, { connections: 2, name: 'holdfast bench' });
     const sql = postgres(url, {
       max: 1,
-      types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+      types: { bigint: BIGINT_AS_NUMBER },
     });
     try {
       report(`Writing ${ORDERS} orders.`);

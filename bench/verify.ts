@@ -1,6 +1,7 @@
 /** Speed counts only when every order is right. */
 import postgres from 'postgres';
 import type { Queryable } from '../db/connection.ts';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES, checkRules, type Rule, type RuleReport } from '../db/invariants.ts';
 
 const BREACHES_SHOWN = 3;
@@ -9,7 +10,7 @@ const BREACHES_SHOWN = 3;
 export async function verifyOrders(databaseUrl: string, paid: number): Promise<void> {
   const sql = postgres(databaseUrl, {
     max: 1,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: { bigint: BIGINT_AS_NUMBER },
   });
   try {
     const lines = linesOf(await checkRules(sql));

@@ -1,21 +1,54 @@
 /** SKUs: what is sold, at what price, and how many units of it there are. */
 import { eq, inArray } from 'drizzle-orm';
+import type { PendingQuery, Row } from 'postgres';
 import { v7 as uuidv7 } from 'uuid';
-import type { Database } from './connection.ts';
+import type { Database, Queryable, Sql } from './connection.ts';
+import { ON_HAND_LIMIT } from './limits.ts';
+import { isInState, type SkuStates } from './sku-state.ts';
 import { sku as skus } from './schema/shop.ts';
 
-export type Sku = typeof skus.$inferSelect;
-export type SkuTerms = Omit<Sku, 'reserved'>;
+type Fragment = PendingQuery<Row[]>;
 
-/** Units on hand that a SKU cannot exceed. */
-export const ON_HAND_LIMIT = 1_000_000_000_000;
+export type Sku = typeof skus.$inferSelect;
+
+/** What callers set of a SKU, and sales do not change. */
+export type SkuTerms = Pick<Sku, 'sku' | 'name' | 'price' | 'currency'>;
+
+export interface PutSkuRequest extends SkuTerms {
+  /** Units on hand at creation, 0 unless given. */
+  onHand?: number | undefined;
+  /** False for a retired currency: then a SKU is changed only if it has exactly this price already. */
+  isCurrencyCurrent: boolean;
+  /** The SKU has to be in one of these states. */
+  ifIn?: SkuStates | undefined;
+  /** It must be in none of these. */
+  ifNotIn?: SkuStates | undefined;
+}
 
 export type PutSku =
   | { outcome: 'created' | 'changed'; sku: Sku }
-  /** Fewer units were asked for than open orders hold. */
-  | { outcome: 'below_reserved'; reserved: number };
+  | { outcome: 'precondition_failed' | 'on_hand_given' | 'price_refused' };
 
-export type Restock = { outcome: 'booked'; sku: Sku } | { outcome: 'unknown_sku' | 'limit_exceeded' };
+export interface RestockRequest {
+  movementId: string;
+  sku: string;
+  quantity: number;
+  ifIn?: SkuStates | undefined;
+}
+
+export interface CountRequest {
+  movementId: string;
+  sku: string;
+  onHand: number;
+  expectedOnHand: number;
+  ifIn?: SkuStates | undefined;
+}
+
+/** Whether units moved, and the SKU as it is then, or as it is without. */
+export type Booking<Refusal extends string> =
+  { outcome: 'booked' | 'precondition_failed' | Refusal; sku: Sku } | { outcome: 'unknown_sku' };
+export type Restock = Booking<'limit_exceeded'>;
+export type Count = Booking<'unexpected' | 'below_reserved'>;
 
 /** The SKU of that name, or undefined. */
 export async function findSku(database: Database, sku: string): Promise<Sku | undefined> {
@@ -34,18 +67,24 @@ export async function findSkus(database: Database, names: readonly string[]): Pr
   );
 }
 
-/** Creates a SKU, or changes its name, price and units on hand. Units are booked as a movement either way. */
-export async function putSku(database: Database, terms: SkuTerms): Promise<PutSku> {
-  const created = await insertSku(database, terms);
+/**
+ * Creates a SKU with its first units, or changes its name and price. The units of one that exists are left as they are: between
+ * reading them and writing them, a sale could take some.
+ */
+export async function putSku(database: Database, request: PutSkuRequest): Promise<PutSku> {
+  const mayCreate = request.ifIn === undefined && request.isCurrencyCurrent;
+  const created = mayCreate ? await insertSku(database, request) : undefined;
   if (created) return { outcome: 'created', sku: created };
-  const changed = await changeSku(database, terms);
-  if (changed) return { outcome: 'changed', sku: changed };
-  const { reserved } = await existing(database, terms.sku);
-  return { outcome: 'below_reserved', reserved };
+  const changed = await changeSku(database, request);
+  if (changed) return changed;
+  // There is no such SKU, and this request creates none.
+  if (request.ifIn !== undefined) return { outcome: 'precondition_failed' };
+  if (!request.isCurrencyCurrent) return { outcome: 'price_refused' };
+  throw new Error(`SKU ${request.sku} was deleted, which nothing is meant to do.`);
 }
 
-async function insertSku(database: Database, terms: SkuTerms): Promise<Sku | undefined> {
-  const { sku, name, price, currency, onHand } = terms;
+async function insertSku(database: Database, request: PutSkuRequest): Promise<Sku | undefined> {
+  const { sku, name, price, currency, onHand = 0 } = request;
   const [created] = await database.run(
     ({ sql }) => sql<Sku[]>`
       -- Is this SKU new? Then its first units are booked with it.
@@ -59,85 +98,159 @@ async function insertSku(database: Database, terms: SkuTerms): Promise<Sku | und
         insert into stock_movement (id, sku, kind, quantity)
         select ${uuidv7()}, sku, 'initial', on_hand from created where on_hand <> 0
       )
-      select sku, name, price, currency, on_hand as "onHand", reserved from created
+      select ${columnsOf(sql, 'created')} from created
     `,
   );
   return created;
 }
 
-async function changeSku(database: Database, terms: SkuTerms): Promise<Sku | undefined> {
-  const { sku, name, price, currency, onHand } = terms;
-  const [changed] = await database.run(
-    ({ sql }) => sql<Sku[]>`
-      -- The lock comes first: between reading on_hand and writing it, a sale could take units that the difference
-      -- would then put back.
+async function changeSku(
+  database: Database,
+  { sku, name, price, currency, onHand, isCurrencyCurrent, ifIn, ifNotIn }: PutSkuRequest,
+): Promise<PutSku | undefined> {
+  const [decided] = await database.run(
+    ({ sql }) => sql<(Sku & { outcome: 'changed' | Exclude<PutSku['outcome'], 'created'> })[]>`
+      -- The lock comes first, so that all of this is decided on the row as it is when it changes.
       with target as materialized (
-        select sku, on_hand, reserved from sku
-        where sku = ${sku} and reserved <= ${onHand}
-        for no key update
+        select * from sku where sku = ${sku} for no key update
       ),
-      movement as (
-        insert into stock_movement (id, sku, kind, quantity)
-        select ${uuidv7()}, sku, 'adjustment', ${onHand}::bigint - on_hand
+      decided as (
+        select
+          target.*,
+          case
+            when not ${isInState(sql, ifIn ?? 'any')} or ${isInState(sql, ifNotIn ?? [])} then 'precondition_failed'
+            -- The same request again, because its answer was lost, is no attempt to set the units.
+            when
+              ${onHand ?? null}::bigint is not null
+              and (name, price, currency, on_hand) is distinct from (${name}, ${price}::bigint, ${currency}, ${onHand ?? null}::bigint)
+              then 'on_hand_given'
+            when not ${isCurrencyCurrent}::boolean and (price, currency) is distinct from (${price}::bigint, ${currency})
+              then 'price_refused'
+            else 'changed'
+          end as outcome
         from target
-        where on_hand <> ${onHand}
+      ),
+      changed as (
+        -- Units are set to what is locked: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
+        update sku
+        set name = ${name}, price = ${price}, currency = ${currency}, on_hand = decided.on_hand, reserved = decided.reserved
+        from decided
+        where sku.sku = decided.sku and outcome = 'changed'
+        returning sku.*
       )
-      -- reserved is set, too: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
-      update sku
-      set name = ${name}, price = ${price}, currency = ${currency}, on_hand = ${onHand}, reserved = target.reserved
-      from target
-      where sku.sku = target.sku
-      returning sku.sku, sku.name, sku.price, sku.currency, sku.on_hand as "onHand", sku.reserved
+      select outcome, ${columnsOf(sql, 'decided')} from decided
     `,
   );
-  return changed;
+  if (decided?.outcome !== 'changed') return decided && { outcome: decided.outcome };
+  const { outcome, ...before } = decided;
+  return { outcome, sku: { ...before, name, price, currency } };
 }
 
 /**
  * Adds units on hand. The movement's id is the idempotency key: a repeated restock changes nothing.
  * Returns the SKU as it is now.
  */
-export async function restockSku(
+export const restockSku = (
   database: Database,
-  { movementId, sku, quantity }: { movementId: string; sku: string; quantity: number },
-): Promise<Restock> {
-  const [booked] = await database.run(
-    ({ sql }) => sql<Sku[]>`
-      -- A twin waits at the lock and then finds the movement there; the update depends on the insert, so it adds nothing.
+  { movementId, sku, quantity, ifIn = 'any' }: RestockRequest,
+): Promise<Restock> =>
+  bookMovement<'limit_exceeded'>(database, { movementId, sku, kind: 'restock', ifIn }, (sql) => ({
+    refusal: sql`case when on_hand > ${ON_HAND_LIMIT}::bigint - ${quantity}::bigint then 'limit_exceeded' end`,
+    quantity: sql`${quantity}::bigint`,
+  }));
+
+/**
+ * Sets the units on hand to what somebody counted, if there were as many as they expected: what was sold or came in since they
+ * looked is then not overwritten. The difference is booked as a movement, whose id is the idempotency key.
+ */
+export const countSku = (
+  database: Database,
+  { movementId, sku, onHand, expectedOnHand, ifIn = 'any' }: CountRequest,
+): Promise<Count> =>
+  bookMovement<'unexpected' | 'below_reserved'>(
+    database,
+    { movementId, sku, kind: 'adjustment', ifIn },
+    (sql) => ({
+      refusal: sql`case when on_hand <> ${expectedOnHand} then 'unexpected' when reserved > ${onHand} then 'below_reserved' end`,
+      quantity: sql`${onHand}::bigint - on_hand`,
+    }),
+  );
+
+interface MovementRequest {
+  movementId: string;
+  sku: string;
+  kind: 'restock' | 'adjustment';
+  ifIn: SkuStates;
+}
+
+/**
+ * Books a movement of a SKU's units, unless it was booked before.
+ * @param decide in SQL, on the locked row: why not, or null, and how many units.
+ */
+async function bookMovement<Refusal extends string>(
+  database: Database,
+  { movementId, sku, kind, ifIn }: MovementRequest,
+  decide: (sql: Sql) => { refusal: Fragment; quantity: Fragment },
+): Promise<Booking<Refusal>> {
+  const [decided] = await database.run(({ sql }) => {
+    const { refusal, quantity } = decide(sql);
+    return sql<(Sku & { refusal: Refusal | 'precondition_failed' | null; booked: number | null })[]>`
+      -- The lock comes first, so that all of this is decided on the row as it is when it changes.
       with target as materialized (
-        select sku from sku
-        where sku = ${sku} and on_hand <= ${ON_HAND_LIMIT}::bigint - ${quantity}::bigint
-        for no key update
+        select * from sku where sku = ${sku} for no key update
+      ),
+      decided as (
+        select
+          target.*, ${quantity} as quantity,
+          case when not ${isInState(sql, ifIn)} then 'precondition_failed' else ${refusal} end as refusal
+        from target
       ),
       movement as (
+        -- A twin waits at the lock and then finds the movement there; the update depends on the insert, so it adds nothing.
         insert into stock_movement (id, sku, kind, quantity)
-        select ${movementId}, sku, 'restock', ${quantity} from target
+        select ${movementId}, sku, ${kind}, quantity from decided where refusal is null and quantity <> 0
         on conflict (id) do nothing
         returning sku, quantity
+      ),
+      moved as (
+        -- Units are set from what is locked: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
+        update sku set on_hand = decided.on_hand + movement.quantity, reserved = decided.reserved
+        from decided join movement using (sku)
+        where sku.sku = decided.sku
+        returning sku.on_hand
       )
-      update sku set on_hand = sku.on_hand + movement.quantity
-      from movement
-      where sku.sku = movement.sku
-      returning sku.sku, sku.name, sku.price, sku.currency, sku.on_hand as "onHand", sku.reserved
-    `,
-  );
-  if (booked) return { outcome: 'booked', sku: booked };
+      select refusal, (select on_hand from moved) as booked, ${columnsOf(sql, 'decided')} from decided
+    `;
+  });
+  if (!decided) return { outcome: 'unknown_sku' };
+  const { refusal, booked, ...found } = decided;
+  if (booked !== null) return { outcome: 'booked', sku: { ...found, onHand: booked } };
 
-  // No row: unknown, at the limit, or booked before. A new snapshot tells which.
-  const [recorded] = await database.run(
-    ({ sql }) => sql<{ booked: boolean }[]>`
-      select exists (select from stock_movement where id = ${movementId}) as booked
+  // Nothing moved. It may have been booked before, by a twin after this statement's snapshot: a new one shows that.
+  const before = await findMovement(database, movementId, sku);
+  if (before?.isBooked) return { outcome: 'booked', sku: before.sku };
+  return { outcome: refusal ?? 'booked', sku: found };
+}
+
+async function findMovement(
+  database: Database,
+  movementId: string,
+  sku: string,
+): Promise<{ isBooked: boolean; sku: Sku } | undefined> {
+  const [found] = await database.run(
+    ({ sql }) => sql<(Sku & { isBooked: boolean })[]>`
+      select exists (select from stock_movement where id = ${movementId}) as "isBooked", ${columnsOf(sql, 'sku')}
       from sku
       where sku = ${sku}
     `,
   );
-  if (!recorded) return { outcome: 'unknown_sku' };
-  if (!recorded.booked) return { outcome: 'limit_exceeded' };
-  return { outcome: 'booked', sku: await existing(database, sku) };
+  if (!found) return undefined;
+  const { isBooked, ...rest } = found;
+  return { isBooked, sku: rest };
 }
 
-async function existing(database: Database, sku: string): Promise<Sku> {
-  const found = await findSku(database, sku);
-  if (!found) throw new Error(`SKU ${sku} was deleted, which nothing is meant to do.`);
-  return found;
-}
+/** A SKU's columns as {@link Sku} has them. */
+const columnsOf = (sql: Queryable, table: 'sku' | 'created' | 'decided') => sql`
+  ${sql(table)}.sku, ${sql(table)}.name, ${sql(table)}.price, ${sql(table)}.currency,
+  ${sql(table)}.on_hand as "onHand", ${sql(table)}.reserved
+`;

@@ -4,6 +4,7 @@
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { BIGINT_AS_NUMBER } from './exact-integers.ts';
 import { keepResultsWhole } from './whole-results.ts';
 
 /** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
@@ -98,7 +99,7 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
     backoff: () => RECONNECT_DELAY_S,
     // One round trip less for each new connection; no query here passes an array.
     fetch_types: false,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: { bigint: BIGINT_AS_NUMBER },
     connection: {
       application_name: name,
       statement_timeout: STATEMENT_TIMEOUT_MS,

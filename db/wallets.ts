@@ -1,6 +1,7 @@
 /** Wallets: making them, putting money in, and what happened to them. Orders' own movements are in steps/. */
 import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
 import type { Database } from './connection.ts';
+import { BALANCE_LIMIT } from './limits.ts';
 import { entry, transfer, wallet } from './schema/shop.ts';
 
 export interface Wallet {
@@ -27,9 +28,6 @@ export interface WalletEntry {
 
 export type Deposit =
   { outcome: 'booked'; wallet: Wallet } | { outcome: 'unknown_wallet' | 'limit_exceeded' };
-
-/** The largest balance: the largest integer that JSON carries exactly. */
-export const BALANCE_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** Makes an empty wallet. Its id is the idempotency key. */
 export async function createWallet(

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, platform, release, totalmem } from 'node:os
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { chooseBehaviour } from './behaviours.ts';
 import { Buyer } from './buyer.ts';
 import { openCallers, type Callers } from './caller.ts';
@@ -46,7 +47,7 @@ export function runExperiment(options: ExperimentOptions): Promise<RunFigures> {
     async (system) => {
       const sql = postgres(system.databaseUrl, {
         max: 1,
-        types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+        types: { bigint: BIGINT_AS_NUMBER },
       });
       const connection = await Connection.connect({ address: system.temporalAddress });
       try {

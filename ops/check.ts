@@ -4,6 +4,7 @@
  */
 import { Client } from '@temporalio/client';
 import postgres from 'postgres';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { checkRules, type Breach } from '../db/invariants.ts';
 import { runCommand } from '../dev/run-command.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
@@ -41,7 +42,7 @@ async function check({
     max: 1,
     connect_timeout: 5,
     connection: SESSION,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: { bigint: BIGINT_AS_NUMBER },
   });
   try {
     const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });

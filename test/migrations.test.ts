@@ -107,9 +107,28 @@ test('what was recorded before there were figures is counted in them', async () 
     const range = { from: '2026-03-01', to: '2026-04-30' };
     for (const sku of [undefined, 'MUG'])
       expect((await readStats(database, { ...range, sku })).days).toMatchObject([
-        { day: '2026-03-31', placed: 1, paid: 0, revenue: 0 },
-        { day: '2026-04-01', placed: 0, paid: 1, revenue: 1_000, unitsSold: 2 },
+        { day: '2026-03-31', figures: { placed: 1n, paid: 0n, revenue: 0n } },
+        { day: '2026-04-01', figures: { placed: 0n, paid: 1n, revenue: 1_000n, units_sold: 2n } },
       ]);
+  } finally {
+    await database.close();
+  }
+});
+
+test('figures, prices and totals from before are kept to the last digit, and grow from there', async () => {
+  const { url, sql } = await emptyDatabase();
+  await migrateUpTo(url, 6);
+  await sql`insert into sku (sku, name, price, currency, on_hand) values ('MUG', 'Mug', 1000000000, 'HRK', 1)`;
+  await sql`insert into stat values ('', '2026-01-01', 'EUR', 1, 0, 1, 0, 0, 0, 9223372036854775807, 9007199254740993, 2, 0)`;
+  await migrateDatabase(url);
+  await sql`update stat set revenue = revenue + 1`;
+  await expect(sql`update sku set price = 9007199254740992`).rejects.toThrow('sku_price_payable');
+  const database = openDatabase(url, { connections: 1, name: 'test' });
+  try {
+    const range = { from: '2026-01-01', to: '2026-01-01', sku: undefined };
+    expect((await readStats(database, range)).days).toMatchObject([
+      { figures: { revenue: 9_223_372_036_854_775_808n, refunds: 9_007_199_254_740_993n, units_sold: 2n } },
+    ]);
   } finally {
     await database.close();
   }

@@ -14,6 +14,7 @@ import {
   refundWorkflowId,
   PAYMENT_MODES,
 } from '../workflows/contract.ts';
+import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { ORDER_PATHS } from './recording/paths.ts';
 import { expectRulesHold } from './support/database.ts';
 import { always, interruptions, type Interruption, type Plan } from './support/interruptions.ts';
@@ -34,7 +35,7 @@ const started = await startSystem({
 // Paths hold locks while they look, and several are played at once: each needs two connections.
 const sql = postgres(started.url, {
   max: 12,
-  types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+  types: { bigint: BIGINT_AS_NUMBER },
 });
 afterAll(() => sql.end());
 const system = { ...started, sql };

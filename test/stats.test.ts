@@ -347,7 +347,7 @@ describe('a day is compared with what it sums', () => {
     expect(pages).toBe(3);
     await sql`update stat set rejected = rejected + 1 where day = ${DAY_OF_MANY}`;
     expect(await compareDay(database, DAY_OF_MANY)).toMatchObject({
-      differences: [{ counted: { rejected: 5_001 }, source: { rejected: 5_000 } }],
+      differences: [{ counted: { rejected: 5_001n }, source: { rejected: 5_000n } }],
     });
     await resumeCounting(database);
     await reconcile(true);

@@ -32,6 +32,7 @@ export const REJECTION_REASONS = [
   'unknown_wallet',
   'unknown_sku',
   'currency_mismatch',
+  'total_limit_exceeded',
   'out_of_stock',
   'insufficient_funds',
 ] as const;

@@ -2,9 +2,10 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listFindings } from '../../db/reconcile/findings.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { exactReply } from '../exact-reply.ts';
 import { findingPage, findingReply, findingsQuery } from '../schemas/findings.ts';
 import { pageOf } from '../schemas/page.ts';
-import { problemResponses } from '../schemas/problem.ts';
+import { responsesOf } from '../schemas/problem.ts';
 
 const list = createRoute({
   method: 'get',
@@ -13,10 +14,10 @@ const list = createRoute({
   tags: ['Reconciliation'],
   summary: 'List what reconciliation found, newest first',
   request: { query: findingsQuery },
-  responses: {
-    200: { description: 'A page of findings', content: { 'application/json': { schema: findingPage } } },
-    ...problemResponses('validation_failed'),
-  },
+  responses: responsesOf(
+    { 200: { description: 'A page of findings', content: { 'application/json': { schema: findingPage } } } },
+    'validation_failed',
+  ),
 });
 
 export function findingRoutes({ database }: Dependencies): OpenAPIHono {
@@ -24,7 +25,7 @@ export function findingRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listFindings(database, filter, { before, limit: limit + 1 });
-    return c.json(pageOf('findings', rows, { limit, item: findingReply, placeOf: ({ id }) => id }), 200);
+    return exactReply(c, pageOf('findings', rows, { limit, item: findingReply, placeOf: ({ id }) => id }));
   });
   return app;
 }

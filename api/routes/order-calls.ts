@@ -1,6 +1,7 @@
 /** The calls on orders as the OpenAPI document shows them. */
 import { createRoute } from '@hono/zod-openapi';
 import { REJECTION_REASONS } from '../../workflows/contract.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency.ts';
 import {
   cancelBody,
@@ -13,7 +14,7 @@ import {
   ordersQuery,
   refundBody,
 } from '../schemas/orders.ts';
-import { keyedResponses, problemResponses } from '../schemas/problem.ts';
+import { keyedResponses, problemResponses, responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
 
 const tags = ['Orders'];
@@ -44,11 +45,13 @@ export const get = createRoute({
   operationId: 'getOrder',
   tags,
   summary: 'Read an order',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: orderParams, query: noQuery },
-  responses: {
-    200: { description: 'The order', content },
-    ...problemResponses('validation_failed', 'not_found'),
-  },
+  responses: responsesOf(
+    { 200: { description: 'The order', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
+    'validation_failed',
+    'not_found',
+  ),
 });
 
 export const list = createRoute({

@@ -5,6 +5,7 @@ import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { taggedReply } from '../entity-tags.ts';
 import { answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
 import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
@@ -28,7 +29,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const { id } = c.req.valid('param');
     const [order, marks] = await Promise.all([findOrder(database, id), findOpenMarks(database, [id])]);
     if (!order) throw unknown(id);
-    return c.json(orderReply(order, marks.get(id)), 200);
+    return taggedReply(c, orderReply(order, marks.get(id)));
   });
 
   app.openapi(list, async (c) => {

@@ -1,114 +1,129 @@
 /** The catalogue and its stock. */
-import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
-import { ON_HAND_LIMIT, findSku, putSku, restockSku } from '../../db/catalogue.ts';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { z } from 'zod';
+import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/catalogue.ts';
+import { CURRENCIES } from '../../db/currencies.ts';
+import { ON_HAND_LIMIT } from '../../db/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { IDEMPOTENCY_KEY_PARAMETER, answerOnce } from '../idempotency.ts';
+import { skuConditions, skuTag, taggedReply } from '../entity-tags.ts';
+import { answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
-import { BODY_PROBLEMS, keyedResponses, problemResponses } from '../schemas/problem.ts';
-import { putSkuBody, restockBody, skuParams, skuReply, skuSchema } from '../schemas/skus.ts';
-import { noQuery } from '../schemas/values.ts';
-
-const tags = ['SKUs'];
-const content = { 'application/json': { schema: skuSchema } };
-
-const put = createRoute({
-  method: 'put',
-  path: '/skus/{sku}',
-  operationId: 'putSku',
-  tags,
-  summary: 'Create a SKU, or change its name, price and units on hand',
-  request: {
-    params: skuParams,
-    query: noQuery,
-    body: { required: true, content: { 'application/json': { schema: putSkuBody } } },
-  },
-  responses: {
-    200: { description: 'Changed', content },
-    201: { description: 'Created', content },
-    ...problemResponses(...BODY_PROBLEMS, 'on_hand_below_reserved'),
-  },
-});
-
-const get = createRoute({
-  method: 'get',
-  path: '/skus/{sku}',
-  operationId: 'getSku',
-  tags,
-  summary: 'Read a SKU and its stock',
-  request: { params: skuParams, query: noQuery },
-  responses: {
-    200: { description: 'The SKU', content },
-    ...problemResponses('validation_failed', 'not_found'),
-  },
-});
-
-const restock = createRoute({
-  method: 'post',
-  path: '/skus/{sku}/restocks',
-  operationId: 'restockSku',
-  tags,
-  summary: 'Add units on hand',
-  parameters: [IDEMPOTENCY_KEY_PARAMETER],
-  request: {
-    params: skuParams,
-    query: noQuery,
-    body: { required: true, content: { 'application/json': { schema: restockBody } } },
-  },
-  responses: keyedResponses(
-    { 201: { description: 'Added; the SKU as it is now', content } },
-    'not_found',
-    'stock_limit_exceeded',
-  ),
-});
+import { skuOf, skuReply, skuSchema, type putSkuBody } from '../schemas/skus.ts';
+import { whyUnusable } from '../schemas/values.ts';
+import { count, get, put, restock } from './sku-calls.ts';
 
 export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database } = dependencies;
   const app = new OpenAPIHono();
 
   app.openapi(put, async (c) => {
+    const { sku } = c.req.valid('param');
     const { name, price, onHand } = c.req.valid('json');
-    const terms = {
-      sku: c.req.valid('param').sku,
-      name,
-      price: price.amount,
-      currency: price.currency,
-      onHand,
-    };
-    const result = await putSku(database, terms);
-    if (result.outcome === 'below_reserved')
-      throw new Problem('on_hand_below_reserved', `Open orders hold ${result.reserved} units.`);
-    return c.json(skuReply(result.sku), result.outcome === 'created' ? 201 : 200);
+    const { amount, currency } = price;
+    const terms = { sku, name, price: amount, currency, onHand, isCurrencyCurrent: CURRENCIES.has(currency) };
+    const result = await putSku(database, { ...terms, ...skuConditions(c) });
+    switch (result.outcome) {
+      case 'precondition_failed':
+        throw changed(sku);
+      case 'on_hand_given':
+        throw existing(sku);
+      case 'price_refused':
+        throw unpriceable(price);
+      case 'created':
+      case 'changed':
+        c.header('ETag', skuTag(result.sku));
+        return c.json(skuReply(result.sku), result.outcome === 'created' ? 201 : 200);
+    }
   });
 
   app.openapi(get, async (c) => {
     const { sku: name } = c.req.valid('param');
     const found = await findSku(database, name);
     if (!found) throw unknown(name);
-    return c.json(skuReply(found), 200);
+    return taggedReply(c, skuReply(found), skuTag(found));
   });
 
-  app.openapi(restock, (c) => {
+  app.openapi(restock, async (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    return answerOnce(
-      c,
-      dependencies,
-      { operation: 'restockSku', request: { param, json } },
-      async (movementId) => {
-        const result = await restockSku(database, { movementId, ...param, ...json });
+    const { ifIn } = skuConditions(c);
+    const call = { operation: 'restockSku', request: { param, json: { ...json, ifIn } } };
+    return tagged(
+      await answerOnce(c, dependencies, call, async (movementId) => {
+        const result = await restockSku(database, { movementId, ifIn, ...param, ...json });
         switch (result.outcome) {
           case 'unknown_sku':
             throw unknown(param.sku);
+          case 'precondition_failed':
+            throw changed(param.sku);
           case 'limit_exceeded':
             throw new Problem('stock_limit_exceeded', `A SKU has at most ${ON_HAND_LIMIT} units on hand.`);
           case 'booked':
             return { status: 201, body: skuReply(result.sku) };
         }
-      },
+      }),
+    );
+  });
+
+  app.openapi(count, async (c) => {
+    const param = c.req.valid('param');
+    const json = c.req.valid('json');
+    const { ifIn } = skuConditions(c);
+    const call = { operation: 'countSku', request: { param, json: { ...json, ifIn } } };
+    return tagged(
+      await answerOnce(c, dependencies, call, async (movementId) => {
+        const result = await countSku(database, { movementId, ifIn, ...param, ...json });
+        switch (result.outcome) {
+          case 'unknown_sku':
+            throw unknown(param.sku);
+          case 'precondition_failed':
+            throw changed(param.sku);
+          case 'unexpected':
+            throw unexpected(result.sku, json.expectedOnHand);
+          case 'below_reserved':
+            throw new Problem('on_hand_below_reserved', `Open orders hold ${result.sku.reserved} units.`);
+          case 'booked':
+            return { status: 201, body: skuReply(result.sku) };
+        }
+      }),
     );
   });
 
   return app;
 }
 
+/** The tag of the SKU in an answer, also in one that was kept: it names what the caller reads. */
+async function tagged(answer: Response): Promise<Response> {
+  if (answer.ok) answer.headers.set('ETag', skuTag(skuOf(skuSchema.parse(await answer.clone().json()))));
+  return answer;
+}
+
 const unknown = (sku: string) => new Problem('not_found', `There is no SKU ${sku}.`);
+
+const changed = (sku: string) =>
+  new Problem(
+    'precondition_failed',
+    `The SKU ${sku} is not as the request's conditions say. Nothing was changed: read it again.`,
+  );
+
+const existing = (sku: string) =>
+  new Problem(
+    'on_hand_set_at_creation',
+    `The SKU ${sku} exists, so PUT changes its name and price only. Nothing was changed: leave \`onHand\` out, and change units with POST /v1/skus/${sku}/restocks or POST /v1/skus/${sku}/counts.`,
+  );
+
+const unexpected = ({ sku, onHand }: Sku, expected: number) =>
+  new Problem(
+    'on_hand_changed',
+    `${expected} units of ${sku} were expected on hand, and there are ${onHand}. Nothing was changed.`,
+    {
+      onHand,
+    },
+  );
+
+function unpriceable({ currency }: z.output<typeof putSkuBody>['price']): Problem {
+  const message = whyUnusable(currency) ?? 'cannot be used';
+  return new Problem('validation_failed', `price.currency: ${message}`, {
+    errors: [{ field: 'price.currency', message }],
+  });
+}

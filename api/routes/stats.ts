@@ -2,7 +2,8 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { problemResponses } from '../schemas/problem.ts';
+import { exactReply } from '../exact-reply.ts';
+import { responsesOf } from '../schemas/problem.ts';
 import { statsQuery, statsReply, statsSchema } from '../schemas/stats.ts';
 
 const read = createRoute({
@@ -11,11 +12,13 @@ const read = createRoute({
   operationId: 'readStats',
   tags: ['Statistics'],
   summary: 'Read orders, money and units by the day, of the shop or of a SKU',
+  description:
+    'Figures are integers with all their digits, also beyond 2^53 - 1, where most JSON parsers round. Read them with one that has big integers.',
   request: { query: statsQuery },
-  responses: {
-    200: { description: 'The figures', content: { 'application/json': { schema: statsSchema } } },
-    ...problemResponses('validation_failed'),
-  },
+  responses: responsesOf(
+    { 200: { description: 'The figures', content: { 'application/json': { schema: statsSchema } } } },
+    'validation_failed',
+  ),
 });
 
 export function statRoutes({ database }: Dependencies): OpenAPIHono {
@@ -23,7 +26,7 @@ export function statRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
     const range = { from, to, sku };
-    return c.json(statsReply(range, await readStats(database, range)), 200);
+    return exactReply(c, statsReply(range, await readStats(database, range)));
   });
   return app;
 }

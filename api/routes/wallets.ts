@@ -1,11 +1,13 @@
 /** Buyers' wallets. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
-import { BALANCE_LIMIT, createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
+import { BALANCE_LIMIT } from '../../db/limits.ts';
+import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, taggedReply } from '../entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER, answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
 import { pageOf } from '../schemas/page.ts';
-import { keyedResponses, problemResponses } from '../schemas/problem.ts';
+import { keyedResponses, problemResponses, responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
 import {
   createWalletBody,
@@ -41,11 +43,13 @@ const get = createRoute({
   operationId: 'getWallet',
   tags,
   summary: 'Read a wallet and its balance',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: walletParams, query: noQuery },
-  responses: {
-    200: { description: 'The wallet', content },
-    ...problemResponses('validation_failed', 'not_found'),
-  },
+  responses: responsesOf(
+    { 200: { description: 'The wallet', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
+    'validation_failed',
+    'not_found',
+  ),
 });
 
 const putIn = createRoute({
@@ -97,7 +101,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
     const { id } = c.req.valid('param');
     const found = await findWallet(database, id);
     if (!found) throw unknown(id);
-    return c.json(walletReply(found), 200);
+    return taggedReply(c, walletReply(found));
   });
 
   app.openapi(putIn, (c) => {

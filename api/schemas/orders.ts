@@ -61,7 +61,7 @@ export const orderSchema = z
     total: z
       .object({ amount: amount.openapi({ example: 2500 }), currency })
       .nullable()
-      .openapi({ description: 'Null in an order that was never priced' }),
+      .openapi({ description: 'Null in an order that was never priced, or was rejected for its total' }),
     paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
     createdAt: instant,
     updatedAt: instant,

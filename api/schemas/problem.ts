@@ -20,6 +20,10 @@ const problemSchema = z
       .optional()
       .openapi({ description: 'What is wrong with the request, by field.' }),
     orderId: z.string().optional().openapi({ description: 'The order that was recorded as rejected.' }),
+    onHand: z
+      .int()
+      .optional()
+      .openapi({ description: 'With `on_hand_changed`: the units that are on hand.' }),
   })
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
@@ -47,12 +51,20 @@ export function problemResponses(...codes: readonly ProblemCode[]): RouteConfig[
   return Object.fromEntries([...byStatus].map(([status, some]) => [status, response(some)]));
 }
 
+/** All responses of a call that writes its reply itself: its success, and its problems. */
+export function responsesOf(
+  success: RouteConfig['responses'],
+  ...codes: readonly ProblemCode[]
+): RouteConfig['responses'] {
+  return { ...success, ...problemResponses(...codes) };
+}
+
 /** All responses of a call that needs an Idempotency-Key: its success, and its problems. */
 export function keyedResponses(
   success: RouteConfig['responses'],
   ...codes: readonly ProblemCode[]
 ): RouteConfig['responses'] {
-  return { ...success, ...problemResponses(...KEY_PROBLEMS, ...codes) };
+  return responsesOf(success, ...KEY_PROBLEMS, ...codes);
 }
 
 function response(codes: readonly ProblemCode[]): RouteConfig['responses'][string] {

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Sku } from '../../db/catalogue.ts';
+import { EXACT_LIMIT } from '../../db/limits.ts';
 import { LIMITS, currency, amount, money, skuName, title, units, whole } from './values.ts';
 
 export const skuParams = z.strictObject({ sku: skuName });
@@ -8,15 +9,29 @@ export const putSkuBody = z
   .strictObject({
     name: title,
     price: money,
-    onHand: whole(0, LIMITS.onHand).openapi({ example: 40, description: 'Units that exist' }),
+    onHand: whole(0, LIMITS.onHand).optional().openapi({
+      example: 40,
+      description: 'Units that exist at first, 0 unless given. Refused for a SKU that is there already',
+    }),
   })
   .openapi('PutSku');
 
 export const restockBody = z
   .strictObject({
-    quantity: whole(1, LIMITS.restock).openapi({ example: 12, description: 'Units that came in' }),
+    quantity: whole(1, LIMITS.onHand).openapi({ example: 12, description: 'Units that came in' }),
   })
   .openapi('Restock');
+
+export const countBody = z
+  .strictObject({
+    onHand: whole(0, LIMITS.onHand).openapi({ example: 38, description: 'Units that were counted' }),
+    // Returns come on top of the limit.
+    expectedOnHand: whole(0, EXACT_LIMIT).openapi({
+      example: 40,
+      description: '`onHand` as it was read before: the count is refused when it is another by now',
+    }),
+  })
+  .openapi('Count');
 
 export const skuSchema = z
   .object({
@@ -47,3 +62,10 @@ export function skuReply({
     available: onHand - reserved,
   };
 }
+
+/** The SKU of a reply. */
+export const skuOf = ({ price, available: _, ...rest }: z.output<typeof skuSchema>): Sku => ({
+  ...rest,
+  price: price.amount,
+  currency: price.currency,
+});

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import { FIGURES, NOTHING, type Figures } from '../../db/stats/figures.ts';
 import type { DayFigures, StatRange, Stats } from '../../db/stats/read.ts';
-import { amount, currency, instant, skuName, units } from './values.ts';
+import { currency, exactSum, instant, skuName } from './values.ts';
 
 const DAY_MS = 86_400_000;
 /** A leap year. */
@@ -19,7 +20,9 @@ export const statsQuery = z
       context.addIssue({ code: 'custom', path: ['to'], message: `must be within ${MOST_DAYS} days of from` });
   });
 
-const orders = z.int().openapi({ example: 12 });
+const orders = exactSum.openapi({ example: 12 });
+const amount = exactSum.openapi({ example: 1250 });
+const units = exactSum.openapi({ example: 40 });
 
 const figures = {
   currency: currency.optional().openapi({ description: 'Missing for orders that were never priced' }),
@@ -33,8 +36,8 @@ const figures = {
       refunded: orders.openapi({ description: 'Of those that were paid, on that day or before' }),
     })
     .openapi({ description: 'By the day on which it happened. For a SKU: orders that it is in' }),
-  revenue: amount.openapi({ description: 'What was paid' }),
-  refunds: amount.openapi({ description: 'What was given back' }),
+  revenue: amount.openapi({ description: 'What was paid, in minor units; an integer of any size' }),
+  refunds: amount.openapi({ description: 'What was given back, in minor units; an integer of any size' }),
   unitsSold: units,
   unitsReturned: units.openapi({ description: 'Put on hand again by refunds' }),
 };
@@ -63,15 +66,13 @@ export function statsReply(
     to,
     ...(sku !== undefined && { sku }),
     countedUntil: countedUntil?.toISOString() ?? null,
-    totals: totalsOf(days).map(figuresReply),
-    days: days.map((one) => ({ day: one.day, ...figuresReply(one) })),
+    totals: totalsOf(days).map(([of, sums]) => figuresReply(of, sums)),
+    days: days.map(({ day: on, currency: of, figures: sums }) => ({ day: on, ...figuresReply(of, sums) })),
   };
 }
 
-type Figures = Omit<DayFigures, 'day'>;
-
-const figuresReply = (sums: Figures) => ({
-  ...(sums.currency !== '' && { currency: sums.currency }),
+const figuresReply = (of: string, sums: Figures) => ({
+  ...(of !== '' && { currency: of }),
   orders: {
     placed: sums.placed,
     rejected: sums.rejected,
@@ -82,40 +83,17 @@ const figuresReply = (sums: Figures) => ({
   },
   revenue: sums.revenue,
   refunds: sums.refunds,
-  unitsSold: sums.unitsSold,
-  unitsReturned: sums.unitsReturned,
+  unitsSold: sums.units_sold,
+  unitsReturned: sums.units_returned,
 });
 
-function totalsOf(days: readonly DayFigures[]): Figures[] {
-  const byCurrency = Map.groupBy(days, ({ currency: of }) => of);
-  return [...byCurrency.entries()]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([of, rows]) => rows.reduce(added, { ...NOTHING, currency: of }));
+/** By currency, in their order. */
+function totalsOf(days: readonly DayFigures[]): [string, Figures][] {
+  const totals = new Map<string, Figures>();
+  for (const { currency: of, figures: sums } of days) {
+    const total = totals.get(of) ?? { ...NOTHING };
+    for (const name of FIGURES) total[name] += sums[name];
+    totals.set(of, total);
+  }
+  return [...totals].sort(([one], [other]) => (one < other ? -1 : 1));
 }
-
-const NOTHING = {
-  placed: 0,
-  rejected: 0,
-  paid: 0,
-  cancelled: 0,
-  expired: 0,
-  refunded: 0,
-  revenue: 0,
-  refunds: 0,
-  unitsSold: 0,
-  unitsReturned: 0,
-};
-
-const added = (sum: Figures, one: Figures): Figures => ({
-  currency: sum.currency,
-  placed: sum.placed + one.placed,
-  rejected: sum.rejected + one.rejected,
-  paid: sum.paid + one.paid,
-  cancelled: sum.cancelled + one.cancelled,
-  expired: sum.expired + one.expired,
-  refunded: sum.refunded + one.refunded,
-  revenue: sum.revenue + one.revenue,
-  refunds: sum.refunds + one.refunds,
-  unitsSold: sum.unitsSold + one.unitsSold,
-  unitsReturned: sum.unitsReturned + one.unitsReturned,
-});

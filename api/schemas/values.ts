@@ -1,21 +1,21 @@
 /** The values that requests are made of, and their limits. */
 import { z } from '@hono/zod-openapi';
+import { CURRENCIES, ISO_4217_PUBLISHED, RETIRED } from '../../db/currencies.ts';
+import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../db/limits.ts';
 
 /**
- * The dearest order is 100 lines of 10,000 units at 1,000,000,000 each: 10^15 minor units, below the 2^53 up to which
- * JSON carries integers exactly.
+ * What an order comes to has a limit of its own, which the database checks: 100 lines of 10,000 units at the highest price would
+ * be far more than any wallet holds. `deposit` only keeps a slip of the hand small; several deposits make more.
  */
 export const LIMITS = {
-  price: 1_000_000_000,
+  price: PRICE_LIMIT,
   quantity: 10_000,
   lines: 100,
-  onHand: 1_000_000_000,
-  restock: 1_000_000_000,
+  /** Of one call and of what is there after it. */
+  onHand: ON_HAND_LIMIT,
   deposit: 1_000_000_000_000,
   page: 100,
 } as const;
-
-const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
 // Neither control characters nor halves of surrogate pairs, which PostgreSQL cannot keep.
 const UNKEEPABLE = /[\p{Cc}\p{Cs}]/u;
@@ -52,10 +52,39 @@ export const reason = z
   .max(500)
   .openapi({ example: 'changed my mind' });
 
-export const currency = z
-  .string()
-  .refine((code) => CURRENCIES.has(code), 'must be an ISO 4217 currency code in capitals')
-  .openapi({ example: 'EUR', pattern: '^[A-Z]{3}$', description: 'ISO 4217 code' });
+const currencyCode = z.string().openapi({ example: 'EUR', pattern: '^[A-Z]{3}$' });
+
+/** Of what is there already: ISO may have withdrawn it since. */
+export const currency = currencyCode.openapi({ description: 'ISO 4217 code' });
+
+/** Of a new wallet. */
+export const currentCurrency = currencyCode
+  .superRefine((code, context) => {
+    const message = whyUnusable(code);
+    if (message !== undefined) context.addIssue(message);
+  })
+  .openapi({
+    description: `ISO 4217 code that is current (as published on ${ISO_4217_PUBLISHED}) and has a minor unit`,
+  });
+
+/** Of a price: of a SKU that has its price in it already, it may be withdrawn. */
+const priceCurrency = currencyCode
+  .superRefine((code, context) => {
+    const message = RETIRED.has(code) ? undefined : whyUnusable(code);
+    if (message !== undefined) context.addIssue(message);
+  })
+  .openapi({
+    description: `ISO 4217 code that has a minor unit; one that was withdrawn (by ${ISO_4217_PUBLISHED}) only in the price that the SKU has already`,
+  });
+
+/** Why nothing new can be in that currency; undefined when it can. */
+export function whyUnusable(code: string): string | undefined {
+  const formerly = RETIRED.get(code);
+  if (formerly) return `${formerly.why}: nothing new can be in it`;
+  return CURRENCIES.has(code)
+    ? undefined
+    : 'must be an ISO 4217 currency code in capitals that has a minor unit';
+}
 
 /** A whole number of at least `min` and at most `max`. */
 export const whole = (min: number, max: number) => z.int().min(min).max(max);
@@ -63,9 +92,12 @@ export const whole = (min: number, max: number) => z.int().min(min).max(max);
 export const money = z
   .strictObject({
     amount: whole(1, LIMITS.price).openapi({ example: 1250, description: 'Minor units, such as cents' }),
-    currency,
+    currency: priceCurrency,
   })
   .openapi('Money');
+
+/** A sum over many orders, in replies: an integer of any size, written with all its digits. */
+export const exactSum = z.bigint().openapi({ type: 'integer' });
 
 /** Any amount in replies: minor units. */
 export const amount = z.int().openapi({ example: 1250, description: 'Minor units, such as cents' });

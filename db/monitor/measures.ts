@@ -4,6 +4,7 @@
  */
 import type { Measure } from '../../workflows/contract.ts';
 import type { Database, Sql } from '../connection.ts';
+import { MINOR_DIGITS } from '../currencies.ts';
 import { OVERDUE_GRACE_MS } from '../reconcile/looks.ts';
 
 export interface Measured {
@@ -58,18 +59,7 @@ const ANSWERED_WITHIN = MINUTE;
 /** An order's id is made before the order, by another clock. */
 const CLOCKS_APART = MINUTE;
 
-/** Digits after the point, of the currencies that have not two. */
-const MINOR_DIGITS = JSON.stringify(
-  Object.fromEntries(
-    Intl.supportedValuesOf('currency').flatMap((currency) => {
-      const { maximumFractionDigits: digits = 2 } = new Intl.NumberFormat('en', {
-        style: 'currency',
-        currency,
-      }).resolvedOptions();
-      return digits === 2 ? [] : [[currency, digits]];
-    }),
-  ),
-);
+const DIGITS = JSON.stringify(Object.fromEntries(MINOR_DIGITS));
 
 /** Below every id that is made then or later: ids are UUIDv7, and sort by time. */
 function firstIdOf(instant: string): string {
@@ -123,7 +113,8 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
         sum(payments) > ${busyBuyerPayments}
         or bool_or(
           amount > ${busyBuyerAmount}::numeric
-            * power(10::numeric, coalesce((${MINOR_DIGITS}::text::jsonb ->> currency)::integer, 2))
+            -- Any other currency was written by hand.
+            * power(10::numeric, coalesce((${DIGITS}::text::jsonb ->> currency)::integer, 2))
         )
     )
     select

@@ -1,8 +1,9 @@
 /** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { FindingKind } from '../../workflows/contract.ts';
 import type { Database, Queryable } from '../connection.ts';
+import { parseExactly, stringifyExactly } from '../exact-integers.ts';
 import { finding, repair, type FINDING_STATES } from '../schema/operations.ts';
 
 export interface Seen {
@@ -56,7 +57,7 @@ export async function keepRepair(
       update finding set state = 'repaired', done = ${done}, ended_at = ${at} where id = ${findingId} returning id
     )
     insert into repair (finding_id, before, after, at)
-    select id, ${JSON.stringify(before)}::text::json, ${JSON.stringify(after)}::text::json, ${at} from ended
+    select id, ${stringifyExactly(before)}::text::json, ${stringifyExactly(after)}::text::json, ${at} from ended
   `;
 }
 
@@ -87,7 +88,10 @@ export async function listFindings(
 ): Promise<FindingRow[]> {
   const rows = await database.run(({ orm }) =>
     orm
-      .select()
+      .select({
+        finding: getTableColumns(finding),
+        repair: { ...getTableColumns(repair), before: exactly(repair.before), after: exactly(repair.after) },
+      })
       .from(finding)
       .leftJoin(repair, eq(repair.findingId, finding.id))
       .where(
@@ -102,3 +106,7 @@ export async function listFindings(
   );
   return rows.map((row) => ({ ...row.finding, repair: row.repair }));
 }
+
+/** A sum in it may be more than a number holds, and is a bigint then. */
+const exactly = (column: typeof repair.before | typeof repair.after): SQL =>
+  expression`${column}::text`.mapWith(parseExactly);

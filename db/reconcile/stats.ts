@@ -1,7 +1,7 @@
 /** Figures that are not what they sum, as findings, and setting them to what they sum. */
 import type { Database } from '../connection.ts';
 import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
-import { FIGURES, NOTHING, areSame, type Figures } from '../stats/figures.ts';
+import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
 import { keepRepair, takeBack, type OpenFinding, type Seen } from './findings.ts';
 
 /** Day, currency and SKU, as far as there are. */
@@ -46,11 +46,14 @@ export function setFigures(
       const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
       const same = await transaction`select from stat_progress where batches = ${batches} for update`;
       if (open.length === 0 || same.length === 0) return false;
-      const [before = NOTHING] = await transaction<Figures[]>`
+      const [deleted] = await transaction<FigureTexts[]>`
         delete from stat where day = ${day}::text::date and currency = ${currency} and sku = ${sku}
-        returning ${transaction(FIGURES)}
+        returning ${transaction.unsafe(FIGURES_AS_TEXT)}
       `;
-      await transaction`insert into stat ${transaction({ sku, day, currency, ...source })}`;
+      const before = deleted ? figuresIn(deleted) : NOTHING;
+      // As text: a bigint would be sent as an int8, which a sum may exceed.
+      const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
+      await transaction`insert into stat ${transaction({ sku, day, currency, ...figures })}`;
       if (areSame(before, source)) {
         await takeBack(transaction, id, startedAt);
         return false;

@@ -6,6 +6,8 @@ export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 export const quoted = (values: readonly string[]): SQL =>
   sql.raw(values.map((value) => `'${value}'`).join(', '));
+/** A number in a CHECK, which takes no parameters. */
+export const literal = (value: number): SQL => sql.raw(String(value));
 export const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL =>
   sql`${column} in (${quoted(values)})`;
 

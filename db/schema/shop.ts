@@ -20,9 +20,10 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
+import { BALANCE_LIMIT, PRICE_LIMIT, TOTAL_LIMIT } from '../limits.ts';
 import { PAYMENT_MODES, STEPS } from '../../workflows/contract.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../workflows/life.ts';
-import { NIL_UUID, quoted, oneOf, money, units, instant, recordedAt } from './columns.ts';
+import { NIL_UUID, literal, quoted, oneOf, money, units, instant, recordedAt } from './columns.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
@@ -44,6 +45,7 @@ export const sku = pgTable(
   (t) => [
     check('sku_reserved_within_on_hand', sql`0 <= ${t.reserved} and ${t.reserved} <= ${t.onHand}`),
     check('sku_price_positive', sql`${t.price} > 0`),
+    check('sku_price_payable', sql`${t.price} <= ${literal(PRICE_LIMIT)}`),
   ],
 );
 
@@ -83,8 +85,7 @@ export const wallet = pgTable(
   },
   (t) => [
     check('wallet_held_within_posted', sql`0 <= ${t.held} and ${t.held} <= ${t.posted}`),
-    // The largest integer that JSON carries exactly.
-    check('wallet_posted_exact_in_json', sql`${t.posted} <= 9007199254740991`),
+    check('wallet_posted_exact_in_json', sql`${t.posted} <= ${literal(BALANCE_LIMIT)}`),
   ],
 );
 
@@ -101,6 +102,7 @@ export const orders = pgTable(
     reason: text(),
     /** Null when rejected for something that has no price. */
     currency: text(),
+    /** Null as well when it is more than an order may come to. */
     total: money('total'),
     paymentDeadline: instant('payment_deadline').notNull(),
     createdAt: instant('created_at').notNull(),
@@ -114,6 +116,7 @@ export const orders = pgTable(
       'orders_priced_unless_never_reserved',
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
+    check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
     // Which orders did this buyer make, newest first? (Ids sort by time.)
     index('orders_by_buyer').on(t.buyerId, t.id),
     // Which orders of this buyer are in this stage?

@@ -7,6 +7,7 @@ import {
   date,
   index,
   integer,
+  numeric,
   pgTable,
   primaryKey,
   text,
@@ -14,7 +15,10 @@ import {
 } from 'drizzle-orm/pg-core';
 import { instant } from './columns.ts';
 
-const figure = (name: string) => bigint(name, { mode: 'number' }).notNull();
+// Orders have at most 10^6 units of a SKU, so no count of them comes near what int8 holds.
+const figure = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
+/** Orders may come to 2^53 - 1 each, of which int8 holds a thousand. */
+const moneyFigure = (name: string) => numeric(name, { precision: 40, scale: 0, mode: 'bigint' }).notNull();
 
 /**
  * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is of orders that
@@ -35,8 +39,8 @@ export const stat = pgTable(
     expired: figure('expired'),
     refunded: figure('refunded'),
     /** Money of the orders that were paid and refunded on that day. For the whole shop it is the ledger's. */
-    revenue: figure('revenue'),
-    refunds: figure('refunds'),
+    revenue: moneyFigure('revenue'),
+    refunds: moneyFigure('refunds'),
     unitsSold: figure('units_sold'),
     /** Put on hand again by refunds. */
     unitsReturned: figure('units_returned'),

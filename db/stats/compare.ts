@@ -4,7 +4,16 @@
  */
 import type { Database } from '../connection.ts';
 import { pauseCounting } from './count.ts';
-import { FIGURES, NOTHING, areSame, figuresOf, type Figures } from './figures.ts';
+import {
+  FIGURES,
+  FIGURES_AS_TEXT,
+  NOTHING,
+  areSame,
+  figuresIn,
+  figuresOf,
+  type Figures,
+  type FigureTexts,
+} from './figures.ts';
 
 /** Figures of a day, a currency and a SKU ('' for the shop), and what they sum. */
 export interface Difference {
@@ -61,20 +70,34 @@ export async function compareDay(
   }
 }
 
-type Row = Figures & { sku: string; currency: string };
+interface Key {
+  sku: string;
+  currency: string;
+}
+type Row = Key & { figures: Figures };
+type RowTexts = Key & FigureTexts;
+
+const rowIn = (texts: RowTexts): Row => ({
+  sku: texts.sku,
+  currency: texts.currency,
+  figures: figuresIn(texts),
+});
 
 async function countedOn(database: Database, day: string): Promise<{ batches: number; rows: Row[] }> {
   // One statement: the rows are those of so many batches.
   const [counted] = await database.run(
-    ({ sql }) => sql<{ batches: number; rows: Row[] }[]>`
+    ({ sql }) => sql<{ batches: number; rows: RowTexts[] }[]>`
       select
         batches,
-        (select coalesce(json_agg(stat), '[]') from stat where day = ${day}::text::date) as rows
+        (
+          select coalesce(json_agg(counted), '[]')
+          from (select sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat where day = ${day}::text::date) as counted
+        ) as rows
       from stat_progress
     `,
   );
   if (!counted) throw new Error('The only row of stat_progress is missing.');
-  return counted;
+  return { batches: counted.batches, rows: counted.rows.map(rowIn) };
 }
 
 interface Place {
@@ -94,7 +117,7 @@ async function sumDay(database: Database, day: string, onPage: () => void): Prom
   while (after !== null) {
     await pauseCounting(database);
     const page: Page = await sumPage(database, day, after);
-    for (const row of page.rows) add(sums, row);
+    for (const row of page.rows) add(sums, rowIn(row));
     after = page.next;
     onPage();
   }
@@ -102,7 +125,7 @@ async function sumDay(database: Database, day: string, onPage: () => void): Prom
 }
 
 interface Page {
-  rows: Row[];
+  rows: RowTexts[];
   /** Null after the last. */
   next: Place | null;
 }
@@ -133,7 +156,10 @@ async function sumPage(database: Database, day: string, after: Place): Promise<P
         )}
       )
       select
-        (select coalesce(json_agg(figures), '[]') from figures) as rows,
+        (
+          select coalesce(json_agg(summed), '[]')
+          from (select sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from figures) as summed
+        ) as rows,
         (
           select json_build_object('at', at::text, 'orderId', order_id, 'version', version)
           from page
@@ -147,19 +173,12 @@ async function sumPage(database: Database, day: string, after: Place): Promise<P
   return page;
 }
 
-const keyOf = ({ currency, sku }: Pick<Row, 'currency' | 'sku'>): string => `${currency}/${sku}`;
-
-/** Without what else a row has. */
-function onlyFigures(row: Readonly<Figures>): Figures {
-  const figures = { ...NOTHING };
-  for (const name of FIGURES) figures[name] = row[name];
-  return figures;
-}
+const keyOf = ({ currency, sku }: Key): string => `${currency}/${sku}`;
 
 function add(sums: Map<string, Row>, row: Row): void {
   const sum = sums.get(keyOf(row));
   if (!sum) sums.set(keyOf(row), row);
-  else for (const name of FIGURES) sum[name] += row[name];
+  else for (const name of FIGURES) sum.figures[name] += row.figures[name];
 }
 
 /** Rows of zeros are as good as none. */
@@ -168,7 +187,7 @@ function differencesOf(rows: readonly Row[], sums: ReadonlyMap<string, Row>): Di
   return [...new Set([...counted.keys(), ...sums.keys()])].toSorted().flatMap((key) => {
     const [is, sum] = [counted.get(key), sums.get(key)];
     const { currency, sku } = is ?? sum ?? { currency: '', sku: '' };
-    const [count, source] = [onlyFigures(is ?? NOTHING), onlyFigures(sum ?? NOTHING)];
+    const [count, source] = [is?.figures ?? { ...NOTHING }, sum?.figures ?? { ...NOTHING }];
     return areSame(count, source) ? [] : [{ currency, sku, counted: count, source }];
   });
 }

@@ -15,20 +15,33 @@ export const FIGURES = [
   'units_sold',
   'units_returned',
 ] as const;
-export type Figures = Record<(typeof FIGURES)[number], number>;
+/** Sums over as many orders as there are, so none of them has a bound: a number would round them. */
+export type Figures = Record<(typeof FIGURES)[number], bigint>;
 
 export const NOTHING: Readonly<Figures> = {
-  placed: 0,
-  rejected: 0,
-  paid: 0,
-  cancelled: 0,
-  expired: 0,
-  refunded: 0,
-  revenue: 0,
-  refunds: 0,
-  units_sold: 0,
-  units_returned: 0,
+  placed: 0n,
+  rejected: 0n,
+  paid: 0n,
+  cancelled: 0n,
+  expired: 0n,
+  refunded: 0n,
+  revenue: 0n,
+  refunds: 0n,
+  units_sold: 0n,
+  units_returned: 0n,
 };
+
+/** As they come out of a query: the columns of `stat`, each as text. */
+export type FigureTexts = Record<(typeof FIGURES)[number], string>;
+
+/** What to select for {@link FigureTexts}: neither a number nor JSON's numbers hold a sum exactly. */
+export const FIGURES_AS_TEXT = FIGURES.map((name) => `${name}::text as ${name}`).join(', ');
+
+export function figuresIn(texts: Readonly<FigureTexts>): Figures {
+  const figures = { ...NOTHING };
+  for (const name of FIGURES) figures[name] = BigInt(texts[name]);
+  return figures;
+}
 
 export const areSame = (one: Readonly<Figures>, other: Readonly<Figures>): boolean =>
   FIGURES.every((name) => one[name] === other[name]);
@@ -65,7 +78,8 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
       event.version, event.stage, event.day, event.currency, ordered.sku,
       case event.stage when 'paid' then ordered.quantity else 0 end as sold,
       coalesce(returned.quantity, 0) as returned,
-      coalesce(ordered.quantity * ordered.unit_price, 0) as price
+      -- Numeric: what a rejected order would have come to may be more than int8 holds.
+      coalesce(ordered.quantity::numeric * ordered.unit_price, 0) as price
     from event
     cross join lateral (
       -- The offset changes nothing and keeps this a look-up.
@@ -97,10 +111,10 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
     count(*) filter (where stage = 'cancelled') as cancelled,
     count(*) filter (where stage = 'expired') as expired,
     count(*) filter (where stage = 'refunded') as refunded,
-    sum(revenue)::bigint as revenue,
-    sum(refunds)::bigint as refunds,
-    sum(sold)::bigint as units_sold,
-    sum(returned)::bigint as units_returned
+    sum(revenue) as revenue,
+    sum(refunds) as refunds,
+    sum(sold) as units_sold,
+    sum(returned) as units_returned
   from change
   group by sku, day, currency
 `;

@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../connection.ts';
+import { FIGURES_AS_TEXT, figuresIn, type Figures, type FigureTexts } from './figures.ts';
 
 export interface StatRange {
   /** Days in UTC, YYYY-MM-DD, both included. */
@@ -12,16 +13,7 @@ export interface DayFigures {
   day: string;
   /** '' for orders that were never priced. */
   currency: string;
-  placed: number;
-  rejected: number;
-  paid: number;
-  cancelled: number;
-  expired: number;
-  refunded: number;
-  revenue: number;
-  refunds: number;
-  unitsSold: number;
-  unitsReturned: number;
+  figures: Figures;
 }
 
 export interface Stats {
@@ -31,18 +23,17 @@ export interface Stats {
   days: DayFigures[];
 }
 
-interface Empty {
-  day: null;
+interface Day extends FigureTexts {
+  day: string;
+  currency: string;
 }
 
 /** Without any day there is one row, of the time alone. */
-type StatsRow = { countedUntil: string | null } & (DayFigures | Empty);
+type StatsRow = { countedUntil: string | null } & (Day | { day: null });
 
 /** One statement, so that the figures are those of that time. */
 export const statsQuery = (sql: Queryable, { from, to, sku = '' }: StatRange) => sql<StatsRow[]>`
-  select
-    counted_until::text as "countedUntil", day::text, currency, placed, rejected, paid, cancelled, expired, refunded,
-    revenue, refunds, units_sold as "unitsSold", units_returned as "unitsReturned"
+  select counted_until::text as "countedUntil", day::text, currency, ${sql.unsafe(FIGURES_AS_TEXT)}
   from stat_progress
   left join stat on sku = ${sku} and day between ${from}::text::date and ${to}::text::date
   order by stat.day, stat.currency
@@ -54,6 +45,8 @@ export async function readStats(database: Database, range: StatRange): Promise<S
   const countedUntil = rows[0]?.countedUntil ?? null;
   return {
     countedUntil: countedUntil === null ? null : new Date(countedUntil),
-    days: rows.filter((row) => row.day !== null),
+    days: rows.flatMap((row) =>
+      row.day === null ? [] : [{ day: row.day, currency: row.currency, figures: figuresIn(row) }],
+    ),
   };
 }

@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../connection.ts';
+import { TOTAL_LIMIT } from '../limits.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
 /**
@@ -98,7 +99,9 @@ async function reserveInTurn(
       ) as locked
     ),
     priced as materialized (
-      select line.place, line.sku, line.quantity, stock.price, stock.currency from line left join stock using (sku)
+      -- Numeric: one line may come to more than int8 holds, and would make the statement fail for all orders in it.
+      select line.place, line.sku, line.quantity, stock.price, stock.currency, line.quantity::numeric * stock.price as amount
+      from line left join stock using (sku)
     ),
     demand as materialized (
       -- Each order without regard to the others. One without lines is recorded already, or can never be decided.
@@ -110,10 +113,11 @@ async function reserveInTurn(
           when request.currency is null then 'unknown_wallet'
           when bool_or(priced.price is null) then 'unknown_sku'
           when bool_or(priced.currency <> request.currency) then 'currency_mismatch'
+          when sum(priced.amount) > ${TOTAL_LIMIT} then 'total_limit_exceeded'
         end as refusal,
         case
-          when bool_and(priced.currency is not distinct from request.currency)
-            then sum(priced.quantity * priced.price)::bigint
+          when bool_and(priced.currency is not distinct from request.currency) and sum(priced.amount) <= ${TOTAL_LIMIT}
+            then sum(priced.amount)::bigint
         end as total,
         case when bool_and(priced.currency is not distinct from request.currency) then request.currency end as currency,
         jsonb_object_agg(priced.sku, priced.quantity) filter (where priced.sku is not null) as units

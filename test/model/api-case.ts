@@ -45,7 +45,7 @@ export async function playOnApi(
     for (const sku of newSkus)
       perform(api.world, {
         kind: 'putSku',
-        request: { sku, name: 'Test', price: 500, currency: 'EUR', onHand: 8 },
+        request: { sku, name: 'Test', price: 500, currency: 'EUR', onHand: 8, isCurrencyCurrent: true },
       });
     for (const id of newWallets) {
       perform(api.world, { kind: 'openWallet', request: { id, ownerId: 'buyer', currency: 'EUR' } });

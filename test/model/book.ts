@@ -48,7 +48,14 @@ export function openBook(): Book {
     ...skus.slice(0, SKU_COUNT).map((sku, index) =>
       issue({
         kind: 'putSku',
-        request: { sku, name: id, price: 100 + 150 * index, currency: currencyOf(index), onHand: 8 },
+        request: {
+          sku,
+          name: id,
+          price: 100 + 150 * index,
+          currency: currencyOf(index),
+          onHand: 8,
+          isCurrencyCurrent: true,
+        },
       }),
     ),
     ...wallets
@@ -143,12 +150,20 @@ export function openBook(): Book {
           request: { movementId: uuidv7(), sku: at(skus, command.sku), quantity },
         });
       }
+      case 'count': {
+        const { onHand, expectedOnHand } = command;
+        return issue({
+          kind: 'count',
+          request: { movementId: uuidv7(), sku: at(skus, command.sku), onHand, expectedOnHand },
+        });
+      }
       case 'putSku': {
-        const { onHand, price } = command;
+        const { price } = command;
+        const onHand = command.onHand ?? undefined;
         // Only SKUs that are there: one that is new would be another case's.
         const index = command.sku % SKU_COUNT;
-        const terms = { sku: at(skus, index), name: id, price, currency: currencyOf(index), onHand };
-        return issue({ kind: 'putSku', request: terms });
+        const terms = { sku: at(skus, index), name: id, price, currency: currencyOf(index) };
+        return issue({ kind: 'putSku', request: { ...terms, onHand, isCurrencyCurrent: true } });
       }
       case 'again':
         return at(issued, issued.length - 1 - (command.request % issued.length));
@@ -176,8 +191,10 @@ export function openBook(): Book {
         return `deposit ${asked.amount} into ${nameOf(asked.walletId)}`;
       case 'restock':
         return `restock ${nameOf(asked.sku)} by ${asked.quantity}`;
+      case 'count':
+        return `count ${asked.onHand} of ${nameOf(asked.sku)}, ${asked.expectedOnHand} expected`;
       case 'putSku':
-        return `put ${nameOf(asked.sku)} at ${asked.price} with ${asked.onHand} on hand`;
+        return `put ${nameOf(asked.sku)} at ${asked.price} with ${asked.onHand ?? 'no'} units`;
       case 'openWallet':
         return `open ${nameOf(asked.id)}`;
     }

@@ -23,7 +23,9 @@ export type Single =
   | { kind: 'refund'; order: number; restock: boolean }
   | { kind: 'deposit'; wallet: number; amount: number }
   | { kind: 'restock'; sku: number; quantity: number }
-  | { kind: 'putSku'; sku: number; onHand: number; price: number }
+  | { kind: 'count'; sku: number; onHand: number; expectedOnHand: number }
+  /** Without `onHand` as it should be, or with it as it was allowed once. */
+  | { kind: 'putSku'; sku: number; onHand: number | null; price: number }
   /** An earlier request once more, with its key: a stale retry. The reservation that an abandoned order's request was. */
   | { kind: 'again'; request: number }
   | { kind: 'lateReserve'; order: number };
@@ -76,11 +78,21 @@ const anySingle: fc.Arbitrary<Single> = fc.oneof(
   { weight: 3, arbitrary: deposit },
   { weight: 3, arbitrary: restock },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: kind('count'),
+      sku,
+      onHand: fc.nat(12),
+      // Often right: a SKU begins with 8 units.
+      expectedOnHand: fc.oneof(fc.constant(8), fc.integer({ min: 4, max: 10 })),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       kind: kind('putSku'),
       sku,
-      onHand: fc.nat(12),
+      onHand: fc.option(fc.nat(12)),
       price: fc.constantFrom(100, 250),
     }),
   },
@@ -148,6 +160,7 @@ function simplerSingles(single: Single): Single[] {
       return single.amount > 1 ? [{ ...single, amount: 1 }] : [];
     case 'restock':
       return single.quantity > 1 ? [{ ...single, quantity: 1 }] : [];
+    case 'count':
     case 'putSku':
       return [];
     case 'again':

@@ -4,7 +4,7 @@
  * the rules of db/invariants.ts.
  */
 import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/index.ts';
-import type { PutSku, Restock, Sku, SkuTerms } from '../../db/catalogue.ts';
+import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/catalogue.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
 import { PAYMENT_SKIPPED, type RejectionReason } from '../../workflows/contract.ts';
@@ -19,10 +19,11 @@ export type Request =
   | { kind: 'refund'; request: RefundRequest }
   | { kind: 'deposit'; request: { transferId: string; walletId: string; amount: number } }
   | { kind: 'restock'; request: { movementId: string; sku: string; quantity: number } }
-  | { kind: 'putSku'; request: SkuTerms }
+  | { kind: 'count'; request: CountRequest }
+  | { kind: 'putSku'; request: PutSkuRequest }
   | { kind: 'openWallet'; request: Pick<Wallet, 'id' | 'ownerId' | 'currency'> };
 
-export type Answer = StepResult | Deposit | Restock | PutSku | Wallet | Failure;
+export type Answer = StepResult | Deposit | Restock | Count | PutSku | Wallet | Failure;
 
 /** What the caller of a step hears when it throws. */
 export interface Failure {
@@ -59,7 +60,8 @@ export interface World {
   steps: Map<string, StepResult>;
   /** The wallet just after each deposit. */
   deposits: Map<string, Wallet>;
-  restocks: Set<string>;
+  /** Ids of the restocks and counts that moved units. */
+  movements: Set<string>;
 }
 
 export const emptyWorld = (): World => ({
@@ -68,7 +70,7 @@ export const emptyWorld = (): World => ({
   orders: new Map(),
   steps: new Map(),
   deposits: new Map(),
-  restocks: new Set(),
+  movements: new Set(),
 });
 
 /** Changes the world as the request asks, and returns the one right answer. */
@@ -99,6 +101,8 @@ export function perform(world: World, { kind, request }: Request): Answer {
       return deposit(world, request);
     case 'restock':
       return restock(world, request);
+    case 'count':
+      return count(world, request);
     case 'putSku':
       return putSku(world, request);
     case 'openWallet':
@@ -199,23 +203,42 @@ function deposit(
 }
 
 function restock(
-  { skus, restocks }: World,
+  { skus, movements }: World,
   { movementId, sku, quantity }: { movementId: string; sku: string; quantity: number },
 ): Restock {
   const stock = skus.get(sku);
   if (!stock) return { outcome: 'unknown_sku' };
-  if (!restocks.has(movementId)) stock.onHand += quantity;
-  restocks.add(movementId);
+  if (!movements.has(movementId)) stock.onHand += quantity;
+  movements.add(movementId);
   return { outcome: 'booked', sku: { ...stock } };
 }
 
-function putSku({ skus }: World, terms: SkuTerms): PutSku {
-  const stock = skus.get(terms.sku);
-  const reserved = stock?.reserved ?? 0;
-  if (reserved > terms.onHand) return { outcome: 'below_reserved', reserved };
-  const sku = { ...terms, reserved };
-  skus.set(terms.sku, sku);
-  return { outcome: stock ? 'changed' : 'created', sku: { ...sku } };
+function count({ skus, movements }: World, { movementId, sku, onHand, expectedOnHand }: CountRequest): Count {
+  const stock = skus.get(sku);
+  if (!stock) return { outcome: 'unknown_sku' };
+  if (movements.has(movementId)) return { outcome: 'booked', sku: { ...stock } };
+  if (stock.onHand !== expectedOnHand) return { outcome: 'unexpected', sku: { ...stock } };
+  if (stock.reserved > onHand) return { outcome: 'below_reserved', sku: { ...stock } };
+  if (stock.onHand !== onHand) movements.add(movementId);
+  stock.onHand = onHand;
+  return { outcome: 'booked', sku: { ...stock } };
+}
+
+function putSku({ skus }: World, { sku, name, price, currency, onHand }: PutSkuRequest): PutSku {
+  const stock = skus.get(sku);
+  const put = {
+    sku,
+    name,
+    price,
+    currency,
+    onHand: stock?.onHand ?? onHand ?? 0,
+    reserved: stock?.reserved ?? 0,
+  };
+  const isSame =
+    name === stock?.name && price === stock.price && currency === stock.currency && onHand === stock.onHand;
+  if (stock && onHand !== undefined && !isSame) return { outcome: 'on_hand_given' };
+  skus.set(sku, put);
+  return { outcome: stock ? 'changed' : 'created', sku: { ...put } };
 }
 
 function whyRejected(

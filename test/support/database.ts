@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
 import { openDatabase, type Database, type Sql } from '../../db/connection.ts';
+import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { checkRules } from '../../db/invariants.ts';
 import { TEMPLATE } from './template.ts';
 
@@ -25,7 +26,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
   const database = openDatabase(url, { connections: 20, name: 'test' });
   const sql = postgres(url, {
     max: 4,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+    types: { bigint: BIGINT_AS_NUMBER },
     onnotice: () => {},
   });
   afterAll(async () => {

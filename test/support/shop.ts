@@ -16,6 +16,8 @@ export type Send = (path: string, init: RequestInit) => Response | Promise<Respo
 export interface PostOptions {
   /** A fresh key unless given. */
   key?: string;
+  /** Beside the key and the type. */
+  headers?: Record<string, string>;
 }
 
 export class Shop {
@@ -29,14 +31,27 @@ export class Shop {
     return answerOf(await this.#send(path, { method: 'GET' }));
   }
 
-  async put(path: string, body: unknown): Promise<Answer> {
+  /** A reply as it is written, for integers that JSON.parse would round. */
+  async text(path: string): Promise<string> {
+    return (await this.#send(path, { method: 'GET' })).text();
+  }
+
+  async put(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     return answerOf(
-      await this.#send(path, { method: 'PUT', headers: JSON_TYPE, body: JSON.stringify(body) }),
+      await this.#send(path, {
+        method: 'PUT',
+        headers: { ...JSON_TYPE, ...headers },
+        body: JSON.stringify(body),
+      }),
     );
   }
 
-  async post(path: string, body?: unknown, { key = randomUUID() }: PostOptions = {}): Promise<Answer> {
-    const headers = { ...JSON_TYPE, 'idempotency-key': key };
+  async post(
+    path: string,
+    body?: unknown,
+    { key = randomUUID(), headers: more = {} }: PostOptions = {},
+  ): Promise<Answer> {
+    const headers = { ...JSON_TYPE, ...more, 'idempotency-key': key };
     return answerOf(
       await this.#send(path, {
         method: 'POST',

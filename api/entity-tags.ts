@@ -1,0 +1,97 @@
+/** Entity tags and conditions on them (RFC 9110, sections 8.8.3 and 13): whether what a caller read is still so. */
+import { createHash } from 'node:crypto';
+import type { Context } from 'hono';
+import { skuState, type SkuStates } from '../db/sku-state.ts';
+import type { Sku } from '../db/catalogue.ts';
+import { Problem } from './problems.ts';
+
+type ConditionHeader = 'If-Match' | 'If-None-Match';
+
+interface EntityTag {
+  isWeak: boolean;
+  opaque: string;
+}
+
+const ENTITY_TAG = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g;
+
+/** `*`, or a list of tags; undefined when the header is neither. */
+function tagsIn(header: string): '*' | EntityTag[] | undefined {
+  if (header.trim() === '*') return '*';
+  const rest = header.replaceAll(ENTITY_TAG, 'x').replaceAll(/[ \t]/g, '');
+  if (!/^,*x(?:,+x)*,*$/.test(rest)) return undefined;
+  return [...header.matchAll(ENTITY_TAG)].map(([, weak, opaque = '']) => ({
+    isWeak: weak !== undefined,
+    opaque,
+  }));
+}
+
+/**
+ * A SKU's tag: its state and the units reserved. A copy is current if both match; conditions on changes compare the state alone,
+ * which an order leaves as it is until it is paid.
+ */
+export const skuTag = (sku: Sku): string => `"${skuState(sku)}.${sku.reserved}"`;
+
+const stateIn = ({ opaque }: EntityTag): string => opaque.replace(/\.\d+$/, '');
+
+/**
+ * The states that a change of a SKU asks for.
+ * @throws {Problem} when a header cannot be read.
+ */
+export function skuConditions(c: Context): { ifIn?: SkuStates; ifNotIn?: SkuStates } {
+  const match = conditionIn(c, 'If-Match');
+  const noneMatch = conditionIn(c, 'If-None-Match');
+  return {
+    // If-Match compares strongly: a weak tag says nothing about it.
+    ...(match && { ifIn: match === '*' ? 'any' : match.filter(({ isWeak }) => !isWeak).map(stateIn) }),
+    ...(noneMatch && { ifNotIn: noneMatch === '*' ? 'any' : noneMatch.map(stateIn) }),
+  };
+}
+
+function conditionIn(c: Context, name: ConditionHeader): '*' | EntityTag[] | undefined {
+  const header = c.req.header(name);
+  if (header === undefined) return undefined;
+  const tags = tagsIn(header);
+  if (tags) return tags;
+  const message = 'must be * or a list of entity tags in double quotes';
+  throw new Problem('validation_failed', `${name}: ${message}`, { errors: [{ field: name, message }] });
+}
+
+/** Replies with what was read and its tag, or with 304 if the caller's copy is still the same. */
+export function taggedReply(c: Context, body: object, tag?: string): Response {
+  const text = JSON.stringify(body);
+  const etag = tag ?? `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
+  c.header('ETag', etag);
+  const known = tagsIn(c.req.header('If-None-Match') ?? '') ?? [];
+  if (known === '*' || known.some(({ opaque }) => `"${opaque}"` === etag)) return c.body(null, 304);
+  return c.body(text, 200, { 'Content-Type': 'application/json' });
+}
+
+const header = { type: 'string' as const };
+
+export const ETAG_HEADER = {
+  ETag: { description: 'Names what was read, for `If-Match` and `If-None-Match`', schema: header },
+};
+
+export const NOT_MODIFIED = { 304: { description: 'It is as `If-None-Match` says', headers: ETAG_HEADER } };
+
+export const IF_MATCH_PARAMETER = {
+  name: 'If-Match',
+  in: 'header' as const,
+  description:
+    'The ETag of what the change is based on: it is refused when name, price or units on hand are others by now. `*`: only if the SKU exists.',
+  schema: header,
+};
+
+export const IF_NONE_MATCH_PARAMETER = {
+  name: 'If-None-Match',
+  in: 'header' as const,
+  description: '`*`: only if there is no such SKU yet',
+  schema: header,
+};
+
+export const KNOWN_TAG_PARAMETER = {
+  name: 'If-None-Match',
+  in: 'header' as const,
+  description: 'The ETag of a copy that you have: answered with 304 when it is still right',
+  schema: header,
+};
