@@ -1,6 +1,7 @@
 /** Why an order or a command was refused, in sentences that name what was missing at the time of asking. */
 import { findSkus } from '../db/catalogue.ts';
 import type { Database } from '../db/connection.ts';
+import { RETIRED } from '../db/currencies.ts';
 import { TOTAL_LIMIT } from '../db/limits.ts';
 import type { Order } from '../db/orders.ts';
 import { findWallet } from '../db/wallets.ts';
@@ -27,6 +28,12 @@ export async function refusal(
       ? `Put money in and pay again before ${order.paymentDeadline.toISOString()}.`
       : standing(order);
   return new Problem(reason, `${await explanation(database, order, reason)} ${after}`);
+}
+
+/** The problem of a new wallet or price in a currency that takes none any more. */
+export function retiredCurrency(field: string, currency: string): Problem {
+  const message = `${currency} ${RETIRED.get(currency)?.why ?? 'is not current'}: nothing new can be in it`;
+  return new Problem('validation_failed', `${field}: ${message}`, { errors: [{ field, message }] });
 }
 
 /** How an order stands, as the reason why something else cannot be done with it. */

@@ -1,4 +1,5 @@
 /** Which currencies money may be in, and how many digits their minor units have: by ISO 4217, not by a runtime's locale data. */
+import { randomUUID } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { CURRENCIES, MINOR_DIGITS, RETIRED } from '../db/currencies.ts';
@@ -105,6 +106,18 @@ describe('a new wallet or price', () => {
 });
 
 describe('what is in a currency that was withdrawn since', () => {
+  test('is a wallet, for a retry of the request that opened it before', async () => {
+    const [key, body] = [randomUUID(), { ownerId: 'o', currency: 'HRK' }];
+    expectStatus(await shop.post('/v1/wallets', body, { key }), 400);
+    // As an earlier release answered it.
+    await sql`
+      update idempotency_key set response_status = 201, response_body = '{"currency": "HRK"}' where key = ${key}
+    `;
+    expect(expectStatus(await shop.post('/v1/wallets', body, { key }), 201).body).toEqual({
+      currency: 'HRK',
+    });
+  });
+
   test('goes on: its SKU is renamed, its orders are paid, refunded, cancelled, and its figures read', async () => {
     const [sku, wallet] = await Promise.all([
       stockedSku(sql, { onHand: 10, currency: 'HRK' }),

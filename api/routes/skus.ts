@@ -1,6 +1,5 @@
 /** The catalogue and its stock. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { z } from 'zod';
 import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/catalogue.ts';
 import { CURRENCIES } from '../../db/currencies.ts';
 import { ON_HAND_LIMIT } from '../../db/limits.ts';
@@ -8,8 +7,8 @@ import type { Dependencies } from '../dependencies.ts';
 import { skuConditions, skuTag, taggedReply } from '../entity-tags.ts';
 import { answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
-import { skuOf, skuReply, skuSchema, type putSkuBody } from '../schemas/skus.ts';
-import { whyUnusable } from '../schemas/values.ts';
+import { retiredCurrency } from '../refusals.ts';
+import { skuOf, skuReply, skuSchema } from '../schemas/skus.ts';
 import { count, get, put, restock } from './sku-calls.ts';
 
 export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
@@ -28,7 +27,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
       case 'on_hand_given':
         throw existing(sku);
       case 'price_refused':
-        throw unpriceable(price);
+        throw retiredCurrency('price.currency', currency);
       case 'created':
       case 'changed':
         c.header('ETag', skuTag(result.sku));
@@ -120,10 +119,3 @@ const unexpected = ({ sku, onHand }: Sku, expected: number) =>
       onHand,
     },
   );
-
-function unpriceable({ currency }: z.output<typeof putSkuBody>['price']): Problem {
-  const message = whyUnusable(currency) ?? 'cannot be used';
-  return new Problem('validation_failed', `price.currency: ${message}`, {
-    errors: [{ field: 'price.currency', message }],
-  });
-}

@@ -1,11 +1,13 @@
 /** Buyers' wallets. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { CURRENCIES } from '../../db/currencies.ts';
 import { BALANCE_LIMIT } from '../../db/limits.ts';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, taggedReply } from '../entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER, answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
+import { retiredCurrency } from '../refusals.ts';
 import { pageOf } from '../schemas/page.ts';
 import { keyedResponses, problemResponses, responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
@@ -92,6 +94,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
     const json = c.req.valid('json');
     const call = { operation: 'createWallet', request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
+      if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
       const created = await createWallet(database, { id, ...json });
       return { status: 201, body: walletReply(created) };
     });

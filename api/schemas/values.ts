@@ -1,6 +1,6 @@
 /** The values that requests are made of, and their limits. */
 import { z } from '@hono/zod-openapi';
-import { CURRENCIES, ISO_4217_PUBLISHED, RETIRED } from '../../db/currencies.ts';
+import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../db/currencies.ts';
 import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../db/limits.ts';
 
 /**
@@ -57,34 +57,18 @@ const currencyCode = z.string().openapi({ example: 'EUR', pattern: '^[A-Z]{3}$' 
 /** Of what is there already: ISO may have withdrawn it since. */
 export const currency = currencyCode.openapi({ description: 'ISO 4217 code' });
 
-/** Of a new wallet. */
-export const currentCurrency = currencyCode
-  .superRefine((code, context) => {
-    const message = whyUnusable(code);
-    if (message !== undefined) context.addIssue(message);
-  })
+/**
+ * Of a new wallet or a price. Retired ones pass here and are refused later: a SKU may have its price in one, and a retry of a wallet
+ * that an earlier release opened gets its first answer.
+ */
+export const knownCurrency = currencyCode
+  .refine(
+    (code) => MINOR_DIGITS.has(code),
+    'must be an ISO 4217 currency code in capitals that has a minor unit',
+  )
   .openapi({
-    description: `ISO 4217 code that is current (as published on ${ISO_4217_PUBLISHED}) and has a minor unit`,
+    description: `ISO 4217 code that has a minor unit, as published on ${ISO_4217_PUBLISHED}. Withdrawn codes are refused, except in the price that a SKU has already`,
   });
-
-/** Of a price: of a SKU that has its price in it already, it may be withdrawn. */
-const priceCurrency = currencyCode
-  .superRefine((code, context) => {
-    const message = RETIRED.has(code) ? undefined : whyUnusable(code);
-    if (message !== undefined) context.addIssue(message);
-  })
-  .openapi({
-    description: `ISO 4217 code that has a minor unit; one that was withdrawn (by ${ISO_4217_PUBLISHED}) only in the price that the SKU has already`,
-  });
-
-/** Why nothing new can be in that currency; undefined when it can. */
-export function whyUnusable(code: string): string | undefined {
-  const formerly = RETIRED.get(code);
-  if (formerly) return `${formerly.why}: nothing new can be in it`;
-  return CURRENCIES.has(code)
-    ? undefined
-    : 'must be an ISO 4217 currency code in capitals that has a minor unit';
-}
 
 /** A whole number of at least `min` and at most `max`. */
 export const whole = (min: number, max: number) => z.int().min(min).max(max);
@@ -92,7 +76,7 @@ export const whole = (min: number, max: number) => z.int().min(min).max(max);
 export const money = z
   .strictObject({
     amount: whole(1, LIMITS.price).openapi({ example: 1250, description: 'Minor units, such as cents' }),
-    currency: priceCurrency,
+    currency: knownCurrency,
   })
   .openapi('Money');
 

@@ -2,12 +2,12 @@ import { z } from '@hono/zod-openapi';
 import { TRANSFER_KINDS } from '../../db/schema/shop.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
 import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, amount, currency, currentCurrency, id, instant, party, whole } from './values.ts';
+import { LIMITS, amount, currency, knownCurrency, id, instant, party, whole } from './values.ts';
 
 export const walletParams = z.strictObject({ id });
 
 export const createWalletBody = z
-  .strictObject({ ownerId: party, currency: currentCurrency })
+  .strictObject({ ownerId: party, currency: knownCurrency })
   .openapi('CreateWallet');
 
 export const depositBody = z
