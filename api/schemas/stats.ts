@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { DayFigures, StatRange, Stats } from '../../db/stats/read.ts';
-import { amount, currency, instant, skuName, units } from './values.ts';
+import { YEAR_MESSAGE, amount, currency, hasYear, instant, skuName, units } from './values.ts';
 
 const DAY_MS = 86_400_000;
 /** A leap year. */
@@ -8,6 +8,7 @@ const MOST_DAYS = 366;
 
 const day = z.iso
   .date('must be a day as YYYY-MM-DD')
+  .refine(hasYear, YEAR_MESSAGE)
   .openapi({ example: '2026-05-04', description: 'A day in UTC' });
 
 export const statsQuery = z
