@@ -82,6 +82,9 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
       }, QUERY_DEADLINE_MS);
       try {
         return await Promise.race([query(used), silence]);
+      } catch (error) {
+        if (error instanceof Error) fromQueries.add(error);
+        throw error;
       } finally {
         clearTimeout(timer);
       }
@@ -115,12 +118,21 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
   return { sql, orm: drizzle(sql) };
 }
 
+/** What queries failed with. Files and other sockets fail with the same codes, so where an error comes from says what it means. */
+const fromQueries = new WeakSet<Error>();
+
 /** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof DatabaseSilentError) return true;
-  if (error instanceof Error && error.cause !== undefined && isDatabaseAway(error.cause)) return true;
+  if (!(error instanceof Error)) return false;
+  if (error instanceof DatabaseSilentError || (fromQueries.has(error) && saysAway(error))) return true;
+  return isDatabaseAway(error.cause);
+}
+
+/** Drizzle wraps what the driver threw. */
+function saysAway(error: unknown): boolean {
   const code = errorCode(error);
-  return code !== undefined && AWAY_CODES.test(code);
+  if (code !== undefined && AWAY_CODES.test(code)) return true;
+  return error instanceof Error && error.cause !== undefined && saysAway(error.cause);
 }
 
 /** Whether PostgreSQL ended a statement that had taken its time: less of the same may do. */
