@@ -25,7 +25,8 @@ export const TEXT = {
 
 /** Regular expressions that JavaScript, PostgreSQL and JSON Schema read alike. */
 export const SKU_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
-export const IDEMPOTENCY_KEY_PATTERN = '^[ -~]{1,255}$';
+export const IDEMPOTENCY_KEY_MAX = 255;
+export const IDEMPOTENCY_KEY_PATTERN = `^[ -~]{1,${IDEMPOTENCY_KEY_MAX}}$`;
 
 /** What `trim` leaves out, for PostgreSQL, whose own trim knows the space alone. */
 export const BLANKS =
@@ -37,7 +38,12 @@ export const trimText = (text: string, rule: TextRule): string => (rule.trimmed 
 /** What is wrong with a text that is trimmed, for whoever sent it; null when it can be kept. */
 export function findFlaw(text: string, { max, trimmed, lines }: TextRule): string | null {
   // A code point has at most two units: the first comparison spares counting a megabyte.
-  if (text.length > 2 * max || Array.from(text).length > max || text === '' || (trimmed && text.trim() === ''))
+  if (
+    text.length > 2 * max ||
+    Array.from(text).length > max ||
+    text === '' ||
+    (trimmed && text.trim() === '')
+  )
     return `must have 1 to ${max} characters`;
   const refused = lines ? CONTROL_BUT_LINES : CONTROL;
   if (!refused.test(text)) return null;
