@@ -23,6 +23,8 @@ import { unmatched } from './unmatched.ts';
 
 /** More would only tell a caller's program what it cannot read anyway. */
 const ERRORS_SHOWN = 20;
+/** Of a member that nobody knows, whose name may be a whole body. */
+const KEY_SHOWN = 100;
 
 /** Builds the API. It listens nowhere: pass its `fetch` to a server, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
@@ -78,6 +80,9 @@ function errorsIn({ issues }: ZodError): { field: string; message: string }[] {
   return issues.flatMap((issue) => {
     const path = issue.path.join('.');
     if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
-    return issue.keys.map((key) => ({ field: path ? `${path}.${key}` : key, message: 'is not known here' }));
+    return issue.keys.map((key) => {
+      const field = key.slice(0, KEY_SHOWN);
+      return { field: path ? `${path}.${field}` : field, message: 'is not known here' };
+    });
   });
 }

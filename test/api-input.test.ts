@@ -215,6 +215,16 @@ describe('a body', () => {
     await expectRefused(await send(body, headers), status, code);
   });
 
+  test('of names that nobody knows is not sent back whole', async () => {
+    const unknown = Object.fromEntries(
+      Array.from({ length: 50 }, (_, index) => [`${index}${'x'.repeat(1_000)}`, 1]),
+    );
+    const answer = await shop.post('/v1/orders', { ...anOrder, ...unknown });
+    await expectRefused(answer, 400, 'validation_failed');
+    expect(answer.body['errors']).toHaveLength(20);
+    expect(JSON.stringify(answer.body).length).toBeLessThan(6_000);
+  });
+
   test('is not taken by a payment', async () => {
     const answer = await shop.post(`/v1/orders/${order}/pay`, { amount: 1 });
     await expectRefused(answer, 400, 'validation_failed');

@@ -85,7 +85,8 @@ export function payRefusal(reason: string | null): RefusalReason | null {
   return reason === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
 }
 
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+/** Any but the nil UUID, which marks a step that has no command: PostgreSQL refuses it as a payment's. */
+const UUID = /^(?=.*[1-9a-f])[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /** The Web UI's form sends what somebody typed. What PostgreSQL cannot keep would be tried again for ever. */
 function refuseMalformed(command: Partial<Record<'commandId', unknown>> | null | undefined): void {

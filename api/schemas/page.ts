@@ -17,7 +17,7 @@ export function pageQuery<Place extends z.ZodType>(list: List, place: Place) {
 function cursorOf<Place extends z.ZodType>(list: List, place: Place) {
   return z
     .string()
-    .regex(/^[\w-]{1,200}$/, CURSOR_MESSAGE)
+    .regex(CURSOR, CURSOR_MESSAGE)
     .transform((cursor, context) => {
       const [of, found] = Buffer.from(cursor, 'base64url').toString().split(' ');
       const parsed = of === list ? place.safeParse(found) : undefined;
@@ -25,9 +25,11 @@ function cursorOf<Place extends z.ZodType>(list: List, place: Place) {
       context.addIssue(CURSOR_MESSAGE);
       return z.NEVER;
     })
-    .openapi({ type: 'string', description: '`nextCursor` of the page before' });
+    .openapi({ type: 'string', pattern: CURSOR.source, description: '`nextCursor` of the page before' });
 }
 
+/** Base64url. */
+const CURSOR = /^[\w-]{1,200}$/;
 const CURSOR_MESSAGE = 'must be the nextCursor of a page of this list';
 
 /** The last instant that PostgreSQL is asked for: years of five digits are spelled in another way. */
