@@ -81,10 +81,7 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
         reject(new DatabaseSilentError());
       }, QUERY_DEADLINE_MS);
       try {
-        return await Promise.race([query(used), silence]);
-      } catch (error) {
-        if (error instanceof Error) fromQueries.add(error);
-        throw error;
+        return await Promise.race([markFailure(query(used)), silence]);
       } finally {
         clearTimeout(timer);
       }
@@ -118,21 +115,25 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
   return { sql, orm: drizzle(sql) };
 }
 
-/** What queries failed with. Files and other sockets fail with the same codes, so where an error comes from says what it means. */
+/** What queries failed with, and its causes. */
 const fromQueries = new WeakSet<Error>();
+
+/** Marks what a query fails with. Files and other sockets fail with the same codes: where an error comes from says what it means. */
+async function markFailure<T>(query: PromiseLike<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    for (let cause = error; cause instanceof Error; cause = cause.cause) fromQueries.add(cause);
+    throw error;
+  }
+}
 
 /** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof DatabaseSilentError || (fromQueries.has(error) && saysAway(error))) return true;
-  return isDatabaseAway(error.cause);
-}
-
-/** Drizzle wraps what the driver threw. */
-function saysAway(error: unknown): boolean {
+  if (error instanceof DatabaseSilentError || isDatabaseAway(error.cause)) return true;
   const code = errorCode(error);
-  if (code !== undefined && AWAY_CODES.test(code)) return true;
-  return error instanceof Error && error.cause !== undefined && saysAway(error.cause);
+  return code !== undefined && AWAY_CODES.test(code) && fromQueries.has(error);
 }
 
 /** Whether PostgreSQL ended a statement that had taken its time: less of the same may do. */
