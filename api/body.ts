@@ -13,14 +13,14 @@ export interface BodyLimits {
 export const BODY_LIMITS: BodyLimits = { bytes: 64 * 1024, patience: 10_000 };
 
 /**
- * Puts in the place of the request one whose body is here and whose Content-Type says no more than whether it is JSON: Hono and
- * its OpenAPI routes would read a body as long as it takes, put replacement characters for what is no UTF-8, and refuse legal
+ * Replaces the request by one whose body has arrived, and whose Content-Type says only whether it is JSON. Left to themselves, Hono
+ * and its OpenAPI routes wait for a body however slow it is, decode what is not UTF-8 with replacement characters, and refuse legal
  * spellings of the media type.
  * @throws {Problem} when the body is too large, too slow, encoded, cut off, or not UTF-8.
  */
 export function readBody(limits: BodyLimits): MiddlewareHandler {
   return async function readWholeBody(c, next) {
-    // What no route takes is refused for that, and its body is nobody's business.
+    // A request that no route takes gets 404 or 405, whatever its body is.
     const isRouted = matchedRoutes(c).some(({ method }) => method !== 'ALL');
     if (isRouted && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
       refuseEncoded(c);
@@ -65,7 +65,7 @@ async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8A
 
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Problem('request_timeout', `The body was not here after ${patience} ms.`)),
+    () => reject(new Problem('request_timeout', `The body did not arrive within ${patience} ms.`)),
     patience,
   );
   const chunks: Uint8Array[] = [];
@@ -81,7 +81,7 @@ async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8A
   } catch (error) {
     void reader.cancel().catch(() => {});
     if (!(error instanceof Problem))
-      throw new Problem('malformed_request', 'The body ended before it was whole.', {}, { cause: error });
+      throw new Problem('malformed_request', 'The body ended before it was complete.', {}, { cause: error });
     // The rest of the body would be taken for the next request.
     if (error.code === 'request_timeout') c.header('Connection', 'close');
     throw error;
@@ -92,7 +92,7 @@ async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8A
 
 const tooLarge = (bytes: number) => new Problem('body_too_large', `A body has at most ${bytes / 1024} KiB.`);
 
-/** Replacement characters would make one name of two. A byte order mark is left out, as RFC 8259 allows. */
+/** Strictly: replacement characters would turn two names into one. A byte order mark is dropped, as RFC 8259 allows. */
 function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

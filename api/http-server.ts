@@ -1,4 +1,4 @@
-/** The HTTP server around the API: how long connections may idle and dawdle, and the answer to what is not HTTP. */
+/** The HTTP server around the API: how long connections may be idle or slow, and the answer to what is not HTTP. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
@@ -8,7 +8,7 @@ import { PROBLEM_JSON, Problem } from './problems.ts';
 
 /** Long enough for the clocks and timers of both sides to disagree. */
 const MARGIN_MS = 5_000;
-/** Node looks for connections that take too long only so often. */
+/** How often Node looks for connections that take too long. */
 const CHECK_EVERY_MS = 5_000;
 /** How long a caller has to read why its connection ends. */
 const LINGER_MS = 1_000;
@@ -38,7 +38,7 @@ export function createApiServer(fetch: Fetch, keepAlive: number, logger: Logger)
   const server = createServer({
     ...connectionTimes(keepAlive),
     connectionsCheckingInterval: CHECK_EVERY_MS,
-    // Node would answer without a word; the listener refuses such a request, too.
+    // Node would answer with an empty body; the listener refuses such a request as well.
     requireHostHeader: false,
   });
   const answers = new WeakMap<Duplex, ServerResponse>();
@@ -54,12 +54,12 @@ export function createApiServer(fetch: Fetch, keepAlive: number, logger: Logger)
     const mayWrite = socket.writable && (!answer?.headersSent || answer.writableFinished);
     if (!mayWrite) return void socket.destroy();
     socket.end(written(problemOf(error)));
-    // Nothing watches this connection any more, should the caller keep its side open.
+    // Node no longer watches this connection, and the caller may keep its side open.
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   });
   return server;
 
-  /** What the listener cannot make a request of. */
+  /** Answers what the listener cannot turn into a request. */
   function refuse(error: unknown): Response {
     const isTheCallers = error instanceof Error && error.name === 'RequestError';
     if (!isTheCallers) logger.error({ err: error }, 'request');
@@ -73,12 +73,12 @@ export function createApiServer(fetch: Fetch, keepAlive: number, logger: Logger)
   }
 }
 
-/** What Node's HTTP parser gives up on. */
+/** The problem that Node's HTTP parser ran into. */
 function problemOf(error: Error): Problem {
   const code = 'code' in error ? error.code : undefined;
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Problem('request_timeout', 'The request was not here in time.');
+      return new Problem('request_timeout', 'The request did not arrive in time.');
     case 'HPE_HEADER_OVERFLOW':
       return new Problem('headers_too_large', 'Address and headers have at most 16 KiB.');
     default:

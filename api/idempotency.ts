@@ -51,7 +51,7 @@ export async function answerOnce(
   { operation, request, location }: KeyedRequest,
   effect: (commandId: string) => Promise<{ status: 200 | 201; body: object }>,
 ): Promise<Response> {
-  const call: KeyedCall = { operation, key: keyOf(c), ...(await fingerprints(c, operation, request)) };
+  const call: KeyedCall = { operation, key: keyOf(c), ...(await takeFingerprints(c, operation, request)) };
   const claim = await claimKey(database, call, uuidv7());
   switch (claim.state) {
     case 'reused':
@@ -129,10 +129,10 @@ function isRepeated(c: Context, key: string): boolean {
 }
 
 /**
- * What makes two requests the same: what the caller sent, and not what this release makes of it. Otherwise one that adds a default
- * would take the retry of an older request for another one.
+ * Two requests are the same when the caller sent the same, whatever this release makes of it. Otherwise a release that adds a
+ * default would take the retry of an older request for a different one.
  */
-async function fingerprints(
+async function takeFingerprints(
   c: Context,
   operation: string,
   { param, json }: ParsedRequest,
@@ -145,8 +145,8 @@ async function fingerprints(
 }
 
 /**
- * A body as releases before 0.4 fingerprinted it: with the defaults and in the spelling of that time, which never change. Keys are
- * kept forever, so theirs are recognised forever.
+ * A body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys are kept forever, so
+ * theirs are recognised forever.
  */
 function earlierForm(operation: string, body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;

@@ -1,12 +1,12 @@
 /**
- * What a text may be that a person or another program chose: one rule for the API's schemas, the workflows' validators and the
- * database's CHECKs. Were one of them stricter than the one before it, an order would hang on words that were accepted.
+ * The rule for texts that people and other programs choose, shared by the API's schemas, the workflows' validators and the
+ * database's CHECKs. If one of them were stricter than the one before it, an order would hang on words that were accepted.
  */
 
 export interface TextRule {
-  /** Unicode code points, which PostgreSQL's char_length and JSON Schema's maxLength count, too. At least one in any case. */
+  /** Unicode code points at most, as PostgreSQL's char_length and JSON Schema's maxLength count them. The least is always one. */
   readonly max: number;
-  /** Whether blanks at both ends are left out. An id is taken as it is: two that differ in a blank are two. */
+  /** Whether blanks at both ends are dropped. Ids are kept as they are: two that differ in a blank are two. */
   readonly trimmed: boolean;
   /** Whether it may have tabs and line ends. No text has other control characters. */
   readonly lines: boolean;
@@ -28,7 +28,7 @@ export const SKU_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 export const IDEMPOTENCY_KEY_MAX = 255;
 export const IDEMPOTENCY_KEY_PATTERN = `^[ -~]{1,${IDEMPOTENCY_KEY_MAX}}$`;
 
-/** What `trim` leaves out, for PostgreSQL, whose own trim knows the space alone. */
+/** The characters that `trim` drops, for PostgreSQL, whose own trim drops only spaces. */
 export const BLANKS =
   '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
 
@@ -37,7 +37,7 @@ export const trimText = (text: string, rule: TextRule): string => (rule.trimmed 
 
 /** What is wrong with a text that is trimmed, for whoever sent it; null when it can be kept. */
 export function findFlaw(text: string, { max, trimmed, lines }: TextRule): string | null {
-  // A code point has at most two units: the first comparison spares counting a megabyte.
+  // A code point has at most two units, so the first comparison saves counting a megabyte.
   if (
     text.length > 2 * max ||
     Array.from(text).length > max ||
