@@ -54,6 +54,8 @@ const apiSchema = z.object({
   PORT: port.default(3000),
   PAYMENT_WINDOW: duration.default(15 * UNITS.m),
   ATTENTION_AFTER: duration.default(2 * UNITS.m),
+  /** Above the 60 s after which load balancers end an idle connection: who ends it first must be the one who sends on it. */
+  KEEP_ALIVE: duration.refine((ms) => ms <= UNITS.h, 'must be at most 1h').default(65 * UNITS.s),
   API_DATABASE_CONNECTIONS: count.default(10),
 });
 

@@ -1,9 +1,9 @@
 /** The API: what every request passes through, and where each resource is found. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
 import type { ZodError } from 'zod';
+import { BODY_LIMITS, readBody } from './body.ts';
 import { deadline } from './deadline.ts';
 import type { Dependencies } from './dependencies.ts';
 import { problemOf } from './failures.ts';
@@ -21,12 +21,13 @@ import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
 import { unmatched } from './unmatched.ts';
 
-const BODY_LIMIT_BYTES = 64 * 1024;
 /** More would only tell a caller's program what it cannot read anyway. */
 const ERRORS_SHOWN = 20;
+/** Of a member that nobody knows, whose name may be a whole body. */
+const KEY_SHOWN = 100;
 
 /** Builds the API. It listens nowhere: pass its `fetch` to a server, or call its `request` in a test. */
-export function createApi(dependencies: Dependencies): OpenAPIHono {
+export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
   const checkServers = serverCheck(dependencies);
 
@@ -36,8 +37,9 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.use(
     '/v1/*',
     // Who calls, and what they may do, is decided here, before anything is read.
+    // A body that arrives slowly has taken nothing yet: neither time of the request's own, nor a place, nor a claim on its key.
+    readBody(bodyLimits),
     deadline(checkServers, dependencies.logger),
-    bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: refuseLargeBody }),
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
@@ -78,10 +80,9 @@ function errorsIn({ issues }: ZodError): { field: string; message: string }[] {
   return issues.flatMap((issue) => {
     const path = issue.path.join('.');
     if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
-    return issue.keys.map((key) => ({ field: path ? `${path}.${key}` : key, message: 'is not known here' }));
+    return issue.keys.map((key) => {
+      const field = key.slice(0, KEY_SHOWN);
+      return { field: path ? `${path}.${field}` : field, message: 'is not known here' };
+    });
   });
-}
-
-function refuseLargeBody(): never {
-  throw new Problem('body_too_large', `A body has at most ${BODY_LIMIT_BYTES / 1024} KiB.`);
 }

@@ -19,6 +19,6 @@ export function problemOf(error: Error): Problem {
 function problemOfRequest(error: HTTPException): Problem {
   if (error.status === 400) return new Problem('malformed_body', 'The body cannot be read as JSON.');
   if (error.status === 415)
-    return new Problem('unsupported_media_type', 'The body has to be sent as application/json.');
+    return new Problem('unsupported_media_type', 'The body has to be sent as application/json, in UTF-8.');
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }

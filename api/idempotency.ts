@@ -1,13 +1,13 @@
 /** Answers a POST once: the same key and request get the same answer, however often and after whatever crash. */
 import { createHash } from 'node:crypto';
+import { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
 import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../db/idempotency.ts';
+import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_PATTERN } from '../workflows/text.ts';
 import type { Dependencies } from './dependencies.ts';
 import { PROBLEM_JSON, Problem } from './problems.ts';
-
-const KEY_LIMIT = 255;
 
 /** The header in the OpenAPI document. It is checked after the rest of the request, so it is no part of its schemas. */
 export const IDEMPOTENCY_KEY_PARAMETER = {
@@ -16,15 +16,27 @@ export const IDEMPOTENCY_KEY_PARAMETER = {
   required: true,
   description:
     'Names the intent: a retry with the same key and request gets the first answer, marked with `Idempotency-Replayed: true`.',
-  schema: { type: 'string' as const, minLength: 1, maxLength: KEY_LIMIT, pattern: '^[ -~]+$' },
+  schema: {
+    type: 'string' as const,
+    minLength: 1,
+    maxLength: IDEMPOTENCY_KEY_MAX,
+    pattern: IDEMPOTENCY_KEY_PATTERN,
+  },
   example: '7f0c7f6e-5d1b-4f0e-9d55-0c1b1f5c2a11',
 };
+
+interface ParsedRequest {
+  param?: object;
+  json?: object;
+  /** What the change is conditional on, from its headers; undefined when it is not. */
+  ifMatch?: unknown;
+}
 
 export interface KeyedRequest {
   /** The route's operationId. */
   operation: string;
-  /** The path's parameters and the body, validated: what makes two requests the same. */
-  request: { param?: unknown; json?: unknown };
+  /** The path's parameters and the body, validated. */
+  request: ParsedRequest;
   /** Where the thing that a 201 made is found: this path and the command's id. */
   location?: string;
 }
@@ -41,7 +53,7 @@ export async function answerOnce(
   { operation, request, location }: KeyedRequest,
   effect: (commandId: string) => Promise<{ status: 200 | 201; body: object }>,
 ): Promise<Response> {
-  const call: KeyedCall = { operation, key: keyOf(c), fingerprint: fingerprintOf(request) };
+  const call: KeyedCall = { operation, key: keyOf(c), ...(await takeFingerprints(c, operation, request)) };
   const claim = await claimKey(database, call, uuidv7());
   switch (claim.state) {
     case 'reused':
@@ -93,9 +105,60 @@ function keyOf(c: Context): string {
   const key = c.req.header('Idempotency-Key');
   if (key === undefined || key === '')
     throw new Problem('idempotency_key_missing', 'This call needs the header.');
-  if (key.length > KEY_LIMIT || !/^[ -~]+$/.test(key))
-    throw new Problem('idempotency_key_invalid', `A key is 1 to ${KEY_LIMIT} printable ASCII characters.`);
+  if (isRepeated(c, key)) throw new Problem('idempotency_key_invalid', 'The header was sent more than once.');
+  if (!KEY.test(key))
+    throw new Problem(
+      'idempotency_key_invalid',
+      `A key is 1 to ${IDEMPOTENCY_KEY_MAX} printable ASCII characters.`,
+    );
   return key;
+}
+
+const KEY = new RegExp(IDEMPOTENCY_KEY_PATTERN);
+
+/**
+ * Whether the header came more than once. Node and `Headers` join the values, and one key may have a comma: so what counts is what
+ * came in over the wire, and, without a wire, whether the joined values are equal.
+ */
+function isRepeated(c: Context, key: string): boolean {
+  const incoming: unknown = c.env?.incoming;
+  if (incoming instanceof IncomingMessage) {
+    const names = incoming.rawHeaders.filter((_, index) => index % 2 === 0);
+    return names.filter((name) => name.toLowerCase() === 'idempotency-key').length > 1;
+  }
+  const values = key.split(', ');
+  return values.length > 1 && new Set(values).size === 1;
+}
+
+/**
+ * Two requests are the same when the caller sent the same, whatever this release makes of it. Otherwise a release that adds a
+ * default would take the retry of an older request for a different one.
+ */
+async function takeFingerprints(
+  c: Context,
+  operation: string,
+  { param, json, ifMatch }: ParsedRequest,
+): Promise<Pick<KeyedCall, 'fingerprint' | 'earlierFingerprint'>> {
+  const body: unknown = json === undefined ? undefined : await c.req.json();
+  return {
+    fingerprint: fingerprintOf({ param, json: body, ifMatch }),
+    earlierFingerprint: fingerprintOf({ param, json: earlierForm(operation, body) }),
+  };
+}
+
+/**
+ * A body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys are kept forever, so
+ * theirs are recognised forever.
+ */
+function earlierForm(operation: string, body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  const form: Record<string, unknown> = {
+    ...(operation === 'createOrder' && { paymentMode: 'debit' }),
+    ...body,
+  };
+  if (typeof form['reason'] === 'string') form['reason'] = form['reason'].trim();
+  if (typeof form['walletId'] === 'string') form['walletId'] = form['walletId'].toLowerCase();
+  return form;
 }
 
 function fingerprintOf(request: unknown): string {

@@ -4,12 +4,11 @@
  * Temporal; what happens to an order is decided in workflows/, and written in db/.
  */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
 import { openDatabase } from '../db/connection.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
+import { createApiServer } from './http-server.ts';
 import { openTemporal } from './orchestration.ts';
 import { ListenError, listen, stopServing } from './server.ts';
 
@@ -36,8 +35,7 @@ async function main(): Promise<void> {
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
   });
-  const listener = getRequestListener(api.fetch);
-  const server = createServer((request, response) => void listener(request, response));
+  const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
   try {
     const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     const address = await listen(server, settings.HOST, settings.PORT);

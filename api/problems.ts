@@ -24,6 +24,11 @@ export const PROBLEMS = {
     title: 'The body is not JSON',
     remedy: 'Send one JSON object.',
   },
+  malformed_request: {
+    status: 400,
+    title: 'The request is not HTTP as it should be',
+    remedy: 'Correct the address, the headers or how the body is sent.',
+  },
   idempotency_key_missing: {
     status: 400,
     title: 'The Idempotency-Key header is missing',
@@ -32,7 +37,7 @@ export const PROBLEMS = {
   idempotency_key_invalid: {
     status: 400,
     title: 'The Idempotency-Key header is not usable',
-    remedy: 'Send 1 to 255 printable ASCII characters, for example a UUID.',
+    remedy: 'Send one, of 1 to 255 printable ASCII characters, for example a UUID.',
   },
   not_found: {
     status: 404,
@@ -43,6 +48,11 @@ export const PROBLEMS = {
     status: 405,
     title: 'This address does not take this method',
     remedy: 'Use one of the methods in the Allow header.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request arrived too slowly',
+    remedy: 'Send the same request again over a new connection. Nothing was done.',
   },
   out_of_stock: {
     status: 409,
@@ -110,8 +120,8 @@ export const PROBLEMS = {
   },
   unsupported_media_type: {
     status: 415,
-    title: 'The body is not declared as JSON',
-    remedy: 'Send Content-Type: application/json.',
+    title: 'The body is not declared as plain JSON',
+    remedy: 'Send Content-Type: application/json, in UTF-8 and without Content-Encoding.',
   },
   idempotency_key_reused: {
     status: 422,
@@ -152,6 +162,11 @@ export const PROBLEMS = {
     status: 422,
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'Address and headers are too large',
+    remedy: 'Send at most 16 KiB of them.',
   },
   internal_error: {
     status: 500,

@@ -4,13 +4,13 @@ import { Problem } from './problems.ts';
 
 /** Tells an address that does not exist from one that does not take the request's method. */
 export function unmatched(app: OpenAPIHono): (c: Context) => never {
-  const routes = app.openAPIRegistry.definitions.flatMap((definition) =>
-    definition.type === 'route'
-      ? [{ method: definition.route.method.toUpperCase(), pattern: patternOf(definition.route.path) }]
-      : [],
+  // What every method passes through is no address of its own.
+  const routes = app.routes.flatMap(({ method, path }) =>
+    method === 'ALL' ? [] : [{ method, pattern: patternOf(path) }],
   );
   return (c) => {
-    const allowed = routes.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method);
+    const matching = routes.filter(({ pattern }) => pattern.test(c.req.path));
+    const allowed = [...new Set(matching.map(({ method }) => method))];
     if (allowed.length === 0) throw new Problem('not_found', `There is nothing at ${c.req.path}.`);
     c.header('Allow', allowed.join(', '));
     throw new Problem(
@@ -20,5 +20,6 @@ export function unmatched(app: OpenAPIHono): (c: Context) => never {
   };
 }
 
-/** `/v1/skus/{sku}` as a regular expression; paths have no other special characters. */
-const patternOf = (path: string): RegExp => new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`);
+/** `/v1/skus/:sku` as a regular expression; paths have dots, and no other special characters. */
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll('.', String.raw`\.`).replaceAll(/:[^/]+/g, '[^/]+')}$`);

@@ -82,7 +82,7 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
         reject(new DatabaseSilentError());
       }, QUERY_DEADLINE_MS);
       try {
-        return await Promise.race([query(used), silence]);
+        return await Promise.race([markFailure(query(used)), silence]);
       } finally {
         clearTimeout(timer);
       }
@@ -116,12 +116,25 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
   return { sql, orm: drizzle(sql) };
 }
 
+/** What queries failed with, and its causes. */
+const fromQueries = new WeakSet<Error>();
+
+/** Marks what a query fails with. Files and other sockets fail with the same codes: where an error comes from says what it means. */
+async function markFailure<T>(query: PromiseLike<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    for (let cause = error; cause instanceof Error; cause = cause.cause) fromQueries.add(cause);
+    throw error;
+  }
+}
+
 /** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof DatabaseSilentError) return true;
-  if (error instanceof Error && error.cause !== undefined && isDatabaseAway(error.cause)) return true;
+  if (!(error instanceof Error)) return false;
+  if (error instanceof DatabaseSilentError || isDatabaseAway(error.cause)) return true;
   const code = errorCode(error);
-  return code !== undefined && AWAY_CODES.test(code);
+  return code !== undefined && AWAY_CODES.test(code) && fromQueries.has(error);
 }
 
 /** Whether PostgreSQL ended a statement that had taken its time: less of the same may do. */

@@ -8,8 +8,10 @@ export interface KeyedCall {
   /** The operation's id in the OpenAPI document. */
   operation: string;
   key: string;
-  /** SHA-256 of what was asked for. */
+  /** SHA-256 of what was sent. */
   fingerprint: string;
+  /** The one that releases before 0.4 kept for the same request. */
+  earlierFingerprint: string;
 }
 
 /** The HTTP status and JSON body of a final answer. */
@@ -37,7 +39,7 @@ const LEASE_SECONDS = 5;
 /** Claims the work on a call, under `newCommandId` if nobody has worked on it before. */
 export async function claimKey(
   database: Database,
-  { operation, key, fingerprint }: KeyedCall,
+  { operation, key, fingerprint, earlierFingerprint }: KeyedCall,
   newCommandId: string,
 ): Promise<Claim> {
   const [claimed] = await database.run(
@@ -47,7 +49,7 @@ export async function claimKey(
       values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${LEASE_SECONDS} * interval '1 second')
       on conflict (operation, key) do update
         set claimed_until = excluded.claimed_until
-        where kept.fingerprint = excluded.fingerprint
+        where kept.fingerprint in (excluded.fingerprint, ${earlierFingerprint})
           and kept.response_status is null
           and kept.claimed_until <= now()
       returning command_id as "commandId"
@@ -56,7 +58,7 @@ export async function claimKey(
   if (claimed) return { state: 'claimed', commandId: claimed.commandId };
 
   const kept = await findKey(database, { operation, key });
-  if (kept.fingerprint !== fingerprint) return { state: 'reused' };
+  if (kept.fingerprint !== fingerprint && kept.fingerprint !== earlierFingerprint) return { state: 'reused' };
   if (kept.responseStatus === null) return { state: 'in_progress' };
   const answer = { status: kept.responseStatus, body: kept.responseBody };
   return { state: 'answered', commandId: kept.commandId, answer };

@@ -1,9 +1,12 @@
 /** The same key and request have one effect and one answer, whoever dies on the way. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../api/app.ts';
+import { answerOnce } from '../api/idempotency.ts';
 import { openTemporal } from '../api/orchestration.ts';
+import { createWalletBody } from '../api/schemas/wallets.ts';
 import { expectRulesHold } from './support/database.ts';
 import { Shop, expectStatus, idOf } from './support/shop.ts';
 import { startSystem } from './support/system.ts';
@@ -101,6 +104,105 @@ describe('a key', () => {
       expect(headers.get('retry-after')).toBe('1');
     }
     expect(await shop.stockOf(sku)).toEqual({ onHand: 50, reserved: 1, available: 49 });
+  });
+});
+
+describe('a key of another release', () => {
+  /** As 0.3 did it: of what the body came to be, with its defaults and without blanks around it. */
+  const keepAsIn03 = async (key: string, request: string) => {
+    const fingerprint = createHash('sha256').update(request).digest('hex');
+    const kept = await sql`update idempotency_key set fingerprint = ${fingerprint} where key = ${key}`;
+    expect(kept.count).toBe(1);
+  };
+
+  test('that 0.3 kept with a default is recognised when the body comes without it, and with it', async () => {
+    const { sku, wallet, key, create, id } = await open();
+    await keepAsIn03(
+      key,
+      `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    expect(await create()).toMatchObject({ status: 201, body: { id } });
+    const lines = [{ sku, quantity: 1 }];
+    const spelledOut = await shop.order(wallet, lines, { paymentMode: 'debit' }, { key });
+    expect(spelledOut).toMatchObject({ status: 201, body: { id } });
+    expect(await shop.order(wallet, lines, { paymentMode: 'hold' }, { key })).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    });
+  });
+
+  test('that 0.3 kept of a trimmed reason and an id in small letters is recognised', async () => {
+    const { id, wallet } = await open();
+    const [key, other] = [randomUUID(), randomUUID()];
+    const cancel = () => shop.cancel(id, ' changed my mind\n', { key });
+    const first = expectStatus(await cancel(), 200);
+    await keepAsIn03(key, `{"json":{"reason":"changed my mind"},"param":{"id":"${id}"}}`);
+    expect((await cancel()).body).toEqual(first.body);
+
+    const order = {
+      buyerId: 'b',
+      walletId: wallet.toUpperCase(),
+      lines: [{ sku: await shop.sku(1), quantity: 1 }],
+    };
+    const placed = expectStatus(await shop.post('/v1/orders', order, { key: other }), 201);
+    await keepAsIn03(
+      other,
+      `{"json":{"buyerId":"b","lines":[{"quantity":1,"sku":"${order.lines[0]?.sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    expect((await shop.post('/v1/orders', order, { key: other })).body).toEqual(placed.body);
+  });
+
+  test('that is left from 0.3 without an answer is worked on again under its first id', async () => {
+    const { sku, wallet, key, create, id } = await open();
+    await keepAsIn03(
+      key,
+      `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    await forgetAnswer(key);
+    expect(await create()).toMatchObject({ status: 201, body: { id } });
+  });
+
+  test('is recognised by a release that has a default more', async () => {
+    const key = randomUUID();
+    const body = { ownerId: 'o', currency: 'EUR' };
+    const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
+
+    const next = new OpenAPIHono();
+    const route = createRoute({
+      method: 'post',
+      path: '/v1/wallets',
+      request: {
+        body: {
+          required: true,
+          content: {
+            'application/json': { schema: createWalletBody.extend({ tier: z.string().default('basic') }) },
+          },
+        },
+      },
+      responses: { 201: { description: 'Opened' } },
+    });
+    const dependencies = {
+      database: system.database,
+      temporal: openTemporal({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' }),
+      logger: pino({ level: 'silent' }),
+      paymentWindow: 60_000,
+      attentionAfter: 60_000,
+    };
+    next.openapi(route, (c) =>
+      answerOnce(
+        c,
+        dependencies,
+        { operation: 'createWallet', request: { json: c.req.valid('json') } },
+        () => {
+          throw new Error('This request was answered before.');
+        },
+      ),
+    );
+    const upgraded = new Shop((path, init) => next.request(path, init));
+    const again = await upgraded.post('/v1/wallets', body, { key });
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    await dependencies.temporal.close();
   });
 });
 

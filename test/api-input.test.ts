@@ -125,6 +125,8 @@ describe('a deposit', () => {
   });
 });
 
+const cursor = (text: string) => Buffer.from(text).toString('base64url');
+
 describe('an address', () => {
   const nobody = randomUUID();
   test.each([
@@ -138,11 +140,48 @@ describe('an address', () => {
     ['/v1/orders?cursor=x', 400, 'validation_failed'],
     ['/v1/orders?limit=0', 400, 'validation_failed'],
     ['/v1/orders?limit=101', 400, 'validation_failed'],
+    ['/v1/orders?limit=', 400, 'validation_failed'],
+    ['/v1/orders?limit=1e1', 400, 'validation_failed'],
+    ['/v1/orders?limit=0x10', 400, 'validation_failed'],
+    ['/v1/orders?limit=%205%20', 400, 'validation_failed'],
+    ['/v1/orders?limit=05', 400, 'validation_failed'],
+    ['/v1/orders?limit=5.0', 400, 'validation_failed'],
+    ['/v1/orders?limit=1&limit=2', 400, 'validation_failed'],
     ['/v1/orders?stage=lost', 400, 'validation_failed'],
+    ['/v1/orders?stage=constructor', 400, 'validation_failed'],
+    ['/v1/orders?__proto__=1', 400, 'validation_failed'],
+    [`/v1/orders/${nobody}/events?cursor=${cursor('events 2147483648')}`, 400, 'validation_failed'],
+    [`/v1/orders/${nobody}/events?cursor=${cursor('events 2147483647')}`, 404, 'not_found'],
+    [`/v1/orders/${nobody}/events?cursor=${cursor('events 0')}`, 400, 'validation_failed'],
+    [`/v1/wallets/${nobody}/entries?cursor=${cursor('entries 9007199254740992')}`, 400, 'validation_failed'],
+    [`/v1/wallets/${nobody}/entries?cursor=${cursor('entries 9007199254740991')}`, 404, 'not_found'],
+    [`/v1/attention?cursor=${cursor('attention 1700000000000/\0')}`, 400, 'validation_failed'],
+    [
+      `/v1/measurements?cursor=${cursor('measurements 999999999999999/order_success')}`,
+      400,
+      'validation_failed',
+    ],
+    [`/v1/measurements?cursor=${cursor('measurements 1700000000000/constructor')}`, 400, 'validation_failed'],
+    ['/v1/measurements?from=0000-01-01T00:00:00Z', 400, 'validation_failed'],
+    ['/v1/stats?from=0000-01-01&to=0000-01-02', 400, 'validation_failed'],
+    ['/v1/stats?from=2025-02-29&to=2025-03-01', 400, 'validation_failed'],
+    ['/v1/skus/a%00', 400, 'validation_failed'],
+    ['/v1/orders/%E0%A4%A', 400, 'validation_failed'],
     ['/v1/orders?sort=id', 400, 'validation_failed'],
     ['/v1/nothing', 404, 'not_found'],
   ])('%s gets %s %s', async (path, status, code) => {
     await expectRefused(await shop.get(path), status, code);
+  });
+
+  test.each([
+    '/v1/orders?limit=100',
+    `/v1/measurements?cursor=${cursor('measurements 253402300799999/order_success')}`,
+    `/v1/attention?cursor=${cursor('attention 0/order-x')}`,
+    '/v1/measurements?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999Z',
+    '/v1/stats?from=0001-01-01&to=0001-01-02',
+    '/v1/stats?from=9999-12-31&to=9999-12-31',
+  ])('%s, at the edge of what there is, is answered', async (path) => {
+    expectStatus(await shop.get(path), 200);
   });
 
   test('that does not take a method says which it takes', async () => {
@@ -178,6 +217,16 @@ describe('a body', () => {
     ['of more than 64 KiB', `"${'x'.repeat(65_536)}"`, json, 413, 'body_too_large'],
   ])('%s is refused', async (_, body, headers, status, code) => {
     await expectRefused(await send(body, headers), status, code);
+  });
+
+  test('of names that nobody knows is not sent back whole', async () => {
+    const unknown = Object.fromEntries(
+      Array.from({ length: 50 }, (_, index) => [`${index}${'x'.repeat(1_000)}`, 1]),
+    );
+    const answer = await shop.post('/v1/orders', { ...anOrder, ...unknown });
+    await expectRefused(answer, 400, 'validation_failed');
+    expect(answer.body['errors']).toHaveLength(20);
+    expect(JSON.stringify(answer.body).length).toBeLessThan(6_000);
   });
 
   test('is not taken by a payment', async () => {

@@ -18,6 +18,7 @@ import {
   type RefusalReason,
 } from './contract.ts';
 import { now, type CancelRequest, type OrderState } from './order-state.ts';
+import { TEXT, isText, trimText } from './text.ts';
 
 /** Sets every handler. To be called before anything is awaited: a command that comes with the start finds no handler else. */
 export function answerCommands(state: OrderState): void {
@@ -33,8 +34,8 @@ export function answerCommands(state: OrderState): void {
     description: 'Cancels the order. Sent by the API; by hand, request cancellation or give the order up.',
     validator: (command: CancelCommand) => {
       refuseMalformed(command);
-      if (!isText(command.reason, 500))
-        refuse('malformed', 'A cancel needs a reason of 1 to 500 characters.');
+      if (!isText(command.reason, TEXT.reason))
+        refuse('malformed', `A cancel needs a reason of 1 to ${TEXT.reason.max} characters.`);
       refuseUnlessCancellable(state);
     },
   });
@@ -66,7 +67,7 @@ function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswe
 }
 
 async function cancel(state: OrderState, { commandId, reason }: CancelCommand): Promise<CommandAnswer> {
-  requestCancel(state, { by: 'command', commandId, reason });
+  requestCancel(state, { by: 'command', commandId, reason: trimText(reason, TEXT.reason) });
   await untilTrue(() => state.over);
   const done = state.stage === 'cancelled' || state.stage === 'refunded';
   return { stage: state.stage, refusal: done ? null : 'order_not_cancellable' };
@@ -84,19 +85,14 @@ export function payRefusal(reason: string | null): RefusalReason | null {
   return reason === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
 }
 
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+/** Any but the nil UUID, which marks a step that has no command: PostgreSQL refuses it as a payment's. */
+const UUID = /^(?=.*[1-9a-f])[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /** The Web UI's form sends what somebody typed. What PostgreSQL cannot keep would be tried again for ever. */
 function refuseMalformed(command: Partial<Record<'commandId', unknown>> | null | undefined): void {
   const commandId = command?.commandId;
   if (typeof commandId !== 'string' || !UUID.test(commandId))
     refuse('malformed', 'A command needs a UUID as its `commandId`.');
-}
-
-/** Text that PostgreSQL can keep: no NUL, no half of a surrogate pair. */
-export function isText(value: unknown, length: number): boolean {
-  if (typeof value !== 'string') return false;
-  return value.trim() !== '' && value.length <= length && value.isWellFormed() && !value.includes('\0');
 }
 
 /** Why a payment was not carried out that waited while its order was closed. */

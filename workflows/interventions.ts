@@ -3,7 +3,7 @@
  * `temporal` command, each signed with who and why. What would break a rule is refused, and then nothing is written.
  */
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
-import { isOpen, isText, refuse, requestCancel, untilTrue } from './commands.ts';
+import { isOpen, refuse, requestCancel, untilTrue } from './commands.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -15,6 +15,7 @@ import {
   type Step,
 } from './contract.ts';
 import type { OrderState } from './order-state.ts';
+import { TEXT, isText, trimText } from './text.ts';
 import { noteIntervention, type Trouble } from './trouble.ts';
 
 /** Why a step has to be carried out; null where its key can be taken instead and every rule still holds. */
@@ -55,7 +56,8 @@ export function answerInterventions(state: OrderState): void {
     giveUpUpdate,
     async (by: Intervention) => {
       const step = act(trouble, 'give_up', by);
-      requestCancel(state, { by: 'operator', commandId: null, reason: by.reason });
+      const reason = trimText(by.reason, TEXT.reason);
+      requestCancel(state, { by: 'operator', commandId: null, reason });
       if (step === 'pay') trouble.failing?.end('leave');
       await untilTrue(() => state.over);
       return answer(step);
@@ -108,7 +110,8 @@ function answerRetryNow(trouble: Trouble, answer: (step: Step | null) => Interve
 /** Keeps what was done, and names the step that it was done to. */
 function act(trouble: Trouble, action: InterventionAction, by: Intervention): Step | null {
   const step = trouble.failing?.step ?? null;
-  noteIntervention(trouble, currentUpdateInfo()?.id ?? action, action, by, step);
+  const signed = { actor: trimText(by.actor, TEXT.actor), reason: trimText(by.reason, TEXT.reason) };
+  noteIntervention(trouble, currentUpdateInfo()?.id ?? action, action, signed, step);
   return step;
 }
 
@@ -135,6 +138,8 @@ function refuseUnlessOpen(state: OrderState): void {
 
 /** The arguments come from a form or a command line: nothing has checked them. */
 function refuseUnsigned(by: Partial<Record<keyof Intervention, unknown>> | null | undefined): void {
-  if (!isText(by?.actor, 200)) refuse('unsigned', 'Say who you are, as `actor`: 1 to 200 characters.');
-  if (!isText(by?.reason, 500)) refuse('unsigned', 'Say why, as `reason`: 1 to 500 characters.');
+  if (!isText(by?.actor, TEXT.actor))
+    refuse('unsigned', `Say who you are, as \`actor\`: 1 to ${TEXT.actor.max} characters.`);
+  if (!isText(by?.reason, TEXT.reason))
+    refuse('unsigned', `Say why, as \`reason\`: 1 to ${TEXT.reason.max} characters.`);
 }

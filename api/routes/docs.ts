@@ -35,11 +35,11 @@ const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
 /** The only files of Swagger UI that the page needs. */
-const ASSETS: Readonly<Record<string, string>> = {
-  'swagger-ui.css': 'text/css; charset=utf-8',
-  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
-  'favicon-32x32.png': 'image/png',
-};
+const ASSETS: ReadonlyMap<string, string> = new Map([
+  ['swagger-ui.css', 'text/css; charset=utf-8'],
+  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+  ['favicon-32x32.png', 'image/png'],
+]);
 
 /** @param api what is described. */
 export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
@@ -53,7 +53,7 @@ export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
 
   app.get('/docs/:asset', async (c) => {
     const asset = c.req.param('asset');
-    const type = ASSETS[asset];
+    const type = ASSETS.get(asset);
     if (type === undefined) throw new Problem('not_found', `There is nothing at ${c.req.path}.`);
     const file = await readFile(new URL(import.meta.resolve(`swagger-ui-dist/${asset}`)));
     return c.body(file, 200, { 'Content-Type': type, 'Cache-Control': 'public, max-age=3600' });

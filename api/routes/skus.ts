@@ -46,7 +46,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     const { ifIn } = skuConditions(c);
-    const call = { operation: 'restockSku', request: { param, json: { ...json, ifIn } } };
+    const call = { operation: 'restockSku', request: { param, json, ifMatch: ifIn } };
     return tagged(
       await answerOnce(c, dependencies, call, async (movementId) => {
         const result = await restockSku(database, { movementId, ifIn, ...param, ...json });
@@ -68,7 +68,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     const { ifIn } = skuConditions(c);
-    const call = { operation: 'countSku', request: { param, json: { ...json, ifIn } } };
+    const call = { operation: 'countSku', request: { param, json, ifMatch: ifIn } };
     return tagged(
       await answerOnce(c, dependencies, call, async (movementId) => {
         const result = await countSku(database, { movementId, ifIn, ...param, ...json });

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { InterventionRecord, OpenMark } from '../../db/attention.ts';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS, STEPS } from '../../workflows/contract.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { pageQuery, pageSchema, placeInTime } from './page.ts';
 import { id, instant } from './values.ts';
 
 const mark = {
@@ -25,13 +25,7 @@ const markSchema = z
 export const markPage = pageSchema(markSchema, 'AttentionPage');
 
 /** A mark's place in the list: when it was raised, and by which workflow. */
-const place = z
-  .string()
-  .regex(/^\d{13}\/.+$/)
-  .transform((text) => ({
-    raisedAt: new Date(Number(text.slice(0, 13))),
-    workflowId: text.slice(14),
-  }));
+const place = placeInTime.transform(({ at, of }) => ({ raisedAt: at, workflowId: of }));
 
 export const attentionQuery = pageQuery('attention', place);
 

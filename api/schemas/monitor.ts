@@ -2,8 +2,8 @@ import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
 import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
 import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../workflows/contract.ts';
-import { pageQuery, pageSchema } from './page.ts';
-import { id, instant } from './values.ts';
+import { pageQuery, pageSchema, placeInTime } from './page.ts';
+import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
 
 const name = z.enum(MEASURES);
 const value = z.number().openapi({
@@ -15,15 +15,14 @@ const subjects = z
   .openapi({ description: 'What was counted, 20 at most: ids of orders or buyers, or SKUs' });
 
 /** A measurement's place in the list: its minute and name. */
-const place = z
-  .string()
-  .regex(/^\d{13}\/[a-z0-9_]+$/)
-  .transform((text) => ({ minute: new Date(Number(text.slice(0, 13))), name: text.slice(14) }))
+const place = placeInTime
+  .transform(({ at, of }) => ({ minute: at, name: of }))
   .pipe(z.object({ minute: z.date(), name }));
 
 /** An instant in a query. */
 const time = z.iso
   .datetime()
+  .refine(hasYear, YEAR_MESSAGE)
   .transform((text) => new Date(text))
   .openapi({ type: 'string', format: 'date-time' });
 

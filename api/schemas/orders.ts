@@ -5,7 +5,7 @@ import { PAYMENT_MODES, type OrderLine } from '../../workflows/contract.ts';
 import { attentionReply, attentionSchema } from './attention.ts';
 import { RESTING_STAGES, STAGES } from '../../workflows/life.ts';
 import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, amount, currency, id, instant, party, reason, skuName, whole } from './values.ts';
+import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
 
 export const orderParams = z.strictObject({ id });
 
@@ -40,7 +40,7 @@ export const ordersQuery = pageQuery('orders', id).extend({
   buyerId: party.optional(),
 });
 
-export const eventsQuery = pageQuery('events', z.coerce.number().int().min(1));
+export const eventsQuery = pageQuery('events', digits(1, LIMITS.version));
 
 const stage = z.enum(RESTING_STAGES);
 

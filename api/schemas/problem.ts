@@ -33,6 +33,8 @@ const ALWAYS = ['unavailable', 'internal_error'] as const;
 export const BODY_PROBLEMS = [
   'validation_failed',
   'malformed_body',
+  'malformed_request',
+  'request_timeout',
   'body_too_large',
   'unsupported_media_type',
 ] as const;

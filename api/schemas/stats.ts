@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { FIGURES, NOTHING, type Figures } from '../../db/stats/figures.ts';
 import type { DayFigures, StatRange, Stats } from '../../db/stats/read.ts';
-import { currency, exactSum, instant, skuName } from './values.ts';
+import { YEAR_MESSAGE, currency, exactSum, hasYear, instant, skuName } from './values.ts';
 
 const DAY_MS = 86_400_000;
 /** A leap year. */
@@ -9,6 +9,7 @@ const MOST_DAYS = 366;
 
 const day = z.iso
   .date('must be a day as YYYY-MM-DD')
+  .refine(hasYear, YEAR_MESSAGE)
   .openapi({ example: '2026-05-04', description: 'A day in UTC' });
 
 export const statsQuery = z

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../db/currencies.ts';
 import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../db/limits.ts';
+import { SKU_PATTERN, TEXT, findFlaw, trimText, type TextRule } from '../../workflows/text.ts';
 
 /**
  * What an order comes to has a limit of its own, which the database checks: 100 lines of 10,000 units at the highest price would
@@ -15,12 +16,20 @@ export const LIMITS = {
   onHand: ON_HAND_LIMIT,
   deposit: 1_000_000_000_000,
   page: 100,
+  /** PostgreSQL's integer, which counts the events of an order. */
+  version: 2_147_483_647,
 } as const;
 
-// Neither control characters nor halves of surrogate pairs, which PostgreSQL cannot keep.
-const UNKEEPABLE = /[\p{Cc}\p{Cs}]/u;
-
-const plain = z.string().refine((text) => !UNKEEPABLE.test(text), 'must not contain control characters');
+/** A text by its rule, as it is kept. */
+const text = (rule: TextRule) =>
+  z
+    .string()
+    .overwrite((value) => trimText(value, rule))
+    .superRefine((value, context) => {
+      const flaw = findFlaw(value, rule);
+      if (flaw !== null) context.addIssue(flaw);
+    })
+    .openapi({ minLength: 1, maxLength: rule.max });
 
 /** An id that Holdfast gave, in the one spelling that it is kept in. */
 export const id = z
@@ -31,26 +40,14 @@ export const id = z
 export const skuName = z
   .string()
   .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    new RegExp(SKU_PATTERN),
     'must be 1 to 64 letters, digits, dots, underscores or hyphens, and start with a letter or digit',
   )
   .openapi({ example: 'TEA-GREEN-100' });
 
-/** Who a caller says that somebody is: an id of the caller's own. */
-export const party = plain.min(1).max(128).openapi({ example: 'buyer-7' });
-
-export const title = plain.trim().min(1).max(200).openapi({ example: 'Green tea, 100 g' });
-
-export const reason = z
-  .string()
-  .refine(
-    (text) => !UNKEEPABLE.test(text.replaceAll(/[\t\r\n]/g, '')),
-    'must not contain control characters other than tabs and line ends',
-  )
-  .trim()
-  .min(1)
-  .max(500)
-  .openapi({ example: 'changed my mind' });
+export const party = text(TEXT.party).openapi({ example: 'buyer-7' });
+export const title = text(TEXT.title).openapi({ example: 'Green tea, 100 g' });
+export const reason = text(TEXT.reason).openapi({ example: 'changed my mind' });
 
 const currencyCode = z.string().openapi({ example: 'EUR', pattern: '^[A-Z]{3}$' });
 
@@ -72,6 +69,18 @@ export const knownCurrency = currencyCode
 
 /** A whole number of at least `min` and at most `max`. */
 export const whole = (min: number, max: number) => z.int().min(min).max(max);
+
+/** The same as a query or a cursor spells it: decimal digits and nothing else, so that no `1e2` and no blank is taken for one. */
+export const digits = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^(0|[1-9]\d{0,15})$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(whole(min, max));
+
+/** PostgreSQL has no year 0, which RFC 3339 has. */
+export const hasYear = (time: string): boolean => !time.startsWith('0000');
+export const YEAR_MESSAGE = 'must be in the year 1 or later';
 
 export const money = z
   .strictObject({

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { TRANSFER_KINDS } from '../../db/schema/shop.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
 import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, amount, currency, knownCurrency, id, instant, party, whole } from './values.ts';
+import { LIMITS, amount, currency, digits, id, instant, knownCurrency, party, whole } from './values.ts';
 
 export const walletParams = z.strictObject({ id });
 
@@ -19,7 +19,7 @@ export const depositBody = z
   })
   .openapi('Deposit');
 
-export const entriesQuery = pageQuery('entries', z.coerce.number().int().min(1));
+export const entriesQuery = pageQuery('entries', digits(1, Number.MAX_SAFE_INTEGER));
 
 export const walletSchema = z
   .object({

@@ -1,6 +1,7 @@
 /** What the tables' columns have in common. Money is whole minor units beside an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
 import { bigint, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
+import { BLANKS, type TextRule } from '../../workflows/text.ts';
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -16,3 +17,19 @@ export const units = (name: string) => bigint(name, { mode: 'number' });
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
 /** The database's own time, which only tells when a row was written. */
 export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
+
+/** Whether a column keeps to a regular expression. */
+export const matches = (column: AnyPgColumn, pattern: string): SQL => sql`${column} ~ ${quoted([pattern])}`;
+
+/** The rule of a text as it is kept: that of workflows/text.ts, which a test compares. */
+export function isText(column: AnyPgColumn, { max, trimmed, lines }: TextRule): SQL {
+  const length = sql`char_length(${column}) between 1 and ${sql.raw(String(max))}`;
+  const control = lines
+    ? String.raw`[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]`
+    : String.raw`[\u0001-\u001f\u007f-\u009f]`;
+  const clean = sql`${length} and ${column} !~ ${quoted([control])}`;
+  return trimmed ? sql`${clean} and btrim(${column}, ${sql.raw(BLANKS_IN_SQL)}) <> ''` : clean;
+}
+
+/** As escapes, for nobody can read blanks in a migration. */
+const BLANKS_IN_SQL = `E'${Array.from(BLANKS, (blank) => `\\u${blank.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}'`;

@@ -19,7 +19,8 @@ import {
   MEASURES,
   STEPS,
 } from '../../workflows/contract.ts';
-import { oneOf, instant, recordedAt } from './columns.ts';
+import { TEXT } from '../../workflows/text.ts';
+import { isText, oneOf, instant, recordedAt } from './columns.ts';
 
 /** `gone`: a later run did not find it any more, because somebody mended it. */
 export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
@@ -75,6 +76,8 @@ export const intervention = pgTable(
     primaryKey({ name: 'intervention_pkey', columns: [t.workflowId, t.updateId] }),
     check('intervention_action', oneOf(t.action, INTERVENTION_ACTIONS)),
     check('intervention_step', oneOf(t.step, STEPS)),
+    check('intervention_actor', isText(t.actor, TEXT.actor)),
+    check('intervention_reason', isText(t.reason, TEXT.reason)),
     // What did persons do to this order?
     index('intervention_by_order').on(t.orderId, t.at),
   ],

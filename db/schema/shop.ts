@@ -23,7 +23,19 @@ import {
 import { BALANCE_LIMIT, PRICE_LIMIT, TOTAL_LIMIT } from '../limits.ts';
 import { PAYMENT_MODES, STEPS } from '../../workflows/contract.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../workflows/life.ts';
-import { NIL_UUID, literal, quoted, oneOf, money, units, instant, recordedAt } from './columns.ts';
+import { IDEMPOTENCY_KEY_PATTERN, SKU_PATTERN, TEXT } from '../../workflows/text.ts';
+import {
+  NIL_UUID,
+  isText,
+  literal,
+  matches,
+  quoted,
+  oneOf,
+  money,
+  units,
+  instant,
+  recordedAt,
+} from './columns.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
@@ -45,6 +57,8 @@ export const sku = pgTable(
   (t) => [
     check('sku_reserved_within_on_hand', sql`0 <= ${t.reserved} and ${t.reserved} <= ${t.onHand}`),
     check('sku_price_positive', sql`${t.price} > 0`),
+    check('sku_sku', matches(t.sku, SKU_PATTERN)),
+    check('sku_name', isText(t.name, TEXT.title)),
     check('sku_price_payable', sql`${t.price} <= ${literal(PRICE_LIMIT)}`),
   ],
 );
@@ -85,6 +99,7 @@ export const wallet = pgTable(
   },
   (t) => [
     check('wallet_held_within_posted', sql`0 <= ${t.held} and ${t.held} <= ${t.posted}`),
+    check('wallet_owner', isText(t.ownerId, TEXT.party)),
     check('wallet_posted_exact_in_json', sql`${t.posted} <= ${literal(BALANCE_LIMIT)}`),
   ],
 );
@@ -112,6 +127,8 @@ export const orders = pgTable(
   (t) => [
     check('orders_stage', oneOf(t.stage, RESTING_STAGES)),
     check('orders_payment_mode', oneOf(t.paymentMode, PAYMENT_MODES)),
+    check('orders_buyer', isText(t.buyerId, TEXT.party)),
+    check('orders_reason', isText(t.reason, TEXT.reason)),
     check(
       'orders_priced_unless_never_reserved',
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
@@ -144,6 +161,7 @@ export const orderLine = pgTable(
   (t) => [
     primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
     check('order_line_quantity_positive', sql`${t.quantity} > 0`),
+    check('order_line_sku', matches(t.sku, SKU_PATTERN)),
   ],
 );
 
@@ -166,6 +184,7 @@ export const orderEvent = pgTable(
   (t) => [
     primaryKey({ name: 'order_event_pkey', columns: [t.orderId, t.version] }),
     check('order_event_move', moves(t.fromStage, t.stage)),
+    check('order_event_reason', isText(t.reason, TEXT.reason)),
     check('order_event_first_has_no_from', sql`(${t.version} = 1) = (${t.fromStage} is null)`),
     // The two below chain each event to the one before it: a gap or a jump in an order's path cannot be stored.
     unique('order_event_chain').on(t.orderId, t.version, t.stage),
@@ -211,6 +230,7 @@ export const orderStep = pgTable(
   (t) => [
     primaryKey({ name: 'order_step_pkey', columns: [t.orderId, t.step, t.commandId] }),
     check('order_step_step', oneOf(t.step, STEPS)),
+    check('order_step_reason', isText(t.reason, TEXT.reason)),
     check(
       'order_step_payment_has_command',
       sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
@@ -332,7 +352,7 @@ export const idempotencyKey = pgTable(
     /** The operation's id in the OpenAPI document: the same key on another call is another key. */
     operation: text().notNull(),
     key: text().notNull(),
-    /** SHA-256 of the path's parameters and the body. */
+    /** SHA-256 of the path's parameters and the body as it was sent; of keys from before 0.4, with its defaults. */
     fingerprint: text().notNull(),
     /** The id of what the call makes (an order, a wallet, a transfer) or of the command that it gives. */
     commandId: uuid('command_id').notNull(),
@@ -345,6 +365,7 @@ export const idempotencyKey = pgTable(
   },
   (t) => [
     primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] }),
+    check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
     // Which orders were asked for lately?
     index('idempotency_key_orders_by_time')
       .on(t.recordedAt)
