@@ -142,7 +142,7 @@ async function takeFingerprints(
   const body: unknown = json === undefined ? undefined : await c.req.json();
   return {
     fingerprint: fingerprintOf({ param, json: body, ifMatch }),
-    earlierFingerprint: fingerprintOf({ param, json: earlierForm(operation, body) }),
+    earlierFingerprint: fingerprintOf({ param, json: earlierForm(operation, body), ifMatch }),
   };
 }
 
