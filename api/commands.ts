@@ -49,7 +49,9 @@ async function findVerdict(
   // An order that waits for its payment has been moved by no command yet.
   if (!order || (order.stage === 'awaiting_payment' && open.includes(order.stage))) return undefined;
   // Asked after the order was read: what moved the order to this stage is there to be found.
-  if (await isRecorded(database, orderId, commandId)) return order;
+  if (await isRecorded(database, orderId, commandId))
+    // Recorded between the two reads: what was read first is how the order stood before.
+    return open.includes(order.stage) ? existing(database, orderId) : order;
   if (open.includes(order.stage)) return undefined;
   throw new Problem(refusalIn(order.stage, otherwise), standing(order));
 }
@@ -87,12 +89,14 @@ export async function placeOrder({ temporal, database }: Dependencies, input: Or
 
 /**
  * Pays an order and returns it.
+ * @param waitedMs what has gone of the request's time already.
  * @throws {Problem} when it is refused; `insufficient_funds` leaves the order open until its deadline.
  */
 export async function payOrder(
   { temporal, database }: Servers,
   orderId: string,
   commandId: string,
+  waitedMs: number,
 ): Promise<Order> {
   const payment: Asked = { orderId, commandId, open: ['awaiting_payment'], otherwise: 'order_not_payable' };
   const before = await findPaymentOutlook(database, { orderId, commandId, limit: PAYMENT_LIMITS.refused });
@@ -101,7 +105,7 @@ export async function payOrder(
   if (before && !before.funded && before.refused >= PAYMENT_LIMITS.refused)
     throw new Problem('too_many_refused_payments', `${before.refused} payments of this order were refused.`);
 
-  const outcome = await temporal.pay(orderId, { commandId, funded: before?.funded ?? false });
+  const outcome = await temporal.pay(orderId, { commandId, funded: before?.funded ?? false }, waitedMs);
   refuseForNow(outcome);
   const reason =
     outcome.outcome === 'refused' ? await refusePayment(database, payment, outcome.reason) : null;
@@ -135,12 +139,14 @@ const OWN_REFUSALS = [
 
 /**
  * Cancels an order and returns it. One that is paid is refunded, and its units go back on hand.
+ * @param waitedMs what has gone of the request's time already.
  * @throws {Problem} when it is refused.
  */
 export async function cancelOrder(
   { temporal, database, attentionAfter }: Pick<Dependencies, keyof Servers | 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
+  waitedMs: number,
 ): Promise<Order> {
   const { commandId } = command;
   const cancel: Asked = {
@@ -152,7 +158,7 @@ export async function cancelOrder(
   const before = await findVerdict(database, cancel);
   if (before) return before;
 
-  const outcome = await temporal.cancel(orderId, command);
+  const outcome = await temporal.cancel(orderId, command, waitedMs);
   refuseForNow(outcome);
   const isClosing = outcome.outcome === 'refused';
   const after = isClosing

@@ -1,21 +1,8 @@
-/** The API's way to Temporal. Nothing else here knows its client: what comes back is answers and refusals. */
+/** The API's way to Temporal. But for temporal-errors.ts nothing else here knows its client: what comes back is answers and refusals. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import {
-  ApplicationFailure,
-  Client,
-  Connection,
-  NamespaceNotFoundError,
-  WithStartWorkflowOperation,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  isGrpcCancelledError,
-  isGrpcDeadlineError,
-  isGrpcServiceError,
-} from '@temporalio/client';
-import {
-  REFUSAL_REASONS,
   WORKFLOW,
   cancelUpdate,
   orderWorkflowId,
@@ -23,7 +10,6 @@ import {
   placeUpdate,
   refundUpdate,
   refundWorkflowId,
-  type ByHandRefusal,
   type CancelCommand,
   type CommandAnswer,
   type OrderEnd,
@@ -35,6 +21,15 @@ import {
   type RefusalReason,
 } from '../workflows/contract.ts';
 import type { Stage } from '../workflows/life.ts';
+import {
+  TemporalAwayError,
+  hasEnded,
+  isAway,
+  isInternal,
+  refusalIn,
+  unforeseen,
+  wasLost,
+} from './temporal-errors.ts';
 
 export type CommandOutcome =
   | { outcome: 'done'; stage: Stage }
@@ -53,8 +48,10 @@ export interface Orchestration {
   place(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
   /** The same when its workflow may have been terminated before the order was recorded: then it begins again. */
   placeAgain(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
-  pay(orderId: string, command: PayCommand): Promise<CommandOutcome>;
-  cancel(orderId: string, command: CancelCommand): Promise<CommandOutcome>;
+  /** @param waitedMs what has gone of the request's time already. */
+  pay(orderId: string, command: PayCommand, waitedMs: number): Promise<CommandOutcome>;
+  /** @param waitedMs as of {@link pay}. */
+  cancel(orderId: string, command: CancelCommand, waitedMs: number): Promise<CommandOutcome>;
   /** Refunds a paid order, and waits until that is done or has to wait. An order has one refund: the database knows whose it is. */
   refund(refund: RefundInput): Promise<RefundOutcome>;
   /** The same when its workflow had ended and the order is paid all the same: then it begins again. */
@@ -62,11 +59,6 @@ export interface Orchestration {
   /** Resolves when Temporal answers within so many milliseconds. */
   check(withinMs: number): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Temporal is away, overloaded, or has no worker at hand. Whether the call was carried out is unknown. */
-export class TemporalAwayError extends Error {
-  override name = 'TemporalAwayError';
 }
 
 export interface TemporalOptions {
@@ -78,9 +70,7 @@ export interface TemporalOptions {
 type ReusePolicy = 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'ALLOW_DUPLICATE';
 
 /** Ends before a request is given up for good, so that its answer can still be sent. */
-const CALL_DEADLINE_MS = 14_000;
-/** The same for a command that may have waited for its turn before. */
-export const COMMAND_DEADLINE_MS = 12_000;
+export const CALL_DEADLINE_MS = 14_000;
 const LONGEST_PAUSE_MS = 500;
 
 /** Connects when first used, and again whenever the connection is lost. */
@@ -161,6 +151,7 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
   /** Sends a command to an order's workflow until it is answered. */
   async function command(
     commandId: string,
+    waitedMs: number,
     send: (updateId: string) => Promise<CommandAnswer>,
   ): Promise<CommandOutcome> {
     let updateId = commandId;
@@ -174,7 +165,7 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
           if (isInternal(error)) updateId = updateId === commandId ? `${commandId}-again` : commandId;
           throw error;
         }
-      }, COMMAND_DEADLINE_MS);
+      }, CALL_DEADLINE_MS - waitedMs);
       return refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
     } catch (error) {
       if (hasEnded(error)) return { outcome: 'ended' };
@@ -188,13 +179,13 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     place: (input) => place(input, 'REJECT_DUPLICATE'),
     placeAgain: (input) => place(input, 'ALLOW_DUPLICATE_FAILED_ONLY'),
 
-    pay: (orderId, payment) =>
-      command(payment.commandId, (updateId) =>
+    pay: (orderId, payment, waitedMs) =>
+      command(payment.commandId, waitedMs, (updateId) =>
         order(orderId).executeUpdate(payUpdate, { updateId, args: [payment] }),
       ),
 
-    cancel: (orderId, cancel) =>
-      command(cancel.commandId, (updateId) =>
+    cancel: (orderId, cancel, waitedMs) =>
+      command(cancel.commandId, waitedMs, (updateId) =>
         order(orderId).executeUpdate(cancelUpdate, { updateId, args: [cancel] }),
       ),
 
@@ -241,65 +232,4 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
 function summaryOf({ lines, buyerId, paymentMode }: OrderInput): string {
   const count = lines.length === 1 ? '1 line' : `${lines.length} lines`;
   return `${count} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
-}
-
-function refusalIn(error: unknown): CommandOutcome | undefined {
-  if (!(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure))
-    return undefined;
-  const { type, message } = error.cause;
-  if (type === MALFORMED) return { outcome: 'malformed', detail: message };
-  const reason = REFUSAL_REASONS.find((known) => known === type);
-  return reason && { outcome: 'refused', reason, detail: message };
-}
-
-const MALFORMED = 'malformed' satisfies ByHandRefusal;
-
-/** An update that failed for a reason that is not known here, such as one of a newer worker: nothing is known to be done. */
-function unforeseen(error: unknown): unknown {
-  if (!(error instanceof WorkflowUpdateFailedError)) return error;
-  return new TemporalAwayError('The workflow refused the call for a reason that is not known here.', {
-    cause: error,
-  });
-}
-
-/** The server's name for what becomes of an update whose workflow ended before it was answered. */
-const UPDATE_LOST = 'AcceptedUpdateCompletedWorkflow';
-
-const wasLost = (error: unknown): boolean =>
-  error instanceof WorkflowUpdateFailedError &&
-  error.cause instanceof ApplicationFailure &&
-  error.cause.type === UPDATE_LOST;
-
-const hasEnded = (error: unknown): boolean =>
-  wasLost(error) ||
-  error instanceof WorkflowNotFoundError ||
-  error instanceof WorkflowExecutionAlreadyStartedError;
-
-/** gRPC's code for what the server did not foresee, and for an update that it will never answer. */
-const INTERNAL = 13;
-
-/**
- * gRPC's codes of a call that may succeed when it is made again: cancelled, unknown, deadline exceeded, resource exhausted (too many
- * updates in flight), failed precondition (the order's worker died in the middle of a task), aborted (the task was lost), out of range,
- * internal, unavailable, data loss. The others say that the call itself is wrong.
- */
-const AWAY: ReadonlySet<number> = new Set([1, 2, 4, 8, 9, 10, 11, INTERNAL, 14, 15]);
-
-/** The gRPC code of an error or of what caused it. */
-function grpcCodeOf(error: unknown): number | undefined {
-  if (isGrpcServiceError(error)) return error.code;
-  return error instanceof Error && error.cause !== undefined ? grpcCodeOf(error.cause) : undefined;
-}
-
-const isInternal = (error: unknown): boolean => grpcCodeOf(error) === INTERNAL;
-
-function isAway(error: unknown): boolean {
-  if (error instanceof TemporalAwayError) return true;
-  if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return true;
-  // A server that starts may not know its namespaces yet.
-  if (error instanceof NamespaceNotFoundError) return true;
-  // Of an update-with-start the client unwraps the sentence, and not the type.
-  if (error instanceof Error && /^Namespace \S+ is not found\.$/.test(error.message)) return true;
-  if (isGrpcServiceError(error)) return AWAY.has(error.code);
-  return error instanceof Error && error.cause !== undefined && isAway(error.cause);
 }

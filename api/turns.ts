@@ -6,13 +6,13 @@ import { Problem } from './problems.ts';
 
 export interface Turns {
   /**
-   * Runs `work` when fewer than `atOnce` other works with this key run in this process.
+   * Runs `work`, which hears how many milliseconds it has waited, when fewer than `atOnce` other works with this key run in this process.
    * @throws {Problem} `order_busy` when its turn does not come within {@link TURN_WAIT_MS}.
    */
-  take<T>(key: string, work: () => Promise<T>): Promise<T>;
+  take<T>(key: string, work: (waitedMs: number) => Promise<T>): Promise<T>;
 }
 
-/** Some tens of payments when all is well. A command may take as long again as its request has left: see COMMAND_DEADLINE_MS. */
+/** Some tens of payments when all is well. What is left of the request's time is for the work. */
 export const TURN_WAIT_MS = 2_000;
 
 export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
@@ -52,9 +52,10 @@ export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
 
   return {
     async take(key, work) {
+      const begun = performance.now();
       await enter(key);
       try {
-        return await work();
+        return await work(performance.now() - begun);
       } finally {
         leave(key);
       }

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../activities/index.ts';
+import { checkWorkflowsOfOpenOrders } from '../ops/open-orders.ts';
+import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import {
   WALLET_FULL,
   giveUpUpdate,
@@ -13,13 +15,15 @@ import {
 } from '../workflows/contract.ts';
 import { expectRulesHold } from './support/database.ts';
 import { countEvents, untilEvents } from './support/history.ts';
+import { plant } from './support/planted.ts';
+import { completedTasks, reset } from './support/resets.ts';
 import { refundOf } from './support/step-requests.ts';
 import { startSystem } from './support/system.ts';
 import { fillWallet, lockWallet, refuseRefund } from './support/trouble.ts';
 import { until } from './support/until.ts';
 
 const system = await startSystem();
-const { shop, client, sql, database } = system;
+const { shop, client, sql, database, taskQueue } = system;
 
 afterEach(() => expectRulesHold(sql));
 
@@ -141,6 +145,11 @@ describe('when the wallet is full by the time that a payment is refunded because
     expect(await attentionOf(id)).toMatchObject({ reason: WALLET_FULL, step: 'refund' });
     expect(await workflowOf(orderWorkflowId(id)).query(orderQuery)).toMatchObject({ stage: 'refunding' });
     expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject(PENDING);
+    // That it has run for long is no reason for an alarm.
+    await plant(sql, (to) => to`update orders set updated_at = now() - interval '1 day' where id = ${id}`);
+    const listRunning = async () => ({ orders: [{ orderId: id, startedAt: new Date(0) }], next: null });
+    const workflows = { ...orderWorkflowsOf(client, taskQueue), listRunning };
+    expect(await checkWorkflowsOfOpenOrders(sql, workflows)).toEqual([]);
     // Another caller's cancel has nothing left to cancel.
     expect(await shop.cancel(id)).toMatchObject(PENDING);
 
@@ -152,6 +161,24 @@ describe('when the wallet is full by the time that a payment is refunded because
     });
     expect(await shop.stockOf(sku)).toMatchObject({ onHand: 10, reserved: 0 });
     await untilUnmarked(id);
+  });
+
+  test('was cancelled, and its workflow is reset while the refund waits, the refund is made once', async () => {
+    const { id, wallet, letGo } = await payingUntilLetGo();
+    const key = randomUUID();
+    const cancelling = shop.cancel(id, 'changed my mind', { key });
+    await letGo();
+    expect(await cancelling).toMatchObject(PENDING);
+    const task = (await completedTasks(client, orderWorkflowId(id))).at(-1);
+    if (!task) throw new Error('The order has no task.');
+    await reset(client, task, 'is told its commands again');
+    await makeRoom(wallet);
+    expect(await workflowOf(orderWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
+    expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject({
+      status: 200,
+      body: { stage: 'refunded' },
+    });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: Number.MAX_SAFE_INTEGER, held: 0 });
   });
 
   test('was given up, the operator is answered at once', async () => {

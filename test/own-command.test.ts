@@ -1,8 +1,11 @@
 /** Whoever's command had the effect hears so, and nobody else, whatever a new run of the workflow knows. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../activities/index.ts';
+import { cancelOrder } from '../api/commands.ts';
+import { openTemporal } from '../api/orchestration.ts';
+import type { Database } from '../db/connection.ts';
 import {
   WORKFLOW,
   orderWorkflowId,
@@ -125,6 +128,26 @@ describe.each(CASES)('a $command', ({ before, send, carryOut, stage, code }) => 
  * has to be true.
  */
 const reachedTemporal = (): Promise<void> => delay(300);
+
+test('a cancel that is carried out just as the database is asked about it is answered by how the order stands then', async () => {
+  const { id: orderId } = await paid();
+  const commandId = randomUUID();
+  let isFirst = true;
+  const between: Database = {
+    run: async (query) => {
+      const result = await database.run(query);
+      if (isFirst) await steps.refund({ orderId, commandId, reason: 'test', restock: true, at: at() });
+      isFirst = false;
+      return result;
+    },
+    close: () => database.close(),
+  };
+  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  onTestFinished(() => temporal.close());
+  const dependencies = { temporal, database: between, attentionAfter: 120_000 };
+  const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, 0);
+  expect(order).toMatchObject({ stage: 'refunded' });
+});
 
 describe('a cancel that comes while the payment is being taken', () => {
   /** The payment is made, the cancel accepted, and the refund fails until it is let go. */

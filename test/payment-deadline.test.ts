@@ -3,11 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../activities/index.ts';
+import { refusePayment } from '../db/steps/decline.ts';
 import {
   ORDER_RULES,
   WORKFLOW,
   orderQuery,
   orderWorkflowId,
+  skipStepUpdate,
   type OrderEnd,
   type OrderInput,
 } from '../workflows/contract.ts';
@@ -52,21 +54,15 @@ describe('while another payment of its order waits for the wallet, a payment tha
   }
 
   test('before the deadline is taken in its turn, also when that is after the deadline', async () => {
-    const { wallet, id, unlock, paying } = await payingNearDeadline(999);
+    const { id, unlock, paying } = await payingNearDeadline(5_000);
     const second = shop.pay(id);
     await acceptedBy(id, 3);
     await untilDeadline(id);
-    const decline = interrupt('pay', id, always('fails before it is sent'));
+    const by = { actor: 'dana', reason: 'it keeps failing', step: 'pay' } as const;
+    await workflowOf(id).executeUpdate(skipStepUpdate, { args: [by] });
     await unlock();
-    decline.stop();
-    await shop.topUp(wallet, 1);
-    const answers = await Promise.all([paying, second]);
-    // The top-up comes before one of the two is decided, or after both.
-    for (const { status, body } of answers)
-      expect(body['code'] ?? status).toBeOneOf(['insufficient_funds', 200]);
-    expect(await workflowOf(id).result()).toMatchObject({
-      stage: answers.some(({ status }) => status === 200) ? 'paid' : 'expired',
-    });
+    expect(await paying).toMatchObject({ status: 409, body: { code: 'order_not_payable' } });
+    expect(await second).toMatchObject({ status: 200, body: { stage: 'paid' } });
   });
 
   test('after the deadline is refused at once and for good, though the first is refused and the wallet filled since', async () => {
@@ -123,6 +119,38 @@ test('a payment that a dead worker left on its way takes no money once it was re
   expect(await createActivities(database).pay(late)).toMatchObject({ reason: 'order_expired' });
   stopRelease.stop();
   expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+});
+
+test.each([
+  ['is found to be made when that commits', 'commit', null],
+  ['is refused when that is undone', 'undo', 'order_expired'],
+])('a payment that is just being made while it is refused %s', async (_what, end, outcome) => {
+  const { id: orderId } = await placed();
+  const commandId = uuidv7();
+  const undone = new Error('undone');
+  const begun = Promise.withResolvers<void>();
+  const ending = Promise.withResolvers<void>();
+  const making = sql
+    .begin(async (held) => {
+      await held`
+        insert into order_step (order_id, step, command_id, stage) values (${orderId}, 'pay', ${commandId}, 'paid')
+      `;
+      begun.resolve();
+      await ending.promise;
+      if (end === 'undo') throw undone;
+    })
+    .catch((error: unknown) => {
+      if (error !== undone) throw error;
+    });
+  await begun.promise;
+  const refusing = refusePayment(database, { orderId, commandId }, 'order_expired');
+  await until('the refusal to wait', async () => {
+    const waiting = await sql`select from pg_locks where not granted`;
+    return waiting.length > 0 ? true : undefined;
+  });
+  ending.resolve();
+  await making;
+  expect(await refusing).toBe(outcome);
 });
 
 describe('while its order is being reserved, a payment that arrives', () => {

@@ -63,7 +63,7 @@ export const PAYMENT_LIMITS = {
   /** The same in the workflow. Higher: several API processes may each let one more through than they mean to. */
   refusedByWorkflow: 40,
   /** Refused payments after which the workflow takes none, not even one that the wallet could cover a moment ago. */
-  refusedAtAll: 250,
+  refusedAtAll: 150,
   /**
    * Accepted payments that wait for their turn. Temporal takes ten updates of one workflow at once; the others are left to cancel and
    * to operators.

@@ -64,7 +64,9 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     await refuseBody(c);
     return answerOnce(c, dependencies, { operation: 'payOrder', request: { param } }, async (commandId) => ({
       status: 200,
-      body: orderReply(await payments.take(param.id, () => payOrder(dependencies, param.id, commandId))),
+      body: orderReply(
+        await payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
+      ),
     }));
   });
 
@@ -75,7 +77,9 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     return answerOnce(c, dependencies, call, async (commandId) => ({
       status: 200,
       body: orderReply(
-        await cancels.take(param.id, () => cancelOrder(dependencies, param.id, { commandId, ...json })),
+        await cancels.take(param.id, (waitedMs) =>
+          cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
+        ),
       ),
     }));
   });
