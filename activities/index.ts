@@ -3,6 +3,7 @@
  * What belongs here: the way from a workflow's request to one statement in db/, and the words in which its failure
  * reaches an operator. What an order does next is decided in workflows/.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
 import {
   clearAttention,
@@ -19,6 +20,7 @@ import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
+import { WALLET_FULL } from '../workflows/contract.ts';
 import { inWordsOfOrder } from './failure.ts';
 
 export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
@@ -49,7 +51,8 @@ export function createActivities(database: Database): StepActivities & RecordAct
     pay: (request) => inWordsOfOrder('pay', request.orderId, pay(database, request)),
     decline: (request) => inWordsOfOrder('decline', request.orderId, decline(database, request)),
     release: (request) => inWordsOfOrder('release', request.orderId, release(database, request)),
-    refund: (request) => inWordsOfOrder('refund', request.orderId, refund(database, request)),
+    refund: async (request) =>
+      failUnlessItFits(request, await inWordsOfOrder('refund', request.orderId, refund(database, request))),
     raiseAttention: (mark) =>
       inWordsOfOrder('the attention mark', mark.orderId, raiseAttention(database, mark)),
     clearAttention: (cleared) =>
@@ -61,4 +64,13 @@ export function createActivities(database: Database): StepActivities & RecordAct
         recordIntervention(database, intervention),
       ),
   };
+}
+
+/** @throws {ApplicationFailure} retryable, for a workflow that waits until the refund fits into the wallet. */
+function failUnlessItFits({ orderId, mayWait }: RefundRequest, result: StepResult): StepResult {
+  if (mayWait === true || result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+  throw ApplicationFailure.create({
+    type: WALLET_FULL,
+    message: `The refund of order ${orderId} does not fit into its wallet, which is at its limit; it is tried again until there is room.`,
+  });
 }

@@ -2,6 +2,7 @@
 import type { OrderWorkflows } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import type { Breach } from '../db/invariants.ts';
+import { orderWorkflowId } from '../workflows/contract.ts';
 
 /**
  * How long an order and its workflow may disagree: the one is written a moment before the other, a listing of workflows
@@ -71,15 +72,23 @@ async function whyRunningWithoutOpenOrder(
   workflows: OrderWorkflows,
   orderId: string,
 ): Promise<string | undefined> {
-  const [order] = await sql<{ stage: string; updatedAt: Date | string }[]>`
-    select stage, updated_at as "updatedAt" from orders where id = ${orderId}
+  const [order] = await sql<{ stage: string; updatedAt: Date | string; isMarked: boolean }[]>`
+    select
+      stage,
+      updated_at as "updatedAt",
+      exists (
+        select from attention where workflow_id = ${orderWorkflowId(orderId)} and cleared_at is null
+      ) as "isMarked"
+    from orders
+    where id = ${orderId}
   `;
   if (!order)
     return (await workflows.isPastReservation(orderId))
       ? 'its workflow runs, but the order is not in the database'
       : undefined;
   if (Date.now() - new Date(order.updatedAt).getTime() < GRACE_MS) return undefined;
-  return order.stage === 'awaiting_payment'
+  // One that is cancelled while it is paid may wait with its refund for room in the wallet, and says so.
+  return order.stage === 'awaiting_payment' || order.isMarked
     ? undefined
     : `its workflow still runs, but the order is ${order.stage}`;
 }

@@ -132,6 +132,8 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
   payment_failure_rate: async () => {
     await plantPayments(sql, 98);
     await plantPayments(sql, 2, { reason: 'insufficient_funds' });
+    // Came too late, and was never tried.
+    await plantPayments(sql, 5, { reason: 'order_expired' });
     // One in a hundred is on the threshold.
     return { value: 0.02, heal: () => plantPayments(sql, 100) };
   },

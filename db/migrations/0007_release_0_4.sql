@@ -14,4 +14,6 @@ ALTER TABLE "wallet" ADD CONSTRAINT "wallet_owner" CHECK (char_length("wallet"."
 ALTER TABLE "stat" ALTER COLUMN "revenue" SET DATA TYPE numeric(40, 0);--> statement-breakpoint
 ALTER TABLE "stat" ALTER COLUMN "refunds" SET DATA TYPE numeric(40, 0);--> statement-breakpoint
 ALTER TABLE "orders" ADD CONSTRAINT "orders_total_payable" CHECK ("orders"."total" <= 9007199254740991);--> statement-breakpoint
-ALTER TABLE "sku" ADD CONSTRAINT "sku_price_payable" CHECK ("sku"."price" <= 9007199254740991);
+ALTER TABLE "sku" ADD CONSTRAINT "sku_price_payable" CHECK ("sku"."price" <= 9007199254740991);--> statement-breakpoint
+ALTER TABLE "attention" DROP CONSTRAINT "attention_reason";--> statement-breakpoint
+ALTER TABLE "attention" ADD CONSTRAINT "attention_reason" CHECK ("attention"."reason" in ('reservation_failing', 'payment_failing', 'compensation_failing', 'refund_failing', 'wallet_full'));

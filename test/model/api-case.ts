@@ -85,10 +85,11 @@ export async function playOnApi(
 
   async function send(call: Call): Promise<CallAnswer> {
     if (call.kind === 'halfWindow') return passHalfWindow(call.order);
-    // As a caller who has patience: a twin that is on its way ends.
+    // As a caller who has patience: a twin that is on its way ends, and so does another command of the order.
     for (;;) {
       const answer = await post(call);
-      if (answer.body['code'] !== 'idempotency_in_progress') return answered(call, answer);
+      const isFinal = answer.status >= 500 || answer.headers.get('retry-after') === null;
+      if (isFinal) return answered(call, answer);
       await delay(20);
     }
   }
