@@ -221,6 +221,7 @@ async function rowWithItsOwnTime(
     const rows = await whileAlive(looking);
     return { rows, next: rows.at(-1)?.subject ?? null, failed: [] };
   } catch (error) {
+    signOfLife();
     if (isConnectionLost(error)) throw error;
     const subject = await subjectBehind(database, kind, page.after);
     if (subject === null) return { rows: [], next: null, failed: [] };
@@ -256,6 +257,7 @@ async function repairWithinTime(
     const longMs = sumsLedger(kind) ? LONG_LOOK_MS : undefined;
     return await whileAlive(repairFinding(database, kind, finding, startedAt, longMs));
   } catch (error) {
+    signOfLife();
     if (isConnectionLost(error)) throw error;
     return failedLook(kind, finding.subject, `was found wrong and could not be repaired: ${causeOf(error)}`);
   }

@@ -15,12 +15,15 @@ export function signOfLife(): void {
   context.cancellationSignal.throwIfAborted();
 }
 
-/** Gives signs of life until the work ends. For what cannot do so itself: one long statement. */
+/**
+ * Gives signs of life until the work ends. For what cannot do so itself: one long statement.
+ * @throws when the activity was cancelled, as a worker that stops does: the work is then left alone.
+ */
 export async function whileAlive<T>(work: Promise<T>): Promise<T> {
   const context = asyncLocalStorage.getStore();
   const timer = setInterval(() => context?.heartbeat(), HEARTBEAT_MS);
   try {
-    return await work;
+    return await (context ? Promise.race([work, context.cancelled]) : work);
   } finally {
     clearInterval(timer);
   }

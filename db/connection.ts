@@ -49,7 +49,7 @@ export interface Database {
    * @throws {DatabaseSilentError} when no answer came soon after that.
    */
   runLong<T>(milliseconds: number, query: (sql: Sql) => PromiseLike<T>): Promise<T>;
-  /** Lets running queries end, then closes every connection. */
+  /** Lets running queries end, but for long ones, then closes every connection. */
   close(): Promise<void>;
 }
 
@@ -69,6 +69,8 @@ export interface DatabaseOptions {
 
 export function openDatabase(url: string, options: DatabaseOptions): Database {
   let current = connect(url, options);
+  /** Connections of long queries that are under way. */
+  const long = new Set<Sql>();
 
   // postgres.js waits for ever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
@@ -95,6 +97,7 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
 
     async runLong(milliseconds, query) {
       const { sql } = connect(url, { connections: 1, name: `${options.name}, long` }, milliseconds);
+      long.add(sql);
       const deadline = milliseconds + QUERY_DEADLINE_MS;
       const { promise: silence, reject } = Promise.withResolvers<never>();
       const timer = setTimeout(() => reject(new DatabaseSilentError(deadline)), deadline);
@@ -102,12 +105,19 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
         return await Promise.race([query(sql), silence]);
       } finally {
         clearTimeout(timer);
+        long.delete(sql);
         void sql.end({ timeout: 0 });
       }
     },
 
-    // By then every query has had its deadline.
-    close: () => current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
+    async close() {
+      await Promise.all([
+        // By then every query has had its deadline.
+        current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
+        // Nobody waits for these any more.
+        ...[...long].map((sql) => sql.end({ timeout: 0 })),
+      ]);
+    },
   };
 }
 

@@ -177,3 +177,18 @@ test('a receiver that does not answer while alerts open and close is not one tha
   await untilDelivered();
   expect(taken().map(({ body }) => body.event)).toEqual(['opened', 'closed']);
 });
+
+test('a monitor that does not run any more is told by a run of the figures', async () => {
+  await monitor();
+  await untilDelivered();
+  receiver.received.length = 0;
+  await sql`update run_end set ended_at = now() - interval '1 hour' where run = 'monitor'`;
+  await client.workflow.execute(WORKFLOW.stats, { workflowId: `stats-${randomUUID()}`, taskQueue });
+  await untilDelivered();
+  expect(taken().map(({ body: { name, event, subjects } }) => ({ name, event, subjects }))).toEqual([
+    { name: 'runs_overdue', event: 'opened', subjects: ['monitor'] },
+  ]);
+  await monitor();
+  await untilDelivered();
+  expect(taken().map(({ body: { event } }) => event)).toEqual(['opened', 'closed']);
+});

@@ -13,7 +13,7 @@ import {
   reconcileSchedule,
   statsSchedule,
 } from '../worker/schedules.ts';
-import { LONGEST_RUN_MS, WORKFLOW } from '../workflows/contract.ts';
+import { LONGEST_RUN_MS, WORKFLOW, deliverWorkflowId } from '../workflows/contract.ts';
 import { freshDatabase } from './support/database.ts';
 import { startSystem } from './support/system.ts';
 import { until } from './support/until.ts';
@@ -128,7 +128,12 @@ describe('a deployment whose task queue was changed', () => {
       // A run that no worker takes any more.
       const [, , stuck] = handlesOf(before);
       await stuck?.trigger();
-      const run = await until('a run', async () => (await stuck?.describe())?.info.runningActions[0]);
+      const run = await until('a run', async () => (await stuck?.describe())?.info.runningActions[0], 45_000);
+      const delivery = await client.workflow.start(WORKFLOW.deliverAlerts, {
+        workflowId: deliverWorkflowId(before, 'order_success'),
+        taskQueue: before,
+        args: [{ name: 'order_success' }],
+      });
       await untilListed(before, other, unknown);
 
       await ensure(now, ours);
@@ -141,6 +146,7 @@ describe('a deployment whose task queue was changed', () => {
       expect((await counting?.describe())?.state).toMatchObject({ paused: false });
       const ended = await client.workflow.getHandle(run.workflow.workflowId).describe();
       expect(ended.status.name).toBe('TERMINATED');
+      expect((await delivery.describe()).status.name).toBe('TERMINATED');
       // Another worker of the same deployment changes nothing.
       const [described] = await Promise.all(handlesOf(now).map((handle) => handle.describe()));
       await ensure(now, ours);
@@ -150,7 +156,7 @@ describe('a deployment whose task queue was changed', () => {
     } finally {
       for (const queue of [before, now, other, unknown]) await remove(queue);
     }
-  });
+  }, 90_000);
 
   test('is known by its database also for a role without privileges', async () => {
     await sql`create role plain login`;

@@ -10,7 +10,13 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { LONGEST_RUN_MS, WORKFLOW, type ReconcileInput } from '../workflows/contract.ts';
+import {
+  LONGEST_RUN_MS,
+  MEASURES,
+  WORKFLOW,
+  deliverWorkflowId,
+  type ReconcileInput,
+} from '../workflows/contract.ts';
 
 /** One interval, one workflow, no two runs at once. Each deployment in a namespace has its own. */
 interface Schedule {
@@ -154,7 +160,7 @@ const predecessor = ({ scheduleId, action, state, info }: ScheduleDescription): 
   running: info.runningActions.map(({ workflow }) => workflow.workflowId),
 });
 
-/** Deletes it, and then ends its runs that no worker takes any more: whatever they had left, the next run does. */
+/** Deletes it, and then ends its runs and deliveries, which no worker takes any more: whatever they had left, the next run does. */
 async function retire(
   client: Client,
   { scheduleId, taskQueue, running }: Predecessor,
@@ -166,7 +172,8 @@ async function retire(
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
   if (taskQueue === successor) return;
-  for (const workflowId of running) {
+  const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
+  for (const workflowId of [...running, ...deliveries]) {
     try {
       await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);
     } catch (error) {
