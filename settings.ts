@@ -84,6 +84,7 @@ const workerSchema = z.object({
   ALERT_DATABASE_CONNECTIONS: share.default(0.8),
   ALERT_ABNORMAL_ORDERS: share.default(0.001),
   ALERT_ORDER_SUCCESS: share.default(0.995),
+  ALERT_RUNS_OVERDUE: threshold.default(0),
 });
 
 const systemSchema = z.object(both);

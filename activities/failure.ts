@@ -24,3 +24,21 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
     });
   }
 }
+
+/** What is at the bottom of an error: libraries put their own words on top, some of them with a query's parameters. */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? causeOf(error.cause) : error.message;
+}
+
+interface Prospect {
+  again: 'may succeed' | 'would fail';
+}
+
+/** Reconciliation cannot go on with what it looks for. */
+export const cannotLook = (message: string, { again }: Prospect): ApplicationFailure =>
+  ApplicationFailure.create({ type: 'cannot_look', message, nonRetryable: again === 'would fail' });
+
+/** Not one row or workflow is in trouble, but all of them. */
+export const tooManyFailures = (count: number, last: string, prospect: Prospect): ApplicationFailure =>
+  cannotLook(`${count} in a row failed; the last one ${last}`, prospect);

@@ -1,15 +1,17 @@
 /** The monitor's activities: measuring, and telling whoever receives alerts. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
-import { listUndelivered, markDelivered, nextNotice } from '../db/monitor/alerts.ts';
+import { listUndelivered, markDelivered, nextNotice, waiveOldNotices } from '../db/monitor/alerts.ts';
 import { keepMeasurements, type Judged } from '../db/monitor/measurements.ts';
 import { takeMeasure, type MeasureLimits } from '../db/monitor/measures.ts';
+import { keepRunEnd } from '../db/monitor/runs.ts';
 import {
   ALERT_WHEN,
   MEASURES,
   deliverWorkflowId,
   type Measure,
   type MonitorEnd,
+  type RunName,
 } from '../workflows/contract.ts';
 import { inWords } from './failure.ts';
 import { postNotice } from './webhook.ts';
@@ -31,6 +33,11 @@ export interface Delivery {
 export interface MonitorActivities {
   /** @param run its time, ISO 8601. Run again with the same time, it changes nothing. */
   measure: (run: { at: string }) => Promise<MonitorEnd>;
+  /**
+   * Records that a run ended, and judges whether the others do: the monitor does not notice that it does not run itself.
+   * @param end its time, ISO 8601.
+   */
+  recordRunEnd: (end: { run: RunName; at: string }) => Promise<void>;
   /** Who has to run so that everything is told; nobody when nobody receives alerts. */
   listUndelivered: () => Promise<Delivery[]>;
   /** Delivers the oldest notice of a measure's alerts. Returns false when there was none. */
@@ -71,8 +78,18 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
       return { measured: judged.length, crossed };
     },
 
+    async recordRunEnd({ run, at }) {
+      await inWords('the end of a run', keepRunEnd(database, run, at));
+      const judged = await inWords('the look at runs that are overdue', judge('runs_overdue', at));
+      await inWords('the record of what was measured', keepMeasurements(database, at, [judged]));
+    },
+
     async listUndelivered() {
-      if (webhookUrl === undefined) return [];
+      if (webhookUrl === undefined) {
+        // Whoever is configured one day must not be sent all that happened until then.
+        await inWords('waiving notices', waiveOldNotices(database, new Date()));
+        return [];
+      }
       const names = await inWords('the list of notices', listUndelivered(database));
       return names.map((name) => ({ name, workflowId: deliverWorkflowId(taskQueue, name) }));
     },

@@ -1,26 +1,27 @@
 /** Reconciliation's activities: they look at page after page, keep what they find, and repair what can be repaired by itself. */
-import { heartbeat } from '@temporalio/activity';
 import { clearAttention, listOpenMarks } from '../db/attention.ts';
-import { tookTooLong, type Database } from '../db/connection.ts';
-import { findOrder, listOpenOrders, listRecordedOrders, type Order } from '../db/orders.ts';
+import { isConnectionLost, isDatabaseAway, type Database } from '../db/connection.ts';
+import type { Order } from '../db/orders.ts';
 import {
   closeUnseen,
+  failedLook,
   keepFindings,
-  keepRepair,
-  takeBack,
   type OpenFinding,
   type Seen,
 } from '../db/reconcile/findings.ts';
-import { look, type TableKind } from '../db/reconcile/looks.ts';
+import { look, nextSubject, type TableKind } from '../db/reconcile/looks.ts';
 import type { Look, Page } from '../db/reconcile/page.ts';
-import { isRepaired, repairFinding } from '../db/reconcile/repairs.ts';
-import { inWords, setFigures } from '../db/reconcile/stats.ts';
+import { isRepaired, repairFinding, sumsLedger } from '../db/reconcile/repairs.ts';
+import { describeDifference, setFigures } from '../db/reconcile/stats.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
 import { countPending, resumeCounting } from '../db/stats/count.ts';
-import type { FindingKind, ReconcileEnd } from '../workflows/contract.ts';
+import type { FindingKind, LookKind, ReconcileEnd, RefundInput } from '../workflows/contract.ts';
+import { cannotLook, causeOf, tooManyFailures } from './failure.ts';
+import { signOfLife, whileAlive } from './sign-of-life.ts';
+import { lookForBrokenPromises, lookForOrders, lookForWorkflows } from './workflow-looks.ts';
 
 export interface LookRequest {
-  kind: FindingKind;
+  kind: LookKind;
   /** Where the page before ended; null for the first. */
   after: string | null;
   /** When the run began, ISO 8601. */
@@ -35,8 +36,10 @@ export interface LookResult extends ReconcileEnd {
 
 export interface ReconciliationActivities {
   lookInto: (request: LookRequest) => Promise<LookResult>;
-  /** Ends the findings that the run has not seen. To be called when it has looked at everything. */
-  closeFindings: (run: { startedAt: string }) => Promise<void>;
+  /** Keeps as a finding that the run could not look on from there. */
+  keepFailedLook: (failed: { kind: LookKind; why: string; startedAt: string }) => Promise<void>;
+  /** Ends the findings that the run has not seen. `looked`: the kinds that it has gone through; all, when an older run calls. */
+  closeFindings: (run: { startedAt: string; looked?: FindingKind[] }) => Promise<void>;
   /**
    * Clears attention marks whose workflow knows nothing of them: it was reset, or terminated, since it raised them. Returns where the
    * next page begins; null after the last.
@@ -62,7 +65,16 @@ export interface OrderWorkflows {
   isMarked: (workflowId: string) => Promise<boolean>;
   /** Orders whose workflow runs, as far as the listing knows, which lags. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** Starts an open order's workflow again, with the deadline that was told. Returns false when one runs by now. */
+  /** Orders of which a workflow, or one of its refund, failed, timed out or was terminated, as far as the listing knows. */
+  listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
+  /** The refund that a workflow was asked for, and which none carries out any more. */
+  findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
+  /** Starts a refund again. Returns false when one runs by now, or has ended well. */
+  refundAgain: (refund: RefundInput) => Promise<boolean>;
+  /**
+   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the run before had
+   * accepted, if any. Returns false when one runs by now.
+   */
   startAgain: (order: Order) => Promise<boolean>;
 }
 
@@ -71,18 +83,33 @@ export interface RunningOrder {
   startedAt: Date;
 }
 
+export interface LostRefund {
+  refund: RefundInput;
+  /** What became of it, as a sentence about the order. */
+  finding: string;
+}
+
 /** Well within a query's time-out, also on a busy database. */
 const ROWS = 500;
-/** Each is one question to Temporal. */
-const WORKFLOWS = 100;
-const QUESTIONS_AT_ONCE = 10;
 /** Each is two questions, one of them to a worker. */
 const MARKS = 20;
 /** How long an activity goes on from page to page. One for each page would fill a run's history in a large shop. */
 const LOOK_MS = 10_000;
+/** How long one row may take by itself: a ledger of some ten million entries is summed in that time. */
+const LONG_LOOK_MS = 60_000;
+/** More rows than these are not each in trouble by themselves. */
+const FAILURES_AT_MOST = 20;
 
-/** How old a workflow is that is asked why its order is not recorded: being asked costs a worker's time. */
-const RECORDED_WITHIN_MS = 60_000;
+/** A page, and what is to be kept of it. */
+export interface LookedAt extends LookResult {
+  /** Rows that could not be looked at, or not be repaired. */
+  failed: Seen[];
+}
+
+/** How many rows a statement looks at: fewer when one took too long, then more again. */
+interface Pace {
+  rows: number;
+}
 
 /** Every activity may run any number of times, and beside another run. */
 export function createReconciliationActivities(
@@ -92,17 +119,29 @@ export function createReconciliationActivities(
   return {
     async lookInto(request) {
       const until = performance.now() + LOOK_MS;
+      const pace: Pace = { rows: ROWS };
       const result: LookResult = { looked: 0, found: 0, repaired: 0, next: request.after };
+      let failures = 0;
       do {
-        const page = await lookAtPage(database, workflows, { ...request, after: result.next });
+        signOfLife();
+        const page = await lookAtPage(database, workflows, { ...request, after: result.next }, pace);
+        await keepFindings(database, 'look_failed', page.failed, request.startedAt);
         result.looked += page.looked;
-        result.found += page.found;
+        result.found += page.found + page.failed.length;
         result.repaired += page.repaired;
         result.next = page.next;
+        failures += page.failed.length;
+        if (failures > FAILURES_AT_MOST)
+          throw tooManyFailures(failures, page.failed.at(-1)?.finding ?? '', { again: 'would fail' });
       } while (result.next !== null && performance.now() < until);
       return result;
     },
-    closeFindings: ({ startedAt }) => closeUnseen(database, startedAt),
+
+    async keepFailedLook({ kind, why, startedAt }) {
+      await keepFindings(database, 'look_failed', [failedLook(kind, null, why)], startedAt);
+    },
+
+    closeFindings: ({ startedAt, looked }) => closeUnseen(database, startedAt, looked),
     clearMarks: ({ after }) => clearForgottenMarks(database, workflows, after),
   };
 }
@@ -111,43 +150,116 @@ function lookAtPage(
   database: Database,
   workflows: OrderWorkflows,
   request: LookRequest,
-): Promise<LookResult> {
+  pace: Pace,
+): Promise<LookedAt> {
   const { kind } = request;
   if (kind === 'workflow_missing') return lookForWorkflows(database, workflows, request);
   if (kind === 'order_missing') return lookForOrders(database, workflows, request);
+  if (kind === 'workflow_failed') return lookForBrokenPromises(database, workflows, request);
   if (kind === 'stats_wrong') return lookIntoDay(database, request);
-  return lookIntoTable(database, kind, request);
+  return lookIntoTable(database, kind, request, pace);
 }
 
 async function lookIntoTable(
   database: Database,
   kind: TableKind,
   { after, startedAt, repairCounters }: LookRequest,
-): Promise<LookResult> {
-  const { rows, limit } = await lookAtMost(database, kind, { after, limit: ROWS, now: startedAt });
+  pace: Pace,
+): Promise<LookedAt> {
+  const { rows, next, failed } = await rowsWithinTime(database, kind, { after, now: startedAt }, pace);
   const seen = rows.flatMap(({ subject, orderId, finding }) =>
     finding === null ? [] : [{ subject, orderId, finding }],
   );
   const found = await keepFindings(database, kind, seen, startedAt);
   let repaired = 0;
   if (isRepaired(kind, repairCounters))
-    for (const one of found) if (await repairFinding(database, kind, one, startedAt)) repaired += 1;
-  const next = rows.length < limit ? null : (rows.at(-1)?.subject ?? null);
-  return { looked: rows.length, found: found.length, repaired, next };
+    for (const one of found) {
+      const outcome = await repairWithinTime(database, kind, one, startedAt);
+      if (typeof outcome !== 'boolean') failed.push(outcome);
+      else if (outcome) repaired += 1;
+    }
+  return { looked: rows.length, found: found.length, repaired, next, failed };
+}
+
+interface RowsWithinTime {
+  rows: readonly Look[];
+  /** Where the next page begins; null after the last row. */
+  next: string | null;
+  failed: Seen[];
 }
 
 /** A page of as many rows as PostgreSQL looks at within a statement's time: a SKU sums all that was ever sold of it. */
-async function lookAtMost(
+async function rowsWithinTime(
   database: Database,
   kind: TableKind,
-  page: Page,
-): Promise<{ rows: readonly Look[]; limit: number }> {
-  const { limit } = page;
+  page: Omit<Page, 'limit'>,
+  pace: Pace,
+): Promise<RowsWithinTime> {
+  for (;;) {
+    const limit = pace.rows;
+    try {
+      const rows = await database.run(({ sql }) => look(sql, kind, { ...page, limit }));
+      pace.rows = Math.min(ROWS, 2 * limit);
+      return { rows, next: rows.length < limit ? null : (rows.at(-1)?.subject ?? null), failed: [] };
+    } catch (error) {
+      if (isConnectionLost(error)) throw error;
+      if (limit === 1) return rowWithItsOwnTime(database, kind, page);
+      pace.rows = Math.ceil(limit / 8);
+      signOfLife();
+    }
+  }
+}
+
+/** The one row that a statement's time was too short for, or that cannot be looked at: then the run goes on behind it. */
+async function rowWithItsOwnTime(
+  database: Database,
+  kind: TableKind,
+  page: Omit<Page, 'limit'>,
+): Promise<RowsWithinTime> {
   try {
-    return { rows: await database.run(({ sql }) => look(sql, kind, page)), limit };
+    const looking = database.runLong(LONG_LOOK_MS, (sql) => look(sql, kind, { ...page, limit: 1 }));
+    const rows = await whileAlive(looking);
+    return { rows, next: rows.at(-1)?.subject ?? null, failed: [] };
   } catch (error) {
-    if (limit === 1 || !tookTooLong(error)) throw error;
-    return lookAtMost(database, kind, { ...page, limit: Math.ceil(limit / 8) });
+    signOfLife();
+    if (isConnectionLost(error)) throw error;
+    const subject = await subjectBehind(database, kind, page.after);
+    if (subject === null) return { rows: [], next: null, failed: [] };
+    const why = `could not be looked at: ${causeOf(error)}`;
+    return { rows: [], next: subject, failed: [failedLook(kind, subject, why)] };
+  }
+}
+
+/** @throws when it is not one row that cannot be looked at, but its whole table. */
+async function subjectBehind(
+  database: Database,
+  kind: TableKind,
+  after: string | null,
+): Promise<string | null> {
+  try {
+    return await database.run(({ sql }) => nextSubject(sql, kind, after));
+  } catch (error) {
+    // A table that is locked, or a PostgreSQL that is away, may be there at the next attempt.
+    if (isDatabaseAway(error)) throw error;
+    throw cannotLook(`not even the next row could be found: ${causeOf(error)}`, { again: 'would fail' });
+  }
+}
+
+/** Returns whether anything was changed, or why not. */
+async function repairWithinTime(
+  database: Database,
+  kind: TableKind,
+  finding: OpenFinding,
+  startedAt: string,
+): Promise<boolean | Seen> {
+  try {
+    signOfLife();
+    const longMs = sumsLedger(kind) ? LONG_LOOK_MS : undefined;
+    return await whileAlive(repairFinding(database, kind, finding, startedAt, longMs));
+  } catch (error) {
+    signOfLife();
+    if (isConnectionLost(error)) throw error;
+    return failedLook(kind, finding.subject, `was found wrong and could not be repaired: ${causeOf(error)}`);
   }
 }
 
@@ -155,105 +267,27 @@ async function lookAtMost(
 async function lookIntoDay(
   database: Database,
   { kind, after, startedAt, repairCounters }: LookRequest,
-): Promise<LookResult> {
-  // Only what is counted is compared, and nobody counts while it is.
-  await countPending(database, LOOK_MS);
+): Promise<LookedAt> {
   const day = await nextDay(database, after);
-  if (day === null) return { looked: 0, found: 0, repaired: 0, next: null };
-  // A day may take longer than an activity without a sign of life.
-  const comparison = await compareDay(database, day, () => heartbeat());
-  const seen = comparison.differences.map((difference) => inWords(day, difference));
-  const found = await keepFindings(database, kind, seen, startedAt);
-  let repaired = 0;
-  if (repairCounters)
-    for (const one of found) if (await setFigures(database, day, comparison, one, startedAt)) repaired += 1;
-  await resumeCounting(database);
-  return { looked: 1, found: found.length, repaired, next: day };
-}
-
-/** Open orders that no workflow would ever close. */
-async function lookForWorkflows(
-  database: Database,
-  workflows: OrderWorkflows,
-  { kind, after, startedAt }: LookRequest,
-): Promise<LookResult> {
-  const ids = await listOpenOrders(database, { after, limit: WORKFLOWS });
-  const seen: Seen[] = [];
-  for (const orderId of await which(ids, async (id) => !(await workflows.isRunning(id)))) {
-    // A workflow ends only after it has recorded the order's end: one that is open still has been left alone.
-    const order = await findOrder(database, orderId);
-    if (order?.stage !== 'awaiting_payment') continue;
-    const finding = `waits for payment until ${order.paymentDeadline.toISOString()}, and no workflow runs for it`;
-    seen.push({ subject: orderId, orderId, finding });
+  if (day === null) return { looked: 0, found: 0, repaired: 0, next: null, failed: [] };
+  try {
+    // Only what is counted is compared, and nobody counts while it is.
+    await countPending(database, LOOK_MS);
+    // A day may take longer than an activity without a sign of life.
+    const comparison = await compareDay(database, day, signOfLife);
+    const seen = comparison.differences.map((difference) => describeDifference(day, difference));
+    const found = await keepFindings(database, kind, seen, startedAt);
+    let repaired = 0;
+    if (repairCounters)
+      for (const one of found) if (await setFigures(database, day, comparison, one, startedAt)) repaired += 1;
+    await resumeCounting(database);
+    return { looked: 1, found: found.length, repaired, next: day, failed: [] };
+  } catch (error) {
+    signOfLife();
+    if (isConnectionLost(error)) throw error;
+    const failed = [failedLook(kind, day, `could not be looked at: ${causeOf(error)}`)];
+    return { looked: 0, found: 0, repaired: 0, next: day, failed };
   }
-  const found = await keepFindings(database, kind, seen, startedAt);
-  let repaired = 0;
-  for (const one of found) if (await startAgain(database, workflows, one, startedAt)) repaired += 1;
-  return {
-    looked: ids.length,
-    found: found.length,
-    repaired,
-    next: ids.length < WORKFLOWS ? null : (ids.at(-1) ?? null),
-  };
-}
-
-async function startAgain(
-  database: Database,
-  workflows: OrderWorkflows,
-  { id, subject }: OpenFinding,
-  startedAt: string,
-): Promise<boolean> {
-  const order = await findOrder(database, subject);
-  if (order?.stage !== 'awaiting_payment' || !(await workflows.startAgain(order))) {
-    await database.run(({ sql }) => takeBack(sql, id, startedAt));
-    return false;
-  }
-  await database.run(({ sql }) =>
-    keepRepair(
-      sql,
-      id,
-      {
-        done: 'The workflow was started again with the deadline that was told.',
-        before: { workflow: 'none' },
-        after: { workflow: 'running', deadline: order.paymentDeadline.toISOString() },
-      },
-      new Date().toISOString(),
-    ),
-  );
-  return true;
-}
-
-/** Workflows that run for an order which is not recorded. */
-async function lookForOrders(
-  database: Database,
-  workflows: OrderWorkflows,
-  { kind, after, startedAt }: LookRequest,
-): Promise<LookResult> {
-  const { orders, next } = await workflows.listRunning(after);
-  const old = orders.filter(
-    (order) => Date.parse(startedAt) - order.startedAt.getTime() > RECORDED_WITHIN_MS,
-  );
-  const ids = old.map(({ orderId }) => orderId);
-  const recorded = await listRecordedOrders(database, ids);
-  const unrecorded = ids.filter((id) => !recorded.has(id));
-  const seen: Seen[] = [];
-  for (const orderId of await which(unrecorded, (id) => workflows.isPastReservation(id))) {
-    const finding = 'its workflow runs, and the order is not recorded';
-    seen.push({ subject: orderId, orderId, finding });
-  }
-  const found = await keepFindings(database, kind, seen, startedAt);
-  return { looked: orders.length, found: found.length, repaired: 0, next };
-}
-
-/** Of which of these it is true, asked a few at a time. */
-async function which(ids: readonly string[], isTrue: (id: string) => Promise<boolean>): Promise<string[]> {
-  const found: string[] = [];
-  for (let start = 0; start < ids.length; start += QUESTIONS_AT_ONCE) {
-    const some = ids.slice(start, start + QUESTIONS_AT_ONCE);
-    const answers = await Promise.all(some.map(isTrue));
-    found.push(...some.filter((_, index) => answers[index]));
-  }
-  return found;
 }
 
 async function clearForgottenMarks(
@@ -264,8 +298,10 @@ async function clearForgottenMarks(
   const place = after === null ? undefined : { ...after, raisedAt: new Date(after.raisedAt) };
   const marks = await listOpenMarks(database, { after: place, limit: MARKS });
   for (const { workflowId, orderId, raisedAt } of marks) {
+    // A workflow whose worker does not answer takes seconds, and there are several of them.
+    signOfLife();
     if (await workflows.isMarked(workflowId)) continue;
-    // One that is raised meanwhile is younger, and stays.
+    // One that is raised in between is younger, and stays.
     await clearAttention(database, { workflowId, orderId, at: raisedAt.toISOString() });
   }
   const last = marks.at(-1);

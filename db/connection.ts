@@ -44,14 +44,20 @@ export interface Database {
    * @throws {DatabaseSilentError} when no answer came within {@link QUERY_DEADLINE_MS}; whether the query ran is unknown.
    */
   run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
-  /** Lets running queries end, then closes every connection. */
+  /**
+   * Runs one query that may take long, on a connection of its own: the pool is for orders.
+   * @param milliseconds that its statements may take.
+   * @throws {DatabaseSilentError} when no answer came soon after that.
+   */
+  runLong<T>(milliseconds: number, query: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  /** Lets running queries end, but for long ones, then closes every connection. */
   close(): Promise<void>;
 }
 
 export class DatabaseSilentError extends Error {
   override name = 'DatabaseSilentError';
-  constructor() {
-    super(`PostgreSQL gave no answer within ${QUERY_DEADLINE_MS} ms. The query may still have run.`);
+  constructor(milliseconds: number = QUERY_DEADLINE_MS) {
+    super(`PostgreSQL gave no answer within ${milliseconds} ms. The query may still have run.`);
   }
 }
 
@@ -64,6 +70,8 @@ export interface DatabaseOptions {
 
 export function openDatabase(url: string, options: DatabaseOptions): Database {
   let current = connect(url, options);
+  /** Connections of long queries that are under way. */
+  const long = new Set<Sql>();
 
   // postgres.js waits for ever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
@@ -87,12 +95,38 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
         clearTimeout(timer);
       }
     },
-    // By then every query has had its deadline.
-    close: () => current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
+
+    async runLong(milliseconds, query) {
+      const { sql } = connect(url, { connections: 1, name: `${options.name}, long` }, milliseconds);
+      long.add(sql);
+      const deadline = milliseconds + QUERY_DEADLINE_MS;
+      const { promise: silence, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(() => reject(new DatabaseSilentError(deadline)), deadline);
+      try {
+        return await Promise.race([markFailure(query(sql)), silence]);
+      } finally {
+        clearTimeout(timer);
+        long.delete(sql);
+        void sql.end({ timeout: 0 });
+      }
+    },
+
+    async close() {
+      await Promise.all([
+        // By then every query has had its deadline.
+        current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
+        // Nobody waits for these any more.
+        ...[...long].map((sql) => sql.end({ timeout: 0 })),
+      ]);
+    },
   };
 }
 
-function connect(url: string, { connections, name }: DatabaseOptions): Connections {
+function connect(
+  url: string,
+  { connections, name }: DatabaseOptions,
+  statementTimeout: number = STATEMENT_TIMEOUT_MS,
+): Connections {
   const sql = postgres(url, {
     max: connections,
     connect_timeout: CONNECT_TIMEOUT_S,
@@ -102,7 +136,7 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
     types: { bigint: BIGINT_AS_NUMBER },
     connection: {
       application_name: name,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
+      statement_timeout: statementTimeout,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       // Not idle_session_timeout: it would end the sessions of a pool that has nothing to do, too.
@@ -137,6 +171,12 @@ export function isDatabaseAway(error: unknown): boolean {
   return code !== undefined && AWAY_CODES.test(code) && fromQueries.has(error);
 }
 
+/** Whether no statement would have come through at all, as opposed to one that waited for a lock or took too long. */
+export function isConnectionLost(error: unknown): boolean {
+  if (error instanceof Error && error.cause !== undefined) return isConnectionLost(error.cause);
+  return isDatabaseAway(error) && !STATEMENT_CODES.test(errorCode(error) ?? '');
+}
+
 /** Whether PostgreSQL ended a statement that had taken its time: less of the same may do. */
 export const tookTooLong = (error: unknown): boolean => errorCode(error) === '57014';
 
@@ -144,6 +184,9 @@ export const tookTooLong = (error: unknown): boolean => errorCode(error) === '57
 // resources), 57P (shutting down), 57014 (statement time-out), 55P03 (lock time-out), 40P01 (deadlock).
 const AWAY_CODES =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|CONNECT_TIMEOUT|CONNECTION_\w+|08\w{3}|53\w{3}|57P\d{2}|57014|55P03|40P01)$/;
+
+/** Of those, the ones that are about what a statement reads or locks. */
+const STATEMENT_CODES = /^(57014|55P03|40P01)$/;
 
 function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

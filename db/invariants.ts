@@ -32,9 +32,13 @@ export const RULES: readonly Rule[] = [
       )
       select
         sku as subject,
-        format('on hand %s, reserved %s, held by reservations %s', on_hand, reserved, coalesce(held.quantity, 0)) as finding
-      from sku left join held using (sku)
-      where reserved <> coalesce(held.quantity, 0) or reserved < 0 or reserved > on_hand
+        format(
+          'on hand %s, reserved %s, held by reservations %s',
+          coalesce(on_hand::text, 'none'), coalesce(reserved::text, 'none'), coalesce(held.quantity, 0)
+        ) as finding
+      from sku full join held using (sku)
+      where
+        reserved is null or reserved <> coalesce(held.quantity, 0) or reserved < 0 or reserved > on_hand
     `,
   },
   {
@@ -51,32 +55,65 @@ export const RULES: readonly Rule[] = [
         sku as subject,
         format(
           'came in (with returns) %s, consumed %s, on hand %s',
-          coalesce(come.quantity, 0), coalesce(gone.quantity, 0), on_hand
+          coalesce(come.quantity, 0), coalesce(gone.quantity, 0), coalesce(on_hand::text, 'none')
         ) as finding
-      from sku left join come using (sku) left join gone using (sku)
-      where coalesce(come.quantity, 0) <> on_hand + coalesce(gone.quantity, 0)
+      from sku full join come using (sku) full join gone using (sku)
+      where on_hand is null or coalesce(come.quantity, 0) <> on_hand + coalesce(gone.quantity, 0)
     `,
   },
   {
     number: 3,
-    name: 'an order that was reserved has exactly one reservation for each of its lines, of the same quantity',
+    name: 'every order has the step that decided it and its lines, and while it holds or has sold them one reservation for each',
     breaches: (sql) => sql<Breach[]>`
-      with granted as (
-        select order_id as id from order_step where step = 'reserve' and stage = 'awaiting_payment'
+      with kept as (
+        select order_id, sku, quantity, state from reservation
+        -- What damage held for no order is given back by reconciliation.
+        where state <> 'released' or exists (select from orders where orders.id = reservation.order_id)
+      ),
+      compared as (
+        select
+          coalesce(line.order_id, kept.order_id) as order_id, coalesce(line.sku, kept.sku) as sku,
+          line.quantity as ordered, kept.quantity as reserved
+        from order_line as line full join kept on kept.order_id = line.order_id and kept.sku = line.sku
       )
       select
-        format('order %s, SKU %s', coalesce(line.order_id, reservation.order_id), coalesce(line.sku, reservation.sku)) as subject,
-        format('ordered %s, reserved %s', coalesce(line.quantity, 0), coalesce(reservation.quantity, 0)) as finding
-      from (select order_line.* from order_line join granted on granted.id = order_line.order_id) as line
-      full join reservation on reservation.order_id = line.order_id and reservation.sku = line.sku
+        format('order %s, SKU %s', order_id, sku) as subject,
+        format('ordered %s, reserved %s', coalesce(ordered, 0), coalesce(reserved, 0)) as finding
+      from compared left join orders on orders.id = order_id
       where
-        line.quantity is distinct from reservation.quantity
-        -- What damage held for no order is given back by reconciliation.
-        and (
-          line.quantity is not null
-          or reservation.state <> 'released'
-          or exists (select from orders where orders.id = reservation.order_id)
+        ordered is distinct from reserved
+        -- An order that was rejected, or cancelled before it was reserved, has lines alone.
+        and not (
+          reserved is null and orders.stage in ('rejected', 'cancelled')
+          and not exists (select from order_step where order_step.order_id = orders.id and step = 'reserve' and stage = 'awaiting_payment')
         )
+      union all
+      select format('order %s', orders.id), format('%s, but it has no lines', orders.stage)
+      from orders
+      where not exists (select from order_line where order_line.order_id = orders.id)
+      union all
+      select format('order %s', orders.id), format('%s, but no step of it is recorded: %s', orders.stage, needed.step)
+      from orders
+      cross join (
+        values ('reserve', null), ('pay', 'paid'), ('pay', 'refunded'), ('refund', 'refunded')
+      ) as needed (step, for_stage)
+      where
+        coalesce(needed.for_stage, orders.stage) = orders.stage
+        and not exists (
+          select from order_step
+          where
+            order_step.order_id = orders.id and order_step.step = needed.step
+            -- A payment that was refused is a step, too.
+            and (needed.step <> 'pay' or order_step.stage = 'paid')
+        )
+      union all
+      select format('order %s', order_id), format('its %s is recorded, but the order does not exist', what)
+      from (
+        select order_id, 'line of ' || sku as what from order_line
+        union all
+        select order_id, 'step ' || step from order_step
+      ) as part
+      where not exists (select from orders where orders.id = part.order_id)
     `,
   },
   {
@@ -87,6 +124,10 @@ export const RULES: readonly Rule[] = [
       from transfer left join entry on entry.transfer_id = transfer.id
       group by transfer.id, entry.currency
       having count(entry) < 2 or sum(amount) <> 0
+      union all
+      select format('transfer %s', transfer_id), format('does not exist, but has a leg of %s', amount)
+      from entry
+      where not exists (select from transfer where transfer.id = entry.transfer_id)
       union all
       select format('ledger in %s', currency), format('sum %s', sum(amount))
       from entry
@@ -115,11 +156,11 @@ export const RULES: readonly Rule[] = [
         format('wallet %s', id) as subject,
         format(
           'posted %s, entries %s; held %s, holds %s',
-          posted, coalesce(moved.amount, 0), held, coalesce(promised.amount, 0)
+          coalesce(posted::text, 'none'), coalesce(moved.amount, 0), coalesce(held::text, 'none'), coalesce(promised.amount, 0)
         ) as finding
-      from wallet left join moved using (id) left join promised using (id)
+      from wallet full join moved using (id) full join promised using (id)
       where
-        posted <> coalesce(moved.amount, 0) or held <> coalesce(promised.amount, 0) or held < 0 or posted < held
+        posted is null or posted <> coalesce(moved.amount, 0) or held <> coalesce(promised.amount, 0) or held < 0 or posted < held
       union all
       select
         format('wallet %s, entry %s', wallet_id, seq),
@@ -145,8 +186,8 @@ export const RULES: readonly Rule[] = [
     name: 'one debit or capture for a paid order, of its total and its mode, none that is kept for any other; a refund never exceeds it',
     breaches: (sql) => sql<Breach[]>`
       with leg as (
-        select transfer.order_id, transfer.kind, -entry.amount as amount, entry.wallet_id, entry.currency
-        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+        select transfer.order_id, transfer.kind, coalesce(-entry.amount, 0) as amount, entry.wallet_id, entry.currency
+        from transfer left join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
         where transfer.order_id is not null
       ),
       payment as (
@@ -191,6 +232,10 @@ export const RULES: readonly Rule[] = [
       select format('order %s', leg.order_id), format('a %s touched wallet %s in %s', leg.kind, leg.wallet_id, leg.currency)
       from leg join orders on orders.id = leg.order_id
       where leg.wallet_id <> orders.wallet_id or leg.currency <> orders.currency
+      union all
+      select format('order %s', leg.order_id), format('does not exist, but a %s of %s was made for it', leg.kind, leg.amount)
+      from leg
+      where not exists (select from orders where orders.id = leg.order_id)
     `,
   },
   {
@@ -207,18 +252,23 @@ export const RULES: readonly Rule[] = [
           ('rejected', 'released', 'voided')
       )
       select
-        format('order %s, SKU %s', orders.id, reservation.sku) as subject,
-        format('%s with a reservation that is %s', orders.stage, reservation.state) as finding
+        format('order %s, SKU %s', reservation.order_id, reservation.sku) as subject,
+        format('%s with a reservation that is %s', coalesce(orders.stage, 'does not exist'), reservation.state) as finding
       from reservation
-      join orders on orders.id = reservation.order_id
-      join expected using (stage)
-      where reservation.state <> expected.reservation_state
+      left join orders on orders.id = reservation.order_id
+      left join expected using (stage)
+      -- Of an order that does not exist nothing may stay.
+      where reservation.state <> coalesce(expected.reservation_state, 'released')
       union all
-      select format('order %s', orders.id), format('%s with a hold that is %s', orders.stage, hold.state)
+      select format('order %s', hold.order_id), format('%s with a hold that is %s', coalesce(orders.stage, 'does not exist'), hold.state)
       from hold
-      join orders on orders.id = hold.order_id
-      join expected using (stage)
-      where hold.state <> expected.hold_state
+      left join orders on orders.id = hold.order_id
+      left join expected using (stage)
+      where hold.state <> coalesce(expected.hold_state, 'voided')
+      union all
+      select format('order %s', orders.id), format('%s in debit mode, but it has a hold', orders.stage)
+      from orders join hold on hold.order_id = orders.id
+      where orders.payment_mode = 'debit'
       union all
       select format('order %s', orders.id), format('%s in hold mode, but it has no hold', orders.stage)
       from orders left join hold on hold.order_id = orders.id
@@ -262,6 +312,10 @@ export const RULES: readonly Rule[] = [
       left join last on last.order_id = orders.id
       left join order_event on order_event.order_id = orders.id and order_event.version = last.version
       where orders.version is distinct from last.version or orders.stage is distinct from order_event.stage
+      union all
+      select format('order %s', last.order_id), format('does not exist, but has events up to version %s', last.version)
+      from last
+      where not exists (select from orders where orders.id = last.order_id)
     `,
   },
   {

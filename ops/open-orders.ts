@@ -3,6 +3,7 @@ import type { OrderWorkflows } from '../activities/reconciliation.ts';
 import type { Queryable } from '../db/connection.ts';
 import type { Breach } from '../db/invariants.ts';
 import { orderWorkflowId } from '../workflows/contract.ts';
+import type { RestingStage } from '../workflows/life.ts';
 
 /**
  * How long an order and its workflow may disagree: the one is written a moment before the other, a listing of workflows
@@ -10,7 +11,10 @@ import { orderWorkflowId } from '../workflows/contract.ts';
  */
 const GRACE_MS = 60_000;
 
-/** Rule 8: every open order has a running workflow, and every running workflow that is past its reservation has an open order. */
+/**
+ * Rule 8: every open order has a running workflow, every running workflow that is past its reservation has an open order, and
+ * every refund that was promised has a workflow that carries it out.
+ */
 export async function checkWorkflowsOfOpenOrders(
   sql: Queryable,
   workflows: OrderWorkflows,
@@ -22,7 +26,8 @@ export async function checkWorkflowsOfOpenOrders(
 
   const breaches: Breach[] = [];
   for (const { id } of open) {
-    if (running.has(id) || (await workflows.isRunning(id)) || !(await isStillOpen(sql, id))) continue;
+    if (running.has(id) || (await workflows.isRunning(id)) || !(await isIn(sql, id, 'awaiting_payment')))
+      continue;
     breaches.push({
       subject: `order ${id}`,
       finding: 'awaits payment, but no workflow runs that would expire it',
@@ -34,7 +39,24 @@ export async function checkWorkflowsOfOpenOrders(
     if (finding !== undefined && (await workflows.isRunning(id)))
       breaches.push({ subject: `order ${id}`, finding });
   }
-  return breaches;
+  return [...breaches, ...(await lostRefunds(sql, workflows))];
+}
+
+/** Refunds that a workflow was asked for which then failed, timed out or was terminated. */
+async function lostRefunds(sql: Queryable, workflows: OrderWorkflows): Promise<Breach[]> {
+  const breaches: Breach[] = [];
+  for (let after: string | null = null; ;) {
+    const { orderIds, next } = await workflows.listBroken(after);
+    for (const id of orderIds) {
+      if (!(await isIn(sql, id, 'paid'))) continue;
+      const lost = await workflows.findLostRefund(id);
+      // An attempt that was under way when its workflow ended may have committed since.
+      if (lost && (await isIn(sql, id, 'paid')))
+        breaches.push({ subject: `order ${id}`, finding: lost.finding });
+    }
+    if (next === null) return breaches;
+    after = next;
+  }
 }
 
 /** Rule 11: no order waits past its deadline. */
@@ -62,8 +84,8 @@ async function runningOrders(workflows: OrderWorkflows): Promise<Map<string, num
   }
 }
 
-async function isStillOpen(sql: Queryable, orderId: string): Promise<boolean> {
-  const rows = await sql`select from orders where id = ${orderId} and stage = 'awaiting_payment'`;
+async function isIn(sql: Queryable, orderId: string, stage: RestingStage): Promise<boolean> {
+  const rows = await sql`select from orders where id = ${orderId} and stage = ${stage}`;
   return rows.length > 0;
 }
 

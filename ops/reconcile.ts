@@ -9,13 +9,11 @@ import { listFindings, type FindingRow } from '../db/reconcile/findings.ts';
 import { runCommand } from '../dev/run-command.ts';
 import { UserError } from '../dev/user-error.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
-import { WORKFLOW, type ReconcileEnd, type ReconcileInput } from '../workflows/contract.ts';
+import { LONGEST_RUN_MS, WORKFLOW, type ReconcileEnd, type ReconcileInput } from '../workflows/contract.ts';
 import { systemEnvironment } from './environment.ts';
 import { connectTemporal } from './temporal.ts';
 
 const FINDINGS_SHOWN = 100;
-/** Without a worker nothing would ever come of it. */
-const LONGEST_RUN = '10 minutes';
 
 await runCommand(async () => {
   const settings = systemSettings(systemEnvironment(process.env));
@@ -44,19 +42,33 @@ async function reconcile(
   const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
   try {
     const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
+    await refuseWithoutWorker(client, TASK_QUEUE);
     return await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(
       WORKFLOW.reconcile,
       {
         workflowId: `${WORKFLOW.reconcile}-by-hand-${new Date().toISOString()}`,
         taskQueue: TASK_QUEUE,
         args: [input],
-        workflowExecutionTimeout: LONGEST_RUN,
+        workflowExecutionTimeout: LONGEST_RUN_MS,
         staticSummary: input.repairCounters ? 'By hand, and sets counters' : 'By hand',
       },
     );
   } finally {
     await connection.close();
   }
+}
+
+/** Nothing would ever come of it. @throws {UserError} when no worker has asked for work lately. */
+async function refuseWithoutWorker({ workflowService, options }: Client, taskQueue: string): Promise<void> {
+  // Without a type, Temporal tells of tasks of workflows.
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace: options.namespace,
+    taskQueue: { name: taskQueue },
+  });
+  if (pollers.length === 0)
+    throw new UserError(
+      `No worker asks for work on the task queue ${taskQueue} (TASK_QUEUE): start one first.`,
+    );
 }
 
 /** Those that this run has seen, or another one at the same time. */

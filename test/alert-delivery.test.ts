@@ -12,7 +12,7 @@ import { until } from './support/until.ts';
 
 const receiver = await startReceiver();
 afterAll(() => receiver.down());
-const { client, sql, database, taskQueue, url } = await startSystem({
+const { client, shop, sql, database, taskQueue, url } = await startSystem({
   monitor: { webhookUrl: receiver.url },
 });
 
@@ -28,7 +28,8 @@ const heal = () =>
   plant(sql, (to) => to`update orders set stage = 'expired' where stage = 'awaiting_payment'`);
 
 /** Notices that are still to be delivered. */
-const undelivered = () => sql`select alert_id, event from alert_notice where delivered_at is null`;
+const undelivered = () =>
+  sql`select alert_id, event from alert_notice where delivered_at is null and waived_at is null`;
 const untilDelivered = () =>
   until('every notice to be delivered', async () => ((await undelivered()).length === 0 ? true : undefined));
 const taken = () => receiver.received.filter(({ answered }) => answered === 204);
@@ -111,7 +112,11 @@ test('what keeps being refused holds up no alert of another measure', async () =
   await monitor();
   await until('the other alert', async () => (taken().length > 0 ? true : undefined));
   expect(taken().map(({ body }) => body.name)).toEqual(['orders_past_deadline']);
-  expect(await undelivered()).toMatchObject([{ event: 'opened' }]);
+  const left = await until('the mark on what was taken', async () => {
+    const rows = await undelivered();
+    return rows.length === 1 ? rows : undefined;
+  });
+  expect(left).toMatchObject([{ event: 'opened' }]);
 });
 
 test('an alert whose run died before it told anybody is told by the next run', async () => {
@@ -122,4 +127,75 @@ test('an alert whose run died before it told anybody is told by the next run', a
   await monitor();
   await untilDelivered();
   expect(taken().map(({ body }) => body.event)).toEqual(['opened']);
+});
+
+test('a receiver that is configured later hears of what is open and of what comes, and of nothing that was long over', async () => {
+  const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
+  // As workers without a receiver run it, each time as a process of its own.
+  const runWithout = async () => {
+    const { measure, listUndelivered } = createMonitorActivities(database, settings);
+    await measure({ at: new Date().toISOString() });
+    expect(await listUndelivered()).toEqual([]);
+  };
+  // The delivery of the test before would send what is opened next.
+  await until('the end of the last delivery', async () => {
+    const last = await deliveryOf('orders_pending_long')
+      .describe()
+      .catch(() => null);
+    return last?.status.name === 'RUNNING' ? undefined : true;
+  });
+  await cross();
+  await runWithout();
+  await heal();
+  await runWithout();
+  await cross();
+  await runWithout();
+  const [open] = await sql<{ id: string }[]>`
+    select id from alert where name = 'orders_pending_long' and closed_at is null
+  `;
+  await monitor();
+  await untilDelivered();
+  expect(taken().map(({ body: { alert, event } }) => ({ alert, event }))).toEqual([
+    { alert: open?.id, event: 'opened' },
+  ]);
+  await heal();
+  await monitor();
+  await untilDelivered();
+  expect(taken().map(({ body: { alert, event } }) => ({ alert, event }))).toEqual([
+    { alert: open?.id, event: 'opened' },
+    { alert: open?.id, event: 'closed' },
+  ]);
+  const listed = await shop.get('/v1/alerts?name=orders_pending_long&state=closed');
+  expect(listed.status).toBe(200);
+});
+
+test('a receiver that does not answer while alerts open and close is not one that is not configured', async () => {
+  await receiver.down();
+  await cross();
+  await monitor();
+  await heal();
+  await monitor();
+  // A deployment, with the receiver as before.
+  await createMonitorActivities(database, {
+    ...monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' })),
+    webhookUrl: receiver.url,
+  }).listUndelivered();
+  await receiver.up();
+  await untilDelivered();
+  expect(taken().map(({ body }) => body.event)).toEqual(['opened', 'closed']);
+});
+
+test('a monitor that does not run any more is told by a run of the figures', async () => {
+  await monitor();
+  await untilDelivered();
+  receiver.received.length = 0;
+  await sql`update run_end set ended_at = now() - interval '1 hour' where run = 'monitor'`;
+  await client.workflow.execute(WORKFLOW.stats, { workflowId: `stats-${randomUUID()}`, taskQueue });
+  await untilDelivered();
+  expect(taken().map(({ body: { name, event, subjects } }) => ({ name, event, subjects }))).toEqual([
+    { name: 'runs_overdue', event: 'opened', subjects: ['monitor'] },
+  ]);
+  await monitor();
+  await untilDelivered();
+  expect(taken().map(({ body: { event } }) => event)).toEqual(['opened', 'closed']);
 });

@@ -160,6 +160,7 @@ describe('a payment counts for busy buyers', () => {
       pendingLongAfter: 1_800_000,
       busyBuyerPayments: 50,
       busyBuyerAmount: 10_000,
+      runEvery: { reconcile: 300_000, stats: 60_000, monitor: 60_000 },
     });
 
   test.each([

@@ -28,6 +28,7 @@ function aWorker(its: Database = database) {
       statements += 1;
       return its.run(query);
     },
+    runLong: (milliseconds, query) => its.runLong(milliseconds, query),
     close: () => its.close(),
   };
   return { reserve: groupReservations(counting), statements: () => statements };

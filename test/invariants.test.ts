@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { checkRules } from '../db/invariants.ts';
 import type { Queryable } from '../db/connection.ts';
 import { look, TABLE_KINDS, type TableKind } from '../db/reconcile/looks.ts';
+import { abandon } from '../db/steps/abandon.ts';
 import { pay } from '../db/steps/pay.ts';
 import { refund } from '../db/steps/refund.ts';
 import { release } from '../db/steps/release.ts';
@@ -35,10 +36,17 @@ async function shop() {
   const refunded = await order('debit');
   await pay(database, payment(refunded));
   await refund(database, refundOf(refunded, true));
-  return { sku, walletId, open, paid, captured, expired, refunded };
+  const cancelled = await order('debit');
+  await release(database, releaseTo(cancelled, 'cancelled'));
+  const none = anOrder({ walletId, lines: [{ sku, quantity: 1_000 }] });
+  await reserve(database, none);
+  const abandoned = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
+  await abandon(database, { ...abandoned, reason: 'too early', commandId: null });
+  const rejected = none.orderId;
+  return { sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
 }
 
-const { sku, walletId, open, paid, captured, expired, refunded } = await shop();
+const { sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected } = await shop();
 
 class Undone extends Error {}
 
@@ -307,6 +315,103 @@ describe('a rule and reconciliation find', () => {
       'events that vanished',
       (t) => t`delete from order_event where order_id = ${paid}`,
     ],
+    [
+      3,
+      'order_inconsistent',
+      'an order that has nothing but its row',
+      (t) => t`
+        insert into orders (
+          id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+        )
+        select ${randomUUID()}, 'nobody', wallet_id, 'debit', stage, currency, total, payment_deadline, created_at, updated_at, 1
+        from orders where id = ${open}
+      `,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'an order without a step, beside one that has them',
+      (t) => t`delete from order_step where order_id = ${open}`,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'a paid order that no step has paid',
+      (t) => t`delete from order_step where order_id = ${paid} and step = 'pay'`,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'a refunded order that no step has refunded',
+      (t) => t`delete from order_step where order_id = ${refunded} and step = 'refund'`,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'an open order without lines and reservations',
+      async (t) => {
+        await t`delete from order_line where order_id = ${open}`;
+        await t`delete from reservation where order_id = ${open}`;
+      },
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'a rejected order without lines',
+      async (t) => {
+        await t`delete from order_line where order_id = ${rejected}`;
+      },
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'an expired order without its reservation',
+      (t) => t`delete from reservation where order_id = ${expired}`,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'a cancelled order without the reservation that it had',
+      (t) => t`delete from reservation where order_id = ${cancelled}`,
+    ],
+    [
+      3,
+      'order_inconsistent',
+      'lines, steps and events of an order that is gone',
+      (t) => t`delete from orders where id = ${rejected}`,
+    ],
+    [
+      9,
+      'order_inconsistent',
+      'events of an order that is gone',
+      (t) => t`delete from orders where id = ${rejected}`,
+    ],
+    [
+      7,
+      'units_held_by_closed_order',
+      'units and money held for an order that is gone',
+      (t) => t`delete from orders where id = ${open}`,
+    ],
+    [
+      6,
+      'money_taken_without_payment',
+      'money taken for an order that is gone',
+      (t) => t`delete from orders where id = ${paid}`,
+    ],
+    [
+      7,
+      'order_inconsistent',
+      'a hold of an order that is to be debited',
+      (t) => t`
+        insert into hold (order_id, wallet_id, amount, state) values (${paid}, ${walletId}, 1, 'captured')
+      `,
+    ],
+    [4, 'transfer_unbalanced', 'a transfer without legs', (t) => t`delete from entry`],
+    [4, 'transfer_unbalanced', 'legs of a transfer that is gone', (t) => t`delete from transfer`],
+    [5, 'transfer_unbalanced', 'entries of a wallet that is gone', (t) => t`delete from wallet`],
+    [1, null, 'units held of a SKU that is gone', (t) => t`delete from sku`],
+    [2, null, 'movements of a SKU that is gone', (t) => t`delete from sku`],
+    [2, 'stock_counter_wrong', 'a SKU without its movements', (t) => t`delete from stock_movement`],
   ];
   test.each(damages)('rule %i, %s: %s', async (rule, kind, _damage, plant) => {
     const { rules, findings } = await brokenBy(plant);

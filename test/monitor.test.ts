@@ -9,7 +9,14 @@ import { keepMeasurements } from '../db/monitor/measurements.ts';
 import { workerSettings } from '../settings.ts';
 import { monitorSettings } from '../worker/monitor-settings.ts';
 import { ensureSchedule, monitorSchedule } from '../worker/schedules.ts';
-import { MEASURES, WORKFLOW, type Measure, type MonitorEnd } from '../workflows/contract.ts';
+import {
+  MEASURES,
+  RUN_NAMES,
+  WORKFLOW,
+  type Measure,
+  type MonitorEnd,
+  type RunName,
+} from '../workflows/contract.ts';
 import { freshDatabase } from './support/database.ts';
 import { plant, plantOrders, plantPayments } from './support/planted.ts';
 import { reconciling } from './support/reconciling.ts';
@@ -211,6 +218,17 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
     // One in two hundred is on the threshold.
     return { value: 0.99, heal: () => asked(201, '2 minutes', 200) };
   },
+
+  runs_overdue: async () => {
+    const ended = (run: RunName, ago: string) => sql`
+      insert into run_end (run, watched_since, ended_at) values (${run}, now(), now() - ${ago}::text::interval)
+      on conflict (run) do update set ended_at = excluded.ended_at
+    `;
+    await ended('reconcile', '15 minutes 1 second');
+    await ended('stats', '2 minutes 50 seconds');
+    await ended('monitor', '2 minutes 50 seconds');
+    return { value: 1, subjects: ['reconcile'], heal: () => reconcile() };
+  },
 };
 
 describe('an alert opens when a threshold is crossed, and closes by itself when it has healed:', () => {
@@ -222,7 +240,7 @@ describe('an alert opens when a threshold is crossed, and closes by itself when 
       return activities(changed).measure({ at: new Date().toISOString() });
     };
     expect(await run(thresholds?.crossed)).toMatchObject({
-      measured: 9,
+      measured: MEASURES.length,
       crossed: expect.arrayContaining([name]),
     });
     const about = value === null ? expect.any(Number) : expect.closeTo(value, 4);
@@ -438,6 +456,78 @@ describe('an alert whose runs overlap', async () => {
   });
 });
 
+describe('a run that does not end any more', () => {
+  const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE };
+  const NAME = 'runs_overdue';
+
+  test('opens no alert in a new installation before three of its intervals are over', async () => {
+    const { database: fresh, sql: rows } = await freshDatabase();
+    const { measure } = createMonitorActivities(fresh, { ...settings, runEvery: INTERVAL });
+    const start = Date.now();
+    const overdueAt = async (age: number) => {
+      const at = new Date(start + age).toISOString();
+      await measure({ at });
+      const [row] = await rows<{ subjects: string[] }[]>`
+        select subjects from measurement where name = ${NAME} and at = ${at}
+      `;
+      return row?.subjects;
+    };
+    expect(await overdueAt(0)).toEqual([]);
+    expect(await overdueAt(3 * MINUTE)).toEqual([]);
+    expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'stats']);
+    expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'stats']);
+  });
+
+  test.each([
+    ['stats', 'the monitor', 'monitor'],
+    ['reconcile', 'the monitor', 'monitor'],
+    ['monitor', 'reconciliation', 'reconcile'],
+  ] as const)('is noticed by a run of %s, when it is %s', async (watcher, _what, overdue) => {
+    const { database: fresh, sql: rows } = await freshDatabase();
+    const watching = createMonitorActivities(fresh, { ...settings, runEvery: INTERVAL });
+    const now = Date.now();
+    const end = (run: RunName, age: number) =>
+      watching.recordRunEnd({ run, at: new Date(now - age).toISOString() });
+    for (const run of RUN_NAMES) await end(run, run === overdue ? 16 * MINUTE : 30_000);
+    await end(watcher, 0);
+    const alerts = () => rows`select subjects, closed_at is null as open from alert where name = ${NAME}`;
+    expect([...(await alerts())]).toEqual([{ subjects: [overdue], open: true }]);
+    // An end that is recorded late changes nothing.
+    await end(overdue, 17 * MINUTE);
+    await end(overdue, -1);
+    expect([...(await alerts())]).toEqual([{ subjects: [], open: false }]);
+  });
+
+  test('is one that failed: every run records its end when it ends well, and only then', async () => {
+    const endOf = async (run: RunName) => {
+      const [row] = await sql<
+        { endedAt: Date | null }[]
+      >`select ended_at as "endedAt" from run_end where run = ${run}`;
+      return row?.endedAt ?? null;
+    };
+    const start = (workflowType: RunName, args: unknown[] = []) =>
+      client.workflow.execute(workflowType, {
+        workflowId: `${workflowType}-${randomUUID()}`,
+        taskQueue,
+        args,
+      });
+    const before = new Date();
+    await start('reconcile', [{ repairCounters: false }]);
+    await start('stats');
+    await start('monitor');
+    const ends = await Promise.all(RUN_NAMES.map(endOf));
+    expect(ends.every((end) => end !== null && end >= before)).toBe(true);
+    await sql`alter table attention rename to elsewhere`;
+    const failing = start('monitor').then(
+      () => 'ended well',
+      () => 'failed',
+    );
+    expect(await failing).toBe('failed');
+    await sql`alter table elsewhere rename to attention`;
+    expect(await endOf('monitor')).toEqual(ends[RUN_NAMES.indexOf('monitor')]);
+  }, 90_000);
+});
+
 describe('through the API', () => {
   test('measurements are listed by minute and name, in pages', async () => {
     const start = Date.parse('2026-01-01T00:00:00Z');
@@ -446,8 +536,8 @@ describe('through the API', () => {
     const range = 'from=2026-01-01T00:00:00Z&to=2026-01-01T00:02:00Z';
     const inOne = await listed(`/v1/measurements?${range}`, measurementSchema);
     expect(inOne.map(({ minute }) => minute)).toEqual([
-      ...Array.from({ length: 9 }, () => '2026-01-01T00:01:00.000Z'),
-      ...Array.from({ length: 9 }, () => '2026-01-01T00:00:00.000Z'),
+      ...Array.from({ length: MEASURES.length }, () => '2026-01-01T00:01:00.000Z'),
+      ...Array.from({ length: MEASURES.length }, () => '2026-01-01T00:00:00.000Z'),
     ]);
     expect(new Set(inOne.map(({ name }) => name))).toEqual(new Set(MEASURES));
     expect(await listed(`/v1/measurements?${range}`, measurementSchema, 4)).toEqual(inOne);
@@ -509,7 +599,7 @@ test('the schedule is there once, follows the settings, and stays paused when so
     await schedule.trigger();
     const run = await until('a run', async () => (await schedule.describe()).info.recentActions[0]);
     const handle = client.workflow.getHandle(run.action.workflow.workflowId);
-    expect(await handle.result()).toMatchObject({ measured: 9 });
+    expect(await handle.result()).toMatchObject({ measured: MEASURES.length });
   } finally {
     await schedule.delete();
   }

@@ -140,6 +140,7 @@ test('a cancel that is carried out just as the database is asked about it is ans
       isFirst = false;
       return result;
     },
+    runLong: (milliseconds, query) => database.runLong(milliseconds, query),
     close: () => database.close(),
   };
   const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });

@@ -1,7 +1,7 @@
 /** The shop's figures are those of its events and its ledger: nothing is lost, and nothing counted twice. */
 import { randomUUID } from 'node:crypto';
 import { drizzle } from 'drizzle-orm/postgres-js';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { createActivities } from '../activities/index.ts';
 import type { Database } from '../db/connection.ts';
@@ -175,8 +175,8 @@ describe('an event is counted once', () => {
     const commit = await commitsLate(late);
     // Without the deadlines of a worker, which would end it.
     const patient: Database = {
+      ...database,
       run: async (query) => query({ sql, orm: drizzle(sql) }),
-      close: () => Promise.resolve(),
     };
     const paying = payStep(patient, payment(late));
     await commit.untilWaiting();
@@ -310,6 +310,14 @@ describe('a day is compared with what it sums', () => {
   /** The shop's first orders of a day that no other test uses, as many as take several pages, with one event each. */
   async function plantDay(day: string, orders: number): Promise<void> {
     const currency = freshCurrency();
+    // They have no more than what is counted: other tests would find them broken.
+    onTestFinished(async () => {
+      await plant(sql, async (to) => {
+        await to`delete from order_event using orders where order_id = id and buyer_id = ${day}`;
+        await to`delete from orders where buyer_id = ${day}`;
+        await to`delete from stat where day = ${day}`;
+      });
+    });
     await plant(sql, async (transaction) => {
       await transaction`
         insert into orders (

@@ -6,6 +6,7 @@ import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@tempor
 import { pino } from 'pino';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
+import { identityOf } from '../db/identity.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { ensureSchedules, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
@@ -62,7 +63,11 @@ async function main(): Promise<void> {
     // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
     logger.info({ taskQueue }, 'worker ready');
-    await Promise.all([ended, ensureSchedules(client, schedules, { logger, signal: ending.signal })]);
+    const findOwner = () => identityOf(database);
+    await Promise.all([
+      ended,
+      ensureSchedules(client, schedules, { logger, signal: ending.signal, findOwner }),
+    ]);
   } finally {
     await connection.close();
     // The process would not exit while the pool is open.

@@ -6,6 +6,11 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
   pendingLongAfter: settings.PENDING_LONG_AFTER,
   busyBuyerPayments: settings.BUSY_BUYER_PAYMENTS,
   busyBuyerAmount: settings.BUSY_BUYER_AMOUNT,
+  runEvery: {
+    reconcile: settings.RECONCILE_EVERY,
+    stats: settings.STATS_EVERY,
+    monitor: settings.MONITOR_EVERY,
+  },
   taskQueue: settings.TASK_QUEUE,
   webhookUrl: settings.ALERT_WEBHOOK_URL,
   thresholds: {
@@ -18,5 +23,6 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     database_connections: settings.ALERT_DATABASE_CONNECTIONS,
     abnormal_orders: settings.ALERT_ABNORMAL_ORDERS,
     order_success: settings.ALERT_ORDER_SUCCESS,
+    runs_overdue: settings.ALERT_RUNS_OVERDUE,
   },
 });

@@ -5,11 +5,18 @@ import type { Logger } from 'pino';
 import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
+  WorkflowNotFoundError,
   type Client,
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import { WORKFLOW, type ReconcileInput } from '../workflows/contract.ts';
+import {
+  LONGEST_RUN_MS,
+  MEASURES,
+  WORKFLOW,
+  deliverWorkflowId,
+  type ReconcileInput,
+} from '../workflows/contract.ts';
 
 /** One interval, one workflow, no two runs at once. Each deployment in a namespace has its own. */
 interface Schedule {
@@ -55,6 +62,9 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
 const idOf = (workflowType: string, { taskQueue }: ScheduleSettings): string =>
   `${workflowType}-${taskQueue}`;
 
+/** Names the database in the memo of what a schedule starts: schedules of one database are of one deployment. */
+const OWNER = 'holdfastDatabase';
+
 /** Longer than Temporal takes when it is there. */
 const WITHIN_MS = 10_000;
 const PAUSE_MS = 5_000;
@@ -62,16 +72,18 @@ const PAUSE_MS = 5_000;
 /**
  * Sees to it that the schedules are there, and tries again until they are, or until the signal. Orders must not wait for it:
  * a question to a Temporal that has gone silent is answered after a minute, if ever.
+ * @param findOwner names the deployment's database, whose schedules of another task queue are taken over.
  */
 export async function ensureSchedules(
   client: Client,
   schedules: readonly Schedule[],
-  { logger, signal }: { logger: Logger; signal: AbortSignal },
+  { logger, signal, findOwner }: { logger: Logger; signal: AbortSignal; findOwner?: () => Promise<string> },
 ): Promise<void> {
   for (const schedule of schedules) {
     while (!signal.aborted) {
       try {
-        await client.withDeadline(Date.now() + WITHIN_MS, () => ensureSchedule(client, schedule));
+        const owner = await findOwner?.();
+        await client.withDeadline(Date.now() + WITHIN_MS, () => ensureSchedule(client, schedule, owner));
         break;
       } catch (error) {
         logger.warn({ err: error, scheduleId: schedule.scheduleId }, 'schedule not there yet, trying again');
@@ -84,58 +96,123 @@ export async function ensureSchedules(
 /**
  * Creates a schedule, or brings it up to the settings. One that somebody paused stays paused. Safe to call from several workers
  * at once.
+ * @param owner the deployment's database. Its schedule of another task queue would go on starting runs that no worker takes: it
+ * gives way to this one.
  */
-export async function ensureSchedule(client: Client, schedule: Schedule): Promise<void> {
+export async function ensureSchedule(client: Client, schedule: Schedule, owner?: string): Promise<void> {
   const { scheduleId } = schedule;
-  const before = await scheduleOf02(client, schedule);
-  const options = { ...optionsOf(schedule), ...(before && { state: before.state }) };
+  const before = await predecessorsOf(client, schedule, owner);
+  const paused = before.find(({ state }) => state.paused);
+  const options = { ...optionsOf(schedule, owner), ...(paused && { state: paused.state }) };
   try {
     await client.schedule.create({ scheduleId, ...options });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const handle = client.schedule.getHandle(scheduleId);
     // Each update begins the interval anew, so a worker that starts every few minutes would put the run off for ever.
-    if (!isUpToDate(await handle.describe(), schedule))
+    if (!isUpToDate(await handle.describe(), schedule, owner))
       await handle.update(({ state }) => ({ ...options, state }));
   }
-  if (before) await deleteSchedule(client, before.scheduleId);
+  for (const old of before) await retire(client, old, schedule.taskQueue);
 }
 
-/** Up to 0.2 a schedule had no task queue in its id: it would go on beside the one that has. */
-async function scheduleOf02(client: Client, { workflowType, taskQueue }: Schedule) {
+interface Predecessor {
+  scheduleId: string;
+  taskQueue: string;
+  state: { paused: boolean; note?: string };
+  /** Ids of its runs that have not ended. */
+  running: string[];
+}
+
+/** What did this schedule's work before, under another id. */
+async function predecessorsOf(
+  client: Client,
+  { scheduleId, workflowType, taskQueue }: Schedule,
+  owner: string | undefined,
+): Promise<Predecessor[]> {
+  const found: Predecessor[] = [];
+  // Up to 0.2 a schedule had no task queue in its id.
+  const of02 = await describe(client, workflowType);
+  if (of02?.action.taskQueue === taskQueue) found.push(predecessor(of02));
+  if (owner === undefined) return found;
+  for await (const { scheduleId: id } of client.schedule.list()) {
+    if (id === scheduleId || !id.startsWith(`${workflowType}-`)) continue;
+    const other = await describe(client, id);
+    if (other?.action.workflowType === workflowType && other.action.memo?.[OWNER] === owner)
+      found.push(predecessor(other));
+  }
+  return found;
+}
+
+async function describe(client: Client, scheduleId: string): Promise<ScheduleDescription | undefined> {
   try {
-    const { scheduleId, action, state } = await client.schedule.getHandle(workflowType).describe();
-    const { paused, note } = state;
-    return action.taskQueue === taskQueue
-      ? { scheduleId, state: { paused, ...(note !== undefined && { note }) } }
-      : undefined;
+    return await client.schedule.getHandle(scheduleId).describe();
   } catch (error) {
     if (error instanceof ScheduleNotFoundError) return undefined;
     throw error;
   }
 }
 
-async function deleteSchedule(client: Client, scheduleId: string): Promise<void> {
+const predecessor = ({ scheduleId, action, state, info }: ScheduleDescription): Predecessor => ({
+  scheduleId,
+  taskQueue: action.taskQueue,
+  state: { paused: state.paused, ...(state.note !== undefined && { note: state.note }) },
+  running: info.runningActions.map(({ workflow }) => workflow.workflowId),
+});
+
+/** Deletes it, and then ends its runs and deliveries, which no worker takes any more: whatever they had left, the next run does. */
+async function retire(
+  client: Client,
+  { scheduleId, taskQueue, running }: Predecessor,
+  successor: string,
+): Promise<void> {
   try {
     await client.schedule.getHandle(scheduleId).delete();
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
+  if (taskQueue === successor) return;
+  const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
+  for (const workflowId of [...running, ...deliveries]) {
+    try {
+      await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
+  }
 }
 
-function isUpToDate({ spec, action }: ScheduleDescription, { every, taskQueue, args }: Schedule): boolean {
+function isUpToDate(
+  { spec, action }: ScheduleDescription,
+  { every, taskQueue, args }: Schedule,
+  owner: string | undefined,
+): boolean {
   return (
     spec.intervals?.length === 1 &&
     spec.intervals[0]?.every === every &&
     action.taskQueue === taskQueue &&
+    action.workflowRunTimeout === LONGEST_RUN_MS &&
+    action.memo?.[OWNER] === owner &&
     isDeepStrictEqual(action.args ?? [], args)
   );
 }
 
-function optionsOf({ scheduleId, workflowType, taskQueue, every, args }: Schedule) {
+function optionsOf(
+  { scheduleId, workflowType, taskQueue, every, args }: Schedule,
+  owner: string | undefined,
+) {
   return {
     spec: { intervals: [{ every }] },
-    action: { type: 'startWorkflow', workflowType, workflowId: scheduleId, taskQueue, args },
+    action: {
+      type: 'startWorkflow',
+      workflowType,
+      workflowId: scheduleId,
+      taskQueue,
+      args,
+      // One that is stuck would make its schedule skip all those after it.
+      workflowRunTimeout: LONGEST_RUN_MS,
+      ...(owner !== undefined && { memo: { [OWNER]: owner } }),
+    },
     policies: {
       // The next run looks at everything again anyway.
       overlap: 'SKIP',

@@ -245,12 +245,27 @@ export const FINDING_KINDS = [
   'order_inconsistent',
   'order_lost',
   'transfer_unbalanced',
+  'workflow_failed',
+  'look_failed',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
+
+/** What a run of reconciliation goes through. `look_failed` is what it finds when it cannot look. */
+export type LookKind = Exclude<FindingKind, 'look_failed'>;
+export const LOOK_KINDS = FINDING_KINDS.filter((kind): kind is LookKind => kind !== 'look_failed');
+
+/** Milliseconds that a run of reconciliation looks for what is wrong; a million orders take two minutes. What is left then is not looked at. */
+export const RECONCILE_FOR_MS = 3_600_000;
+/** Milliseconds after which a run is stuck, and is ended: it still has to close findings and to clear marks. */
+export const LONGEST_RUN_MS = 2 * RECONCILE_FOR_MS;
+/** Milliseconds without a sign of life after which an activity of reconciliation is taken for dead. */
+export const SILENT_FOR_MS = 60_000;
 
 export interface ReconcileInput {
   /** Whether counters and figures are set to what they sum. What an order holds is given back in any case. */
   repairCounters: boolean;
+  /** As {@link RECONCILE_FOR_MS}, which it is unless given. */
+  forMs?: number;
 }
 
 /** How many rows or workflows were looked at, and how many of them were found wrong and repaired. */
@@ -276,6 +291,7 @@ export const MEASURES = [
   'database_connections',
   'abnormal_orders',
   'order_success',
+  'runs_overdue',
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
@@ -290,7 +306,12 @@ export const ALERT_WHEN: Readonly<Record<Measure, 'above' | 'below'>> = {
   database_connections: 'above',
   abnormal_orders: 'above',
   order_success: 'below',
+  runs_overdue: 'above',
 };
+
+/** The runs that a schedule starts. Each records its end, and each looks whether the others end. */
+export const RUN_NAMES = [WORKFLOW.reconcile, WORKFLOW.stats, WORKFLOW.monitor] as const;
+export type RunName = (typeof RUN_NAMES)[number];
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;
 /** What a receiver is told of an alert. */

@@ -21,7 +21,7 @@ const findingSchema = z
     kind,
     subject: z.string().openapi({
       description:
-        'The order, SKU or wallet, or two of them with a slash; of figures the day, currency and SKU',
+        'The order, SKU or wallet, or two of them with a slash; of figures the day, currency and SKU; of `look_failed` the kind that was looked for, and after a slash where',
     }),
     orderId: id.optional(),
     finding: z.string().openapi({ description: 'What is wrong, with the values that disagree' }),

@@ -49,6 +49,24 @@ export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subj
   alert: Pick<AlertRow, 'id' | 'name' | 'openedAt' | 'threshold'>;
 }
 
+const toDeliver = and(isNull(alertNotice.deliveredAt), isNull(alertNotice.waivedAt));
+
+/**
+ * Waives what was not sent of alerts that are closed. For as long as there is no receiver: one that is configured then hears of
+ * what is open, and of what comes.
+ */
+export async function waiveOldNotices(database: Database, at: Date): Promise<void> {
+  await database.run(
+    ({ sql }) => sql`
+      update alert_notice set waived_at = ${at.toISOString()}
+      from alert
+      where
+        alert.id = alert_id and alert.closed_at is not null
+        and alert_notice.delivered_at is null and alert_notice.waived_at is null
+    `,
+  );
+}
+
 /** Measures of whose alerts a receiver is still to be told. */
 export async function listUndelivered(database: Database): Promise<Measure[]> {
   const rows = await database.run(({ orm }) =>
@@ -56,7 +74,7 @@ export async function listUndelivered(database: Database): Promise<Measure[]> {
       .selectDistinct({ name: alert.name })
       .from(alertNotice)
       .innerJoin(alert, eq(alert.id, alertNotice.alertId))
-      .where(isNull(alertNotice.deliveredAt))
+      .where(toDeliver)
       .orderBy(asc(alert.name)),
   );
   return rows.map(({ name }) => name);
@@ -75,7 +93,7 @@ export async function nextNotice(database: Database, name: Measure): Promise<Not
       })
       .from(alertNotice)
       .innerJoin(alert, eq(alert.id, alertNotice.alertId))
-      .where(and(eq(alert.name, name), isNull(alertNotice.deliveredAt)))
+      .where(and(eq(alert.name, name), toDeliver))
       .orderBy(asc(alertNotice.at))
       .limit(1),
   );

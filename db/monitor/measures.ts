@@ -6,6 +6,7 @@ import type { Measure } from '../../workflows/contract.ts';
 import type { Database, Sql } from '../connection.ts';
 import { MINOR_DIGITS } from '../currencies.ts';
 import { OVERDUE_GRACE_MS } from '../reconcile/looks.ts';
+import { OVERDUE_AFTER_INTERVALS, type RunIntervals } from './runs.ts';
 
 export interface Measured {
   /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
@@ -22,6 +23,8 @@ export interface MeasureLimits {
   busyBuyerPayments: number;
   /** More of one currency that a buyer pays in an hour is much: whole units, such as euros. */
   busyBuyerAmount: number;
+  /** A run is overdue when none has ended for three of these. */
+  runEvery: RunIntervals;
 }
 
 /** @param at the run's time, ISO 8601. */
@@ -206,4 +209,28 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       operation = 'createOrder' and recorded_at > ${ago(HOUR)}
       and recorded_at <= ${ago(ANSWERED_WITHIN)}
   `,
+
+  runs_overdue: (sql, { at }, { runEvery }) => {
+    const intervals = Object.entries(runEvery).map(([run, every]) => ({ run, every }));
+    return sql<Measured[]>`
+      with expected as (
+        select run, every * ${OVERDUE_AFTER_INTERVALS} * interval '1 millisecond' as patience
+        from jsonb_to_recordset(${JSON.stringify(intervals)}::text::jsonb) as expected (run text, every double precision)
+      ),
+      -- In a new installation the clock starts with the first who looks.
+      watched as (
+        insert into run_end (run, watched_since) select run, ${at}::timestamptz from expected
+        on conflict do nothing
+      ),
+      overdue as (
+        select run
+        from expected join run_end using (run)
+        where coalesce(ended_at, watched_since) < ${at}::timestamptz - patience
+      )
+      select
+        count(*) as value,
+        (select coalesce(json_agg(run order by run), '[]') from overdue) as subjects
+      from overdue
+    `;
+  },
 };

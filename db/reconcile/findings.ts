@@ -1,7 +1,7 @@
 /** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
 import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import type { FindingKind } from '../../workflows/contract.ts';
+import { FINDING_KINDS, type FindingKind } from '../../workflows/contract.ts';
 import type { Database, Queryable } from '../connection.ts';
 import { parseExactly, stringifyExactly } from '../exact-integers.ts';
 import { finding, repair, type FINDING_STATES } from '../schema/operations.ts';
@@ -69,14 +69,47 @@ export async function takeBack(sql: Queryable, findingId: string, startedAt: str
   await sql`delete from finding where id = ${findingId} and state = 'open' and first_seen = ${startedAt}`;
 }
 
-/** Ends the findings that a run which began then has not seen any more. */
-export async function closeUnseen(database: Database, startedAt: string): Promise<void> {
+/**
+ * Ends the findings that a run which began then has not seen any more, as far as it could look: of these kinds, but for the rows
+ * that it failed at.
+ */
+export async function closeUnseen(
+  database: Database,
+  startedAt: string,
+  looked: readonly FindingKind[] = FINDING_KINDS,
+): Promise<void> {
+  const kinds = JSON.stringify(looked.map((kind) => ({ kind })));
   await database.run(
     ({ sql }) => sql`
-      update finding set state = 'gone', ended_at = ${startedAt} where state = 'open' and last_seen < ${startedAt}
+      with looked as (
+        select kind from jsonb_to_recordset(${kinds}::text::jsonb) as looked (kind text)
+      ),
+      failed as (
+        select subject from finding where kind = 'look_failed' and state = 'open' and last_seen >= ${startedAt}
+      )
+      update finding set state = 'gone', ended_at = ${startedAt}
+      where
+        state = 'open' and last_seen < ${startedAt}
+        and (
+          (
+            kind in (select kind from looked)
+            -- A day that could not be looked into has findings below it, by currency and SKU.
+            and not exists (
+              select from failed where starts_with(format('%s/%s/', finding.kind, finding.subject), failed.subject || '/')
+            )
+          )
+          or (kind = 'look_failed' and split_part(subject, '/', 1) in (select kind from looked))
+        )
     `,
   );
 }
+
+/** What could not be looked at, or not be repaired, as a finding of its own. */
+export const failedLook = (kind: FindingKind, subject: string | null, why: string): Seen => ({
+  subject: subject === null ? kind : `${kind}/${subject}`,
+  orderId: null,
+  finding: why,
+});
 
 export type FindingRow = typeof finding.$inferSelect & { repair: typeof repair.$inferSelect | null };
 

@@ -9,11 +9,14 @@ export interface Look {
   finding: string | null;
 }
 
-export interface Page {
+export interface PageOfRows {
   /** The last subject of the page before; null for the first. */
   after: string | null;
   /** Rows at most. */
   limit: number;
+}
+
+export interface Page extends PageOfRows {
   /** The run's time, ISO 8601. */
   now: string;
 }

@@ -4,7 +4,7 @@
  * there before. A second run at the same time finds the finding ended, or nothing left to do.
  */
 import { v7 as uuidv7 } from 'uuid';
-import type { Database, Queryable } from '../connection.ts';
+import type { Database, Queryable, Sql } from '../connection.ts';
 import { BALANCE_LIMIT } from '../limits.ts';
 import { keepRepair, takeBack, type OpenFinding, type Repaired } from './findings.ts';
 import type { TableKind } from './looks.ts';
@@ -21,22 +21,28 @@ const AUTOMATIC: ReadonlySet<TableKind> = new Set([
 /** Kinds that are repaired when somebody says so: a counter may be right, and what it counts wrong. */
 const ON_REQUEST: ReadonlySet<TableKind> = new Set(['stock_counter_wrong', 'wallet_counter_wrong']);
 
+/** Whether a repair sums all that ever happened to a SKU or a wallet, which takes ever longer. */
+export const sumsLedger = (kind: TableKind): boolean => ON_REQUEST.has(kind);
+
 export const isRepaired = (kind: TableKind, repairCounters: boolean): boolean =>
   AUTOMATIC.has(kind) || (repairCounters && ON_REQUEST.has(kind));
 
 /**
  * Repairs what a finding is about. Returns whether anything was changed.
  * @param startedAt when the run began, ISO 8601.
+ * @param longMs milliseconds that a statement may take, on a connection of its own; as others have, unless given. The rows stay
+ * locked as long.
  */
 export function repairFinding(
   database: Database,
   kind: TableKind,
   { id, subject }: OpenFinding,
   startedAt: string,
+  longMs?: number,
 ): Promise<boolean> {
   const repair = REPAIRS[kind];
   if (!repair) return Promise.resolve(false);
-  return database.run(({ sql }) =>
+  const inTransaction = (sql: Sql): Promise<boolean> =>
     sql.begin(async (transaction) => {
       const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
       if (open.length === 0) return false;
@@ -45,8 +51,10 @@ export function repairFinding(
       if (result === 'nothing wrong' || result === 'for a person') return false;
       await keepRepair(transaction, id, result, new Date().toISOString());
       return true;
-    }),
-  );
+    });
+  return longMs === undefined
+    ? database.run(({ sql }) => inTransaction(sql))
+    : database.runLong(longMs, inTransaction);
 }
 
 const REPAIRS: Readonly<Partial<Record<TableKind, Repair>>> = {
@@ -148,8 +156,14 @@ async function refundPayment(sql: Queryable, orderId: string): ReturnType<Repair
 async function setStockCounters(sql: Queryable, sku: string): ReturnType<Repair> {
   const stock = await lockedStock(sql, sku);
   if (!stock) return 'nothing wrong';
+  // Of all that ever came and went. The other repairs do without: it grows with what was sold.
+  const [moved] = await sql<{ onHand: number }[]>`
+    select
+      (select coalesce(sum(quantity), 0) from stock_movement where sku = ${sku})::bigint
+      - (select coalesce(sum(quantity), 0) from reservation where sku = ${sku} and state = 'consumed')::bigint as "onHand"
+  `;
   const before = { onHand: stock.onHand, reserved: stock.reserved };
-  const after = { onHand: stock.came - stock.sold, reserved: stock.held };
+  const after = { onHand: moved?.onHand ?? 0, reserved: stock.held };
   const same = before.onHand === after.onHand && before.reserved === after.reserved;
   if (same) return 'nothing wrong';
   // More is held than there can be: which of the orders goes without?
@@ -161,8 +175,12 @@ async function setStockCounters(sql: Queryable, sku: string): ReturnType<Repair>
 async function setWalletCounters(sql: Queryable, walletId: string): ReturnType<Repair> {
   const wallet = await lockedWallet(sql, walletId);
   if (!wallet) return 'nothing wrong';
+  // As above: of all that ever happened to the wallet.
+  const [moved] = await sql<{ posted: number }[]>`
+    select coalesce(sum(amount), 0)::bigint as posted from entry where wallet_id = ${walletId}
+  `;
   const before = { posted: wallet.posted, held: wallet.held };
-  const after = { posted: wallet.entries, held: wallet.holds };
+  const after = { posted: moved?.posted ?? 0, held: wallet.holds };
   const same = before.posted === after.posted && before.held === after.held;
   if (same) return 'nothing wrong';
   if (after.held > after.posted) return 'for a person';
@@ -174,8 +192,6 @@ interface Stock {
   onHand: number;
   reserved: number;
   held: number;
-  sold: number;
-  came: number;
 }
 
 /** The sums are of a later snapshot than the lock, so no step comes in between: each locks the SKU first. */
@@ -184,9 +200,7 @@ async function lockedStock(sql: Queryable, sku: string): Promise<Stock | undefin
   const [stock] = await sql<Stock[]>`
     select
       on_hand as "onHand", reserved,
-      (select coalesce(sum(quantity), 0)::bigint from reservation where sku = ${sku} and state = 'held') as held,
-      (select coalesce(sum(quantity), 0)::bigint from reservation where sku = ${sku} and state = 'consumed') as sold,
-      (select coalesce(sum(quantity), 0)::bigint from stock_movement where sku = ${sku}) as came
+      (select coalesce(sum(quantity), 0)::bigint from reservation where sku = ${sku} and state = 'held') as held
     from sku
     where sku = ${sku}
   `;
@@ -196,7 +210,6 @@ async function lockedStock(sql: Queryable, sku: string): Promise<Stock | undefin
 interface Purse {
   posted: number;
   held: number;
-  entries: number;
   holds: number;
 }
 
@@ -205,7 +218,6 @@ async function lockedWallet(sql: Queryable, walletId: string): Promise<Purse | u
   const [purse] = await sql<Purse[]>`
     select
       posted, held,
-      (select coalesce(sum(amount), 0)::bigint from entry where wallet_id = ${walletId}) as entries,
       (select coalesce(sum(amount), 0)::bigint from hold where wallet_id = ${walletId} and state = 'held') as holds
     from wallet
     where id = ${walletId}

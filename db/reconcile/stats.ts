@@ -8,7 +8,7 @@ import { keepRepair, takeBack, type OpenFinding, type Seen } from './findings.ts
 const subjectOf = (day: string, { currency, sku }: Difference): string =>
   [day, currency, sku].join('/').replace(/\/+$/, '');
 
-export const inWords = (day: string, difference: Difference): Seen => ({
+export const describeDifference = (day: string, difference: Difference): Seen => ({
   subject: subjectOf(day, difference),
   orderId: null,
   finding: FIGURES.flatMap((name) => {
@@ -22,7 +22,7 @@ export async function lookIntoDays(database: Database): Promise<Seen[]> {
   const seen: Seen[] = [];
   for (let day = await nextDay(database, null); day !== null; day = await nextDay(database, day)) {
     const { differences } = await compareDay(database, day);
-    seen.push(...differences.map((difference) => inWords(day, difference)));
+    seen.push(...differences.map((difference) => describeDifference(day, difference)));
   }
   return seen;
 }

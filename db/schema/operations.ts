@@ -17,6 +17,7 @@ import {
   FINDING_KINDS,
   INTERVENTION_ACTIONS,
   MEASURES,
+  RUN_NAMES,
   STEPS,
 } from '../../workflows/contract.ts';
 import { TEXT } from '../../workflows/text.ts';
@@ -182,13 +183,28 @@ export const alertNotice = pgTable(
     value: doublePrecision().notNull(),
     subjects: json().$type<string[]>().notNull(),
     deliveredAt: instant('delivered_at'),
+    /** When it was decided that nobody is sent it: no receiver was configured until the alert was over. */
+    waivedAt: instant('waived_at'),
   },
   (t) => [
     primaryKey({ name: 'alert_notice_pkey', columns: [t.alertId, t.event] }),
     check('alert_notice_event', oneOf(t.event, ALERT_EVENTS)),
-    // What is still to be told, oldest first? (Few rows.)
-    index('alert_notice_undelivered')
+    // What is still to be sent, oldest first? (Few rows.)
+    index('alert_notice_to_deliver')
       .on(t.at)
-      .where(sql`delivered_at is null`),
+      .where(sql`delivered_at is null and waived_at is null`),
   ],
+);
+
+/** When a run of each schedule last ended. One row for each schedule. */
+export const runEnd = pgTable(
+  'run_end',
+  {
+    run: text({ enum: RUN_NAMES }).primaryKey(),
+    /** Before this, nobody expected a run to end: a new installation is not late. */
+    watchedSince: instant('watched_since').notNull(),
+    /** Null before the first. */
+    endedAt: instant('ended_at'),
+  },
+  (t) => [check('run_end_run', oneOf(t.run, RUN_NAMES))],
 );

@@ -3,7 +3,7 @@
  * summed page by page, while nobody counts.
  */
 import type { Database } from '../connection.ts';
-import { pauseCounting } from './count.ts';
+import { FEWER, pauseCounting, withinTime } from './count.ts';
 import {
   FIGURES,
   FIGURES_AS_TEXT,
@@ -31,6 +31,8 @@ export interface Comparison {
 
 /** Some 80 ms of work: statements end after 1.5 s. */
 const EVENTS_AT_ONCE = 2_000;
+/** Somebody who counts all the same has done so once in years, not time after time. */
+const COMPARISONS_AT_MOST = 5;
 
 /** The next day, YYYY-MM-DD, on which anything happened or is said to have happened; null after the last. */
 export async function nextDay(database: Database, after: string | null): Promise<string | null> {
@@ -53,14 +55,14 @@ export async function nextDay(database: Database, after: string | null): Promise
 
 /**
  * Nobody counts for some seconds after it returns, unless {@link resumeCounting} is called.
- * @param onPage is called after each page: a day may take minutes.
+ * @param onPage is called before each page: a day may take minutes.
  */
 export async function compareDay(
   database: Database,
   day: string,
   onPage: () => void = () => {},
 ): Promise<Comparison> {
-  for (;;) {
+  for (let comparisons = 0; comparisons < COMPARISONS_AT_MOST; comparisons += 1) {
     const before = await pauseCounting(database);
     const source = await sumDay(database, day, onPage);
     const { batches, rows } = await countedOn(database, day);
@@ -68,6 +70,7 @@ export async function compareDay(
     if (batches !== before) continue;
     return { differences: differencesOf(rows, source), batches };
   }
+  throw new Error(`Figures were counted while ${day} was summed, ${COMPARISONS_AT_MOST} times in a row.`);
 }
 
 interface Key {
@@ -114,12 +117,17 @@ async function sumDay(database: Database, day: string, onPage: () => void): Prom
     orderId: '00000000-0000-0000-0000-000000000000',
     version: 0,
   };
-  while (after !== null) {
+  for (let limit = EVENTS_AT_ONCE; after !== null;) {
+    onPage();
     await pauseCounting(database);
-    const page: Page = await sumPage(database, day, after);
+    const page: Page | 'took too long' = await withinTime(sumPage(database, day, after, limit), limit);
+    if (page === 'took too long') {
+      limit = Math.ceil(limit / FEWER);
+      continue;
+    }
     for (const row of page.rows) add(sums, rowIn(row));
     after = page.next;
-    onPage();
+    limit = Math.min(EVENTS_AT_ONCE, 2 * limit);
   }
   return sums;
 }
@@ -130,7 +138,7 @@ interface Page {
   next: Place | null;
 }
 
-async function sumPage(database: Database, day: string, after: Place): Promise<Page> {
+async function sumPage(database: Database, day: string, after: Place, limit: number): Promise<Page> {
   const [page] = await database.run(
     ({ sql }) => sql<Page[]>`
       with page as materialized (
@@ -140,7 +148,7 @@ async function sumPage(database: Database, day: string, after: Place): Promise<P
           (at, order_id, version) > (${after.at}::text::timestamptz, ${after.orderId}::uuid, ${after.version})
           and at < (${day}::text::date + 1)::timestamp at time zone 'UTC'
         order by at, order_id, version
-        limit ${EVENTS_AT_ONCE}
+        limit ${limit}
       ),
       figures as (
         ${figuresOf(
@@ -165,7 +173,7 @@ async function sumPage(database: Database, day: string, after: Place): Promise<P
           from page
           order by at desc, order_id desc, version desc
           -- There is no more than what a short page has.
-          limit (select (count(*) = ${EVENTS_AT_ONCE})::integer from page)
+          limit (select (count(*) = ${limit})::integer from page)
         ) as next
     `,
   );

@@ -1,6 +1,6 @@
 /** Brings the shop's figures up to what is recorded. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../connection.ts';
+import { tookTooLong, type Database } from '../connection.ts';
 import { FIGURES, figuresOf } from './figures.ts';
 
 export interface Counted {
@@ -12,18 +12,39 @@ export interface Counted {
 /** Some 200 ms of work: statements end after 1.5 s. */
 const EVENTS_AT_ONCE = 5_000;
 
+/** A statement that took too long is followed by one over so much less. More than half: each try costs a statement's time. */
+export const FEWER = 8;
+
 /** Short beside the time of a page, for figures wait for it. */
 const PAUSE_POLL_MS = 100;
 
 /** Adds to the figures what they do not count yet, in batches, for so many milliseconds and one batch at most. */
 export async function countPending(database: Database, forMs: number): Promise<Counted> {
   const until = performance.now() + forMs;
+  let limit = EVENTS_AT_ONCE;
   for (let counted = 0; ;) {
-    const batch = await countSome(database, EVENTS_AT_ONCE);
-    if (batch === 'paused') await delay(PAUSE_POLL_MS);
-    else counted += batch.counted;
-    const isDone = batch !== 'paused' && batch.isDone;
+    const batch = await withinTime(countSome(database, limit), limit);
+    if (batch === 'took too long') limit = Math.ceil(limit / FEWER);
+    else if (batch === 'paused') await delay(PAUSE_POLL_MS);
+    else {
+      counted += batch.counted;
+      limit = Math.min(EVENTS_AT_ONCE, 2 * limit);
+    }
+    const isDone = typeof batch !== 'string' && batch.isDone;
     if (isDone || performance.now() >= until) return { counted, isDone };
+  }
+}
+
+/**
+ * What a statement over so many rows came to, or that fewer should be tried: events of orders with many lines take longer.
+ * @throws when it was one row.
+ */
+export async function withinTime<T>(work: Promise<T>, rows: number): Promise<T | 'took too long'> {
+  try {
+    return await work;
+  } catch (error) {
+    if (rows === 1 || !tookTooLong(error)) throw error;
+    return 'took too long';
   }
 }
 

@@ -124,6 +124,7 @@ export function interruptions(): Interruptions {
       real = database;
       return {
         run: (query) => database.run(({ sql, orm }) => query({ sql: spyOn(sql), orm })),
+        runLong: (milliseconds, query) => database.runLong(milliseconds, query),
         close: () => database.close(),
       };
     },
