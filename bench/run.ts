@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
-import { UserError } from '../dev/user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
 import { benchStats } from './stats.ts';

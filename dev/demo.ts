@@ -5,10 +5,10 @@ import { dataFolder } from './data-folder.ts';
 import { NEEDED, SCENES } from './demo-scenes.ts';
 import { openShop } from './demo-shop.ts';
 import { startApiAnywhere } from './node-server.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { findRunningSystem } from './running.ts';
 import { say, step } from './steps.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const PAYMENT_WINDOW = '5s';
 

@@ -17,7 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { signalIfThere } from './detached.ts';
 import { identify } from './process-identity.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const STOP_GRACE_MS = 12_000;
 /** For a start that is already stopping: all its servers may take their time one after the other. */

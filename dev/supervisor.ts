@@ -13,7 +13,7 @@ import { say, step } from './steps.ts';
 import { planSystem, type SystemPlan } from './system-plan.ts';
 import { findTemporalCli, type TemporalCli } from './temporal-cli.ts';
 import { isTemporalReady, startTemporal } from './temporal-server.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
@@ -99,7 +99,13 @@ async function startDatabase({ plan, settings, folder, servers }: Start): Promis
   const { DATABASE_URL } = plan.shared;
   if (settings.DATABASE_URL === undefined) {
     await servers.launch('PostgreSQL', (options) =>
-      startPostgres({ ...options, dataFolder: folder.postgres, port: plan.ports.postgres, durable: true }),
+      startPostgres({
+        ...options,
+        dataFolder: folder.postgres,
+        port: plan.ports.postgres,
+        durable: true,
+        report: say,
+      }),
     );
     await step('schema', () => migrateDatabase(DATABASE_URL));
     return;

@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
-import { UserError } from '../dev/user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 import { runExperiment } from './experiment.ts';
 import { SHORTEST_LONGEST_S } from './faults.ts';
 import { asMarkdown } from './report.ts';

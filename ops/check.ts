@@ -5,7 +5,7 @@
 import { Client } from '@temporalio/client';
 import postgres from 'postgres';
 import { checkRules, type Breach } from '../db/invariants.ts';
-import { runCommand } from '../dev/run-command.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { systemEnvironment } from './environment.ts';

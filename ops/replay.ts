@@ -6,8 +6,8 @@
 import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { runCommand } from '../dev/run-command.ts';
-import { UserError } from '../dev/user-error.ts';
+import { runCommand } from '../cli/run-command.ts';
+import { UserError } from '../cli/user-error.ts';
 import { systemSettings } from '../settings.ts';
 import { bundleWorkflows } from '../worker/worker.ts';
 import { WORKFLOW } from '../workflows/contract.ts';
