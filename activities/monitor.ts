@@ -11,6 +11,7 @@ import {
   type Measure,
   type MonitorEnd,
 } from '../workflows/contract.ts';
+import { messageOf } from '../process/redaction.ts';
 import { inWords } from './failure.ts';
 import { postNotice } from './webhook.ts';
 
@@ -57,7 +58,7 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
           judged.push(await judge(name, at));
         } catch (error) {
           // The others count all the same.
-          failures.push(`${name} (${error instanceof Error ? error.message : String(error)})`);
+          failures.push(`${name} (${messageOf(error)})`);
         }
       }
       if (judged.length > 0)

@@ -47,7 +47,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.route('/v1', monitorRoutes(dependencies));
   app.route('/v1', statRoutes(dependencies));
 
-  app.route('/', healthRoutes(checkServers));
+  app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app));
   app.notFound(unmatched(app));
   return app;

@@ -1,7 +1,7 @@
 /** The whole system on servers of its own: free ports, a folder that is thrown away, and nothing left running. */
 import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
-import { dataFolder } from '../dev/data-folder.ts';
+import { dataFolder } from '../cli/data-folder.ts';
 import { startApiAnywhere, startWorker } from '../dev/node-server.ts';
 import { startPostgres } from '../dev/postgres.ts';
 import { findTemporalCli, type TemporalCli } from '../dev/temporal-cli.ts';

@@ -23,7 +23,7 @@ import { freePort } from './ports.ts';
 import { findPostgresBinaries, isPlainPath, runnableBy, type PostgresBinaries } from './postgres-binaries.ts';
 import { placeData } from './postgres-data.ts';
 import type { OsUser } from './postgres-user.ts';
-import { identify } from './process-identity.ts';
+import { identify } from '../cli/process-identity.ts';
 import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';
 import { UserError } from '../cli/user-error.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
-import { dataFolder, type DataFolder } from './data-folder.ts';
+import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
 import { forgetData, hasData } from './postgres-data.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { claimFolder } from './running.ts';

@@ -1,9 +1,10 @@
 /** `npm start`: starts the whole system in order, keeps it running, and stops it in the opposite order. */
 import { once } from 'node:events';
 import { migrateDatabase } from '../db/migrate.ts';
+import { messageOf } from '../process/redaction.ts';
 import { localSettings, type LocalSettings } from '../settings.ts';
 import { apiClient } from './api-client.ts';
-import { ROOT, dataFolder, type DataFolder } from './data-folder.ts';
+import { ROOT, dataFolder, type DataFolder } from '../cli/data-folder.ts';
 import { ensureDemoCatalogue } from './demo-catalogue.ts';
 import { startApi, startWorker } from './node-server.ts';
 import { startPostgres } from './postgres.ts';
@@ -113,8 +114,7 @@ async function startDatabase({ plan, settings, folder, servers }: Start): Promis
   try {
     await step('schema in the database of DATABASE_URL', () => migrateDatabase(DATABASE_URL));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`The database that DATABASE_URL names cannot be used: ${reason}`);
+    throw new UserError(`The database that DATABASE_URL names cannot be used: ${messageOf(error)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The whole system as real processes on free ports, with a proxy on each way between them. */
 import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
-import { dataFolder } from '../dev/data-folder.ts';
+import { dataFolder } from '../cli/data-folder.ts';
 import { startApi, startWorker } from '../dev/node-server.ts';
 import { freePort } from '../dev/ports.ts';
 import { postgresUrl, startPostgres } from '../dev/postgres.ts';

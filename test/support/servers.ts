@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
-import { dataFolder } from '../../dev/data-folder.ts';
+import { dataFolder } from '../../cli/data-folder.ts';
 import { startPostgres } from '../../dev/postgres.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal-cli.ts';
 import { startTemporal } from '../../dev/temporal-server.ts';
