@@ -53,7 +53,7 @@ const port = wholeNumber(0, 65_535);
 /** How many of something, or seconds. */
 const threshold = decimalNumber(1_000_000_000, '10 or 2.5');
 const share = decimalNumber(1, '0.8');
-/** A text of at most so many characters. */
+/** A text from one character to this many. */
 const text = (most: number) =>
   z.string().min(1, 'must not be empty').max(most, `must have at most ${most} characters`);
 

@@ -19,7 +19,7 @@ import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
 /** What the worker and the API are made of. */
-const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'settings.ts'] as const;
+const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
 
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;

@@ -1,4 +1,4 @@
-/** A process that is told to stop cuts nobody off: what runs is answered, and what comes is sent elsewhere. */
+/** A process that is asked to stop cuts nobody off: what runs is answered, and what comes is sent elsewhere. */
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -100,7 +100,7 @@ async function isRefused(port: unknown): Promise<true | undefined> {
   }
 }
 
-describe('an API that is told to stop', () => {
+describe('an API that is asked to stop', () => {
   test('answers the payment that waits with what came of it, and then ends', async () => {
     const { order, wallet, unlock } = await orderWhosePaymentWaits();
     const { api, port } = await startApi();
@@ -139,7 +139,7 @@ describe('an API that is told to stop', () => {
     expect(await api.ended, api.output()).toBe(0);
   });
 
-  test('and told so once more, ends at once; the order goes on, and a retry elsewhere hears of it', async () => {
+  test('and asked once more, ends at once; the order goes on, and a retry elsewhere hears of it', async () => {
     const { order, unlock } = await orderWhosePaymentWaits();
     const { api, port } = await startApi();
     const paying = callerOf(port)('POST', `/v1/orders/${order}/pay`, `pay ${order}`).catch(
@@ -160,7 +160,7 @@ describe('an API that is told to stop', () => {
   });
 });
 
-describe('a worker that is told to stop', () => {
+describe('a worker that is asked to stop', () => {
   test('lets the step that runs end, ends itself, and another worker carries the order on', async () => {
     const wallet = await shop.wallet(1_000);
     const sku = await shop.sku(1);
@@ -185,7 +185,7 @@ describe('a worker that is told to stop', () => {
   });
 });
 
-describe('a process that is told to stop while it starts', () => {
+describe('a process that is asked to stop while it starts', () => {
   const scripts = ['api/main.ts', 'worker/main.ts'] as const;
   // From before its first line to after its last.
   const moments = [0, 200, 500, 900, 1_400, 2_000];
