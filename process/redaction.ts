@@ -77,8 +77,9 @@ function decoded(text: string): string {
   }
 }
 
-const CREDENTIALS_IN_URL = /([a-z][a-z\d+.-]*:\/\/)[^\s"'/@]+@/gi;
-const EMAIL_ADDRESS = /[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/gi;
+// Each part has an end, so that a long line without a match costs no more than its length.
+const CREDENTIALS_IN_URL = /([a-z][a-z\d+.-]{0,20}:\/\/)[^\s"'/@]{1,500}@/gi;
+const EMAIL_ADDRESS = /[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,63}/gi;
 
 /** A text without what it may have caught of a setting's secrets, of credentials in a URL, or of e-mail addresses. */
 export function redactText(text: string): string {
