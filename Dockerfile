@@ -1,4 +1,4 @@
-# One image for API, worker and migrations; docker-compose.yml says which of them a container runs.
+# One image for API, worker, migrations and the commands of ops/; docker-compose.yml says which of them a container runs.
 # Debian and not Alpine: Temporal's native core needs glibc.
 FROM node:24.21.0-trixie-slim
 

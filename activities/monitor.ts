@@ -13,6 +13,7 @@ import {
   type MonitorEnd,
   type RunName,
 } from '../workflows/contract.ts';
+import { messageOf } from '../process/redaction.ts';
 import { inWords } from './failure.ts';
 import { postNotice } from './webhook.ts';
 
@@ -64,7 +65,7 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
           judged.push(await judge(name, at));
         } catch (error) {
           // The others count all the same.
-          failures.push(`${name} (${error instanceof Error ? error.message : String(error)})`);
+          failures.push(`${name} (${messageOf(error)})`);
         }
       }
       if (judged.length > 0)

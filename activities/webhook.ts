@@ -1,6 +1,7 @@
 /** The way to whoever receives alerts. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Notice } from '../db/monitor/alerts.ts';
+import { messageOf } from '../process/redaction.ts';
 import { ALERT_WHEN } from '../workflows/contract.ts';
 
 /** How long the receiver has to answer. Meanwhile the attempt takes one of the worker's slots from the steps of orders. */
@@ -53,5 +54,5 @@ function post(url: string, { alert, event, at, value, subjects }: Notice): Promi
 /** `fetch` itself says no more than that it failed. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }

@@ -49,7 +49,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', monitorRoutes(dependencies));
   app.route('/v1', statRoutes(dependencies));
 
-  app.route('/', healthRoutes(checkServers));
+  app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app));
   app.notFound(unmatched(app));
   return app;

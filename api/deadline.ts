@@ -9,7 +9,7 @@ import { describe } from './request-log.ts';
 const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
 /** For a burst that the servers work off: answering it late is cheaper than having it all sent again. */
-export const LIMIT_MS = 15_000;
+export const REQUEST_LIMIT_MS = 15_000;
 
 /**
  * Answers `unavailable` when a request takes long and a server is away, or when it takes too long altogether. What the
@@ -31,13 +31,13 @@ export function deadline(checkServers: CheckServers, logger: Logger): Middleware
   };
 
   async function reasonToGiveUp(done: AbortSignal): Promise<Problem> {
-    const limit = performance.now() + LIMIT_MS;
+    const limit = performance.now() + REQUEST_LIMIT_MS;
     await sleep(PATIENCE_MS, undefined, { signal: done });
     while (performance.now() < limit) {
       const problem = await checkServers();
       if (problem) return problem;
       await sleep(CHECK_PAUSE_MS, undefined, { signal: done });
     }
-    return new Problem('unavailable', `The request was not done within ${LIMIT_MS} ms.`);
+    return new Problem('unavailable', `The request was not done within ${REQUEST_LIMIT_MS} ms.`);
   }
 }

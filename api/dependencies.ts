@@ -11,4 +11,6 @@ export interface Dependencies {
   paymentWindow: number;
   /** Milliseconds that a step of an order may keep failing before a person has to look. */
   attentionAfter: number;
+  /** Aborted when the process is to end; left out where nobody asks for it. */
+  stopping?: AbortSignal;
 }

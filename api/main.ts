@@ -4,20 +4,20 @@
  * Temporal; what happens to an order is decided in workflows/, and written in db/.
  */
 import { once } from 'node:events';
-import { pino } from 'pino';
 import { openDatabase } from '../db/connection.ts';
+import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
+import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
 import { createApiServer } from './http-server.ts';
 import { openTemporal } from './orchestration.ts';
-import { ListenError, listen, stopServing } from './server.ts';
-
-/** A little more than a request may take. */
-const SHUTDOWN_GRACE_MS = 5_000;
+import { ListenError, drainable, listen } from './server.ts';
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
-  const logger = pino({ name: 'api', level: settings.LOG_LEVEL });
+  const logger = openLogger('api', settings.LOG_LEVEL);
+  endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+  const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for a server: the API answers `unavailable` until both are there.
   const database = openDatabase(settings.DATABASE_URL, {
     connections: settings.API_DATABASE_CONNECTIONS,
@@ -34,15 +34,16 @@ async function main(): Promise<void> {
     logger,
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
+    stopping,
   });
   const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
+  const { drain } = drainable(server);
   try {
-    const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await stopped;
+    if (!stopping.aborted) await once(stopping, 'abort');
     logger.info('stopping');
-    await stopServing(server, SHUTDOWN_GRACE_MS);
+    await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
   } finally {
     await temporal.close();
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof SettingsError || error instanceof ListenError)) throw error;
-  console.error(error.message);
+  if (error instanceof SettingsError || error instanceof ListenError) console.error(error.message);
+  else complain(error);
   process.exitCode = 1;
 }

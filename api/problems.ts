@@ -205,6 +205,12 @@ export const PROBLEMS = {
     remedy: 'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.',
     retryAfter: 1,
   },
+  stopping: {
+    status: 503,
+    title: 'This server is about to stop',
+    remedy: 'Send requests to another one, or here again after the seconds in Retry-After.',
+    retryAfter: 1,
+  },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

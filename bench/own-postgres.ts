@@ -1,9 +1,8 @@
 /** A PostgreSQL for one run: migrated, durable as in production, on a free port and in a folder that is thrown away. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
 import { startPostgres } from '../dev/postgres.ts';
+import { makeThrowawayFolder, removeFolder } from '../dev/throwaway-folder.ts';
 import type { BenchmarkOptions } from './benchmark.ts';
 import { Running } from './running.ts';
 
@@ -15,14 +14,12 @@ export async function withPostgres<T>(
   { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
   use: (url: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
+  const folder = await makeThrowawayFolder('holdfast-bench-');
   const running = new Running(folder, signal);
   try {
-    // As root, PostgreSQL runs as another user, who has to enter.
-    await chmod(folder, 0o755);
     report('Starting PostgreSQL.');
     const { url } = await running.add('postgres', (options) =>
-      startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true }),
+      startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true, report }),
     );
     await migrateDatabase(url);
     return await use(url, running.signal);
@@ -32,6 +29,6 @@ export async function withPostgres<T>(
     throw running.signal.aborted ? running.signal.reason : error;
   } finally {
     await running.stop(report);
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }

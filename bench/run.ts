@@ -6,7 +6,8 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
-import { UserError } from '../dev/user-error.ts';
+import { showFailure } from '../cli/run-command.ts';
+import { UserError } from '../cli/user-error.ts';
 import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
 import { benchStats } from './stats.ts';
@@ -72,7 +73,7 @@ function secondsFrom(text: string | undefined): number | undefined {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof UserError ? error.message : error);
+  showFailure(error);
   process.exitCode =
     error instanceof UserError && error.message.startsWith('Interrupted') ? EXIT_INTERRUPTED : 1;
 }

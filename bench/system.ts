@@ -1,13 +1,12 @@
 /** The whole system on servers of its own: free ports, a folder that is thrown away, and nothing left running. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
-import { dataFolder } from '../dev/data-folder.ts';
+import { dataFolder } from '../cli/data-folder.ts';
 import { startApiAnywhere, startWorker } from '../dev/node-server.ts';
 import { startPostgres } from '../dev/postgres.ts';
 import { findTemporalCli, type TemporalCli } from '../dev/temporal-cli.ts';
 import { startTemporal } from '../dev/temporal-server.ts';
+import { makeThrowawayFolder, removeFolder } from '../dev/throwaway-folder.ts';
 import { localSettings } from '../settings.ts';
 import type { BenchmarkOptions } from './benchmark.ts';
 import { startNothingWorker } from './nothing-server.ts';
@@ -33,11 +32,9 @@ export async function withSystem<T>(
   { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
   use: (system: System, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
+  const folder = await makeThrowawayFolder('holdfast-bench-');
   const running = new Running(folder, signal);
   try {
-    // As root, PostgreSQL runs as another user, who has to enter.
-    await chmod(folder, 0o755);
     report('Starting PostgreSQL, Temporal, the workers and the API.');
     return await use(await startAll(running, folder, report), running.signal);
   } catch (error) {
@@ -46,7 +43,7 @@ export async function withSystem<T>(
     throw running.signal.aborted ? running.signal.reason : error;
   } finally {
     await running.stop(report);
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
 }
 
@@ -57,7 +54,7 @@ async function startAll(running: Running, folder: string, report: (line: string)
   const cli = await findTemporalCli({ dataFolder: path, chosen: settings.TEMPORAL_CLI, report, signal });
 
   const postgres = await running.add('postgres', (options) =>
-    startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true }),
+    startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true, report }),
   );
   const temporal = await running.add('temporal', (options) =>
     startTemporal({ ...options, cli, port: 0, databaseFile: join(folder, 'temporal.db') }),

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { runCommand } from '../cli/run-command.ts';
 import { databaseSettings } from '../settings.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -21,4 +22,4 @@ export async function migrateDatabase(url: string, migrationsFolder = MIGRATIONS
   }
 }
 
-if (import.meta.main) await migrateDatabase(databaseSettings(process.env).DATABASE_URL);
+if (import.meta.main) await runCommand(() => migrateDatabase(databaseSettings(process.env).DATABASE_URL));

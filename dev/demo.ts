@@ -1,14 +1,14 @@
 /** `npm run demo`: plays one order of each ending against the running system, with a short window to pay. */
 import { localSettings } from '../settings.ts';
 import { apiClient } from './api-client.ts';
-import { dataFolder } from './data-folder.ts';
+import { dataFolder } from '../cli/data-folder.ts';
 import { NEEDED, SCENES } from './demo-scenes.ts';
 import { openShop } from './demo-shop.ts';
 import { startApiAnywhere } from './node-server.ts';
-import { runCommand } from './run-command.ts';
-import { findRunningSystem } from './running.ts';
+import { runCommand } from '../cli/run-command.ts';
+import { findRunningSystem } from '../cli/running-system.ts';
 import { say, step } from './steps.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const PAYMENT_WINDOW = '5s';
 

@@ -1,7 +1,7 @@
 /** The file that a measuring command writes its figures to. */
 import { access, constants } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 /**
  * Passes the value of `--json` on.

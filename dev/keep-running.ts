@@ -1,5 +1,6 @@
 /** Keeps one server running: starts it again when it ends by itself, later and later when it keeps ending. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../process/redaction.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const FIRST_PAUSE_MS = 1_000;
@@ -50,7 +51,7 @@ export function keepRunning(first: ServerProcess, { name, start, report }: KeepO
         return;
       } catch (error) {
         if (stopping.signal.aborted || restarting.signal.aborted) continue;
-        report(error instanceof Error ? error.message : String(error));
+        report(messageOf(error));
         report(`Starting ${name} again in ${pause / 1_000} s.`);
       }
     }

@@ -1,7 +1,7 @@
 /** The ports that `npm start` uses, checked before anything is started. */
 import type { LocalSettings } from '../settings.ts';
 import { freePort, isPortFree } from './ports.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 export interface LocalPorts {
   api: number;

@@ -1,14 +1,28 @@
-/** Where the PostgreSQL programs are that npm installed for this platform, made ready to run. */
+/** The PostgreSQL programs that npm installed for this platform, where the user that runs them can reach them. */
 import { execFile } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { UserError } from './user-error.ts';
+import { z } from 'zod';
+import { UserError } from '../cli/user-error.ts';
+import { canRun, type OsUser } from './postgres-user.ts';
+import { inSystemFolder, refuseUnlessOurs } from './system-folder.ts';
 
 const run = promisify(execFile);
 
 export interface PostgresBinaries {
-  /** Holds `bin` and `lib`. */
+  /** Holds `bin`, `lib` and `share`. */
   folder: string;
   initdb: string;
   postgres: string;
@@ -28,8 +42,68 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
     });
   });
   const [majorVersion = ''] = /\d+/.exec(version) ?? [];
-  const folder = join(installed, 'native');
-  return { folder, initdb, postgres: join(folder, 'bin/postgres'), majorVersion };
+  return binariesIn(join(installed, 'native'), majorVersion);
+}
+
+const binariesIn = (folder: string, majorVersion: string): PostgresBinaries => ({
+  folder,
+  initdb: join(folder, 'bin/initdb'),
+  postgres: join(folder, 'bin/postgres'),
+  majorVersion,
+});
+
+/** initdb hands its own path to a shell, in double quotes. */
+export const isPlainPath = (path: string): boolean => !/["$`\\\n]/.test(path);
+
+/** These programs, or a copy of them that this user can run. A copy is shared by all projects on this machine. */
+export function runnableBy(user: OsUser, binaries: PostgresBinaries): PostgresBinaries {
+  if (isPlainPath(binaries.folder) && canRun(user, binaries.postgres, ['--version']) === undefined)
+    return binaries;
+  const name = `postgresql-${packageVersion(dirname(binaries.folder))}-${process.platform}-${process.arch}`;
+  return inSystemFolder(user, (folder) => {
+    const copy = binariesIn(copyOnce(binaries.folder, join(folder, name)), binaries.majorVersion);
+    const obstacle = canRun(user, copy.postgres, ['--version']);
+    if (obstacle !== undefined) throw new Error(obstacle);
+    return copy;
+  });
+}
+
+/** The copy appears complete or not at all; of two processes that make it at once, one finds that it is there. */
+function copyOnce(from: string, to: string): string {
+  if (!existsSync(to)) {
+    const unfinished = mkdtempSync(`${to}.unfinished-`);
+    try {
+      cpSync(from, unfinished, { recursive: true, verbatimSymlinks: true });
+      openToAll(unfinished);
+      renameUnlessThere(unfinished, to);
+    } finally {
+      rmSync(unfinished, { recursive: true, force: true });
+    }
+  }
+  refuseUnlessOurs(to);
+  return to;
+}
+
+function renameUnlessThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!existsSync(to)) throw error;
+  }
+}
+
+/** Whatever the umask was when npm installed them. */
+function openToAll(path: string): void {
+  const found = lstatSync(path);
+  if (found.isSymbolicLink()) return;
+  const isProgram = found.isDirectory() || basename(dirname(path)) === 'bin';
+  chmodSync(path, isProgram ? 0o755 : 0o644);
+  if (found.isDirectory()) for (const name of readdirSync(path)) openToAll(join(path, name));
+}
+
+function packageVersion(folder: string): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return z.object({ version: z.string() }).parse(manifest).version;
 }
 
 function packageFolder(): string {

@@ -1,8 +1,8 @@
-/** PostgreSQL refuses to run as root: this finds another user of the machine for it, and whether that one can get at the files. */
+/** PostgreSQL refuses to run as root: this finds another user of the machine for it, and what that one can reach. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { UserError } from './user-error.ts';
+import { join } from 'node:path';
+import { UserError } from '../cli/user-error.ts';
 
 export interface OsUser {
   name: string;
@@ -15,24 +15,15 @@ const CANDIDATES = ['postgres', 'nobody'] as const;
 
 /**
  * Whom to run PostgreSQL as: undefined for ourselves, which is the case for everyone but root.
- * @throws {UserError} when that user cannot reach a folder that it needs.
+ * @param dataFolder keeps the user it was made for, so that it can still be opened.
+ * @throws {UserError} when there is nobody for it, or the folder belongs to another user.
  */
-export function postgresUser(dataFolder: string, binaries: string): OsUser | undefined {
+export function postgresUser(dataFolder: string): OsUser | undefined {
   if (process.getuid?.() !== 0) {
     refuseFolderOfAnotherUser(dataFolder);
     return undefined;
   }
-  const user = ownerOf(dataFolder) ?? firstCandidate();
-  for (const folder of [binaries, dirname(dataFolder)]) {
-    const closed = closedTo(user, folder);
-    if (closed === undefined) continue;
-    throw new UserError(
-      `PostgreSQL does not run as root, and the user ${user.name}, as whom it would run, may not enter ${closed}.\n` +
-        'Use an ordinary user, or put this project into a folder that every user may enter (such as /srv or /tmp),\n' +
-        'or set DATABASE_URL to a PostgreSQL 16 or newer of your own.',
-    );
-  }
-  return user;
+  return ownerOf(dataFolder) ?? firstCandidate();
 }
 
 function refuseFolderOfAnotherUser(dataFolder: string): void {
@@ -44,7 +35,6 @@ function refuseFolderOfAnotherUser(dataFolder: string): void {
   );
 }
 
-/** A folder that was used before keeps its user, so that it can still be opened. */
 function ownerOf(dataFolder: string): OsUser | undefined {
   const marker = join(dataFolder, 'PG_VERSION');
   if (!existsSync(marker)) return undefined;
@@ -73,12 +63,33 @@ function idOf(name: string, flag: '-u' | '-g'): number | undefined {
   }
 }
 
-/** The outermost folder on the way to `folder` that the user may not pass. */
-function closedTo(user: OsUser, folder: string): string | undefined {
-  const parent = dirname(folder);
-  const outer = parent === folder ? undefined : closedTo(user, parent);
-  if (outer !== undefined) return outer;
-  const { mode, uid, gid } = statSync(folder);
-  const mayEnter = user.uid === uid ? 0o100 : user.gid === gid ? 0o010 : 0o001;
-  return (mode & mayEnter) === 0 ? folder : undefined;
+/** Whether the user gets into the folder. Tried and not computed: links, access lists and the container have a say in it. */
+export const canEnter = (user: OsUser, folder: string): boolean =>
+  canRun(user, '/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder]) === undefined;
+
+/**
+ * Undefined when the user can run the program, else the system's reason.
+ * @throws {UserError} when this process may not act as any other user, as in some containers.
+ */
+export function canRun(
+  { name, uid, gid }: OsUser,
+  program: string,
+  args: readonly string[],
+): string | undefined {
+  try {
+    // Not from here: the user may not enter where we are.
+    execFileSync(program, args, { uid, gid, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // EACCES is about the program; these are about becoming the user.
+    if ('code' in error && (error.code === 'EPERM' || error.code === 'EINVAL')) {
+      throw new UserError(
+        `PostgreSQL does not run as root, and this system does not let root run it as the user ${name} (${error.code}).\n` +
+          'Use an ordinary user, or set DATABASE_URL to a PostgreSQL 16 or newer of your own.',
+      );
+    }
+    const said = 'stderr' in error ? String(error.stderr).trim() : '';
+    return said === '' ? error.message : said;
+  }
 }

@@ -3,18 +3,29 @@
  * Connections need no password: whoever may connect is already on this machine.
  */
 import { execFile } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import postgres from 'postgres';
 import { signalIfThere } from './detached.ts';
 import { freePort } from './ports.ts';
-import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
-import { postgresUser, type OsUser } from './postgres-user.ts';
-import { identify } from './process-identity.ts';
+import { findPostgresBinaries, isPlainPath, runnableBy, type PostgresBinaries } from './postgres-binaries.ts';
+import { placeData } from './postgres-data.ts';
+import type { OsUser } from './postgres-user.ts';
+import { identify } from '../cli/process-identity.ts';
 import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const run = promisify(execFile);
 
@@ -31,8 +42,10 @@ const SHUTDOWN = [
 ] as const;
 
 export interface PostgresOptions extends StartOptions {
-  /** Made when it is not there. */
+  /** Made when it is not there. Where PostgreSQL's user may not enter, it stands for a folder of the system. */
   dataFolder: string;
+  /** Given one line when something of it is elsewhere. */
+  report?: ((line: string) => void) | undefined;
   /** 0: a free one. */
   port: number;
   /** False gives up every promise about power loss, for speed; a killed process still loses nothing. */
@@ -51,10 +64,10 @@ export interface Postgres extends ServerProcess {
  * @throws {UserError} when it cannot run here, or the folder is of another version.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const dataFolder = resolve(options.dataFolder);
-  const binaries = await findPostgresBinaries();
-  mkdirSync(dirname(dataFolder), { recursive: true });
-  const user = postgresUser(dataFolder, binaries.folder);
+  const installed = await findPostgresBinaries();
+  const { folder: dataFolder, user } = placeData(resolve(options.dataFolder));
+  const binaries = user === undefined ? installed : runnableBy(user, installed);
+  if (user !== undefined) sayWhatIsElsewhere(options, user, { installed, binaries, dataFolder });
   if (existsSync(dataFolder)) refuseOtherVersion(dataFolder, binaries);
   else await createDataFolder(dataFolder, binaries, user, options);
   await stopLeftOver(dataFolder);
@@ -84,6 +97,25 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     throw error;
   }
   return { ...server, port, url: postgresUrl(port) };
+}
+
+function sayWhatIsElsewhere(
+  { dataFolder: asked, report }: PostgresOptions,
+  { name }: OsUser,
+  {
+    installed,
+    binaries,
+    dataFolder,
+  }: { installed: PostgresBinaries; binaries: PostgresBinaries; dataFolder: string },
+): void {
+  const elsewhere = [
+    ...(binaries.folder === installed.folder ? [] : [`its programs are in ${binaries.folder}`]),
+    ...(dataFolder === resolve(asked) ? [] : [`its data is in ${dataFolder}`]),
+  ];
+  if (elsewhere.length === 0) return;
+  report?.(
+    `  PostgreSQL runs as the user ${name}, not as root, and cannot use this folder: ${elsewhere.join(', ')}.`,
+  );
 }
 
 /** Of a server that {@link startPostgres} started on this port. */
@@ -149,7 +181,7 @@ async function createDataFolder(
     ...sync,
   ];
   try {
-    await run(binaries.initdb, args, { ...user, cwd: unfinished, signal });
+    await withPlainPath(binaries, (initdb) => run(initdb, args, { ...user, cwd: unfinished, signal }));
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
     signal?.throwIfAborted();
@@ -157,6 +189,18 @@ async function createDataFolder(
     throw new UserError(`PostgreSQL could not make its data folder ${dataFolder}:\n${reason}`);
   }
   renameSync(unfinished, dataFolder);
+}
+
+/** initdb hands its own path to a shell: from one with a quote or a dollar sign in it, it is run as a copy. */
+async function withPlainPath<T>({ folder, initdb }: PostgresBinaries, use: (initdb: string) => Promise<T>) {
+  if (isPlainPath(folder)) return use(initdb);
+  const copy = mkdtempSync(join(tmpdir(), 'holdfast-initdb-'));
+  try {
+    cpSync(folder, copy, { recursive: true, verbatimSymlinks: true });
+    return await use(join(copy, 'bin/initdb'));
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 }
 
 interface PidFile {

@@ -3,20 +3,22 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
-import { dataFolder, type DataFolder } from './data-folder.ts';
-import { runCommand } from './run-command.ts';
+import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
+import { forgetData, hasData } from './postgres-data.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { claimFolder } from './running.ts';
 import { say } from './steps.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 await runCommand(async () => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
-  const doomed = [folder.postgres, folder.temporal, folder.logs].filter((path) => existsSync(path));
-  if (doomed.length === 0) return say('There is no local data.');
+  const doomed = [folder.temporal, folder.logs].filter((path) => existsSync(path));
+  if (doomed.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
   // Claimed before the question, so that nothing can start on the data while it is open.
   const claim = await claimFolder(folder.path, say);
   try {
     if (!(await isConfirmed(folder))) return say('Nothing was changed.');
+    forgetData(folder.postgres);
     for (const path of doomed) await rm(path, { recursive: true, force: true });
     say('Forgotten. `npm start` begins anew.');
   } finally {

@@ -12,37 +12,25 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import { signalIfThere } from './detached.ts';
-import { identify } from './process-identity.ts';
-import { UserError } from './user-error.ts';
+import { identify } from '../cli/process-identity.ts';
+import {
+  isAlive,
+  readRunning,
+  runningFile,
+  type RecordedProcess,
+  type Running,
+  type RunningSystem,
+} from '../cli/running-system.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const STOP_GRACE_MS = 12_000;
 /** For a start that is already stopping: all its servers may take their time one after the other. */
-const STOPPING_PATIENCE_MS = 60_000;
+const STOPPING_PATIENCE_MS = 120_000;
 const POLL_MS = 50;
 
-const processSchema = z.object({ pid: z.int().positive(), startedAt: z.string() });
-
-const runningSchema = z.object({
-  starter: processSchema,
-  /** In the order in which they were started. */
-  servers: z.array(processSchema.extend({ name: z.string() })),
-  /** Once all of it is ready. */
-  system: z
-    .object({ api: z.string(), webUi: z.string().optional(), settings: z.record(z.string(), z.string()) })
-    .optional(),
-  stopping: z.boolean().optional(),
-});
-
-type RecordedProcess = z.output<typeof processSchema>;
 type RecordedServer = RecordedProcess & { name: string };
-type Running = z.output<typeof runningSchema>;
-
-/** What another command needs to work beside the running system. */
-export type RunningSystem = NonNullable<Running['system']>;
 
 export interface Claim {
   /** Writes a process down under its name; an earlier one of that name is forgotten. */
@@ -61,7 +49,7 @@ export interface Claim {
  * @throws {UserError} when another start has it.
  */
 export async function claimFolder(dataFolder: string, report: (line: string) => void): Promise<Claim> {
-  const file = fileIn(dataFolder);
+  const file = runningFile(dataFolder);
   makeWritable(dataFolder);
   const running: Running = { starter: recorded(process.pid), servers: [] };
   const leftOver = await take(file, running, report);
@@ -92,12 +80,6 @@ export async function claimFolder(dataFolder: string, report: (line: string) => 
   };
 }
 
-/** The system that runs on this folder and is ready, if any. */
-export function findRunningSystem(dataFolder: string): RunningSystem | undefined {
-  const running = read(fileIn(dataFolder))?.running;
-  return running !== undefined && isAlive(running.starter) ? running.system : undefined;
-}
-
 function makeWritable(dataFolder: string): void {
   try {
     mkdirSync(dataFolder, { recursive: true });
@@ -110,25 +92,7 @@ function makeWritable(dataFolder: string): void {
   }
 }
 
-const fileIn = (dataFolder: string): string => join(dataFolder, 'running.json');
-
 const recorded = (pid: number): RecordedProcess => ({ pid, startedAt: identify(pid)?.startedAt ?? '' });
-
-const isAlive = ({ pid, startedAt }: RecordedProcess): boolean => identify(pid)?.startedAt === startedAt;
-
-function read(file: string): { text: string; running: Running | undefined } | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-  try {
-    return { text, running: runningSchema.parse(JSON.parse(text)) };
-  } catch {
-    return { text, running: undefined };
-  }
-}
 
 /** Returns the processes that the last owner left; they stay on record until they have ended. */
 async function take(
@@ -138,7 +102,7 @@ async function take(
 ): Promise<readonly RecordedServer[]> {
   const givenUpAt = Date.now() + STOPPING_PATIENCE_MS;
   for (let waits = 0; ; waits++) {
-    const found = read(file);
+    const found = readRunning(file);
     const owner = found?.running;
     if (owner !== undefined && isAlive(owner.starter)) {
       if (owner.stopping !== true || Date.now() > givenUpAt) throw runsAlready(owner.starter);

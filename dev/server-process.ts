@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startDetached, type DetachedOptions, type DetachedProcess, type StopSignal } from './detached.ts';
 import { lastLogLines } from './log-lines.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 /** What each kind of server lets its caller choose. */
 export interface StartOptions {

@@ -1,5 +1,5 @@
 /** The servers of one start: each written down while it runs, kept running, and stopped in order. */
-import type { DataFolder } from './data-folder.ts';
+import type { DataFolder } from '../cli/data-folder.ts';
 import { keepRunning, type Kept } from './keep-running.ts';
 import type { Claim } from './running.ts';
 import type { ServerProcess, StartOptions } from './server-process.ts';

@@ -4,7 +4,7 @@
  * worker/main.ts and api/main.ts itself.
  */
 import type { Claim } from './running.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { say } from './steps.ts';
 import { supervise } from './supervisor.ts';
 

@@ -1,9 +1,10 @@
 /** `npm start`: starts the whole system in order, keeps it running, and stops it in the opposite order. */
 import { once } from 'node:events';
 import { migrateDatabase } from '../db/migrate.ts';
+import { messageOf } from '../process/redaction.ts';
 import { localSettings, type LocalSettings } from '../settings.ts';
 import { apiClient } from './api-client.ts';
-import { ROOT, dataFolder, type DataFolder } from './data-folder.ts';
+import { ROOT, dataFolder, type DataFolder } from '../cli/data-folder.ts';
 import { ensureDemoCatalogue } from './demo-catalogue.ts';
 import { startApi, startWorker } from './node-server.ts';
 import { startPostgres } from './postgres.ts';
@@ -13,12 +14,12 @@ import { say, step } from './steps.ts';
 import { planSystem, type SystemPlan } from './system-plan.ts';
 import { findTemporalCli, type TemporalCli } from './temporal-cli.ts';
 import { isTemporalReady, startTemporal } from './temporal-server.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
 /** What the worker and the API are made of. */
-const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'settings.ts'] as const;
+const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
 
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
@@ -99,7 +100,13 @@ async function startDatabase({ plan, settings, folder, servers }: Start): Promis
   const { DATABASE_URL } = plan.shared;
   if (settings.DATABASE_URL === undefined) {
     await servers.launch('PostgreSQL', (options) =>
-      startPostgres({ ...options, dataFolder: folder.postgres, port: plan.ports.postgres, durable: true }),
+      startPostgres({
+        ...options,
+        dataFolder: folder.postgres,
+        port: plan.ports.postgres,
+        durable: true,
+        report: say,
+      }),
     );
     await step('schema', () => migrateDatabase(DATABASE_URL));
     return;
@@ -107,8 +114,7 @@ async function startDatabase({ plan, settings, folder, servers }: Start): Promis
   try {
     await step('schema in the database of DATABASE_URL', () => migrateDatabase(DATABASE_URL));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`The database that DATABASE_URL names cannot be used: ${reason}`);
+    throw new UserError(`The database that DATABASE_URL names cannot be used: ${messageOf(error)}`);
   }
 }
 

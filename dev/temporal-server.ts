@@ -5,7 +5,7 @@ import { Connection } from '@temporalio/client';
 import { freePort } from './ports.ts';
 import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';
 import type { TemporalCli } from './temporal-cli.ts';
-import { UserError } from './user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 const READY_DEADLINE_MS = 60_000;
 const ANSWER_DEADLINE_MS = 2_000;

@@ -6,7 +6,8 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
-import { UserError } from '../dev/user-error.ts';
+import { showFailure } from '../cli/run-command.ts';
+import { UserError } from '../cli/user-error.ts';
 import { runExperiment } from './experiment.ts';
 import { SHORTEST_LONGEST_S } from './faults.ts';
 import { asMarkdown } from './report.ts';
@@ -92,6 +93,6 @@ try {
 } catch (error) {
   // What fails because it was interrupted fails in all kinds of ways, none of them worth telling.
   const shown: unknown = interrupted.signal.aborted ? interrupted.signal.reason : error;
-  console.error(shown instanceof UserError ? shown.message : shown);
+  showFailure(shown);
   process.exitCode = interrupted.signal.aborted ? EXIT_INTERRUPTED : 1;
 }

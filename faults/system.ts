@@ -1,15 +1,14 @@
 /** The whole system as real processes on free ports, with a proxy on each way between them. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateDatabase } from '../db/migrate.ts';
-import { dataFolder } from '../dev/data-folder.ts';
+import { dataFolder } from '../cli/data-folder.ts';
 import { startApi, startWorker } from '../dev/node-server.ts';
 import { freePort } from '../dev/ports.ts';
 import { postgresUrl, startPostgres } from '../dev/postgres.ts';
 import type { ServerProcess, StartOptions } from '../dev/server-process.ts';
 import { findTemporalCli, type TemporalCli } from '../dev/temporal-cli.ts';
 import { startTemporal } from '../dev/temporal-server.ts';
+import { makeThrowawayFolder, removeFolder } from '../dev/throwaway-folder.ts';
 import { localSettings } from '../settings.ts';
 import { Part, type PartName } from './part.ts';
 import { Proxy } from './proxy.ts';
@@ -50,13 +49,11 @@ export async function withSystem<T>(
   use: (system: System) => Promise<T>,
   keep: (result: T) => boolean,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
+  const folder = await makeThrowawayFolder('holdfast-faults-');
   const ending = new AbortController();
   const started: { parts: Part[]; proxies: Proxy[] } = { parts: [], proxies: [] };
   let kept = false;
   try {
-    // As root, PostgreSQL runs as another user, who has to enter.
-    await chmod(folder, 0o755);
     const system = await startAll(folder, started, {
       paymentWindow,
       signal: AbortSignal.any([signal, ending.signal]),
@@ -77,7 +74,7 @@ export async function withSystem<T>(
     }
     for (const proxy of started.proxies) proxy.close();
     if (kept) report(`Data and logs are in ${folder}.`);
-    else await rm(folder, { recursive: true, force: true });
+    else await removeFolder(folder);
   }
 }
 
@@ -123,6 +120,7 @@ async function startAll(
         dataFolder: join(folder, 'postgres'),
         port: ports.postgres,
         durable: true,
+        report,
       }),
     ),
     Temporal: part('Temporal', (options) =>

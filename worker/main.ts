@@ -3,10 +3,11 @@
  * What belongs here: bundling, slots, logging and the order in which things stop.
  */
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
-import { pino } from 'pino';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { identityOf } from '../db/identity.ts';
+import { endOnUnexpected, openLogger } from '../process/log.ts';
+import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { ensureSchedules, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
@@ -23,11 +24,22 @@ function readSettings(): WorkerSettings {
 }
 
 const settings = readSettings();
-const logger = pino({ name: 'worker', level: settings.LOG_LEVEL });
+const logger = openLogger('worker', settings.LOG_LEVEL);
+endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
+const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
+const stopAtOnce = (): void => {
+  logger.info('stopped before it was ready');
+  process.exit();
+};
+// Until it takes tasks there is nothing to wait for.
+stopping.addEventListener('abort', stopAtOnce);
+
 Runtime.install({
+  // By us, below.
+  shutdownSignals: [],
   logger: new DefaultLogger('DEBUG', ({ level, message, meta }: LogEntry) =>
     logger[LEVELS[level]](meta ?? {}, message),
   ),
@@ -60,7 +72,9 @@ async function main(): Promise<void> {
       monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
     ];
     const ending = new AbortController();
-    // SIGINT and SIGTERM end the run once running tasks have ended; only then may what they use be closed.
+    stopping.removeEventListener('abort', stopAtOnce);
+    stopping.addEventListener('abort', () => worker.shutdown());
+    // Ends once running tasks have ended; only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
     logger.info({ taskQueue }, 'worker ready');
     const findOwner = () => identityOf(database);

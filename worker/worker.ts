@@ -8,12 +8,14 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
+import { failSafely } from '../activities/failure.ts';
 import { createActivities } from '../activities/index.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { Database } from '../db/connection.ts';
 import { orderWorkflowsOf } from './order-workflows.ts';
+import { FORCED_AFTER_GRACE_MS } from './stop.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -33,7 +35,7 @@ export interface OrderWorkerOptions {
   stepSlots: number;
   cachedWorkflows: number;
   monitor: MonitorSettings;
-  /** Milliseconds that running steps are given to end when the worker stops. */
+  /** Milliseconds that running steps are given to end when the worker stops, before they are told to. */
   shutdownGrace: number;
 }
 
@@ -68,5 +70,8 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     // worker takes about as long to start anyway, and a busy one must not lose the orders that it has in memory.
     stickyQueueScheduleToStartTimeout: '2s',
     shutdownGraceTime: options.shutdownGrace,
+    // Without it a worker would wait forever for an activity that hangs.
+    shutdownForceTime: options.shutdownGrace + FORCED_AFTER_GRACE_MS,
+    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
   });
 }

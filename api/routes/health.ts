@@ -1,6 +1,7 @@
 /** For whatever runs this process: is it up, and can it work? */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import type { CheckServers } from '../reachability.ts';
+import { Problem } from '../problems.ts';
 import { problemResponses } from '../schemas/problem.ts';
 
 const tags = ['Health'];
@@ -34,12 +35,15 @@ const ready = createRoute({
   },
 });
 
-export function healthRoutes(checkServers: CheckServers): OpenAPIHono {
+/** @param stopping when it is aborted, nobody shall be sent here any more. */
+export function healthRoutes(checkServers: CheckServers, stopping?: AbortSignal): OpenAPIHono {
   const app = new OpenAPIHono();
 
   app.openapi(alive, (c) => c.json({ status: 'up' as const }, 200));
 
   app.openapi(ready, async (c) => {
+    if (stopping?.aborted === true)
+      throw new Problem('stopping', 'Requests that run are answered; no new ones shall come.');
     const problem = await checkServers();
     if (problem) throw problem;
     return c.json({ status: 'ready' as const }, 200);

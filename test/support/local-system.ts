@@ -1,12 +1,12 @@
 /** `npm start` as a user runs it, in a data folder of the test's own and on free ports. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, inject } from 'vitest';
 import { z } from 'zod';
+import { makeThrowawayFolder, removeFolder } from '../../dev/throwaway-folder.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
 
@@ -40,9 +40,7 @@ export interface Ended {
 
 /** Call at the top of a file; what still runs when it ends is stopped, and the folder goes. */
 export async function localFolder(): Promise<LocalFolder> {
-  const path = await mkdtemp(join(tmpdir(), 'holdfast-start-'));
-  // As root, PostgreSQL runs as another user, who has to enter.
-  await chmod(path, 0o755);
+  const path = await makeThrowawayFolder('holdfast-start-');
   const children: Child[] = [];
   const environment = (settings: Readonly<Record<string, string>>) => ({
     ...process.env,
@@ -59,7 +57,7 @@ export async function localFolder(): Promise<LocalFolder> {
 
   afterAll(async () => {
     await Promise.all(children.map((child) => child.stop()));
-    await rm(path, { recursive: true, force: true });
+    await removeFolder(path);
   });
   return {
     path,

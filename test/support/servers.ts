@@ -3,16 +3,16 @@
  * What belongs in test/: a file for each guarantee; here in support/ what they share, and in recording/ how the
  * histories of histories/ are made.
  */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
-import { dataFolder } from '../../dev/data-folder.ts';
+import { dataFolder } from '../../cli/data-folder.ts';
 import { startPostgres } from '../../dev/postgres.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal-cli.ts';
 import { startTemporal } from '../../dev/temporal-server.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import { TEMPLATE } from './template.ts';
@@ -29,10 +29,8 @@ declare module 'vitest' {
 }
 
 export default async function startServers(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
-  // As root, PostgreSQL runs as another user, who has to enter.
-  await chmod(folder, 0o755);
-  const stops = [() => rm(folder, { recursive: true, force: true })];
+  const folder = await makeThrowawayFolder('holdfast-test-');
+  const stops = [() => removeFolder(folder)];
   const stopAll = async () => {
     for (const stop of stops.toReversed()) await stop();
   };
@@ -64,6 +62,7 @@ function startDatabase(folder: string) {
     dataFolder: join(folder, 'postgres'),
     port: 0,
     durable: false,
+    report: (line) => console.log(line),
     logFile: join(folder, 'postgres.log'),
   });
 }
