@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isDatabaseAway } from '../db/connection.ts';
+import { RowLockedError } from '../db/locked-rows.ts';
 
 /** As {@link inWords}, of what was done for an order. */
 export const inWordsOfOrder = <T>(what: string, orderId: string, work: Promise<T>): Promise<T> =>
@@ -14,6 +15,12 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error));
+    if (error instanceof RowLockedError)
+      throw ApplicationFailure.create({
+        type: 'row_locked',
+        message: `${error.message} It is tried again, but somebody should look who that is: ${what} waits for it.`,
+        cause,
+      });
     const away = isDatabaseAway(error);
     throw ApplicationFailure.create({
       type: away ? 'database_unavailable' : 'database_refused',
