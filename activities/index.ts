@@ -3,6 +3,7 @@
  * What belongs here: the way from a workflow's request to one statement in db/, and the words in which its failure
  * reaches an operator. What an order does next is decided in workflows/.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
 import { avoidLockedRows, rowsOfOrder, type Rows } from '../db/locked-rows.ts';
 import {
@@ -20,6 +21,7 @@ import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
+import { WALLET_FULL } from '../workflows/contract.ts';
 import { inWordsOfOrder } from './failure.ts';
 
 export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
@@ -66,6 +68,15 @@ export function createActivities(database: Database): StepActivities & RecordAct
   const orderRow = ({ orderId }: { orderId: string }): Rows => ({ orders: [orderId] });
   const allRows = ({ orderId }: { orderId: string }) => rowsOfOrder(database, orderId);
 
+  const refundUnlessLocked = unlessLocked(
+    'refund',
+    async (request) => {
+      const { skus, ...rows } = await allRows(request);
+      return request.restock ? { ...rows, skus } : rows;
+    },
+    (request: RefundRequest) => refund(database, request),
+  );
+
   return {
     reserve: unlessLocked('reserve', rowsToReserve, reserveInGroups),
     abandon: (request) => inWordsOfOrder('abandon', request.orderId, abandon(database, request)),
@@ -79,14 +90,7 @@ export function createActivities(database: Database): StepActivities & RecordAct
       },
       (request: ReleaseRequest) => release(database, request),
     ),
-    refund: unlessLocked(
-      'refund',
-      async (request) => {
-        const { skus, ...rows } = await allRows(request);
-        return request.restock ? { ...rows, skus } : rows;
-      },
-      (request: RefundRequest) => refund(database, request),
-    ),
+    refund: async (request) => failUnlessItFits(request, await refundUnlessLocked(request)),
     raiseAttention: (mark) =>
       inWordsOfOrder('the attention mark', mark.orderId, raiseAttention(database, mark)),
     clearAttention: (cleared) =>
@@ -105,3 +109,12 @@ const rowsToReserve = ({ lines, paymentMode, walletId }: PlacedOrder): Rows => (
   skus: lines.map(({ sku }) => sku),
   ...(paymentMode === 'hold' && { wallets: [walletId] }),
 });
+
+/** @throws {ApplicationFailure} retryable, for a workflow that waits until the refund fits into the wallet. */
+function failUnlessItFits({ orderId, mayWait }: RefundRequest, result: StepResult): StepResult {
+  if (mayWait === true || result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+  throw ApplicationFailure.create({
+    type: WALLET_FULL,
+    message: `The refund of order ${orderId} does not fit into its wallet, which is at its limit; it is tried again until there is room.`,
+  });
+}

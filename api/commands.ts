@@ -1,24 +1,64 @@
 /**
- * What becomes of an order's commands. The order's workflow decides; once it has ended, the database tells how the order
- * stands, and a command that was carried out before its caller heard of it is answered as the first time.
+ * What becomes of an order's commands. The order's workflow decides what happens next; what a caller hears is what the database
+ * recorded of his command, whatever the workflow says: after a crash or a reset a new run may take commands in another order, and
+ * knows nothing of what an earlier one did.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/connection.ts';
-import { findOrder, isRecorded, type Order } from '../db/orders.ts';
-import type { CancelCommand, OrderInput, RefundInput } from '../workflows/contract.ts';
+import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../db/orders.ts';
+import { refusePayment } from '../db/steps/decline.ts';
+import {
+  PAYMENT_LIMITS,
+  PAYMENT_SKIPPED,
+  type CancelCommand,
+  type OrderInput,
+  type RefundInput,
+  type RefusalReason,
+} from '../workflows/contract.ts';
+import type { RestingStage } from '../workflows/life.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { CommandOutcome } from './orchestration.ts';
-import { Problem, type ProblemCode } from './problems.ts';
+import { PROBLEMS, Problem, type ProblemCode } from './problems.ts';
 import { refusal, rejection, standing } from './refusals.ts';
 
-/** A paid order's workflow that still writes its notes cannot be cancelled, but the order can be refunded. */
-const CLOSED = ['order_expired', 'order_cancelled', 'order_not_cancellable'] as const;
-
-type ClosedOutcome =
-  { outcome: 'ended' } | { outcome: 'refused'; reason: (typeof CLOSED)[number]; detail?: string };
+type Servers = Pick<Dependencies, 'temporal' | 'database'>;
 
 /** A refund that a caller asked for. */
 export type RefundCommand = RefundInput & { commandId: string };
+
+/** A command, as the database is asked about it. */
+interface Asked {
+  orderId: string;
+  commandId: string;
+  /** Stages in which it may still have its effect. */
+  open: readonly RestingStage[];
+  /** Why it is refused in a stage for which there is no better reason. */
+  otherwise: ProblemCode;
+}
+
+/**
+ * What is final about a command: the order when this command had its effect; undefined as long as it may still have it. Asked before
+ * every answer that is kept.
+ * @throws {Problem} the refusal, when this command had no effect and never will.
+ */
+async function findVerdict(
+  database: Database,
+  { orderId, commandId, open, otherwise }: Asked,
+): Promise<Order | undefined> {
+  const order = await findOrder(database, orderId);
+  // An order that waits for its payment has been moved by no command yet.
+  if (!order || (order.stage === 'awaiting_payment' && open.includes(order.stage))) return undefined;
+  // Asked after the order was read: what moved the order to this stage is there to be found.
+  if (await isRecorded(database, orderId, commandId)) return order;
+  if (open.includes(order.stage)) return undefined;
+  throw new Problem(refusalIn(order.stage, otherwise), standing(order));
+}
+
+function refusalIn(stage: RestingStage, otherwise: ProblemCode): ProblemCode {
+  if (otherwise === 'order_not_refundable') return otherwise;
+  if (stage === 'expired') return 'order_expired';
+  return stage === 'cancelled' ? 'order_cancelled' : otherwise;
+}
 
 /**
  * Places an order and returns it as it stands.
@@ -50,90 +90,143 @@ export async function placeOrder({ temporal, database }: Dependencies, input: Or
  * @throws {Problem} when it is refused; `insufficient_funds` leaves the order open until its deadline.
  */
 export async function payOrder(
-  { temporal, database }: Dependencies,
+  { temporal, database }: Servers,
   orderId: string,
   commandId: string,
 ): Promise<Order> {
-  const outcome = await temporal.pay(orderId, commandId);
-  if (!isClosed(outcome)) return answered(database, orderId, outcome);
+  const payment: Asked = { orderId, commandId, open: ['awaiting_payment'], otherwise: 'order_not_payable' };
+  const before = await findPaymentOutlook(database, { orderId, commandId, limit: PAYMENT_LIMITS.refused });
+  if (before?.isDecided || (before && before.stage !== 'awaiting_payment'))
+    return payRecorded(database, payment, before.reason);
+  if (before && !before.funded && before.refused >= PAYMENT_LIMITS.refused)
+    throw new Problem('too_many_refused_payments', `${before.refused} payments of this order were refused.`);
 
-  const order = await closed(database, orderId, outcome);
-  if (await isRecorded(database, orderId, commandId)) return order;
-  throw new Problem(refusalAfterEnd(order, 'order_not_payable'), standing(order));
+  const outcome = await temporal.pay(orderId, { commandId, funded: before?.funded ?? false });
+  refuseForNow(outcome);
+  const reason =
+    outcome.outcome === 'refused' ? await refusePayment(database, payment, outcome.reason) : null;
+  return payRecorded(database, payment, reason ?? null, outcome);
 }
+
+/** Answers a payment by what is recorded of it: why it was refused, or else how its order stands. */
+async function payRecorded(
+  database: Database,
+  payment: Asked,
+  reason: string | null,
+  outcome?: CommandOutcome,
+): Promise<Order> {
+  if (reason === PAYMENT_SKIPPED)
+    throw new Problem(payment.otherwise, 'An operator skipped this payment, and it takes no money.');
+  const own = OWN_REFUSALS.find((known) => known === reason);
+  if (own) throw await refusal(database, await existing(database, payment.orderId), { reason: own });
+  const order = await findVerdict(database, payment);
+  if (order) return order;
+  // The order was not recorded when its workflow refused the payment, so that no attempt to take it can be on its way.
+  if (outcome?.outcome === 'refused') throw problemOf(outcome);
+  return failUndecided(database, payment.orderId, outcome);
+}
+
+/** Refusals that stay true whatever becomes of the order. The others say no more than how the order stood. */
+const OWN_REFUSALS = [
+  'insufficient_funds',
+  'order_expired',
+  'order_cancelled',
+] as const satisfies readonly RefusalReason[];
 
 /**
  * Cancels an order and returns it. One that is paid is refunded, and its units go back on hand.
  * @throws {Problem} when it is refused.
  */
 export async function cancelOrder(
-  { temporal, database, attentionAfter }: Dependencies,
+  { temporal, database, attentionAfter }: Pick<Dependencies, keyof Servers | 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
 ): Promise<Order> {
-  const outcome = await temporal.cancel(orderId, command);
-  if (!isClosed(outcome)) return answered(database, orderId, outcome);
+  const { commandId } = command;
+  const cancel: Asked = {
+    orderId,
+    commandId,
+    open: ['awaiting_payment', 'paid'],
+    otherwise: 'order_not_cancellable',
+  };
+  const before = await findVerdict(database, cancel);
+  if (before) return before;
 
-  const order = await closed(database, orderId, outcome);
-  if (await isRecorded(database, orderId, command.commandId)) return order;
-  if (order.stage === 'paid')
-    return refundPaid(
-      { temporal, database },
-      { ...command, orderId, restock: true, attentionAfter },
-      'order_not_cancellable',
-    );
-  throw new Problem(refusalAfterEnd(order, 'order_not_cancellable'), standing(order));
+  const outcome = await temporal.cancel(orderId, command);
+  refuseForNow(outcome);
+  const isClosing = outcome.outcome === 'refused';
+  const after = isClosing
+    ? await waitForEnd(database, cancel, outcome.reason)
+    : await findVerdict(database, cancel);
+  if (after) return after;
+
+  const order = await findOrder(database, orderId);
+  if (order?.stage !== 'paid') return failUndecided(database, orderId, outcome);
+  // Its workflow does what this cancel or another one asked for, and refunds it.
+  const isRefunding =
+    outcome.outcome === 'done'
+      ? outcome.stage === 'refunding'
+      : isClosing && outcome.reason === 'order_cancelled';
+  if (isRefunding) throw refundPending(orderId);
+  return refundPaid({ temporal, database }, { ...command, orderId, restock: true, attentionAfter }, cancel);
 }
 
 /**
  * Refunds a paid order and returns it.
  * @throws {Problem} when it is not paid, or was refunded by another command.
  */
-export async function refundOrder(
-  { temporal, database }: Dependencies,
-  refund: RefundCommand,
-): Promise<Order> {
-  const order = await existing(database, refund.orderId);
-  // An order has one refund workflow for ever: it must not be spent on an order that is not paid yet.
-  if (order.stage === 'paid') return refundPaid({ temporal, database }, refund, 'order_not_refundable');
-  if (await isRecorded(database, refund.orderId, refund.commandId)) return order;
-  throw new Problem('order_not_refundable', standing(order));
+export async function refundOrder(servers: Servers, refund: RefundCommand): Promise<Order> {
+  const { orderId, commandId } = refund;
+  // An order has one refund workflow at a time: it must not be spent on an order that is not paid yet.
+  const asked: Asked = { orderId, commandId, open: ['paid'], otherwise: 'order_not_refundable' };
+  await existing(servers.database, orderId);
+  return (await findVerdict(servers.database, asked)) ?? refundPaid(servers, refund, asked);
 }
 
 async function refundPaid(
-  { temporal, database }: Pick<Dependencies, 'temporal' | 'database'>,
+  { temporal, database }: Servers,
   refund: RefundCommand,
-  code: ProblemCode,
+  asked: Asked,
 ): Promise<Order> {
-  const outcome = await temporal.refund(refund);
-  const order = await recorded(database, refund.orderId);
-  if (outcome.outcome === 'done' && order.stage === 'paid')
-    return refundLost({ temporal, database }, refund, code);
-  if (outcome.outcome === 'refused') throw new Problem(code, outcome.detail);
-  if (outcome.commandId !== refund.commandId) throw new Problem(code, standing(order));
-  return order;
+  let outcome = await temporal.refund(refund);
+  let order = await findVerdict(database, asked);
+  if (!order && outcome !== 'pending') {
+    // A backup from before the order's refund was restored. Of two commands that ask for it again, the first one recorded counts.
+    outcome = await temporal.refundAgain(refund);
+    order = await findVerdict(database, asked);
+  }
+  if (order) return order;
+  if (outcome === 'pending') throw refundPending(refund.orderId);
+  throw new Problem('unavailable', 'The refund was interrupted.');
 }
 
-/** A backup from before the order's refund was restored. Of two commands that ask for it again, the first one recorded counts. */
-async function refundLost(
-  { temporal, database }: Pick<Dependencies, 'temporal' | 'database'>,
-  refund: RefundCommand,
-  code: ProblemCode,
-): Promise<Order> {
-  await temporal.refundAgain(refund);
-  const order = await recorded(database, refund.orderId);
-  if (await isRecorded(database, refund.orderId, refund.commandId)) return order;
-  throw new Problem(code, standing(order));
+const refundPending = (orderId: string): Problem =>
+  new Problem(
+    'refund_pending',
+    `The refund of order ${orderId} is not made yet. It will be, also if nobody asks again.`,
+  );
+
+/** @throws {Problem} when the workflow refused a command for what it is, or for now. */
+function refuseForNow(outcome: CommandOutcome): void {
+  if (outcome.outcome === 'malformed') throw new Problem('validation_failed', outcome.detail);
+  if (outcome.outcome !== 'refused') return;
+  const problem = problemOf(outcome);
+  if (problem.kind.isFinal === false) throw problem;
 }
 
-async function answered(
+const problemOf = ({ reason, detail }: { reason: RefusalReason; detail?: string }): Problem =>
+  new Problem(reason, detail ?? PROBLEMS[reason].title);
+
+/** @throws {Problem} always: nothing is known to be done, or to be impossible. */
+async function failUndecided(
   database: Database,
   orderId: string,
-  outcome: Exclude<CommandOutcome, { outcome: 'ended' }>,
-): Promise<Order> {
-  const order = await recorded(database, orderId);
-  if (outcome.outcome === 'refused') throw await refusal(database, order, outcome);
-  return order;
+  outcome: CommandOutcome | undefined,
+): Promise<never> {
+  if (outcome?.outcome !== 'ended') throw new Problem('unavailable', 'The order is just being closed.');
+  await existing(database, orderId);
+  // Somebody terminated the workflow. Once it runs again, the same command goes through.
+  throw new Problem('unavailable', 'The workflow of this order was stopped. Reconciliation starts it again.');
 }
 
 /** @throws {Problem} `not_found`. */
@@ -143,47 +236,23 @@ async function existing(database: Database, orderId: string): Promise<Order> {
   return order;
 }
 
-/** An order that a workflow has just answered for. */
-async function recorded(database: Database, orderId: string): Promise<Order> {
-  const order = await findOrder(database, orderId);
-  if (!order) throw new Error(`Temporal answered for order ${orderId}, and the database does not have it.`);
-  return order;
-}
-
-/**
- * Whether the order's workflow has ended, or refuses everything because it will. Then the database tells how the order
- * stands: a worker can carry a command out and die before Temporal hears that it was accepted, and the workflow, which
- * knows nothing of it, refuses the retry once the deadline has passed.
- */
-function isClosed(outcome: CommandOutcome): outcome is ClosedOutcome {
-  if (outcome.outcome === 'ended') return true;
-  return outcome.outcome === 'refused' && CLOSED.some((reason) => reason === outcome.reason);
-}
-
-/** An order whose workflow {@link isClosed}. */
-async function closed(database: Database, orderId: string, { outcome }: ClosedOutcome): Promise<Order> {
-  if (outcome === 'refused') return closing(database, orderId);
-  const order = await existing(database, orderId);
-  if (order.stage !== 'awaiting_payment') return order;
-  // Somebody terminated the workflow. Once it runs again, the same command goes through.
-  throw new Problem('unavailable', 'The workflow of this order was stopped. Reconciliation starts it again.');
-}
-
 /** Giving back takes some milliseconds when all is well. */
 const CLOSING = { pauseMs: 50, looks: 40 } as const;
 
-/** An order that its workflow is about to close, once that is recorded: until then a payment may still win. */
-async function closing(database: Database, orderId: string): Promise<Order> {
+/** The verdict on a cancel that its order refuses because something else is about to end it: until that is recorded, a payment may win. */
+async function waitForEnd(
+  database: Database,
+  cancel: Asked,
+  reason: RefusalReason,
+): Promise<Order | undefined> {
   for (let look = 0; look < CLOSING.looks; look += 1) {
-    const order = await findOrder(database, orderId);
-    if (order && order.stage !== 'awaiting_payment') return order;
+    const order = await findVerdict(database, cancel);
+    if (order) return order;
+    // Paid, and its workflow has nothing more to do but to write its notes.
+    const isPaid =
+      reason !== 'order_cancelled' && (await findOrder(database, cancel.orderId))?.stage === 'paid';
+    if (isPaid) return undefined;
     await sleep(CLOSING.pauseMs);
   }
-  throw new Problem('unavailable', 'The order is just being closed.');
-}
-
-function refusalAfterEnd({ stage }: Order, otherwise: ProblemCode): ProblemCode {
-  if (stage === 'expired') return 'order_expired';
-  if (stage === 'cancelled') return 'order_cancelled';
-  return otherwise;
+  return undefined;
 }

@@ -9,7 +9,7 @@ import { describe } from './request-log.ts';
 const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
 /** For a burst that the servers work off: answering it late is cheaper than having it all sent again. */
-const LIMIT_MS = 15_000;
+export const LIMIT_MS = 15_000;
 
 /**
  * Answers `unavailable` when a request takes long and a server is away, or when it takes too long altogether. What the

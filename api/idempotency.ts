@@ -31,7 +31,7 @@ export interface KeyedRequest {
 
 /**
  * Runs `effect` for a request that nobody has answered, and keeps its answer: a success, or a problem that the effect
- * decided. What may be different next time (a 5xx) is not kept.
+ * decided. What may be different next time (a 5xx, a problem that is not final) is not kept.
  * @param effect gets the id that is the same at every retry of this request, and must be idempotent by it.
  * @throws {Problem} when the key is missing, was used for something else, or its first request still runs.
  */
@@ -73,7 +73,7 @@ export async function answerOnce(
     try {
       return await effect(commandId);
     } catch (error) {
-      if (error instanceof Problem && error.kind.status < 500)
+      if (error instanceof Problem && error.kind.status < 500 && error.kind.isFinal !== false)
         return { status: error.kind.status, body: error.document };
       await release();
       throw error;

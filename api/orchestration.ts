@@ -1,20 +1,18 @@
 /** The API's way to Temporal. Nothing else here knows its client: what comes back is answers and refusals. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ApplicationFailure,
   Client,
   Connection,
   NamespaceNotFoundError,
-  TerminatedFailure,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
-  WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   isGrpcCancelledError,
   isGrpcDeadlineError,
   isGrpcServiceError,
-  isRetryableError,
 } from '@temporalio/client';
 import {
   REFUSAL_REASONS,
@@ -23,11 +21,14 @@ import {
   orderWorkflowId,
   payUpdate,
   placeUpdate,
+  refundUpdate,
   refundWorkflowId,
+  type ByHandRefusal,
   type CancelCommand,
   type CommandAnswer,
   type OrderEnd,
   type OrderInput,
+  type PayCommand,
   type PlaceAnswer,
   type RefundEnd,
   type RefundInput,
@@ -38,12 +39,13 @@ import type { Stage } from '../workflows/life.ts';
 export type CommandOutcome =
   | { outcome: 'done'; stage: Stage }
   | { outcome: 'refused'; reason: RefusalReason; detail?: string }
+  /** The workflow cannot keep what the command says. */
+  | { outcome: 'malformed'; detail: string }
   /** The order's workflow has ended, or never began: the database knows how it stands. */
   | { outcome: 'ended' };
 
-export type RefundOutcome =
-  | { outcome: 'done'; commandId: string | null }
-  | { outcome: 'refused'; reason: RefusalReason; detail: string };
+/** `decided`: the database knows what came of it. `pending`: it waits for room in the wallet. `ended`: it had ended before. */
+export type RefundOutcome = 'decided' | 'pending' | 'ended';
 
 /** All that the API asks of Temporal. Every call may throw {@link TemporalAwayError}; then it may be repeated. */
 export interface Orchestration {
@@ -51,11 +53,11 @@ export interface Orchestration {
   place(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
   /** The same when its workflow may have been terminated before the order was recorded: then it begins again. */
   placeAgain(input: OrderInput): Promise<PlaceAnswer | 'ended'>;
-  pay(orderId: string, commandId: string): Promise<CommandOutcome>;
+  pay(orderId: string, command: PayCommand): Promise<CommandOutcome>;
   cancel(orderId: string, command: CancelCommand): Promise<CommandOutcome>;
-  /** Refunds a paid order, and waits for the end of it. An order has one refund: the answer names whose it is. */
+  /** Refunds a paid order, and waits until that is done or has to wait. An order has one refund: the database knows whose it is. */
   refund(refund: RefundInput): Promise<RefundOutcome>;
-  /** The same for an order whose refund was lost with the database that recorded it: then it begins again. */
+  /** The same when its workflow had ended and the order is paid all the same: then it begins again. */
   refundAgain(refund: RefundInput): Promise<RefundOutcome>;
   /** Resolves when Temporal answers within so many milliseconds. */
   check(withinMs: number): Promise<void>;
@@ -77,6 +79,8 @@ type ReusePolicy = 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'ALLOW_D
 
 /** Ends before a request is given up for good, so that its answer can still be sent. */
 const CALL_DEADLINE_MS = 14_000;
+/** The same for a command that may have waited for its turn before. */
+export const COMMAND_DEADLINE_MS = 12_000;
 const LONGEST_PAUSE_MS = 500;
 
 /** Connects when first used, and again whenever the connection is lost. */
@@ -130,22 +134,53 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
       );
     } catch (error) {
       if (hasEnded(error)) return 'ended';
-      throw error;
+      throw unforeseen(error);
     }
   }
 
-  async function giveBack(refund: RefundInput, workflowIdReusePolicy: ReusePolicy): Promise<RefundOutcome> {
-    const workflowId = refundWorkflowId(refund.orderId);
+  async function giveBack(
+    refund: RefundInput,
+    workflowIdReusePolicy: ReusePolicy,
+    updateId: string,
+  ): Promise<RefundOutcome> {
     try {
-      const { commandId } = await ask(async () => {
-        await startRefund(refund, workflowId, workflowIdReusePolicy);
-        return resultOf(workflowId);
-      });
-      return { outcome: 'done', commandId };
+      const { stage } = await ask(() =>
+        workflow.executeUpdateWithStart(refundUpdate, {
+          updateId,
+          startWorkflowOperation: startOfRefund(refund, workflowIdReusePolicy),
+        }),
+      );
+      return stage === 'refunding' ? 'pending' : 'decided';
     } catch (error) {
-      const refusal = error instanceof WorkflowFailedError ? refusalIn(error) : undefined;
+      if (wasLost(error)) throw new TemporalAwayError('The refund was interrupted.', { cause: error });
+      if (hasEnded(error)) return 'ended';
+      throw unforeseen(error);
+    }
+  }
+
+  /** Sends a command to an order's workflow until it is answered. */
+  async function command(
+    commandId: string,
+    send: (updateId: string) => Promise<CommandAnswer>,
+  ): Promise<CommandOutcome> {
+    let updateId = commandId;
+    try {
+      const { stage, refusal } = await ask(async () => {
+        try {
+          return await send(updateId);
+        } catch (error) {
+          // A workflow that was reset may have refused the command when it heard of it again. Temporal then has no answer to
+          // that update ever after, so the command goes out as another one: what it does is idempotent by its own id.
+          if (isInternal(error)) updateId = updateId === commandId ? `${commandId}-again` : commandId;
+          throw error;
+        }
+      }, COMMAND_DEADLINE_MS);
+      return refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
+    } catch (error) {
+      if (hasEnded(error)) return { outcome: 'ended' };
+      const refusal = refusalIn(error);
       if (refusal) return refusal;
-      throw error;
+      throw unforeseen(error);
     }
   }
 
@@ -153,19 +188,21 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     place: (input) => place(input, 'REJECT_DUPLICATE'),
     placeAgain: (input) => place(input, 'ALLOW_DUPLICATE_FAILED_ONLY'),
 
-    pay: (orderId, commandId) =>
-      outcomeOf(commandId, (updateId) =>
-        ask(() => order(orderId).executeUpdate(payUpdate, { updateId, args: [{ commandId }] })),
+    pay: (orderId, payment) =>
+      command(payment.commandId, (updateId) =>
+        order(orderId).executeUpdate(payUpdate, { updateId, args: [payment] }),
       ),
 
-    cancel: (orderId, command) =>
-      outcomeOf(command.commandId, (updateId) =>
-        ask(() => order(orderId).executeUpdate(cancelUpdate, { updateId, args: [command] })),
+    cancel: (orderId, cancel) =>
+      command(cancel.commandId, (updateId) =>
+        order(orderId).executeUpdate(cancelUpdate, { updateId, args: [cancel] }),
       ),
 
     // One that somebody terminated begins again: its step is idempotent by the order.
-    refund: (refund) => giveBack(refund, 'ALLOW_DUPLICATE_FAILED_ONLY'),
-    refundAgain: (refund) => giveBack(refund, 'ALLOW_DUPLICATE'),
+    // One update for all who ask: however many and however often, they take one of the ten that a workflow may have in flight.
+    refund: (refund) => giveBack(refund, 'ALLOW_DUPLICATE_FAILED_ONLY', 'refund'),
+    // A new one, as the run that ended still answers the others.
+    refundAgain: (refund) => giveBack(refund, 'ALLOW_DUPLICATE', `refund-${randomUUID()}`),
 
     async check(withinMs) {
       await ask(() => connection.workflowService.getSystemInfo({}), withinMs);
@@ -188,35 +225,15 @@ export function openTemporal({ address, namespace, taskQueue }: TemporalOptions)
     });
   }
 
-  async function resultOf(workflowId: string): Promise<RefundEnd> {
-    try {
-      return await workflow.getHandle<(refund: RefundInput) => Promise<RefundEnd>>(workflowId).result();
-    } catch (error) {
-      // A reset terminates the run that is waited for; the next question finds the new one.
-      if (error instanceof WorkflowFailedError && error.cause instanceof TerminatedFailure)
-        throw new TemporalAwayError('The refund was interrupted.', { cause: error });
-      throw error;
-    }
-  }
-
-  async function startRefund(
-    refund: RefundInput,
-    workflowId: string,
-    workflowIdReusePolicy: ReusePolicy,
-  ): Promise<void> {
-    try {
-      await workflow.start<(refund: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
-        workflowId,
-        taskQueue,
-        args: [refund],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy,
-        staticSummary: refund.restock ? 'Refund and restock' : 'Refund',
-      });
-    } catch (error) {
-      // It ran before, and its result is there to be read.
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
+  function startOfRefund(refund: RefundInput, workflowIdReusePolicy: ReusePolicy) {
+    return new WithStartWorkflowOperation<(refund: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
+      workflowId: refundWorkflowId(refund.orderId),
+      taskQueue,
+      args: [refund],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy,
+      staticSummary: refund.restock ? 'Refund and restock' : 'Refund',
+    });
   }
 }
 
@@ -226,62 +243,55 @@ function summaryOf({ lines, buyerId, paymentMode }: OrderInput): string {
   return `${count} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
 }
 
-async function outcomeOf(
-  commandId: string,
-  update: (updateId: string) => Promise<CommandAnswer>,
-): Promise<CommandOutcome> {
-  try {
-    const { stage, refusal } = await given(commandId, update);
-    return refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
-  } catch (error) {
-    if (hasEnded(error)) return { outcome: 'ended' };
-    const refusal = error instanceof WorkflowUpdateFailedError ? refusalIn(error) : undefined;
-    if (refusal) return refusal;
-    throw error;
-  }
-}
-
-/**
- * A workflow that was reset may have refused a command when it heard of it again. Temporal then has no answer to that update
- * ever after, so the command goes out as another one: what it does is idempotent by its own id.
- */
-async function given<T>(commandId: string, update: (updateId: string) => Promise<T>): Promise<T> {
-  try {
-    return await update(commandId);
-  } catch (error) {
-    if (!isInternal(error)) throw error;
-    return update(`${commandId}-again`);
-  }
-}
-
-function refusalIn(error: Error): { outcome: 'refused'; reason: RefusalReason; detail: string } | undefined {
-  if (!(error.cause instanceof ApplicationFailure)) return undefined;
+function refusalIn(error: unknown): CommandOutcome | undefined {
+  if (!(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure))
+    return undefined;
   const { type, message } = error.cause;
+  if (type === MALFORMED) return { outcome: 'malformed', detail: message };
   const reason = REFUSAL_REASONS.find((known) => known === type);
   return reason && { outcome: 'refused', reason, detail: message };
+}
+
+const MALFORMED = 'malformed' satisfies ByHandRefusal;
+
+/** An update that failed for a reason that is not known here, such as one of a newer worker: nothing is known to be done. */
+function unforeseen(error: unknown): unknown {
+  if (!(error instanceof WorkflowUpdateFailedError)) return error;
+  return new TemporalAwayError('The workflow refused the call for a reason that is not known here.', {
+    cause: error,
+  });
 }
 
 /** The server's name for what becomes of an update whose workflow ended before it was answered. */
 const UPDATE_LOST = 'AcceptedUpdateCompletedWorkflow';
 
-function hasEnded(error: unknown): boolean {
-  if (error instanceof WorkflowUpdateFailedError)
-    return error.cause instanceof ApplicationFailure && error.cause.type === UPDATE_LOST;
-  return error instanceof WorkflowNotFoundError || error instanceof WorkflowExecutionAlreadyStartedError;
-}
+const wasLost = (error: unknown): boolean =>
+  error instanceof WorkflowUpdateFailedError &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === UPDATE_LOST;
 
-/** gRPC's code for what the server did not foresee. */
+const hasEnded = (error: unknown): boolean =>
+  wasLost(error) ||
+  error instanceof WorkflowNotFoundError ||
+  error instanceof WorkflowExecutionAlreadyStartedError;
+
+/** gRPC's code for what the server did not foresee, and for an update that it will never answer. */
 const INTERNAL = 13;
 
-function isInternal(error: unknown): boolean {
-  if (!isGrpcServiceError(error))
-    return error instanceof Error && error.cause !== undefined && isInternal(error.cause);
-  const code: number = error.code;
-  return code === INTERNAL;
+/**
+ * gRPC's codes of a call that may succeed when it is made again: cancelled, unknown, deadline exceeded, resource exhausted (too many
+ * updates in flight), failed precondition (the order's worker died in the middle of a task), aborted (the task was lost), out of range,
+ * internal, unavailable, data loss. The others say that the call itself is wrong.
+ */
+const AWAY: ReadonlySet<number> = new Set([1, 2, 4, 8, 9, 10, 11, INTERNAL, 14, 15]);
+
+/** The gRPC code of an error or of what caused it. */
+function grpcCodeOf(error: unknown): number | undefined {
+  if (isGrpcServiceError(error)) return error.code;
+  return error instanceof Error && error.cause !== undefined ? grpcCodeOf(error.cause) : undefined;
 }
 
-/** gRPC's code for an order whose worker died in the middle of a task, until the task is tried again. */
-const FAILED_PRECONDITION = 9;
+const isInternal = (error: unknown): boolean => grpcCodeOf(error) === INTERNAL;
 
 function isAway(error: unknown): boolean {
   if (error instanceof TemporalAwayError) return true;
@@ -290,9 +300,6 @@ function isAway(error: unknown): boolean {
   if (error instanceof NamespaceNotFoundError) return true;
   // Of an update-with-start the client unwraps the sentence, and not the type.
   if (error instanceof Error && /^Namespace \S+ is not found\.$/.test(error.message)) return true;
-  if (isGrpcServiceError(error)) {
-    const code: number = error.code;
-    return code === FAILED_PRECONDITION || isRetryableError(error);
-  }
+  if (isGrpcServiceError(error)) return AWAY.has(error.code);
   return error instanceof Error && error.cause !== undefined && isAway(error.cause);
 }

@@ -11,6 +11,8 @@ interface ProblemKind {
   remedy: string;
   /** Seconds after which the same request is worth sending again. */
   retryAfter?: number;
+  /** False where the same request may be answered otherwise later, so that no answer is kept under its Idempotency-Key. */
+  isFinal?: false;
 }
 
 export const PROBLEMS = {
@@ -74,6 +76,22 @@ export const PROBLEMS = {
     title: 'The order was cancelled',
     remedy: 'Place a new order.',
   },
+  order_busy: {
+    status: 409,
+    title: 'Other commands of this order are under way',
+    remedy:
+      'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.',
+    retryAfter: 1,
+    isFinal: false,
+  },
+  refund_pending: {
+    status: 409,
+    title: 'The refund waits, and will be made',
+    remedy:
+      "Read the order's `attention`: with `wallet_full`, the wallet is at its limit, and the money comes back once there is room. Send the same request again, with the same Idempotency-Key, to hear when it is done.",
+    retryAfter: 60,
+    isFinal: false,
+  },
   on_hand_below_reserved: {
     status: 409,
     title: 'Open orders hold more units than that',
@@ -129,6 +147,14 @@ export const PROBLEMS = {
     status: 422,
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
+  },
+  too_many_refused_payments: {
+    status: 429,
+    title: 'Too many payments of this order were refused',
+    remedy:
+      'Put money into the wallet, then send the same request again: a payment that the wallet can cover is taken until the deadline.',
+    retryAfter: 5,
+    isFinal: false,
   },
   internal_error: {
     status: 500,

@@ -20,13 +20,20 @@ export async function refusal(
   order: Order,
   { reason, detail }: { reason: RefusalReason; detail?: string },
 ): Promise<Problem> {
-  if (reason !== 'insufficient_funds') return new Problem(reason, detail ?? standing(order));
+  if (reason !== 'insufficient_funds')
+    return new Problem(reason, detail ?? SENTENCES[reason] ?? standing(order));
   const after =
     order.stage === 'awaiting_payment'
       ? `Put money in and pay again before ${order.paymentDeadline.toISOString()}.`
       : standing(order);
   return new Problem(reason, `${await explanation(database, order, reason)} ${after}`);
 }
+
+/** What is so whatever the order has become since. */
+const SENTENCES: Readonly<Partial<Record<RefusalReason, string>>> = {
+  order_expired: 'The payment came after the deadline of the order.',
+  order_cancelled: 'The payment came after the order was cancelled.',
+};
 
 /** How an order stands, as the reason why something else cannot be done with it. */
 export function standing({ stage, reason, paymentDeadline }: Order): string {

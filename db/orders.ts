@@ -4,6 +4,19 @@ import type { Stage } from '../workflows/life.ts';
 import type { Database } from './connection.ts';
 import { orderEvent, orderLine, orders } from './schema/shop.ts';
 
+/** What decides about a payment before it is tried. */
+export interface PaymentOutlook {
+  stage: Order['stage'];
+  /** Whether this payment's outcome is recorded. */
+  isDecided: boolean;
+  /** Why it was refused, when it was. */
+  reason: string | null;
+  /** Whether the wallet can cover it now. */
+  funded: boolean;
+  /** How many payments of this order the wallet could not cover, as far as `limit`. */
+  refused: number;
+}
+
 type OrderRow = typeof orders.$inferSelect;
 type LineRow = typeof orderLine.$inferSelect;
 
@@ -128,4 +141,35 @@ export async function isRecorded(database: Database, orderId: string, commandId:
       .limit(1),
   );
   return found.length > 0;
+}
+
+/** Undefined when the order is not recorded. */
+export async function findPaymentOutlook(
+  database: Database,
+  { orderId, commandId, limit }: { orderId: string; commandId: string; limit: number },
+): Promise<PaymentOutlook | undefined> {
+  const [found] = await database.run(
+    ({ sql }) => sql<PaymentOutlook[]>`
+      select
+        orders.stage,
+        own.command_id is not null as "isDecided",
+        own.reason,
+        -- Held money is set aside for the order already.
+        orders.payment_mode = 'hold' or coalesce(wallet.posted - wallet.held >= orders.total, false) as funded,
+        (
+          select count(*)
+          from (
+            select from order_step
+            where order_id = orders.id and step = 'pay' and reason = 'insufficient_funds'
+            limit ${limit}
+          ) as counted
+        ) as refused
+      from orders
+      left join wallet on wallet.id = orders.wallet_id
+      left join order_step as own
+        on own.order_id = orders.id and own.step = 'pay' and own.command_id = ${commandId}
+      where orders.id = ${orderId}
+    `,
+  );
+  return found;
 }

@@ -7,6 +7,8 @@ import { randomFrom } from './random.ts';
 const TIMEOUT_MS = 8_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
+/** Problems that the API keeps under no key: the same request may be answered otherwise later. */
+const AGAIN: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
 
 const answerBody = z.looseObject({
   id: z.string().optional(),
@@ -79,7 +81,7 @@ export function openCallers(apiUrl: string, seed: number, signal: AbortSignal): 
 
   function isFinal({ status, body }: Answer): boolean {
     if (status === 500) tries.internalErrors += 1;
-    const tryAgain = status === 503 || body.code === 'idempotency_in_progress';
+    const tryAgain = status === 503 || (body.code !== undefined && AGAIN.has(body.code));
     if (tryAgain) tries.tryAgain += 1;
     return status < 500 && !tryAgain;
   }

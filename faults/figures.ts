@@ -61,7 +61,7 @@ export interface Tries {
   timeouts: number;
   /** Connections that were refused or broke. */
   brokenConnections: number;
-  /** Answers that ask for another try: 503, and 409 `idempotency_in_progress`. */
+  /** Answers that ask for another try: 503, and 409s that are kept under no key. */
   tryAgain: number;
   /** Answers 500. */
   internalErrors: number;

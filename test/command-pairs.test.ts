@@ -67,13 +67,16 @@ const call = (command: Call['command'], send: (key: string) => Promise<Answer>):
   return { command, key, send: () => send(key), heard: [] };
 };
 
+/** What is kept under no key: the same request may be answered otherwise later. */
+const AGAIN: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
+
 /** As callers do: the same key until there is a final answer. */
 async function ask(its: Call): Promise<void> {
   await until(
     `a final answer to ${its.command}`,
     async () => {
       const answer = await its.send();
-      const isFinal = answer.status < 500 && answer.body['code'] !== 'idempotency_in_progress';
+      const isFinal = answer.status < 500 && !AGAIN.has(String(answer.body['code']));
       if (isFinal) its.heard.push(answer);
       return isFinal ? true : undefined;
     },

@@ -1,6 +1,6 @@
 /** An order's life through the API, on real Temporal and PostgreSQL. Time is moved, never waited for. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { orderQuery, orderWorkflowId, refundWorkflowId } from '../workflows/contract.ts';
+import { orderQuery, orderWorkflowId } from '../workflows/contract.ts';
 import { expectRulesHold } from './support/database.ts';
 import { countEvents, untilEvents } from './support/history.ts';
 import { idOf } from './support/shop.ts';
@@ -193,9 +193,7 @@ describe('an order that is cancelled', () => {
       await untilStage(id, 'refunded');
       expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
-      expect(await client.workflow.getHandle(refundWorkflowId(id)).result()).toMatchObject({
-        stage: 'refunded',
-      });
+      expect(await workflowOf(id).result()).toMatchObject({ stage: 'refunded' });
     },
   );
 

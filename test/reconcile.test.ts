@@ -12,7 +12,7 @@ import { reconciling } from './support/reconciling.ts';
 import { idOf } from './support/shop.ts';
 import { stockedSku } from './support/stock.ts';
 import { startSystem } from './support/system.ts';
-import { lockSku } from './support/trouble.ts';
+import { fillWallet, lockSku } from './support/trouble.ts';
 import { unansweredOrder } from './support/unanswered.ts';
 import { until } from './support/until.ts';
 
@@ -162,6 +162,17 @@ describe('money', () => {
       state: 'repaired',
       repair: { before: { posted: 4_700 }, after: { posted: 5_000 } },
     });
+    await expectRulesHold(sql);
+  });
+
+  test('that does not fit into its wallet is put back by a later run, once there is room', async () => {
+    const { id, wallet } = await takenForNothing();
+    await fillWallet(sql, wallet);
+    expect(await reconcile()).toMatchObject({ repaired: 0 });
+    expect(await findingsAbout(id)).toMatchObject([{ kind: 'money_taken_without_payment', state: 'open' }]);
+    expect(await shop.pay(await shop.placed(wallet, await shop.sku(1)))).toMatchObject({ status: 200 });
+    expect(await reconcile()).toMatchObject({ repaired: 1 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: Number.MAX_SAFE_INTEGER - 200, held: 0 });
     await expectRulesHold(sql);
   });
 

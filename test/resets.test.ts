@@ -31,9 +31,9 @@ const started = await startSystem({
   attentionAfter: 250,
   workerDatabase: between,
 });
-// Paths hold locks while they look, and several are played at once: each needs two connections.
+// Paths hold locks while they look, and several are played at once: each needs three connections.
 const sql = postgres(started.url, {
-  max: 12,
+  max: 20,
   types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
 });
 afterAll(() => sql.end());

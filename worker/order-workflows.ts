@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import type { OrderWorkflows } from '../activities/reconciliation.ts';
 import {
+  ORDER_RULES,
   WORKFLOW,
   orderQuery,
   orderWorkflowId,
@@ -100,6 +101,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
         lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
         paymentWindow: paymentDeadline.getTime() - createdAt.getTime(),
         deadline: paymentDeadline.toISOString(),
+        rules: ORDER_RULES,
       };
       try {
         await client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {

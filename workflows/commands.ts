@@ -6,6 +6,7 @@
 import { ApplicationFailure, CancellationScope, condition, setHandler } from '@temporalio/workflow';
 import {
   CANCELLED_IN_TEMPORAL,
+  PAYMENT_LIMITS,
   cancelUpdate,
   orderQuery,
   payUpdate,
@@ -18,6 +19,7 @@ import {
   type RefusalReason,
 } from './contract.ts';
 import { now, type CancelRequest, type OrderState } from './order-state.ts';
+import { waitsVisibly } from './trouble.ts';
 
 /** Sets every handler. To be called before anything is awaited: a command that comes with the start finds no handler else. */
 export function answerCommands(state: OrderState): void {
@@ -26,7 +28,7 @@ export function answerCommands(state: OrderState): void {
     description: 'Pays the order. Sent by the API.',
     validator: (command: PayCommand) => {
       refuseMalformed(command);
-      refuseUnlessPayable(state);
+      refuseUnlessPayable(state, command);
     },
   });
   setHandler(cancelUpdate, (command) => cancel(state, command), {
@@ -54,8 +56,11 @@ export function answerCommands(state: OrderState): void {
 export const untilTrue = (fact: () => boolean): Promise<void> =>
   CancellationScope.nonCancellable(() => condition(fact));
 
+/** Whether a command can be answered that ends the order: a refund may have to wait for room in the wallet for months. */
+export const isDecided = (state: OrderState): boolean => state.over || waitsVisibly(state.trouble);
+
 async function place(state: OrderState): Promise<PlaceAnswer> {
-  await untilTrue(() => state.over || (state.stage !== 'reserving' && state.cancel === null));
+  await untilTrue(() => isDecided(state) || (state.stage !== 'reserving' && state.cancel === null));
   return { stage: state.stage, reason: state.reason };
 }
 
@@ -67,8 +72,8 @@ function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswe
 
 async function cancel(state: OrderState, { commandId, reason }: CancelCommand): Promise<CommandAnswer> {
   requestCancel(state, { by: 'command', commandId, reason });
-  await untilTrue(() => state.over);
-  const done = state.stage === 'cancelled' || state.stage === 'refunded';
+  await untilTrue(() => isDecided(state));
+  const done = state.stage === 'cancelled' || state.stage === 'refunding' || state.stage === 'refunded';
   return { stage: state.stage, refusal: done ? null : 'order_not_cancellable' };
 }
 
@@ -105,11 +110,19 @@ export function notPayable({ stage }: OrderState): RefusalReason {
   return stage === 'cancelled' ? 'order_cancelled' : 'order_not_payable';
 }
 
-function refuseUnlessPayable(state: OrderState): void {
+function refuseUnlessPayable(state: OrderState, { funded }: PayCommand): void {
   refuseWhenClosed(state);
+  // Whatever is under way: a payment that waits in line must not carry a later one past the deadline.
+  if (isOpen(state) && isDue(state)) refuseExpired(state);
   // One that comes too early waits. After a reset a workflow hears of all its commands together with its start, and one that
   // it refuses then is lost: Temporal answers its retries with an internal error for ever.
   if (!isOpen(state)) refuse('order_not_payable', `This order is ${state.stage}.`);
+  const { payAttempts, payments } = state;
+  const limit = funded === true ? PAYMENT_LIMITS.refusedAtAll : PAYMENT_LIMITS.refusedByWorkflow;
+  if (payAttempts >= limit)
+    refuse('too_many_refused_payments', `${payAttempts} payments of this order were refused.`);
+  if (payments.length >= PAYMENT_LIMITS.waiting)
+    refuse('order_busy', `${payments.length} payments of this order wait for their turn.`);
 }
 
 function refuseUnlessCancellable(state: OrderState): void {
@@ -123,10 +136,14 @@ export const isOpen = ({ stage }: OrderState): boolean =>
 
 function refuseWhenClosed(state: OrderState): void {
   if (state.cancel) refuse('order_cancelled', 'This order has been cancelled.');
-  const due = state.stage === 'awaiting_payment' && Date.now() >= state.deadline;
-  if (due || state.closing === 'expired' || state.stage === 'expired') {
-    refuse('order_expired', `This order was to be paid by ${new Date(state.deadline).toISOString()}.`);
-  }
+  const due = state.stage === 'awaiting_payment' && isDue(state);
+  if (due || state.closing === 'expired' || state.stage === 'expired') refuseExpired(state);
+}
+
+const isDue = ({ deadline }: OrderState): boolean => Date.now() >= deadline;
+
+function refuseExpired({ deadline }: OrderState): never {
+  refuse('order_expired', `This order was to be paid by ${new Date(deadline).toISOString()}.`);
 }
 
 export function refuse(reason: RefusalReason | ByHandRefusal, message: string): never {

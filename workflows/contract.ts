@@ -45,20 +45,44 @@ export const REFUSAL_REASONS = [
   'order_not_refundable',
   'order_expired',
   'order_cancelled',
+  'order_busy',
+  'too_many_refused_payments',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** The reason that a payment carries whose key was taken because a person skipped it; nothing moved, nor will. */
 export const PAYMENT_SKIPPED = 'payment_skipped';
 
-/** What an operator has to look at, by the step that keeps failing. */
+/**
+ * How many payments of one order are let through. Every payment that reaches the workflow stays in its history: after 2,000 Temporal
+ * refuses every further command of the order, and long before that a replay takes seconds.
+ */
+export const PAYMENT_LIMITS = {
+  /** Refused payments after which the API lets only a payment through that the wallet can cover. */
+  refused: 20,
+  /** The same in the workflow. Higher: several API processes may each let one more through than they mean to. */
+  refusedByWorkflow: 40,
+  /** Refused payments after which the workflow takes none, not even one that the wallet could cover a moment ago. */
+  refusedAtAll: 250,
+  /**
+   * Accepted payments that wait for their turn. Temporal takes ten updates of one workflow at once; the others are left to cancel and
+   * to operators.
+   */
+  waiting: 3,
+} as const;
+
+/** What an operator has to look at: the step that keeps failing, or a wallet at its limit, into which a refund does not fit. */
 export const ATTENTION_REASONS = [
   'reservation_failing',
   'payment_failing',
   'compensation_failing',
   'refund_failing',
+  'wallet_full',
 ] as const;
 export type AttentionReason = (typeof ATTENTION_REASONS)[number];
+
+/** Why a refund has to wait, as its step answers and its attention mark says. */
+export const WALLET_FULL = 'wallet_full' satisfies AttentionReason;
 
 export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
   reserve: 'reservation_failing',
@@ -106,7 +130,12 @@ export interface OrderInput {
   attentionAfter?: number;
   /** ISO 8601: the deadline that was told, when the workflow of an order that is open already is started again. */
   deadline?: string;
+  /** {@link ORDER_RULES} when the order began. Left out by orders from before 0.4. */
+  rules?: number;
 }
+
+/** The rules by which an order begins now. What an order's code does depends on its input, so older orders keep theirs. */
+export const ORDER_RULES = 4;
 
 export interface OrderEnd {
   stage: Stage;
@@ -137,6 +166,8 @@ export interface PlaceAnswer {
 
 export interface PayCommand {
   commandId: string;
+  /** Whether the wallet could cover the payment when the API looked, just before. */
+  funded?: boolean;
 }
 
 export interface CancelCommand {
@@ -145,9 +176,15 @@ export interface CancelCommand {
 }
 
 export interface CommandAnswer {
+  /** `refunding` when the refund has to wait for room in the wallet. */
   stage: Stage;
   /** Set when the command was carried out and refused in the end (a payment without funds). */
   refusal: RefusalReason | null;
+}
+
+/** How far a refund is: `refunding` when it has to wait for room in the wallet. */
+export interface RefundAnswer {
+  stage: Stage;
 }
 
 /** A mark on an order that a person has to look at. Times are ISO 8601. */
@@ -279,6 +316,8 @@ export const deliverWorkflowId = (taskQueue: string, name: Measure): string => `
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');
 export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel');
+/** Answers once the refund is made, or has to wait. */
+export const refundUpdate = defineUpdate<RefundAnswer>('refund');
 export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
 export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');
 export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');

@@ -1,7 +1,7 @@
 /** The sentences in which a workflow tells an operator, in the Web UI, what it does and what it waits for. */
 import type { Stage } from './life.ts';
 import type { OrderState } from './order-state.ts';
-import type { Trouble } from './trouble.ts';
+import { waitsForRoom, type Trouble } from './trouble.ts';
 
 /** `3 units of 2 SKUs`, for summaries. */
 export function wanted({ input }: OrderState): string {
@@ -22,14 +22,21 @@ export function details(state: OrderState): string {
 }
 
 /** Adds to a sentence what keeps failing, and what a person can do about it. */
-export function withTrouble({ failing, attention }: Trouble, sentence: string): string {
+export function withTrouble(trouble: Trouble, sentence: string): string {
+  const { failing, attention } = trouble;
   if (failing === null) return sentence;
   const retried = `The step \`${failing.step}\` failed and is tried again; Pending Activities shows why it fails.`;
   if (attention === null) return `${sentence}\n\n${retried}`;
   const since = utc(new Date(attention.raisedAt).getTime());
+  if (waitsForRoom(trouble))
+    return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${FULL}`;
   const remedies = 'Once the cause is mended it goes on by itself, or at once with the update `retryNow`.';
   return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${retried} ${remedies}`;
 }
+
+const FULL =
+  'The money is **not back yet**: the wallet is at its limit. The refund is tried again with growing pauses; once the wallet has ' +
+  'room it goes on by itself, or at once with the update `retryNow`.';
 
 const SENTENCES: Record<Stage, (state: OrderState) => string> = {
   reserving: (state) => `Reserving ${wanted(state)}. The caller waits for the answer.`,
@@ -37,8 +44,10 @@ const SENTENCES: Record<Stage, (state: OrderState) => string> = {
   paying: (state) =>
     `Taking payment ${state.payAttempts}, accepted before the deadline (${utc(state.deadline)}).`,
   paid: () => 'Paid: the money is taken and the units are sold. Waits for nothing.',
-  refunding: () =>
-    'A cancel came while the payment was being taken. Waits for the refund workflow of this order.',
+  refunding: ({ input }) =>
+    input.rules === undefined
+      ? 'A cancel came while the payment was being taken. Waits for the refund workflow of this order.'
+      : 'A cancel came while the payment was being taken. Gives the money back and puts the units back on hand.',
   refunded: () =>
     'Cancelled while the payment was being taken: the money is back in the wallet. Waits for nothing.',
   cancelled: (state) =>

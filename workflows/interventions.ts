@@ -3,7 +3,7 @@
  * `temporal` command, each signed with who and why. What would break a rule is refused, and then nothing is written.
  */
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
-import { isOpen, isText, refuse, requestCancel, untilTrue } from './commands.ts';
+import { isDecided, isOpen, isText, refuse, requestCancel, untilTrue } from './commands.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -57,7 +57,7 @@ export function answerInterventions(state: OrderState): void {
       const step = act(trouble, 'give_up', by);
       requestCancel(state, { by: 'operator', commandId: null, reason: by.reason });
       if (step === 'pay') trouble.failing?.end('leave');
-      await untilTrue(() => state.over);
+      await untilTrue(() => isDecided(state));
       return answer(step);
     },
     {

@@ -17,7 +17,14 @@ import {
 } from '@temporalio/workflow';
 import type { StepResult } from '../activities/index.ts';
 import { answerCommands, notPayable, payRefusal } from './commands.ts';
-import { WINDOW_ENDED, WORKFLOW, refundWorkflowId, type OrderEnd, type OrderInput } from './contract.ts';
+import {
+  WINDOW_ENDED,
+  WORKFLOW,
+  refundWorkflowId,
+  type OrderEnd,
+  type OrderInput,
+  type RefusalReason,
+} from './contract.ts';
 import { wanted } from './details.ts';
 import {
   begin,
@@ -56,7 +63,11 @@ async function live(state: OrderState): Promise<void> {
     await condition(() => state.payments.length > 0 || state.cancel !== null || state.windowEnded);
     // A payment comes first: it was accepted before the deadline, and before any cancel.
     const [payment] = state.payments;
-    if (payment) await takePayment(state, payment);
+    const refusal = payment && refusalUntried(state, payment);
+    if (payment && refusal) {
+      state.payments.shift();
+      payment.answer({ stage: state.stage, refusal });
+    } else if (payment) await takePayment(state, payment);
     else await giveBack(state);
   }
   for (const { answer } of state.payments.splice(0))
@@ -95,6 +106,19 @@ function openWindow(state: OrderState): void {
   });
 }
 
+/** Why a payment that was accepted is not even tried, if there is a reason. Orders from before 0.4 try each. */
+function refusalUntried(
+  { input, deadline, cancel }: OrderState,
+  { acceptedAt }: PayRequest,
+): RefusalReason | null {
+  if (input.rules === undefined) return null;
+  // The deadline may be earlier than the payment's validator knew: a workflow of this order that somebody terminated had reserved
+  // already, with the deadline the caller was given.
+  if (Date.parse(acceptedAt) >= deadline) return 'order_expired';
+  // Who gives an order up because a payment keeps failing does not wait for those behind it to fail, too.
+  return cancel?.by === 'operator' ? 'order_cancelled' : null;
+}
+
 async function takePayment(state: OrderState, payment: PayRequest): Promise<void> {
   state.payAttempts += 1;
   enter(state, 'paying');
@@ -129,20 +153,36 @@ async function giveBack(state: OrderState): Promise<void> {
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
 async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<void> {
   enter(state, 'refunding');
-  const { orderId } = state.input;
+  const { orderId, rules } = state.input;
   const { reason, commandId } = cancel;
+  if (rules === undefined && (await refundByChild(state, cancel))) {
+    settle(state, { stage: 'refunded', reason });
+    return;
+  }
+  const request = { orderId, commandId, reason, restock: true, at: now() };
+  settle(state, await step.refund(state.trouble, request, 'Refund and restock'));
+}
+
+/**
+ * Orders from before 0.4 leave the refund to a workflow of its own. Returns whether that made it: it may have failed or have been
+ * terminated, and one that runs already says nothing about how it ends.
+ */
+async function refundByChild(
+  { input, trouble }: OrderState,
+  { reason, commandId }: CancelRequest,
+): Promise<boolean> {
+  const { orderId } = input;
   try {
     await executeChild<typeof refund>(WORKFLOW.refund, {
       workflowId: refundWorkflowId(orderId),
-      args: [{ orderId, commandId, reason, restock: true, attentionAfter: state.trouble.attentionAfter }],
+      args: [{ orderId, commandId, reason, restock: true, attentionAfter: trouble.attentionAfter }],
       // A refund that has begun ends, whatever becomes of this workflow.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: 'Cancelled while the payment was being taken',
     });
+    return true;
   } catch (error) {
-    // After a reset of this workflow the refund is already there.
-    if (!(error instanceof TemporalFailure && error.name === 'WorkflowExecutionAlreadyStartedError'))
-      throw error;
+    if (!(error instanceof TemporalFailure)) throw error;
+    return false;
   }
-  settle(state, { stage: 'refunded', reason });
 }

@@ -8,12 +8,19 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { StepResult } from '../activities/index.ts';
-import { refundQuery, type RefundEnd, type RefundInput } from './contract.ts';
+import { untilTrue } from './commands.ts';
+import {
+  refundQuery,
+  refundUpdate,
+  type RefundAnswer,
+  type RefundEnd,
+  type RefundInput,
+} from './contract.ts';
 import { withTrouble } from './details.ts';
 import { answerRefundInterventions } from './interventions.ts';
 import { now } from './order-state.ts';
 import { step } from './steps.ts';
-import { noTrouble, type Trouble } from './trouble.ts';
+import { noTrouble, waitsVisibly, type Trouble } from './trouble.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
   const { orderId, commandId, restock } = input;
@@ -28,8 +35,21 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
     attention: trouble.attention,
   }));
   answerRefundInterventions(trouble);
+  const known: { result: StepResult | null } = { result: null };
+  setHandler(
+    refundUpdate,
+    async (): Promise<RefundAnswer> => {
+      await untilTrue(() => known.result !== null || waitsVisibly(trouble));
+      return { stage: known.result?.stage ?? 'refunding' };
+    },
+    { description: 'The API waits for the refund with it.' },
+  );
 
-  const { stage, reason } = await CancellationScope.nonCancellable(() => giveMoneyBack(trouble, input));
+  const { stage, reason } = await CancellationScope.nonCancellable(async () => {
+    known.result = await giveMoneyBack(trouble, input);
+    await condition(() => allHandlersFinished() && trouble.unwritten === 0);
+    return known.result;
+  });
   if (stage !== 'refunded') {
     throw ApplicationFailure.nonRetryable(
       `Order ${orderId} is ${stage}, so there is nothing to refund.`,
@@ -40,12 +60,10 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
   return { stage, reason, commandId };
 }
 
-async function giveMoneyBack(
+function giveMoneyBack(
   trouble: Trouble,
   { orderId, commandId, reason, restock }: RefundInput,
 ): Promise<StepResult> {
   const summary = restock ? 'Refund and restock' : 'Refund';
-  const result = await step.refund(trouble, { orderId, commandId, reason, restock, at: now() }, summary);
-  await condition(() => allHandlersFinished() && trouble.unwritten === 0);
-  return result;
+  return step.refund(trouble, { orderId, commandId, reason, restock, at: now() }, summary);
 }

@@ -5,8 +5,8 @@ import {
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
-import type { StepActivities, StepResult } from '../activities/index.ts';
-import type { Step } from './contract.ts';
+import type { RefundRequest, StepActivities, StepResult } from '../activities/index.ts';
+import { WALLET_FULL, type Step } from './contract.ts';
 import { raisesMarks, untilItSucceeds, type Trouble } from './trouble.ts';
 
 // The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
@@ -24,6 +24,13 @@ const quick = proxyLocalActivities<StepActivities>({
 const persistent = proxyActivities<StepActivities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  cancellationType,
+});
+
+// For a wallet at its limit, which only its owner can change: growing pauses, and one history event however long it takes.
+const patient = proxyActivities<Pick<StepActivities, 'refund'>>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10m' },
   cancellationType,
 });
 
@@ -49,11 +56,22 @@ function quickThenPersistent<Request>(
   };
 }
 
+const refundIfItFits = quickThenPersistent('refund', quick.refund, persistent.refund);
+
+/** A refund that does not fit into the wallet is marked at once, and tried again until there is room. */
+async function refund(trouble: Trouble, request: RefundRequest, summary: string): Promise<StepResult> {
+  const result = await refundIfItFits(trouble, { ...request, mayWait: true }, summary);
+  // The stage tells it from a refund whose caller gave the same words as his reason.
+  if (result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+  const attempt = () => patient.refund.executeWithOptions({ summary }, [request]);
+  return untilItSucceeds(trouble, 'refund', attempt, WALLET_FULL);
+}
+
 export const step = {
   reserve: quickThenPersistent('reserve', quick.reserve, persistent.reserve),
   abandon: quickThenPersistent('abandon', quick.abandon, persistent.abandon),
   pay: quickThenPersistent('pay', quick.pay, persistent.pay),
   decline: quickThenPersistent('decline', quick.decline, persistent.decline),
   release: quickThenPersistent('release', quick.release, persistent.release),
-  refund: quickThenPersistent('refund', quick.refund, persistent.refund),
+  refund,
 };

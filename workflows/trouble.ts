@@ -14,7 +14,9 @@ import {
 import type { RecordActivities, StepResult } from '../activities/index.ts';
 import {
   ATTENTION_REASON,
+  WALLET_FULL,
   type Attention,
+  type AttentionReason,
   type Intervention,
   type InterventionAction,
   type Step,
@@ -89,24 +91,26 @@ export function raisesMarks({ knowsMarks }: Trouble): boolean {
   return true;
 }
 
+/** Whether a refund waits for room in the wallet. */
+export const waitsForRoom = ({ attention }: Trouble): boolean => attention?.reason === WALLET_FULL;
+
+/** The same, once its mark is there for everybody to see. It may wait for months, so nobody who asks is kept waiting with it. */
+export const waitsVisibly = (trouble: Trouble): boolean => waitsForRoom(trouble) && trouble.unwritten === 0;
+
 /**
  * Runs attempts of a step, each of which ends only when it succeeds or is cancelled, until one succeeds.
+ * @param known what a person has to look at, when that is known at once. Otherwise the mark is raised after a while.
  * @throws {StepLeft} when a person left the step, and cancellation when the scope around is cancelled.
  */
 export async function untilItSucceeds(
   trouble: Trouble,
   step: Step,
   attempt: () => Promise<StepResult>,
+  known?: AttentionReason,
 ): Promise<StepResult> {
   const alarm = new CancellationScope();
-  alarm
-    .run(() => sleep(trouble.attentionAfter, { summary: 'Time until a person has to look' }))
-    .then(
-      () => raise(trouble, step),
-      (error: unknown) => {
-        if (!isCancellation(error)) throw error;
-      },
-    );
+  if (known === undefined) raiseLater(alarm, trouble, step);
+  else raise(trouble, step, known);
   try {
     return await attemptsOf(trouble, step, attempt);
   } finally {
@@ -141,8 +145,19 @@ async function attemptsOf(
   }
 }
 
-function raise(trouble: Trouble, step: Step): void {
-  const attention = { reason: ATTENTION_REASON[step], step, raisedAt: now() };
+function raiseLater(alarm: CancellationScope, trouble: Trouble, step: Step): void {
+  alarm
+    .run(() => sleep(trouble.attentionAfter, { summary: 'Time until a person has to look' }))
+    .then(
+      () => raise(trouble, step, ATTENTION_REASON[step]),
+      (error: unknown) => {
+        if (!isCancellation(error)) throw error;
+      },
+    );
+}
+
+function raise(trouble: Trouble, step: Step, reason: AttentionReason): void {
+  const attention = { reason, step, raisedAt: now() };
   trouble.attention = attention;
   trouble.show();
   const { workflowId } = workflowInfo();

@@ -93,6 +93,8 @@ export const pay = createRoute({
     'order_not_payable',
     'order_expired',
     'order_cancelled',
+    'order_busy',
+    'too_many_refused_payments',
   ),
 });
 
@@ -114,6 +116,8 @@ export const cancel = createRoute({
     'order_not_cancellable',
     'order_expired',
     'order_cancelled',
+    'order_busy',
+    'refund_pending',
   ),
 });
 
@@ -133,5 +137,6 @@ export const refund = createRoute({
     { 200: { description: 'Refunded', content } },
     'not_found',
     'order_not_refundable',
+    'refund_pending',
   ),
 });

@@ -3,23 +3,29 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
+import { ORDER_RULES } from '../../workflows/contract.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { answerOnce } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
 import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
 import { pageOf } from '../schemas/page.ts';
+import { createTurns } from '../turns.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
+  // Apart, so that payments which wait for a locked wallet hold up no cancel. Two payments, so that one which comes too late hears
+  // so while another one waits.
+  const [payments, cancels] = [createTurns(2), createTurns(1)];
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
     return answerOnce(c, dependencies, call, async (orderId) => {
-      const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow, attentionAfter };
+      const lines = summedLines(json.lines);
+      const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
       return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
     });
   });
@@ -58,7 +64,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     await refuseBody(c);
     return answerOnce(c, dependencies, { operation: 'payOrder', request: { param } }, async (commandId) => ({
       status: 200,
-      body: orderReply(await payOrder(dependencies, param.id, commandId)),
+      body: orderReply(await payments.take(param.id, () => payOrder(dependencies, param.id, commandId))),
     }));
   });
 
@@ -68,7 +74,9 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const call = { operation: 'cancelOrder', request: { param, json } };
     return answerOnce(c, dependencies, call, async (commandId) => ({
       status: 200,
-      body: orderReply(await cancelOrder(dependencies, param.id, { commandId, ...json })),
+      body: orderReply(
+        await cancels.take(param.id, () => cancelOrder(dependencies, param.id, { commandId, ...json })),
+      ),
     }));
   });
 

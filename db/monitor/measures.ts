@@ -153,7 +153,10 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
   payment_failure_rate: (sql, { ago }) => sql<Measured[]>`
     select count(reason)::double precision / greatest(count(*), 1) as value, '[]'::json as subjects
     from order_step
-    where step = 'pay' and recorded_at > ${ago(HOUR)}
+    where
+      step = 'pay' and recorded_at > ${ago(HOUR)}
+      -- Without those that came too late and were never tried.
+      and (reason is null or reason not in ('order_expired', 'order_cancelled'))
   `,
 
   order_latency_p99: (sql, { at, ago }) => sql<Measured[]>`

@@ -5,6 +5,7 @@
  */
 import { v7 as uuidv7 } from 'uuid';
 import type { Database, Queryable } from '../connection.ts';
+import { BALANCE_LIMIT } from '../wallets.ts';
 import { keepRepair, takeBack, type OpenFinding, type Repaired } from './findings.ts';
 import type { TableKind } from './looks.ts';
 
@@ -126,6 +127,8 @@ async function refundPayment(sql: Queryable, orderId: string): ReturnType<Repair
   if (!wallet) return 'for a person';
   const { walletId, amount, currency } = payment;
   const posted = wallet.posted + amount;
+  // It does not fit. The finding stays open, and a later run looks again.
+  if (posted > BALANCE_LIMIT) return 'for a person';
   const transferId = uuidv7();
   await sql`insert into transfer (id, kind, order_id) values (${transferId}, 'refund', ${orderId})`;
   await sql`update wallet set posted = ${posted}, held = ${wallet.held} where id = ${walletId}`;

@@ -1,5 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
+import { WALLET_FULL } from '../../workflows/contract.ts';
 import type { Database } from '../connection.ts';
+import { BALANCE_LIMIT } from '../wallets.ts';
 import { runStep, type StepResult } from './step.ts';
 
 export interface RefundRequest {
@@ -9,11 +11,14 @@ export interface RefundRequest {
   /** Whether the units go back on hand. */
   restock: boolean;
   at: string;
+  /** Whether a wallet without room is an answer. Left out, it is a failure, which is tried again. */
+  mayWait?: boolean;
 }
 
 /**
  * Puts the money of a paid order back into its wallet, and the units on hand if asked.
- * Leads to `refunded`; for an order that is not paid, to the stage that it has, with reason `order_not_refundable`.
+ * Leads to `refunded`; for an order that is not paid, to the stage that it has, with reason `order_not_refundable`. When the money
+ * does not fit into the wallet nothing is recorded, and the order stays `paid`, with reason `wallet_full`.
  */
 export function refund(
   database: Database,
@@ -34,12 +39,22 @@ export function refund(
         order by sku
         for no key update
       ),
+      purse as materialized (
+        -- Counting the SKUs makes them be locked before the wallet, in key order.
+        select id, posted, held
+        from wallet
+        where id = (select wallet_id from target where stage = 'paid') and (select count(*) from stock) >= 0
+        for no key update
+      ),
+      decided as (
+        select target.id, purse.posted + target.total <= ${BALANCE_LIMIT}::bigint as fits
+        from target join purse on purse.id = target.wallet_id
+      ),
       claim as (
         insert into order_step (order_id, step, stage, reason)
         select ${orderId}, 'refund', 'refunded', ${reason}
-        from target
-        -- Counting the SKUs makes them be locked here, in key order.
-        where stage = 'paid' and (select count(*) from stock) >= 0
+        from decided
+        where fits
         on conflict do nothing
         returning stage, reason
       ),
@@ -50,9 +65,9 @@ export function refund(
         insert into transfer (id, kind, order_id) select ${transferId}, 'refund', id from due
       ),
       given_back as (
-        update wallet set posted = wallet.posted + due.total
-        from due
-        where wallet.id = due.wallet_id
+        update wallet set posted = purse.posted + due.total, held = purse.held
+        from due join purse on purse.id = due.wallet_id
+        where wallet.id = purse.id
         returning wallet.id, wallet.posted, wallet.held
       ),
       leg as (
@@ -94,6 +109,8 @@ export function refund(
       union all
       -- An order that cannot be refunded leaves no key: it may still be paid, and then refunded.
       select stage, 'order_not_refundable' from target where stage not in ('paid', 'refunded')
+      union all
+      select 'paid', ${WALLET_FULL} from decided where not fits
     `,
   );
 }

@@ -2,6 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
 import {
+  PAYMENT_LIMITS,
   WORKFLOW,
   deliverWorkflowId,
   giveUpUpdate,
@@ -13,7 +14,7 @@ import {
 import { untilEvents } from '../support/history.ts';
 import { idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
-import { lockSku, lockWallet } from '../support/trouble.ts';
+import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/trouble.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 
@@ -23,12 +24,17 @@ type Path = (system: TestSystem) => Promise<string>;
 
 interface OrderOptions {
   funds?: number;
+  /** One that is there, instead of a new one with the funds. */
+  wallet?: string;
   paymentMode?: 'debit' | 'hold';
 }
 
 /** An order of 2 units at 500. */
-async function placed({ shop }: TestSystem, { funds = 5_000, paymentMode = 'debit' }: OrderOptions = {}) {
-  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
+async function placed(
+  { shop }: TestSystem,
+  { funds = 5_000, wallet: given, paymentMode = 'debit' }: OrderOptions = {},
+) {
+  const [sku, wallet] = await Promise.all([shop.sku(10), given ?? shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
   return { id, workflowId: orderWorkflowId(id), wallet };
 }
@@ -187,6 +193,31 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     return workflowId;
   },
 
+  'cancelled-while-paying-and-refund-fails': async (system) => {
+    const { id, workflowId, letGo, paying } = await paymentHeldUp(system);
+    const allowRefund = await refuseRefund(system.sql, id);
+    const cancelling = system.shop.cancel(id);
+    await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
+    await Promise.all([letGo(), paying]);
+    await untilEvents(system.client, workflowId, 'activityTaskScheduledEventAttributes', 2);
+    await allowRefund();
+    await cancelling;
+    return workflowId;
+  },
+
+  'cancelled-while-paying-and-wallet-is-full': async (system) => {
+    const { id, workflowId, wallet, letGo, paying } = await paymentHeldUp(system);
+    const allowRefund = await refuseRefund(system.sql, id);
+    const cancelling = system.shop.cancel(id);
+    await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
+    await Promise.all([letGo(), paying]);
+    await fillWallet(system.sql, wallet);
+    await allowRefund();
+    await cancelling;
+    await paid(system, { wallet });
+    return workflowId;
+  },
+
   'cancelled-before-reservation-is-answered': async (system) => {
     const { shop, sql, client } = system;
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(0)]);
@@ -233,6 +264,24 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     return refundWorkflowId(id);
   },
 
+  'refunded-after-wallet-was-full': async (system) => {
+    const { id, wallet } = await paid(system);
+    await fillWallet(system.sql, wallet);
+    await system.shop.refund(id, true);
+    await paid(system, { wallet });
+    return refundWorkflowId(id);
+  },
+
+  'refunded-after-wallet-was-full-and-retry-by-operator': async (system) => {
+    const { id, wallet } = await paid(system);
+    await fillWallet(system.sql, wallet);
+    await system.shop.refund(id, true);
+    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
+    await paid(system, { wallet });
+    return refundWorkflowId(id);
+  },
+
   'refunded-without-restock': async (system) => {
     const { id } = await paid(system);
     await system.shop.refund(id, false);
@@ -242,6 +291,15 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
 
 export const PATHS: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
+
+  // Not among the others, which are reset to each of their tasks: it has too many.
+  'paid-after-as-many-refusals-as-are-tried': async (system) => {
+    const { id, workflowId, wallet } = await placed(system, { funds: 0 });
+    for (let count = 0; count <= PAYMENT_LIMITS.refused; count += 1) await system.shop.pay(id);
+    await system.shop.topUp(wallet, 1_000);
+    await system.shop.pay(id);
+    return workflowId;
+  },
 
   reconciled: async ({ client, taskQueue }) => {
     const workflowId = `${WORKFLOW.reconcile}-recorded`;

@@ -1,5 +1,7 @@
 /** Makes steps wait and fail on the real database. */
 import type { Queryable, Sql } from '../../db/connection.ts';
+import { BALANCE_LIMIT } from '../../db/wallets.ts';
+import { topUp } from './stock.ts';
 
 /** Locks a wallet until the returned function is called: a payment from it waits, and fails at its lock time-out. */
 export const lockWallet = (sql: Sql, id: string): Promise<() => Promise<void>> =>
@@ -30,4 +32,33 @@ async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): 
     release.resolve();
     await transaction;
   };
+}
+
+/** Takes the key of an order's refund until the returned function is called: the refund waits for it, and fails at its lock time-out. */
+export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Promise<void>> {
+  const taken = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const givenBack = new Error('The key is given back.');
+  const transaction = sql
+    .begin(async (held) => {
+      await held`insert into order_step (order_id, step, stage) values (${orderId}, 'refund', 'refunded')`;
+      taken.resolve();
+      await release.promise;
+      throw givenBack;
+    })
+    .catch((error: unknown) => {
+      if (error !== givenBack) throw error;
+    });
+  await Promise.race([taken.promise, transaction]);
+  return async () => {
+    release.resolve();
+    await transaction;
+  };
+}
+
+/** Fills a wallet up to its limit, as a deposit of somebody rich would. */
+export async function fillWallet(sql: Sql, walletId: string): Promise<void> {
+  const [wallet] = await sql<{ posted: number }[]>`select posted from wallet where id = ${walletId}`;
+  if (!wallet) throw new Error(`There is no wallet ${walletId}.`);
+  await topUp(sql, walletId, BALANCE_LIMIT - wallet.posted);
 }

@@ -1,0 +1,2 @@
+ALTER TABLE "attention" DROP CONSTRAINT "attention_reason";--> statement-breakpoint
+ALTER TABLE "attention" ADD CONSTRAINT "attention_reason" CHECK ("attention"."reason" in ('reservation_failing', 'payment_failing', 'compensation_failing', 'refund_failing', 'wallet_full'));
