@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { pino } from 'pino';
+import { z } from 'zod';
 import { createApi } from '../api/app.ts';
 import { openTemporal } from '../api/orchestration.ts';
 import type { StepActivities } from '../activities/index.ts';
@@ -23,7 +24,7 @@ import { expectRulesHold } from './support/database.ts';
 import { untilEvents } from './support/history.ts';
 import { always, interruptions, type Interruption } from './support/interruptions.ts';
 import { completedTasks, reset } from './support/resets.ts';
-import { Shop, expectStatus, idOf, type Answer } from './support/shop.ts';
+import { Shop, expectStatus, type Answer } from './support/shop.ts';
 import { fundedWallet, stockedSku } from './support/stock.ts';
 import { startSystem } from './support/system.ts';
 import { until } from './support/until.ts';
@@ -52,8 +53,21 @@ interface Call {
   command: 'create' | 'pay' | 'cancel' | 'refund';
   key: string;
   send: () => Promise<Answer>;
-  heard: Answer[];
+  heard: Heard[];
 }
+
+interface Heard {
+  status: number;
+  code: string;
+  stage: string;
+}
+
+const knownBody = z.object({
+  code: z.string().default(''),
+  stage: z.string().default(''),
+  id: z.string().default(''),
+  paymentDeadline: z.string().default(''),
+});
 
 const OPERATIONS: Readonly<Record<Call['command'], string>> = {
   create: 'createOrder',
@@ -62,23 +76,24 @@ const OPERATIONS: Readonly<Record<Call['command'], string>> = {
   refund: 'refundOrder',
 };
 
-const call = (command: Call['command'], send: (key: string) => Promise<Answer>): Call => {
+const call = (command: Call['command'], post: (key: string) => Promise<Answer>): Call => {
   const key = `${command} ${randomUUID()}`;
-  return { command, key, send: () => send(key), heard: [] };
+  return { command, key, send: () => post(key), heard: [] };
 };
 
 /** What is kept under no key: the same request may be answered otherwise later. */
 const AGAIN: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
 
 /** As callers do: the same key until there is a final answer. */
-async function ask(its: Call): Promise<void> {
-  await until(
+function ask(its: Call): Promise<Answer> {
+  return until(
     `a final answer to ${its.command}`,
     async () => {
       const answer = await its.send();
-      const isFinal = answer.status < 500 && !AGAIN.has(String(answer.body['code']));
-      if (isFinal) its.heard.push(answer);
-      return isFinal ? true : undefined;
+      const { code, stage } = knownBody.parse(answer.body);
+      if (answer.status >= 500 || AGAIN.has(code)) return undefined;
+      its.heard.push({ status: answer.status, code, stage });
+      return answer;
     },
     40_000,
   );
@@ -135,16 +150,13 @@ async function orderIn(stage: Stage, held: Held | null, isHasty: boolean): Promi
     return order;
   }
 
-  await ask(creating);
-  const [answer] = creating.heard;
-  if (!answer) throw new Error('The order was not placed.');
-  order.id = idOf(expectStatus(answer, 201));
-  order.deadline = Date.parse(String(answer.body['paymentDeadline']));
+  const { id, paymentDeadline } = knownBody.parse(expectStatus(await ask(creating), 201).body);
+  order.id = id;
+  order.deadline = Date.parse(paymentDeadline);
   const begin = async (command: 'pay' | 'cancel' | 'refund'): Promise<void> => {
     const its = callOf(order, command);
     order.calls.push(its);
-    await ask(its);
-    expect(its.heard.at(-1), `${command} of order ${order.id}`).toMatchObject({ status: 200 });
+    expectStatus(await ask(its), 200);
   };
   switch (stage) {
     case 'awaiting_payment':
@@ -313,9 +325,7 @@ async function liesIn(order: Order): Promise<string[]> {
   const lies: string[] = [];
   for (const its of order.calls) {
     const hadEffect = moved.get(await commandIdOf(its));
-    for (const { status, body } of its.heard) {
-      const code = String(body['code'] ?? '');
-      const told = String(body['stage'] ?? '');
+    for (const { status, code, stage: told } of its.heard) {
       const answer = `${its.command} heard ${status} ${code || told}`;
       if (status >= 500) lies.push(`${answer}, which says nothing`);
       else if (status >= 400) {
@@ -331,7 +341,7 @@ async function liesIn(order: Order): Promise<string[]> {
         if (!STAGES_TOLD[its.command].includes(told)) lies.push(`${answer}, which is no success`);
       }
     }
-    const [first, ...others] = its.heard.map(({ status, body }) => `${status} ${String(body['code'] ?? '')}`);
+    const [first, ...others] = its.heard.map(({ status, code }) => `${status} ${code}`);
     const different = others.find((other) => other !== first);
     if (different !== undefined) lies.push(`${its.command} heard ${String(first)} and then ${different}`);
   }
