@@ -365,7 +365,7 @@ async function loseEverything({ id, calls }: Order): Promise<void> {
 }
 
 /** All of its cases at once: orders of their own, each in its turn. */
-const AT_ONCE = 12;
+const AT_ONCE = 8;
 
 interface Case {
   held: Held | null;
@@ -375,6 +375,7 @@ interface Case {
   lost: 'after the first' | 'after both';
 }
 
+const BY_HAND_ONLY: readonly Command[] = ['retryNow', 'skipStep'];
 const RESTING: readonly Stage[] = ['awaiting_payment', 'paid'];
 
 function casesIn(stage: Stage): Case[] {
@@ -389,14 +390,17 @@ function casesIn(stage: Stage): Case[] {
         { held: null, lost: 'after both' },
         ...(RESTING.includes(stage) ? [{ held: null, lost: 'after the first' } as const] : []),
       ];
-  return ways.flatMap((way) =>
-    commands.flatMap((first) =>
-      // Time passes once.
-      commands
+  return ways.flatMap((way) => {
+    // A step that was made needs no hand of an operator.
+    const isMade = way.held === 'made, and nobody heard of it';
+    const tried = commands.filter((command) => !(isMade && BY_HAND_ONLY.includes(command)));
+    return tried.flatMap((first) =>
+      tried
+        // Time passes once.
         .filter((second) => !(first === 'expiry' && second === 'expiry'))
         .map((second) => ({ ...way, first, second })),
-    ),
-  );
+    );
+  });
 }
 
 /** The ends that the model allows; of a step that was made already, as if it had been made before. */
@@ -467,7 +471,7 @@ async function playAll(stage: Stage): Promise<string[]> {
 }
 
 describe('each two commands leave every caller with the truth, also when all answers are lost', () => {
-  test.each(STAGES)(
+  test.concurrent.each(STAGES)(
     'to an order that is %s',
     async (stage) => {
       expect(await playAll(stage)).toEqual([]);

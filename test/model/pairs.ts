@@ -44,6 +44,11 @@ export type End = 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refun
 /** How an order stands in the model: its end if nothing more comes, or what is under way. */
 type State =
   | End
+  /** Nobody knows yet whether it is reserved. */
+  | 'reserving'
+  /** ... and a payment waits for that. */
+  | 'reserving, to be paid'
+  | 'reserving, past the deadline'
   /** Its first payment is being taken. */
   | 'paying'
   /** ... and another one waits for its turn. */
@@ -52,7 +57,7 @@ type State =
   | 'paying, past the deadline';
 
 const BEGINS: Readonly<Record<Stage, State>> = {
-  reserving: 'awaiting_payment',
+  reserving: 'reserving',
   paying: 'paying',
   refunding: 'refunded',
   awaiting_payment: 'awaiting_payment',
@@ -63,8 +68,27 @@ const BEGINS: Readonly<Record<Stage, State>> = {
 };
 
 const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>> = {
+  reserving: {
+    pay: ['reserving, to be paid'],
+    cancel: ['cancelled'],
+    giveUp: ['cancelled'],
+    'Cancel in Temporal': ['cancelled'],
+    expiry: ['reserving, past the deadline'],
+  },
+  // Whether the payment is made before the cancel is heard depends on whether the reservation was.
+  'reserving, to be paid': {
+    cancel: ['cancelled', 'refunded'],
+    giveUp: ['cancelled', 'refunded'],
+    'Cancel in Temporal': ['cancelled', 'refunded'],
+  },
+  'reserving, past the deadline': {
+    cancel: ['cancelled'],
+    giveUp: ['cancelled'],
+    'Cancel in Temporal': ['cancelled'],
+  },
   awaiting_payment: {
-    pay: ['paid'],
+    // What comes next may meet it half way.
+    pay: ['paid', 'paying'],
     cancel: ['cancelled'],
     giveUp: ['cancelled'],
     'Cancel in Temporal': ['cancelled'],
@@ -87,7 +111,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     skipStep: ['paid'],
   },
   'paying, to be cancelled': {
-    giveUp: ['paying, to be cancelled'],
+    giveUp: ['cancelled', 'paying, to be cancelled'],
     skipStep: ['cancelled', 'refunded'],
   },
   'paying, past the deadline': {
@@ -103,22 +127,25 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
   refunded: {},
 };
 
-function endOf(state: State): End {
-  switch (state) {
-    case 'paying':
-    case 'paying, and again':
-    case 'paying, past the deadline':
-      return 'paid';
-    case 'paying, to be cancelled':
-      return 'refunded';
-    default:
-      return state;
-  }
-}
+/** Where an order rests once all that is under way has ended. */
+const ENDS: Readonly<Record<State, End>> = {
+  reserving: 'awaiting_payment',
+  'reserving, to be paid': 'paid',
+  'reserving, past the deadline': 'expired',
+  paying: 'paid',
+  'paying, and again': 'paid',
+  'paying, to be cancelled': 'refunded',
+  'paying, past the deadline': 'paid',
+  awaiting_payment: 'awaiting_payment',
+  paid: 'paid',
+  cancelled: 'cancelled',
+  expired: 'expired',
+  refunded: 'refunded',
+};
 
 /** Where an order may rest that was in this stage as these commands arrived, one after the other. */
 export function endsOf(stage: Stage, commands: readonly Command[]): ReadonlySet<End> {
   let states: readonly State[] = [BEGINS[stage]];
   for (const command of commands) states = states.flatMap((state) => MOVES[state][command] ?? [state]);
-  return new Set(states.map(endOf));
+  return new Set(states.map((state) => ENDS[state]));
 }
