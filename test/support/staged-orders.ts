@@ -26,6 +26,8 @@ import { until } from './until.ts';
 export const WINDOW = 15 * 60_000;
 /** Of orders that reach their deadline while a step is under way: a workflow's clock cannot be moved then. */
 const SHORT_WINDOW = 6_000;
+/** For whoever waits in a crowd of such orders, on a machine that is busy with other things. */
+const PATIENCE_MS = 60_000;
 /** How long a command may need to arrive: one that waits for its turn in the API never does. */
 const ARRIVAL_MS = 1_500;
 
@@ -76,7 +78,7 @@ export function ask(its: Call): Promise<Answer> {
       its.heard.push({ status: answer.status, code, stage });
       return answer;
     },
-    40_000,
+    PATIENCE_MS,
   );
 }
 
@@ -141,7 +143,8 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   function hold(order: StagedOrder, step: keyof StepActivities, id: string, how: Held): Promise<true> {
     const plan = interrupt(step, id, always(HELD[how]));
     order.letGo = () => plan.stop();
-    return until(`the fallback of ${step}`, async () => (plan.happened() >= 2 ? true : undefined));
+    const isHeld = async () => (plan.happened() >= 2 ? true : undefined);
+    return until(`the fallback of ${step}`, isHeld, PATIENCE_MS);
   }
 
   async function orderIn(stage: Stage, held: Held | null, isHasty: boolean): Promise<StagedOrder> {
