@@ -1,5 +1,6 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { isDatabaseAway } from '../db/connection.ts';
+import { RowLockedError } from '../db/locked-rows.ts';
 import { messageOf, safeError } from '../process/redaction.ts';
 
 /** As {@link inWords}, of what was done for an order. */
@@ -14,6 +15,12 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    if (error instanceof RowLockedError)
+      throw ApplicationFailure.create({
+        type: 'row_locked',
+        message: `${messageOf(error)} It is tried again, but somebody should look who that is: ${what} waits for it.`,
+        cause: safeError(error),
+      });
     const away = isDatabaseAway(error);
     throw ApplicationFailure.create({
       type: away ? 'database_unavailable' : 'database_refused',

@@ -5,6 +5,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
+import { avoidLockedRows, rowsOfOrder, type Rows } from '../db/locked-rows.ts';
 import {
   clearAttention,
   raiseAttention,
@@ -42,17 +43,54 @@ export interface RecordActivities {
   recordIntervention: (intervention: RecordedIntervention) => Promise<void>;
 }
 
-/** Every activity throws a retryable ApplicationFailure when PostgreSQL refuses or is away; see failure.ts. */
+/**
+ * Every activity throws a retryable ApplicationFailure when PostgreSQL refuses or is away; see failure.ts. No step keeps its slot
+ * while another session keeps a row locked that it needs.
+ */
 export function createActivities(database: Database): StepActivities & RecordActivities {
-  const reserve = groupReservations(database);
+  const reserveInGroups = groupReservations(database);
+  const unlessLocked =
+    <Request extends { orderId: string }, Result>(
+      what: string,
+      rowsOf: (request: Request) => Rows | Promise<Rows>,
+      act: (request: Request) => Promise<Result>,
+    ) =>
+    (request: Request): Promise<Result> =>
+      inWordsOfOrder(
+        what,
+        request.orderId,
+        avoidLockedRows(
+          database,
+          () => rowsOf(request),
+          () => act(request),
+        ),
+      );
+  const orderRow = ({ orderId }: { orderId: string }): Rows => ({ orders: [orderId] });
+  const allRows = ({ orderId }: { orderId: string }) => rowsOfOrder(database, orderId);
+
+  const refundUnlessLocked = unlessLocked(
+    'refund',
+    async (request) => {
+      const { skus, ...rows } = await allRows(request);
+      return request.restock ? { ...rows, skus } : rows;
+    },
+    (request: RefundRequest) => refund(database, request),
+  );
+
   return {
-    reserve: (order) => inWordsOfOrder('reserve', order.orderId, reserve(order)),
+    reserve: unlessLocked('reserve', rowsToReserve, reserveInGroups),
     abandon: (request) => inWordsOfOrder('abandon', request.orderId, abandon(database, request)),
-    pay: (request) => inWordsOfOrder('pay', request.orderId, pay(database, request)),
-    decline: (request) => inWordsOfOrder('decline', request.orderId, decline(database, request)),
-    release: (request) => inWordsOfOrder('release', request.orderId, release(database, request)),
-    refund: async (request) =>
-      failUnlessItFits(request, await inWordsOfOrder('refund', request.orderId, refund(database, request))),
+    pay: unlessLocked('pay', allRows, (request: PayRequest) => pay(database, request)),
+    decline: unlessLocked('decline', orderRow, (request: PayRequest) => decline(database, request)),
+    release: unlessLocked(
+      'release',
+      async (request) => {
+        const { holdsMoney, wallets, ...rows } = await allRows(request);
+        return holdsMoney ? { ...rows, wallets } : rows;
+      },
+      (request: ReleaseRequest) => release(database, request),
+    ),
+    refund: async (request) => failUnlessItFits(request, await refundUnlessLocked(request)),
     raiseAttention: (mark) =>
       inWordsOfOrder('the attention mark', mark.orderId, raiseAttention(database, mark)),
     clearAttention: (cleared) =>
@@ -65,6 +103,12 @@ export function createActivities(database: Database): StepActivities & RecordAct
       ),
   };
 }
+
+/** Only a hold changes the wallet as its order is reserved. */
+const rowsToReserve = ({ lines, paymentMode, walletId }: PlacedOrder): Rows => ({
+  skus: lines.map(({ sku }) => sku),
+  ...(paymentMode === 'hold' && { wallets: [walletId] }),
+});
 
 /** @throws {ApplicationFailure} retryable, for a workflow that waits until the refund fits into the wallet. */
 function failUnlessItFits({ orderId, mayWait }: RefundRequest, result: StepResult): StepResult {

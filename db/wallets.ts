@@ -2,6 +2,7 @@
 import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
 import type { Database } from './connection.ts';
 import { BALANCE_LIMIT } from './limits.ts';
+import { avoidLockedRows } from './locked-rows.ts';
 import { entry, transfer, wallet } from './schema/shop.ts';
 
 export interface Wallet {
@@ -24,6 +25,12 @@ export interface WalletEntry {
   postedAfter: number;
   heldAfter: number;
   recordedAt: Date;
+}
+
+export interface DepositRequest {
+  transferId: string;
+  walletId: string;
+  amount: number;
 }
 
 export type Deposit =
@@ -53,10 +60,15 @@ export async function findWallet(database: Database, id: string): Promise<Wallet
  * Puts money into a wallet. The transfer's id is the idempotency key: a repeated deposit changes nothing.
  * Returns the wallet as it was just after the deposit.
  */
-export async function deposit(
-  database: Database,
-  { transferId, walletId, amount }: { transferId: string; walletId: string; amount: number },
-): Promise<Deposit> {
+export function deposit(database: Database, request: DepositRequest): Promise<Deposit> {
+  return avoidLockedRows(
+    database,
+    () => ({ wallets: [request.walletId] }),
+    () => book(database, request),
+  );
+}
+
+async function book(database: Database, { transferId, walletId, amount }: DepositRequest): Promise<Deposit> {
   const [booked] = await database.run(
     ({ sql }) => sql<Wallet[]>`
       -- A twin waits at the lock and then finds the transfer there; the rest depends on its insert, so nothing is added.

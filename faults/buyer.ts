@@ -62,9 +62,9 @@ export class Buyer {
   }
 
   async #send(deed: Deed, path: string, key: string, body?: object): Promise<number> {
-    this.story.sent.push(deed);
-    const times = this.random.chance(DOUBLE_CLICK) ? 2 : 1;
     const request = { path, key, ...(body && { body }) };
+    this.story.sent.push({ deed, request });
+    const times = this.random.chance(DOUBLE_CLICK) ? 2 : 1;
     const answers = await Promise.all(Array.from({ length: times }, () => this.#callers.post(request)));
     for (const answer of answers) {
       this.story.heard.push({ deed, key, ...answer });

@@ -24,6 +24,11 @@ export interface Answer {
   body: z.output<typeof answerBody>;
 }
 
+interface Reply extends Answer {
+  /** Milliseconds that the server asks to wait before another try, 0 when it does not say. */
+  retryAfter: number;
+}
+
 export interface Request {
   path: string;
   key: string;
@@ -53,19 +58,20 @@ export function openCallers(apiUrl: string, seed: number, signal: AbortSignal): 
     tries.calls += 1;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       signal.throwIfAborted();
-      const answer = await once(path, init);
-      if (answer && isFinal(answer)) return answer;
-      // Callers that failed together must not come back together.
-      await delay(pause * random.between(0.5, 1), undefined, { signal });
+      const reply = await once(path, init);
+      if (reply && isFinal(reply)) return { status: reply.status, body: reply.body };
+      // Callers that failed together must not come back together, nor before they were asked to.
+      await delay((reply?.retryAfter ?? 0) + pause * random.between(0.5, 1), undefined, { signal });
     }
   }
 
-  async function once(path: string, init: RequestInit): Promise<Answer | undefined> {
+  async function once(path: string, init: RequestInit): Promise<Reply | undefined> {
     tries.requests += 1;
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
       const answer = await fetch(`${apiUrl}${path}`, { ...init, signal: AbortSignal.any([timeout, signal]) });
-      return { status: answer.status, body: answerBody.parse(await answer.json()) };
+      const retryAfter = 1_000 * Number(answer.headers.get('retry-after') ?? 0);
+      return { status: answer.status, body: answerBody.parse(await answer.json()), retryAfter };
     } catch {
       if (timeout.aborted) tries.timeouts += 1;
       else tries.brokenConnections += 1;

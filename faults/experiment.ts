@@ -119,6 +119,9 @@ class Experiment {
     const after = await measure();
     await settle(this.#sql, this.#client, { patienceMs: PATIENCE_MS, signal: this.#signal });
 
+    report('Asking again for every answer.');
+    await this.#askAgain();
+
     report('Checking.');
     const recorded = await readRecorded(this.#sql);
     violations.push(
@@ -169,6 +172,20 @@ class Experiment {
       this.#ledger.stories.push(story);
       await behaviour.act(new Buyer(this.#callers, story, random), shop, this.#signal);
     });
+  }
+
+  /** Each request of each buyer, with the key that it had: the answer has to be the one that was given before. */
+  async #askAgain(): Promise<void> {
+    const requests = this.#ledger.stories.flatMap(({ sent, heard }) =>
+      sent.map((one) => ({ ...one, heard })),
+    );
+    const callers = MOST_MEASURED_CALLERS;
+    await startLoad({ orders: requests.length, callers, signal: this.#signal }, async (number) => {
+      const asked = requests[number];
+      if (!asked) return;
+      const { deed, request, heard } = asked;
+      heard.push({ deed, key: request.key, ...(await this.#callers.post(request)) });
+    }).done;
   }
 
   /** Resolves when every order of the load was begun and all is healed; callers are still at work then. */

@@ -1,6 +1,6 @@
 /** Holds what callers heard against what is recorded. */
 import type { Violation } from './figures.ts';
-import type { Recorded, RecordedOrder } from './recorded.ts';
+import type { Recorded, RecordedCommand, RecordedOrder } from './recorded.ts';
 import type { Deed, Deposit, Heard, Ledger, Story } from './story.ts';
 
 export function checkPromises({ stories, deposits }: Ledger, recorded: Recorded): Violation[] {
@@ -41,21 +41,28 @@ function checkStory(story: Story, recorded: Recorded): Violation[] {
     if (contradiction !== undefined)
       breaks(KEPT, `${heard.deed} was answered ${inShort(heard)}, but ${contradiction}`);
   }
-  const due = story.sent.includes('pay') || story.sent.includes('cancel') ? undefined : 'expired';
+  for (const heard of story.heard) {
+    const lie = lieIn(heard, recorded.commands.get(heard.key));
+    if (lie !== undefined) breaks(TRUTH, `${heard.deed} was answered ${inShort(heard)}, but ${lie}`);
+  }
+  const due = hasSent(story, 'pay') || hasSent(story, 'cancel') ? undefined : 'expired';
   const wasPlaced = story.heard.some(({ deed, status }) => deed === 'create' && status === 201);
   if (wasPlaced && due !== undefined && order.stage !== due)
     breaks(EXPIRES, `never paid nor cancelled, and the order is ${order.stage}`);
   const paid = order.stage === 'paid' || order.stage === 'refunded';
   if (order.payments !== (paid ? 1 : 0))
     breaks(ONE_DEBIT, `the order is ${order.stage} and was paid ${order.payments} times`);
-  if (order.payments > 0 && !story.sent.includes('pay')) breaks(ONE_DEBIT, 'never paid, and was debited');
+  if (order.payments > 0 && !hasSent(story, 'pay')) breaks(ONE_DEBIT, 'never paid, and was debited');
   return found;
 }
+
+const hasSent = ({ sent }: Story, deed: Deed): boolean => sent.some((one) => one.deed === deed);
 
 const ACKNOWLEDGED = 'every acknowledged order is in the database';
 const ONE_ORDER = 'every key has one order';
 const SAME_ANSWER = 'every answer to one key is the same';
 const KEPT = 'what a caller was told is so';
+const TRUTH = 'every caller knows what became of its own command';
 const KNOWN_ANSWERS = 'callers hear only what the documentation names';
 const ONE_DEBIT = 'every debit is one';
 const EXPIRES = 'every unpaid order expires at its deadline, and not before';
@@ -79,11 +86,11 @@ function differingAnswers(heard: readonly Heard[]): string[] {
 const inShort = ({ status, body }: Heard): string => [status, body.code ?? body.stage ?? ''].join(' ');
 
 /** Without faults and with them, these are all that a buyer of ours may hear. */
-function isExpected({ deed, status, body: { code = '' } }: Heard, { sent }: Story): boolean {
+function isExpected({ deed, status, body: { code = '' } }: Heard, story: Story): boolean {
   if (status === 200 || status === 201) return true;
   const refusals: Record<Deed, readonly string[]> = {
     create: ['out_of_stock', 'insufficient_funds'],
-    pay: ['order_expired', 'insufficient_funds', ...(sent.includes('cancel') ? ['order_cancelled'] : [])],
+    pay: ['order_expired', 'insufficient_funds', ...(hasSent(story, 'cancel') ? ['order_cancelled'] : [])],
     cancel: ['order_expired'],
     // It is sent once the payment was answered.
     refund: [],
@@ -97,6 +104,22 @@ const STAGES_AFTER: Readonly<Record<Deed, readonly string[]>> = {
   cancel: ['cancelled', 'refunded'],
   refund: ['refunded'],
 };
+
+/**
+ * What is untrue of an answer about its own command, and not about the order, which another command may have moved. A success
+ * says that this command had its effect; a refusal, that it had none and never will.
+ */
+function lieIn({ deed, status, body }: Heard, command: RecordedCommand | undefined): string | undefined {
+  if (deed === 'create') return undefined;
+  if (!command) return 'the key is not there';
+  const { effect, kept } = command;
+  if (kept !== null && kept !== status) return `the answer that is kept is ${kept}`;
+  if (status >= 300) return effect === null ? undefined : `this very command made the order ${effect}`;
+  if (effect === null) return 'this command moved no order';
+  if (!STAGES_AFTER[deed].includes(effect)) return `this command made the order ${effect}`;
+  if (body.stage === undefined || !STAGES_AFTER[deed].includes(body.stage)) return 'that is no success';
+  return undefined;
+}
 
 const STAGES_AFTER_REFUSAL: Readonly<Record<string, readonly string[]>> = {
   out_of_stock: ['rejected'],

@@ -15,10 +15,19 @@ export interface RecordedOrder {
   expiryRecordedAt: Date | null;
 }
 
+export interface RecordedCommand {
+  /** The stage to which this command moved its order; null when it moved none. */
+  effect: string | null;
+  /** The status of the answer that is kept under the key; null when none is. */
+  kept: number | null;
+}
+
 export interface Recorded {
   orders: ReadonlyMap<string, RecordedOrder>;
   /** The id that each key of a create was given. */
   idOfKey: ReadonlyMap<string, string>;
+  /** What became of each pay, cancel and refund that was sent, by its key. */
+  commands: ReadonlyMap<string, RecordedCommand>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
   /** How often an order called for a person. */
@@ -42,6 +51,12 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
   const keys = await sql<{ key: string; id: string }[]>`
     select key, command_id as id from idempotency_key where operation = 'createOrder'
   `;
+  const commands = await sql<(RecordedCommand & { key: string })[]>`
+    select key, order_event.stage as effect, response_status as kept
+    from idempotency_key
+    left join order_event on order_event.command_id = idempotency_key.command_id
+    where operation in ('payOrder', 'cancelOrder', 'refundOrder')
+  `;
   const deposits = await sql<{ walletId: string; count: number; amount: number }[]>`
     select entry.wallet_id as "walletId", count(*)::integer as count, sum(entry.amount)::bigint as amount
     from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
@@ -52,6 +67,7 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
+    commands: new Map(commands.map(({ key, ...command }) => [key, command])),
     deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
     attentionMarks: marks?.count ?? 0,
   };

@@ -1,5 +1,5 @@
 /** What a buyer asked for and heard: held against the database when the run is over. */
-import type { Answer } from './caller.ts';
+import type { Answer, Request } from './caller.ts';
 
 export type Deed = 'create' | 'pay' | 'cancel' | 'refund';
 
@@ -8,12 +8,18 @@ export interface Heard extends Answer {
   key: string;
 }
 
+/** What was sent, to be sent again when the run is over. */
+export interface Sent {
+  deed: Deed;
+  request: Request;
+}
+
 export interface Story {
   /** Of the create. */
   key: string;
   behaviour: string;
   /** What was sent, whether or not an answer came. */
-  readonly sent: Deed[];
+  readonly sent: Sent[];
   readonly heard: Heard[];
   /** Every id under which the order was ever named to the buyer. */
   readonly orderIds: Set<string>;

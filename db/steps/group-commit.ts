@@ -2,8 +2,8 @@
  * Group commit: the reservations of a SKU that wait in one worker are done in one statement, so that a SKU which everybody
  * buys costs one commit for many orders instead of a queue at its row's lock.
  */
-import postgres from 'postgres';
 import { isDatabaseAway, type Database } from '../connection.ts';
+import { gaveUp } from '../locked-rows.ts';
 import { reserve, reserveAll } from './reserve.ts';
 import type { PlacedOrder, StepResult } from './step.ts';
 
@@ -12,12 +12,6 @@ import type { PlacedOrder, StepResult } from './step.ts';
  * wait longer. 128 take 10 to 20 ms, so the statements of 50 workers can queue for a SKU within the lock time-out of 1 s.
  */
 const MOST_LINES = 128;
-
-/**
- * PostgreSQL is there, but gave up on a lock, on the time of the statement or on a deadlock: one order among many may be
- * the cause, or that they are many.
- */
-const GAVE_UP: ReadonlySet<string> = new Set(['55P03', '57014', '40P01']);
 
 interface Entry {
   order: PlacedOrder;
@@ -99,6 +93,7 @@ class Groups {
       }
       return undecided;
     } catch (error) {
+      // One order among many may be the cause, or that they are many.
       if (!isDatabaseAway(error) || gaveUp(error)) return batch;
       for (const entry of batch) this.#end(entry).reject(error);
       return [];
@@ -169,6 +164,3 @@ function divide(entries: readonly Entry[], busy: ReadonlySet<string>): Division 
 
 const anyIn = (skus: ReadonlySet<string>, others: ReadonlySet<string>): boolean =>
   [...skus].some((sku) => others.has(sku));
-
-const gaveUp = (error: unknown): boolean =>
-  error instanceof postgres.PostgresError && GAVE_UP.has(error.code);

@@ -6,11 +6,11 @@ import { openTemporal } from '../../api/orchestration.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
-/** Call at the top of a file; it ends with it. */
-export function startSecondApi({ database, taskQueue }: TestSystem): Shop {
+/** Call at the top of a file; it ends with it. The window is in milliseconds. */
+export function startSecondApi({ database, taskQueue }: TestSystem, paymentWindow = 900_000): Shop {
   const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
-  const api = createApi({ database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000 });
+  const api = createApi({ database, temporal, logger, paymentWindow, attentionAfter: 120_000 });
   afterAll(() => temporal.close());
   return new Shop((path, init) => api.request(path, init));
 }

@@ -11,6 +11,10 @@ export const lockWallet = (sql: Sql, id: string): Promise<() => Promise<void>> =
 export const lockSku = (sql: Sql, sku: string): Promise<() => Promise<void>> =>
   lock(sql, (held) => held`select from sku where sku = ${sku} for update`);
 
+/** Locks orders until the returned function is called: their next steps wait, and fail at their lock time-out. */
+export const lockOrders = (sql: Sql, ids: readonly string[]): Promise<() => Promise<void>> =>
+  lock(sql, (held) => held`select from orders where id in ${held([...ids])} for update`);
+
 /** Locks an order's attention mark until the returned function is called: the note that clears it fails. */
 export const lockMark = (sql: Sql, orderId: string): Promise<() => Promise<void>> =>
   lock(sql, (held) => held`select from attention where order_id = ${orderId} for update`);

@@ -1,0 +1,288 @@
+/**
+ * Orders brought to a stage, with a step under way or at rest, and commands sent to them: by callers, who keep on asking until they
+ * have a final answer, by operators and by the clock.
+ */
+import { randomUUID } from 'node:crypto';
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { z } from 'zod';
+import type { StepActivities } from '../../activities/index.ts';
+import {
+  giveUpUpdate,
+  orderQuery,
+  orderWorkflowId,
+  refundWorkflowId,
+  retryNowUpdate,
+  skipStepUpdate,
+} from '../../workflows/contract.ts';
+import type { Command, Stage } from '../model/pairs.ts';
+import { countEvents } from './history.ts';
+import { always, type Interruption, type Interruptions } from './interruptions.ts';
+import { startSecondApi } from './second-api.ts';
+import { expectStatus, type Answer, type Shop } from './shop.ts';
+import { fundedWallet, stockedSku } from './stock.ts';
+import type { TestSystem } from './system.ts';
+import { until } from './until.ts';
+
+export const WINDOW = 15 * 60_000;
+/** Of orders that reach their deadline while a step is under way: a workflow's clock cannot be moved then. */
+const SHORT_WINDOW = 6_000;
+/** For whoever waits in a crowd of such orders, on a machine that is busy with other things. */
+const PATIENCE_MS = 60_000;
+/** How long a command may need to arrive: one that waits for its turn in the API never does. */
+const ARRIVAL_MS = 1_500;
+
+/** A call of the API, and the final answers that its caller got. */
+export interface Call {
+  command: 'create' | 'pay' | 'cancel' | 'refund';
+  key: string;
+  send: () => Promise<Answer>;
+  heard: Heard[];
+}
+
+interface Heard {
+  status: number;
+  code: string;
+  stage: string;
+}
+
+const knownBody = z.object({
+  code: z.string().default(''),
+  stage: z.string().default(''),
+  id: z.string().default(''),
+  paymentDeadline: z.string().default(''),
+});
+
+export const OPERATIONS: Readonly<Record<Call['command'], string>> = {
+  create: 'createOrder',
+  pay: 'payOrder',
+  cancel: 'cancelOrder',
+  refund: 'refundOrder',
+};
+
+const call = (command: Call['command'], post: (key: string) => Promise<Answer>): Call => {
+  const key = `${command} ${randomUUID()}`;
+  return { command, key, send: () => post(key), heard: [] };
+};
+
+/** What is kept under no key: the same request may be answered otherwise later. */
+const AGAIN: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
+
+/** As callers do: the same key until there is a final answer. */
+export function ask(its: Call): Promise<Answer> {
+  return until(
+    `a final answer to ${its.command}`,
+    async () => {
+      const answer = await its.send();
+      const { code, stage } = knownBody.parse(answer.body);
+      if (answer.status >= 500 || AGAIN.has(code)) return undefined;
+      its.heard.push({ status: answer.status, code, stage });
+      return answer;
+    },
+    PATIENCE_MS,
+  );
+}
+
+export interface StagedOrder {
+  id: string;
+  wallet: string;
+  shop: Shop;
+  deadline: number;
+  /** How many updates its workflow has accepted, as far as is known. */
+  accepted: number;
+  /** Every call that was sent, also before the two commands. */
+  calls: Call[];
+  /** Lets the step go on that is under way. */
+  letGo: () => void;
+  /** What is waited for in the end. */
+  pending: Promise<unknown>[];
+}
+
+/** A step that is held up: it fails until it is let go; or it commits at once, and nobody hears of it. */
+const HELD = {
+  'not made yet': 'fails before it is sent',
+  'made, and nobody heard of it': 'commits unheard',
+} as const satisfies Record<string, Interruption>;
+export type Held = keyof typeof HELD;
+
+function callOf({ id, shop }: StagedOrder, command: 'pay' | 'cancel' | 'refund'): Call {
+  switch (command) {
+    case 'pay':
+      return call(command, (key) => shop.pay(id, { key }));
+    case 'cancel':
+      return call(command, (key) => shop.cancel(id, 'changed my mind', { key }));
+    case 'refund':
+      return call(command, (key) => shop.refund(id, true, { key }));
+  }
+}
+
+const BY_HAND = { actor: 'dana', reason: 'a test' };
+
+/** What an operator sends may be refused, or find no workflow: then it has done nothing. */
+async function byHand(act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+const ended = (workflow: WorkflowHandle): Promise<unknown> => workflow.result().catch(() => {});
+
+export interface StagedOrders {
+  /** A new order in this stage; with a step under way, it is held up in this way until the order is let go. */
+  orderIn: (stage: Stage, held: Held | null, isHasty: boolean) => Promise<StagedOrder>;
+  /** Sends a command and resolves once it has arrived, which is not to say answered. */
+  send: (order: StagedOrder, stage: Stage, command: Command) => Promise<void>;
+}
+
+/** Call at the top of a file. The worker's database has to be that of the interruptions. */
+export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): StagedOrders {
+  const { client, clock, sql, shop: usual } = system;
+  const hasty = startSecondApi(system, SHORT_WINDOW);
+
+  function hold(order: StagedOrder, step: keyof StepActivities, id: string, how: Held): Promise<true> {
+    const plan = interrupt(step, id, always(HELD[how]));
+    order.letGo = () => plan.stop();
+    const isHeld = async () => (plan.happened() >= 2 ? true : undefined);
+    return until(`the fallback of ${step}`, isHeld, PATIENCE_MS);
+  }
+
+  async function orderIn(stage: Stage, held: Held | null, isHasty: boolean): Promise<StagedOrder> {
+    const [sku, wallet] = await Promise.all([
+      stockedSku(sql, { onHand: 10 }),
+      fundedWallet(sql, { funds: 5_000 }),
+    ]);
+    const shop = isHasty ? hasty : usual;
+    const order: StagedOrder = {
+      id: '',
+      wallet,
+      shop,
+      deadline: 0,
+      accepted: 1,
+      calls: [],
+      letGo: () => {},
+      pending: [],
+    };
+    const creating = call('create', (key) => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }));
+    order.calls.push(creating);
+
+    if (stage === 'reserving') {
+      const isHeld = hold(order, 'reserve', wallet, held ?? 'not made yet');
+      order.pending.push(ask(creating));
+      order.id = await until('the id of an order', async () => {
+        const [row] = await sql<{ id: string }[]>`
+        select command_id as id from idempotency_key where operation = 'createOrder' and key = ${creating.key}
+      `;
+        return row?.id;
+      });
+      await isHeld;
+      const { deadline } = await client.workflow.getHandle(orderWorkflowId(order.id)).query(orderQuery);
+      order.deadline = Date.parse(deadline);
+      return order;
+    }
+
+    const { id, paymentDeadline } = knownBody.parse(expectStatus(await ask(creating), 201).body);
+    order.id = id;
+    order.deadline = Date.parse(paymentDeadline);
+    const begin = async (command: 'pay' | 'cancel' | 'refund'): Promise<void> => {
+      const its = callOf(order, command);
+      order.calls.push(its);
+      expectStatus(await ask(its), 200);
+    };
+    switch (stage) {
+      case 'awaiting_payment':
+        break;
+      case 'paying':
+      case 'refunding': {
+        const command = stage === 'paying' ? 'pay' : 'refund';
+        if (command === 'refund') await begin('pay');
+        const isHeld = hold(order, command, order.id, held ?? 'not made yet');
+        const its = callOf(order, command);
+        order.calls.push(its);
+        order.pending.push(ask(its));
+        await isHeld;
+        if (command === 'pay') order.accepted += 1;
+        break;
+      }
+      case 'paid':
+        await begin('pay');
+        break;
+      case 'refunded':
+        await begin('pay');
+        await begin('refund');
+        break;
+      case 'cancelled':
+        await begin('cancel');
+        break;
+      case 'expired':
+        await clock.forward(orderWorkflowId(order.id), WINDOW);
+        await client.workflow.getHandle(orderWorkflowId(order.id)).result();
+        break;
+    }
+    return order;
+  }
+
+  async function passDeadline({ id, deadline }: StagedOrder, stage: Stage): Promise<void> {
+    if (stage === 'awaiting_payment') return clock.forward(orderWorkflowId(id), WINDOW);
+    await until('the deadline', async () => (Date.now() > deadline ? true : undefined), 2 * SHORT_WINDOW);
+  }
+
+  async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
+    const workflowId =
+      stage === 'refunding' && command !== 'pay' && command !== 'cancel'
+        ? refundWorkflowId(order.id)
+        : orderWorkflowId(order.id);
+    const workflow = client.workflow.getHandle(workflowId);
+    let sent: Promise<unknown>;
+    switch (command) {
+      case 'pay':
+      case 'cancel':
+      case 'refund': {
+        const its = callOf(order, command);
+        order.calls.push(its);
+        sent = ask(its);
+        break;
+      }
+      case 'expiry':
+        // An order that is due ends, one way or the other. Before it was, nothing of this has arrived.
+        await passDeadline(order, stage);
+        sent = ended(workflow);
+        break;
+      case 'retryNow':
+        sent = byHand(() => workflow.executeUpdate(retryNowUpdate, { args: [BY_HAND] }));
+        break;
+      case 'skipStep':
+        sent = byHand(() =>
+          workflow.executeUpdate(skipStepUpdate, {
+            args: [{ ...BY_HAND, step: stage === 'refunding' ? 'refund' : 'pay' }],
+          }),
+        );
+        break;
+      case 'giveUp':
+        sent = byHand(() => workflow.executeUpdate(giveUpUpdate, { args: [BY_HAND] }));
+        break;
+      case 'Cancel in Temporal':
+        await byHand(() => workflow.cancel());
+        sent = ended(workflow);
+        break;
+    }
+    order.pending.push(sent);
+    if (command === 'expiry' || command === 'Cancel in Temporal') return;
+    // With a step under way its answer has to wait; what arrives is accepted within a task, or answered.
+    const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
+    if (isHeld) await Promise.race([sent, arrival(order, workflowId)]);
+  }
+
+  /** Resolves when the workflow has accepted one more update than when the last command was sent, or patience ends. */
+  async function arrival(order: StagedOrder, workflowId: string): Promise<void> {
+    order.accepted += 1;
+    const enough = async () =>
+      (await countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes')) >=
+      order.accepted
+        ? true
+        : undefined;
+    await until('a command to arrive', enough, ARRIVAL_MS).catch(() => {});
+  }
+
+  return { orderIn, send };
+}
