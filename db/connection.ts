@@ -4,12 +4,15 @@
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { Permits } from './permits.ts';
 import { keepResultsWhole } from './whole-results.ts';
 
 /** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
 export const LOCK_TIMEOUT_MS = 1_000;
 export const STATEMENT_TIMEOUT_MS = 1_500;
 export const QUERY_DEADLINE_MS = 2_500;
+/** How long a query waits for a connection, before its deadline counts: both together end before a step's local attempt. */
+export const CONNECTION_DEADLINE_MS = 1_000;
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**
@@ -39,12 +42,21 @@ export interface Connections {
 
 export interface Database {
   /**
-   * Runs one query.
+   * Runs one query, or one transaction: `query` must not run two at once, nor another one of this pool.
+   * @throws {DatabaseBusyError} when no connection was free within {@link CONNECTION_DEADLINE_MS}; the query did not run.
    * @throws {DatabaseSilentError} when no answer came within {@link QUERY_DEADLINE_MS}; whether the query ran is unknown.
    */
   run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
   /** Lets running queries end, then closes every connection. */
   close(): Promise<void>;
+}
+
+/** A database with what a server asks beside its queries. */
+export interface DatabasePool extends Database {
+  /** How many queries run at once. */
+  readonly connections: number;
+  /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Errors as of `run`. */
+  check(): Promise<void>;
 }
 
 export class DatabaseSilentError extends Error {
@@ -54,17 +66,51 @@ export class DatabaseSilentError extends Error {
   }
 }
 
+/** Every connection is in use: that says nothing against PostgreSQL or the network. */
+export class DatabaseBusyError extends Error {
+  override name = 'DatabaseBusyError';
+  constructor() {
+    super(`No connection to PostgreSQL was free within ${CONNECTION_DEADLINE_MS} ms. The query did not run.`);
+  }
+}
+
 export interface DatabaseOptions {
-  /** Connections at most. Queries beyond it wait, within their deadline. */
+  /** Connections at most, beside the one for checks. Queries beyond it wait for their turn. */
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
 }
 
-export function openDatabase(url: string, options: DatabaseOptions): Database {
+export function openDatabase(url: string, options: DatabaseOptions): DatabasePool {
+  const { connections, name } = options;
+  const pool = openPool(url, options);
+  const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
+  let checks: Database | undefined;
+  return {
+    connections,
+    async run(query) {
+      const giveBack = await permits.take();
+      try {
+        return await pool.run(query);
+      } finally {
+        giveBack();
+      }
+    },
+    async check() {
+      checks ??= openPool(url, { connections: 1, name: `${name}, checks` });
+      await checks.run(({ sql }) => sql`select 1`);
+    },
+    // By then every query has had its deadline.
+    async close() {
+      await Promise.all([pool.close(), checks?.close()]);
+    },
+  };
+}
+
+function openPool(url: string, options: DatabaseOptions): Database {
   let current = connect(url, options);
 
-  // postgres.js waits for ever on a connection that went silent and sends it further queries. Once one query
+  // postgres.js waits forever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
   function replace(silent: Connections): void {
     if (silent !== current) return;
@@ -73,22 +119,36 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
   }
 
   return {
-    async run(query) {
+    run(query) {
       const used = current;
-      const { promise: silence, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(() => {
+      return within(QUERY_DEADLINE_MS, query(used), () => {
         replace(used);
-        reject(new DatabaseSilentError());
-      }, QUERY_DEADLINE_MS);
-      try {
-        return await Promise.race([query(used), silence]);
-      } finally {
-        clearTimeout(timer);
-      }
+        return new DatabaseSilentError();
+      });
     },
-    // By then every query has had its deadline.
     close: () => current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
   };
+}
+
+/**
+ * Settles as `answer` does, or rejects when it takes longer.
+ * @param late makes the error; called only then.
+ */
+export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => Error): Promise<T> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  let settled = false;
+  const timer = setTimeout(() => {
+    // When this process was busy, the answer may lie in the socket: what is there is read before this is called.
+    setImmediate(() => {
+      if (!settled) reject(late());
+    });
+  }, ms);
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    settled = true;
+    clearTimeout(timer);
+  }
 }
 
 function connect(url: string, { connections, name }: DatabaseOptions): Connections {
@@ -117,7 +177,7 @@ function connect(url: string, { connections, name }: DatabaseOptions): Connectio
 
 /** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof DatabaseSilentError) return true;
+  if (error instanceof DatabaseSilentError || error instanceof DatabaseBusyError) return true;
   if (error instanceof Error && error.cause !== undefined && isDatabaseAway(error.cause)) return true;
   const code = errorCode(error);
   return code !== undefined && AWAY_CODES.test(code);

@@ -2,14 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
-import { openDatabase, type Database, type Sql } from '../../db/connection.ts';
+import { openDatabase, type DatabasePool, type Sql } from '../../db/connection.ts';
 import { checkRules } from '../../db/invariants.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {
   url: string;
   /** As the worker and the API have it. */
-  database: Database;
+  database: DatabasePool;
   /** For looking and for planting damage: no deadlines. */
   sql: Sql;
 }
