@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
 import type { ZodError } from 'zod';
+import { admitReads } from './admission/reads.ts';
 import { deadline } from './deadline.ts';
 import type { Dependencies } from './dependencies.ts';
 import { problemOf } from './failures.ts';
@@ -36,6 +37,7 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
   app.use(
     '/v1/*',
     // Who calls, and what they may do, is decided here, before anything is read.
+    admitReads(dependencies.database),
     deadline(checkServers, dependencies.logger),
     bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: refuseLargeBody }),
   );
@@ -54,9 +56,9 @@ export function createApi(dependencies: Dependencies): OpenAPIHono {
 }
 
 function problemReply(c: Context, problem: Problem): Response {
-  const { status, retryAfter } = problem.kind;
+  const { retryAfter } = problem;
   if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
-  return c.body(JSON.stringify(problem.document), status, { 'Content-Type': PROBLEM_JSON });
+  return c.body(JSON.stringify(problem.document), problem.kind.status, { 'Content-Type': PROBLEM_JSON });
 }
 
 function refuseInvalid(result: { success: boolean; target: string; error?: ZodError }, c: Context): void {

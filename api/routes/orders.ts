@@ -5,29 +5,37 @@ import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { answerOnce } from '../idempotency.ts';
+import { admitCreates } from '../admission/creates.ts';
+import { answerOnce, keyOf } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
 import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
 import { pageOf } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database, paymentWindow, attentionAfter } = dependencies;
+  const { database, logger, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
+  const admission = admitCreates(database, logger, 'createOrder');
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
-    return answerOnce(c, dependencies, call, async (orderId) => {
-      const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow, attentionAfter };
-      return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
-    });
+    const admitted = { key: keyOf(c), gone: c.req.raw.signal };
+    return admission.run(admitted, (began) =>
+      answerOnce(c, dependencies, call, async (orderId) => {
+        began();
+        const input = { ...json, orderId, lines: summedLines(json.lines), paymentWindow, attentionAfter };
+        return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
+      }),
+    );
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    const [order, marks] = await Promise.all([findOrder(database, id), findOpenMarks(database, [id])]);
+    // One after the other: a read uses one connection at a time.
+    const order = await findOrder(database, id);
     if (!order) throw unknown(id);
+    const marks = await findOpenMarks(database, [id]);
     return c.json(orderReply(order, marks.get(id)), 200);
   });
 

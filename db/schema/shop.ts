@@ -348,3 +348,13 @@ export const idempotencyKey = pgTable(
       .where(sql`operation = 'createOrder'`),
   ],
 );
+
+/**
+ * Until when a caller whose order was refused for load was asked to wait. Unlogged, as it may be lost: who has no ticket
+ * queues as a newcomer.
+ */
+export const admissionTicket = pgTable('admission_ticket', {
+  /** The Idempotency-Key of the order. */
+  key: text().primaryKey(),
+  due: instant('due').notNull(),
+});
