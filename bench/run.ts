@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
 import { UserError } from '../dev/user-error.ts';
+import { benchBurst } from './burst.ts';
 import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
 import { benchStats } from './stats.ts';
@@ -16,6 +17,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['orders', benchOrders],
   ['hot-sku', benchHotSku],
   ['stats', benchStats],
+  ['burst', benchBurst],
 ]);
 const USUAL = 'orders';
 

@@ -7,7 +7,13 @@ import {
   RefusedError,
 } from '../api/admission/admission-queue.ts';
 import { ConcurrencyLimit, TARGET_MS } from '../api/admission/concurrency-limit.ts';
-import { VirtualServer, inVirtualTime, newQueue, type Admitted } from './support/virtual-server.ts';
+import {
+  VirtualServer,
+  inVirtualTime,
+  newQueue,
+  newQueues,
+  type Admitted,
+} from './support/virtual-server.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -90,7 +96,7 @@ test('twice as many callers as can be served, for a minute, are all served at th
 });
 
 test('two processes keep a system as busy as one does', async () => {
-  const queues = [newQueue(), newQueue()];
+  const queues = newQueues(2);
   const server = await warmedUp(30, queues);
   const { admitted, perSecond } = await burst(server, queues, 1_000);
   expect(perSecond).toBeGreaterThan(0.85 * 30);

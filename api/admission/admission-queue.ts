@@ -11,7 +11,7 @@ import { Throughput } from './throughput.ts';
 /** How long a newcomer may have to wait, going by what ends a second. Longer, and it is refused. */
 const NEWCOMER_WAITS_MS = 800;
 /** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth come together. */
-const PROMISED_WAITS_MS = 1_500;
+const PROMISED_WAITS_MS = 1_300;
 /** Going by the clock. What was projected may turn out wrong; what has not begun by then is refused, and keeps its place. */
 export const LONGEST_WAIT_MS = 2_000;
 /** Of what the system can do: what is measured varies by some percent, and a promise should be kept. */
@@ -59,6 +59,8 @@ export interface QueueOptions {
   guessPerSecond: number;
   /** Whether callers who come back are known: then newcomers queue behind what was promised. */
   knowsCallers: boolean;
+  /** What other processes of this system do a second: callers come back to any of them, so all promise at one pace. */
+  othersPerSecond?: () => readonly number[];
   /** Milliseconds, on a clock that never goes back. */
   now?: () => number;
 }
@@ -70,6 +72,7 @@ export class AdmissionQueue {
   readonly #limit: Limit;
   readonly #throughput: Throughput;
   readonly #knowsCallers: boolean;
+  readonly #othersPerSecond: () => readonly number[];
   readonly #now: () => number;
   readonly #promised = new Set<Begin>();
   readonly #newcomers = new Set<Begin>();
@@ -79,10 +82,17 @@ export class AdmissionQueue {
   /** The same for those whose promise could not be kept. */
   #lateUntil = 0;
 
-  constructor({ limit, guessPerSecond, knowsCallers, now = () => performance.now() }: QueueOptions) {
+  constructor({
+    limit,
+    guessPerSecond,
+    knowsCallers,
+    othersPerSecond = () => [],
+    now = () => performance.now(),
+  }: QueueOptions) {
     this.#limit = limit;
     this.#throughput = new Throughput(guessPerSecond);
     this.#knowsCallers = knowsCallers;
+    this.#othersPerSecond = othersPerSecond;
     this.#now = now;
   }
 
@@ -159,7 +169,9 @@ export class AdmissionQueue {
 
   /** Milliseconds between two promises. */
   #spacing(now: number): number {
-    return 1_000 / (PROMISED_SHARE * this.#throughput.perSecond(now));
+    const rates = [this.#throughput.perSecond(now), ...this.#othersPerSecond()];
+    const mean = rates.reduce((total, rate) => total + rate, 0) / rates.length;
+    return 1_000 / (PROMISED_SHARE * mean);
   }
 
   get #waiting(): number {

@@ -4,11 +4,11 @@
  * What a create may take once it was begun. With the time that it may wait before (see {@link AdmissionQueue}), its caller
  * hears within about 2 s. Well above what a create takes when all is well (40 ms), so only a queue further down exceeds it.
  */
-export const TARGET_MS = 800;
+export const TARGET_MS = 1_000;
 /** Enough to keep a small system busy, and little enough that a cold one answers the first ones in time. */
 const FIRST = 10;
 /** Below this, a system that is slow for another reason than its load would never recover. */
-const LEAST = 4;
+const LEAST = 6;
 const MOST = 2_000;
 /** Until the first sign of congestion the limit grows by a quarter with each round of answers, then by half a request. */
 const GROWTH = { atFirst: 0.25, later: 0.5 } as const;

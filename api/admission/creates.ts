@@ -30,12 +30,13 @@ export interface CreateAdmission {
 }
 
 export function admitCreates(database: Database, logger: Logger, operation: string): CreateAdmission {
-  const queue = new AdmissionQueue({
+  const queue: AdmissionQueue = new AdmissionQueue({
     limit: new ConcurrencyLimit(),
     guessPerSecond: GUESS_PER_SECOND,
     knowsCallers: true,
+    othersPerSecond: () => tickets.othersPerSecond,
   });
-  const tickets = new Tickets(database, logger, operation);
+  const tickets: Tickets = new Tickets(database, logger, operation, () => queue.state.perSecond);
   let refused = 0;
 
   async function enter({ key, gone }: Create): Promise<Turn> {

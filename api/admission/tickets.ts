@@ -2,6 +2,7 @@
  * Remembers what refused callers were promised, in the database, as their next request may reach another process. All that
  * come while a statement runs share the next one: a thousand refusals cost a few statements.
  */
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
@@ -10,6 +11,8 @@ import type { Database } from '../../db/connection.ts';
 const MOST_TICKETS = 20_000;
 const KEYS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
+/** What was heard of the other processes is forgotten then. */
+const PACE_COUNTS_MS = 5_000;
 /** A place is kept this long after its time. */
 const KEPT_MS = 30_000;
 
@@ -27,12 +30,24 @@ export class Tickets {
   /** When each ticket that this process gave runs out, the oldest first. Bounds their number. */
   readonly #outstanding = new Map<string, number>();
   #droppedAt = -Infinity;
+  readonly #process = randomUUID();
+  readonly #perSecond: () => number;
+  #others: { perSecond: readonly number[]; until: number } = { perSecond: [], until: 0 };
 
-  /** @param operation the one whose idempotency keys these are. */
-  constructor(database: Database, logger: Logger, operation: string) {
+  /**
+   * @param operation the one whose idempotency keys these are.
+   * @param perSecond the pace of this process, for the others.
+   */
+  constructor(database: Database, logger: Logger, operation: string, perSecond: () => number) {
     this.#database = database;
     this.#logger = logger;
     this.#operation = operation;
+    this.#perSecond = perSecond;
+  }
+
+  /** The pace of each other process that refuses orders for load. */
+  get othersPerSecond(): readonly number[] {
+    return performance.now() < this.#others.until ? this.#others.perSecond : [];
   }
 
   /** What is known of a key by now. */
@@ -79,7 +94,9 @@ export class Tickets {
     while (this.#given.size > 0) {
       await new Promise(setImmediate);
       try {
-        await keepTickets(this.#database, take(this.#given, KEYS_IN_STATEMENT));
+        const pace = { process: this.#process, perSecond: this.#perSecond() };
+        const perSecond = await keepTickets(this.#database, take(this.#given, KEYS_IN_STATEMENT), pace);
+        this.#others = { perSecond, until: performance.now() + PACE_COUNTS_MS };
         await this.#dropOld();
       } catch (error) {
         this.#logger.warn({ err: error }, 'the places of some refused callers were not kept');

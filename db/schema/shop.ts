@@ -8,6 +8,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import {
   bigint,
   check,
+  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -357,4 +358,11 @@ export const admissionTicket = pgTable('admission_ticket', {
   /** The Idempotency-Key of the order. */
   key: text().primaryKey(),
   due: instant('due').notNull(),
+});
+
+/** How many orders a second each API process places that refuses some for load: all promise at one pace. Unlogged, too. */
+export const admissionPace = pgTable('admission_pace', {
+  process: uuid().primaryKey(),
+  perSecond: doublePrecision('per_second').notNull(),
+  seenAt: instant('seen_at').notNull(),
 });

@@ -16,6 +16,16 @@ const nobodyHangsUp = new AbortController().signal;
 export const newQueue = (limit = new ConcurrencyLimit()): AdmissionQueue =>
   new AdmissionQueue({ limit, guessPerSecond: 30, knowsCallers: true });
 
+/** Queues of processes that hear of each other's pace. */
+export function newQueues(count: number): AdmissionQueue[] {
+  const queues: AdmissionQueue[] = Array.from({ length: count }, (_, index) => {
+    const others = () => queues.filter((__, other) => other !== index).map(({ state }) => state.perSecond);
+    const limit = new ConcurrencyLimit();
+    return new AdmissionQueue({ limit, guessPerSecond: 30, knowsCallers: true, othersPerSecond: others });
+  });
+  return queues;
+}
+
 export class VirtualServer {
   /** Things a second. */
   rate: number;
