@@ -31,9 +31,8 @@ export interface BurstFigures {
   /** ISO 8601. */
   startedAt: string;
   machine: Machine;
-  /** Orders a second that 20 callers place one after the other: the mean of before and after. */
-  steadyPerSecond: number;
   paymentsPerSecond: number;
+  /** In the order of the run: the rounds of 20 callers around a row are what it is compared with. */
   rows: BurstRow[];
   targets: Target[];
 }

@@ -11,8 +11,11 @@ import { keepResultsWhole } from './whole-results.ts';
 export const LOCK_TIMEOUT_MS = 1_000;
 export const STATEMENT_TIMEOUT_MS = 1_500;
 export const QUERY_DEADLINE_MS = 2_500;
-/** How long a query waits for a connection, before its deadline counts: both together end before a step's local attempt. */
-export const CONNECTION_DEADLINE_MS = 1_000;
+/**
+ * How long a query waits for a connection, before its deadline counts. Long enough to work off a burst of short calls, and within
+ * what a request may take. A worker's steps do not wait: there are as many connections as slots.
+ */
+export const CONNECTION_DEADLINE_MS = 5_000;
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**

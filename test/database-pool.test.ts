@@ -20,15 +20,19 @@ function open(connections: number) {
 const session = async (database: Database) =>
   (await database.run(({ sql }) => sql<{ pid: number }[]>`select pg_backend_pid() as pid`))[0]?.pid;
 
-/** Less than the statement time-out, more than a query waits for its connection. */
+/** Less than the statement time-out. */
 const BUSY_S = 1.3;
+/** As many as one connection ends while a query waits for it. */
+const BUSY_QUERIES = Math.ceil(CONNECTION_DEADLINE_MS / (1_000 * BUSY_S));
 
 test('a query that gets no connection in time is refused as busy, and the pool stays as it is', async () => {
   const database = open(1);
   const before = await session(database);
-  const running = database.run(({ sql }) => sql`select pg_sleep(${BUSY_S})`);
+  const running = Array.from({ length: BUSY_QUERIES }, () =>
+    database.run(({ sql }) => sql`select pg_sleep(${BUSY_S})`),
+  );
   await expect(session(database)).rejects.toThrow(DatabaseBusyError);
-  await running;
+  await Promise.all(running);
   expect(await session(database)).toBe(before);
 });
 
@@ -89,9 +93,8 @@ test('a process that was busy itself does not take PostgreSQL for silent', async
   expect(await session(database)).toBe(before);
 });
 
-test('the time-outs of a query go from the inside to the outside, and fit into a local attempt of 4 s', () => {
+test('a statement ends before its query gives up, and a step of a worker does not wait for a connection', () => {
   expect(STATEMENT_TIMEOUT_MS).toBeLessThan(QUERY_DEADLINE_MS);
-  expect(CONNECTION_DEADLINE_MS + QUERY_DEADLINE_MS).toBeLessThan(4_000);
-  // Each step of a worker finds a connection free: its steps of both kinds together are no more.
+  // Its steps of both kinds together.
   expect(connectionsFor(20)).toBeGreaterThanOrEqual(2 * 20);
 });
