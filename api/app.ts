@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
 import type { ZodError } from 'zod';
+import { admitReads } from './admission/reads.ts';
 import { BODY_LIMITS, readBody } from './body.ts';
 import { deadline } from './deadline.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -39,6 +40,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
     // Who calls, and what they may do, is decided here, before anything is read.
     // A body that arrives slowly has taken nothing yet: neither time of the request's own, nor a place, nor a claim on its key.
     readBody(bodyLimits),
+    admitReads(dependencies.database),
     deadline(checkServers, dependencies.logger),
   );
   app.route('/v1', skuRoutes(dependencies));
@@ -56,9 +58,9 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
 }
 
 function problemReply(c: Context, problem: Problem): Response {
-  const { status, retryAfter } = problem.kind;
+  const { retryAfter } = problem;
   if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
-  return c.body(JSON.stringify(problem.document), status, { 'Content-Type': PROBLEM_JSON });
+  return c.body(JSON.stringify(problem.document), problem.kind.status, { 'Content-Type': PROBLEM_JSON });
 }
 
 function refuseInvalid(result: { success: boolean; target: string; error?: ZodError }, c: Context): void {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
-import type { Database } from '../db/connection.ts';
+import type { DatabasePool } from '../db/connection.ts';
 import type { Orchestration } from './orchestration.ts';
 
 /** What the API stands on; a test may pass others. */
 export interface Dependencies {
-  database: Database;
+  database: DatabasePool;
   temporal: Orchestration;
   logger: Logger;
   /** Milliseconds that a new order has to be paid. */

@@ -101,7 +101,8 @@ export async function answerOnce(
   }
 }
 
-function keyOf(c: Context): string {
+/** @throws {Problem} when it is missing or unusable. */
+export function keyOf(c: Context): string {
   const key = c.req.header('Idempotency-Key');
   if (key === undefined || key === '')
     throw new Problem('idempotency_key_missing', 'This call needs the header.');

@@ -199,6 +199,13 @@ export const PROBLEMS = {
     title: 'Something failed that should not',
     remedy: 'Report the X-Request-Id header. The same request may be sent again: it completes at most once.',
   },
+  overloaded: {
+    status: 503,
+    title: 'More is asked for than can be answered in time',
+    remedy:
+      'Nothing was begun. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes before new ones.',
+    retryAfter: 1,
+  },
   unavailable: {
     status: 503,
     title: 'The system cannot answer just now',
@@ -234,17 +241,30 @@ export interface ProblemDocument extends ProblemDetails {
   code: ProblemCode;
 }
 
+export interface ProblemOptions extends ErrorOptions {
+  /** Seconds, where the code's own are not the right ones this time. */
+  retryAfter?: number;
+}
+
 /** Thrown by whatever handles a request; becomes the reply. */
 export class Problem extends Error {
   override name = 'Problem';
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
+  /** Seconds after which the same request is worth sending again. */
+  readonly retryAfter: number | undefined;
 
   /** @param detail one or two sentences about this occurrence. */
-  constructor(code: ProblemCode, detail: string, details: ProblemDetails = {}, options?: ErrorOptions) {
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    details: ProblemDetails = {},
+    { retryAfter, ...options }: ProblemOptions = {},
+  ) {
     super(detail, options);
     this.code = code;
     this.details = details;
+    this.retryAfter = retryAfter ?? this.kind.retryAfter;
   }
 
   get kind(): ProblemKind {

@@ -1,5 +1,5 @@
 /** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
-import { sql } from 'drizzle-orm';
+import { within } from '../db/connection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { Problem } from './problems.ts';
 
@@ -18,7 +18,7 @@ export function serverCheck({
 
   async function check(): Promise<Problem | undefined> {
     const failures = await Promise.all([
-      failureOf('PostgreSQL', () => database.run(({ orm }) => orm.execute(sql`select 1`))),
+      failureOf('PostgreSQL', () => database.check()),
       failureOf('Temporal', () => temporal.check(CHECK_DEADLINE_MS)),
     ]);
     const found = failures.filter((failure) => failure !== undefined);
@@ -34,17 +34,11 @@ export function serverCheck({
 }
 
 async function failureOf(name: string, answer: () => Promise<unknown>): Promise<Error | undefined> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`No answer within ${CHECK_DEADLINE_MS} ms.`)),
-    CHECK_DEADLINE_MS,
-  );
+  const late = () => new Error(`No answer within ${CHECK_DEADLINE_MS} ms.`);
   try {
-    await Promise.race([answer(), late]);
+    await within(CHECK_DEADLINE_MS, answer(), late);
     return undefined;
   } catch (cause) {
     return new Error(`${name} does not answer.`, { cause });
-  } finally {
-    clearTimeout(timer);
   }
 }

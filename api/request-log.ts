@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
+import { Problem } from './problems.ts';
 
 /** One line for each request that failed on our side, with its cause; every request at level debug. */
 export function requestLog(logger: Logger): MiddlewareHandler {
@@ -7,8 +8,10 @@ export function requestLog(logger: Logger): MiddlewareHandler {
     const started = performance.now();
     await next();
     const { status } = c.res;
-    if (status < 500 && !logger.isLevelEnabled('debug')) return;
-    logger[levelOf(status)](
+    // Thousands of lines would make a busy process busier: admission says in one line how many were refused.
+    const level = c.error instanceof Problem && c.error.code === 'overloaded' ? 'debug' : levelOf(status);
+    if (level === 'debug' && !logger.isLevelEnabled('debug')) return;
+    logger[level](
       { ...describe(c), status, ms: Math.round(performance.now() - started), err: c.error },
       'request',
     );

@@ -9,6 +9,9 @@ export class ListenError extends Error {
   override name = 'ListenError';
 }
 
+/** Connections that may wait to be accepted. By default it is 511, and of a thousand callers at once half waited a second for TCP to try again. */
+const BACKLOG = 4_096;
+
 /**
  * Resolves with the address once the server listens; port 0 takes a free one.
  * @throws {ListenError} when the port cannot be had.
@@ -18,7 +21,7 @@ export async function listen(
   host: string,
   port: number,
 ): Promise<{ host: string; port: number }> {
-  server.listen(port, host);
+  server.listen({ port, host, backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (error) {

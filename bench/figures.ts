@@ -18,7 +18,7 @@ export interface Row {
   callers: number;
   /** Workflows or orders, over all rounds. */
   completed: number;
-  /** Answers 503: the caller sent the same request again a second later, as that answer says. */
+  /** Answers 503: the caller sent the same request again after the seconds in that answer. */
   retries: number;
   /** The median of its rounds. */
   perSecond: number;

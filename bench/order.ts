@@ -10,8 +10,6 @@ import { timed, type Workload } from './workload.ts';
 const created = z.object({ id: z.string(), stage: z.literal('awaiting_payment') });
 const paid = z.object({ stage: z.literal('paid') });
 
-/** As the Retry-After of a 503 says. */
-const RETRY_AFTER_MS = 1_000;
 /** What is away for longer has failed. */
 const MOST_RETRIES = 10;
 
@@ -43,7 +41,7 @@ async function post(call: Call, path: string, body?: object): Promise<{ reply: R
   let retries = 0;
   while (reply.status === 503 && retries < MOST_RETRIES) {
     retries += 1;
-    await delay(RETRY_AFTER_MS);
+    await delay((reply.retryAfter ?? 1) * 1_000);
     reply = await send();
   }
   return { reply, retries };

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { writableJsonFile } from '../dev/json-file.ts';
 import { showFailure } from '../cli/run-command.ts';
 import { UserError } from '../cli/user-error.ts';
+import { benchBurst } from './burst.ts';
 import { benchHotSku } from './hot-sku.ts';
 import { benchOrders } from './orders.ts';
 import { benchStats } from './stats.ts';
@@ -17,6 +18,7 @@ const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['orders', benchOrders],
   ['hot-sku', benchHotSku],
   ['stats', benchStats],
+  ['burst', benchBurst],
 ]);
 const USUAL = 'orders';
 

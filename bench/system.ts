@@ -24,19 +24,24 @@ export interface System {
   processes: Readonly<Record<'temporal' | 'postgres' | 'worker' | 'nothingWorker' | 'api', number>>;
 }
 
+/** Resolves with the address of one more API on the same servers. */
+export type StartAnotherApi = () => Promise<string>;
+
 /**
  * Starts everything, hands it to `use`, and stops everything, however that ended.
  * @param use gets a signal that also fires when one of the processes ends by itself.
  */
 export async function withSystem<T>(
   { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
-  use: (system: System, signal: AbortSignal) => Promise<T>,
+  use: (system: System, signal: AbortSignal, startAnotherApi: StartAnotherApi) => Promise<T>,
 ): Promise<T> {
   const folder = await makeThrowawayFolder('holdfast-bench-');
   const running = new Running(folder, signal);
   try {
     report('Starting PostgreSQL, Temporal, the workers and the API.');
-    return await use(await startAll(running, folder, report), running.signal);
+    const system = await startAll(running, folder, report);
+    const env = environmentOf(system.databaseUrl, system.temporalAddress);
+    return await use(system, running.signal, async () => (await addApi(running, 'second-api', env)).address);
   } catch (error) {
     if (!signal.aborted) report(running.lastWords());
     // Why it was cut short says more than what failed because of that.
@@ -61,15 +66,12 @@ async function startAll(running: Running, folder: string, report: (line: string)
   );
   await migrateDatabase(postgres.url);
 
-  const env = { ...process.env, ...ownSettings(postgres.url, temporal.address) };
+  const env = environmentOf(postgres.url, temporal.address);
   const worker = await running.add('worker', (options) => startWorker({ ...options, env }));
   const nothingWorker = await running.add('nothing-worker', (options) =>
     startNothingWorker({ ...options, env: { ...env, TASK_QUEUE: NOTHING_QUEUE } }),
   );
-  const api = await running.add('api', async (options) => {
-    const { server, address } = await startApiAnywhere({ ...options, env });
-    return { ...server, address };
-  });
+  const api = await addApi(running, 'api', env);
   return {
     databaseUrl: postgres.url,
     temporalAddress: temporal.address,
@@ -84,6 +86,18 @@ async function startAll(running: Running, folder: string, report: (line: string)
     },
   };
 }
+
+function addApi(running: Running, name: string, env: NodeJS.ProcessEnv) {
+  return running.add(name, async (options) => {
+    const { server, address } = await startApiAnywhere({ ...options, env });
+    return { ...server, address };
+  });
+}
+
+const environmentOf = (databaseUrl: string, temporalAddress: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...ownSettings(databaseUrl, temporalAddress),
+});
 
 /** What a run needs as it is here. Every other setting is the environment's, so that a run can show what one is worth. */
 function ownSettings(databaseUrl: string, temporalAddress: string): NodeJS.ProcessEnv {

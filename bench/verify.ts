@@ -8,6 +8,25 @@ const BREACHES_SHOWN = 3;
 
 /** @throws when a rule of the system is broken, or when not exactly so many orders are paid and no other is there. */
 export async function verifyOrders(databaseUrl: string, paid: number): Promise<void> {
+  await verify(databaseUrl, { all: paid, paid });
+}
+
+/** @throws when a rule of the system is broken, or when there are other orders than those that callers were answered for. */
+export async function verifyPlaced(
+  databaseUrl: string,
+  { placed, paid }: { placed: number; paid: number },
+): Promise<void> {
+  await verify(databaseUrl, { all: placed, paid });
+}
+
+/** @throws when one of these rules is broken. */
+export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
+  const reports: RuleReport[] = [];
+  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
+  refuse(linesOf(reports));
+}
+
+async function verify(databaseUrl: string, wanted: { all: number; paid: number }): Promise<void> {
   const sql = postgres(databaseUrl, {
     max: 1,
     types: { bigint: BIGINT_AS_NUMBER },
@@ -17,21 +36,15 @@ export async function verifyOrders(databaseUrl: string, paid: number): Promise<v
     const [found] = await sql<{ all: number; paid: number }[]>`
       select count(*)::integer as all, count(*) filter (where stage = 'paid')::integer as paid from orders
     `;
-    if (found?.all !== paid || found.paid !== paid)
+    if (found?.all !== wanted.all || found.paid !== wanted.paid)
       lines.push(
-        `  ${paid} orders were paid for; the database has ${found?.all}, and ${found?.paid} of them are paid`,
+        `  callers heard of ${wanted.all} orders and ${wanted.paid} payments; ` +
+          `the database has ${found?.all} orders, and ${found?.paid} of them are paid`,
       );
     refuse(lines);
   } finally {
     await sql.end();
   }
-}
-
-/** @throws when one of these rules is broken. */
-export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
-  const reports: RuleReport[] = [];
-  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
-  refuse(linesOf(reports));
 }
 
 const linesOf = (reports: readonly RuleReport[]): string[] =>

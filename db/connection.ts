@@ -5,12 +5,18 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { BIGINT_AS_NUMBER } from './exact-integers.ts';
+import { Permits } from './permits.ts';
 import { keepResultsWhole } from './whole-results.ts';
 
 /** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
 export const LOCK_TIMEOUT_MS = 1_000;
 export const STATEMENT_TIMEOUT_MS = 1_500;
 export const QUERY_DEADLINE_MS = 2_500;
+/**
+ * How long a query waits for a connection, before its deadline counts. Long enough to work off a burst of short calls, and within
+ * what a request may take. A worker's steps do not wait: there are as many connections as slots.
+ */
+export const CONNECTION_DEADLINE_MS = 5_000;
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**
@@ -40,7 +46,8 @@ export interface Connections {
 
 export interface Database {
   /**
-   * Runs one query.
+   * Runs one query, or one transaction: `query` must not run two at once, nor another one of this pool.
+   * @throws {DatabaseBusyError} when no connection was free within {@link CONNECTION_DEADLINE_MS}; the query did not run.
    * @throws {DatabaseSilentError} when no answer came within {@link QUERY_DEADLINE_MS}; whether the query ran is unknown.
    */
   run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
@@ -54,26 +61,74 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export class DatabaseSilentError extends Error {
+/** A database with what a server asks beside its queries. */
+export interface DatabasePool extends Database {
+  /** How many queries run at once. */
+  readonly connections: number;
+  /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Errors as of `run`. */
+  check(): Promise<void>;
+}
+
+/** The same call may succeed later. */
+export class DatabaseUnavailableError extends Error {
+  override name = 'DatabaseUnavailableError';
+}
+
+export class DatabaseSilentError extends DatabaseUnavailableError {
   override name = 'DatabaseSilentError';
   constructor(milliseconds: number = QUERY_DEADLINE_MS) {
     super(`PostgreSQL gave no answer within ${milliseconds} ms. The query may still have run.`);
   }
 }
 
+/** Every connection is in use: that says nothing against PostgreSQL or the network. */
+export class DatabaseBusyError extends DatabaseUnavailableError {
+  override name = 'DatabaseBusyError';
+  constructor() {
+    super(`No connection to PostgreSQL was free within ${CONNECTION_DEADLINE_MS} ms. The query did not run.`);
+  }
+}
+
 export interface DatabaseOptions {
-  /** Connections at most. Queries beyond it wait, within their deadline. */
+  /** Connections at most, beside the one for checks. Queries beyond it wait for their turn. */
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
 }
 
-export function openDatabase(url: string, options: DatabaseOptions): Database {
+export function openDatabase(url: string, options: DatabaseOptions): DatabasePool {
+  const { connections, name } = options;
+  const pool = openPool(url, options);
+  const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
+  let checks: Database | undefined;
+  return {
+    connections,
+    async run(query) {
+      const giveBack = await permits.take();
+      try {
+        return await pool.run(query);
+      } finally {
+        giveBack();
+      }
+    },
+    async check() {
+      checks ??= openPool(url, { connections: 1, name: `${name}, checks` });
+      await checks.run(({ sql }) => sql`select 1`);
+    },
+    // Takes no permit: its connection is none of the pool's.
+    runLong: (milliseconds, query) => pool.runLong(milliseconds, query),
+    async close() {
+      await Promise.all([pool.close(), checks?.close()]);
+    },
+  };
+}
+
+function openPool(url: string, options: DatabaseOptions): Database {
   let current = connect(url, options);
   /** Connections of long queries that are under way. */
   const long = new Set<Sql>();
 
-  // postgres.js waits for ever on a connection that went silent and sends it further queries. Once one query
+  // postgres.js waits forever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
   function replace(silent: Connections): void {
     if (silent !== current) return;
@@ -82,30 +137,21 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
   }
 
   return {
-    async run(query) {
+    run(query) {
       const used = current;
-      const { promise: silence, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(() => {
+      return within(QUERY_DEADLINE_MS, markFailure(query(used)), () => {
         replace(used);
-        reject(new DatabaseSilentError());
-      }, QUERY_DEADLINE_MS);
-      try {
-        return await Promise.race([markFailure(query(used)), silence]);
-      } finally {
-        clearTimeout(timer);
-      }
+        return new DatabaseSilentError();
+      });
     },
 
     async runLong(milliseconds, query) {
       const { sql } = connect(url, { connections: 1, name: `${options.name}, long` }, milliseconds);
       long.add(sql);
       const deadline = milliseconds + QUERY_DEADLINE_MS;
-      const { promise: silence, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(() => reject(new DatabaseSilentError(deadline)), deadline);
       try {
-        return await Promise.race([markFailure(query(sql)), silence]);
+        return await within(deadline, markFailure(query(sql)), () => new DatabaseSilentError(deadline));
       } finally {
-        clearTimeout(timer);
         long.delete(sql);
         void sql.end({ timeout: 0 });
       }
@@ -120,6 +166,27 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
       ]);
     },
   };
+}
+
+/**
+ * Settles as `answer` does, or rejects when it takes longer.
+ * @param late makes the error; called only then.
+ */
+export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => Error): Promise<T> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  let settled = false;
+  const timer = setTimeout(() => {
+    // When this process was busy, the answer may lie in the socket: what is there is read before this is called.
+    setImmediate(() => {
+      if (!settled) reject(late());
+    });
+  }, ms);
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    settled = true;
+    clearTimeout(timer);
+  }
 }
 
 function connect(
@@ -166,7 +233,7 @@ async function markFailure<T>(query: PromiseLike<T>): Promise<T> {
 /** Whether an error means that PostgreSQL is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof DatabaseSilentError || isDatabaseAway(error.cause)) return true;
+  if (error instanceof DatabaseUnavailableError || isDatabaseAway(error.cause)) return true;
   const code = errorCode(error);
   return code !== undefined && AWAY_CODES.test(code) && fromQueries.has(error);
 }

@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import type { Database } from './connection.ts';
+import { DatabaseUnavailableError, type Database } from './connection.ts';
 
 /**
  * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU which
@@ -38,7 +38,7 @@ interface Row {
 }
 
 /** Another session keeps a row locked that is needed. The attempt may still have its effect, as when it was not answered in time. */
-export class RowLockedError extends Error {
+export class RowLockedError extends DatabaseUnavailableError {
   override name = 'RowLockedError';
   /** PostgreSQL's own for a lock that is not to be had: callers treat the two alike. */
   readonly code = '55P03';

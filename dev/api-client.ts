@@ -4,6 +4,8 @@ const DEADLINE_MS = 15_000;
 export interface Reply {
   status: number;
   body: unknown;
+  /** Seconds, when the answer asks to be called again. */
+  retryAfter?: number | undefined;
 }
 
 export type Call = (
@@ -25,7 +27,12 @@ export function apiClient(address: string): Call {
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
     const reply: unknown = await answer.json();
-    return { status: answer.status, body: reply };
+    const retryAfter = answer.headers.get('retry-after');
+    return {
+      status: answer.status,
+      body: reply,
+      ...(retryAfter !== null && { retryAfter: Number(retryAfter) }),
+    };
   };
 }
 

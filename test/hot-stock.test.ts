@@ -1,6 +1,7 @@
 /** Many buyers want few units, through the API. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { obey } from './support/busy.ts';
 import { expectRulesHold } from './support/database.ts';
 import { idOf, type Answer } from './support/shop.ts';
 import { startSystem } from './support/system.ts';
@@ -26,11 +27,8 @@ test('200 buyers for 50 units: 50 orders, 150 clean refusals, and every rule hol
   await expectRulesHold(sql);
 }, 60_000);
 
-/** As callers do: a busy system says "try again", and the same key is sent until there is a final answer. */
-async function buy(wallet: string, sku: string): Promise<Answer> {
+/** As callers do: a busy system says when to try again, and the same key is sent until there is a final answer. */
+function buy(wallet: string, sku: string): Promise<Answer> {
   const key = randomUUID();
-  for (;;) {
-    const answer = await shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
-    if (answer.status !== 503 && answer.body['code'] !== 'idempotency_in_progress') return answer;
-  }
+  return obey(() => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }));
 }

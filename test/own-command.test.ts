@@ -5,7 +5,6 @@ import { afterEach, describe, expect, inject, onTestFinished, test } from 'vites
 import { createActivities } from '../activities/index.ts';
 import { cancelOrder } from '../api/commands.ts';
 import { openTemporal } from '../api/orchestration.ts';
-import type { Database } from '../db/connection.ts';
 import {
   WORKFLOW,
   orderWorkflowId,
@@ -133,15 +132,14 @@ test('a cancel that is carried out just as the database is asked about it is ans
   const { id: orderId } = await paid();
   const commandId = randomUUID();
   let isFirst = true;
-  const between: Database = {
+  const between: typeof database = {
+    ...database,
     run: async (query) => {
       const result = await database.run(query);
       if (isFirst) await steps.refund({ orderId, commandId, reason: 'test', restock: true, at: at() });
       isFirst = false;
       return result;
     },
-    runLong: (milliseconds, query) => database.runLong(milliseconds, query),
-    close: () => database.close(),
   };
   const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   onTestFinished(() => temporal.close());

@@ -6,8 +6,9 @@ import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.t
 import { ORDER_RULES } from '../../workflows/contract.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { admitCreates } from '../admission/creates.ts';
 import { taggedReply } from '../entity-tags.ts';
-import { answerOnce } from '../idempotency.ts';
+import { answerOnce, keyOf } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
 import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
 import { pageOf } from '../schemas/page.ts';
@@ -15,26 +16,33 @@ import { createTurns } from '../turns.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database, paymentWindow, attentionAfter } = dependencies;
+  const { database, logger, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
   // Apart, so that payments which wait for a locked wallet hold up no cancel. Two payments, so that one which comes too late hears
   // so while another one waits.
   const [payments, cancels] = [createTurns(2), createTurns(1)];
+  const admission = admitCreates(database, logger, 'createOrder');
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
-    return answerOnce(c, dependencies, call, async (orderId) => {
-      const lines = summedLines(json.lines);
-      const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
-      return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
-    });
+    const admitted = { key: keyOf(c), gone: c.req.raw.signal };
+    return admission.run(admitted, (began) =>
+      answerOnce(c, dependencies, call, async (orderId) => {
+        began();
+        const lines = summedLines(json.lines);
+        const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
+        return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
+      }),
+    );
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    const [order, marks] = await Promise.all([findOrder(database, id), findOpenMarks(database, [id])]);
+    // One after the other: a read uses one connection at a time.
+    const order = await findOrder(database, id);
     if (!order) throw unknown(id);
+    const marks = await findOpenMarks(database, [id]);
     return taggedReply(c, orderReply(order, marks.get(id)));
   });
 

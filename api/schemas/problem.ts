@@ -28,7 +28,7 @@ const problemSchema = z
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
 /** Problems that every call under /v1 may have. */
-const ALWAYS = ['unavailable', 'internal_error'] as const;
+const ALWAYS = ['overloaded', 'unavailable', 'internal_error'] as const;
 /** Problems of a call that takes a body. */
 export const BODY_PROBLEMS = [
   'validation_failed',

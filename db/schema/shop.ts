@@ -8,6 +8,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import {
   bigint,
   check,
+  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -372,3 +373,20 @@ export const idempotencyKey = pgTable(
       .where(sql`operation = 'createOrder'`),
   ],
 );
+
+/**
+ * Until when a caller whose order was refused for load was asked to wait. Unlogged, as it may be lost: who has no ticket
+ * queues as a newcomer.
+ */
+export const admissionTicket = pgTable('admission_ticket', {
+  /** The Idempotency-Key of the order. */
+  key: text().primaryKey(),
+  due: instant('due').notNull(),
+});
+
+/** How many orders a second each API process places that refuses some for load: all promise at one pace. Unlogged, too. */
+export const admissionPace = pgTable('admission_pace', {
+  process: uuid().primaryKey(),
+  perSecond: doublePrecision('per_second').notNull(),
+  seenAt: instant('seen_at').notNull(),
+});

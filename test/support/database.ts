@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
-import { openDatabase, type Database, type Sql } from '../../db/connection.ts';
+import { openDatabase, type DatabasePool, type Sql } from '../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { checkRules } from '../../db/invariants.ts';
 import { TEMPLATE } from './template.ts';
@@ -10,7 +10,7 @@ import { TEMPLATE } from './template.ts';
 export interface TestDatabase {
   url: string;
   /** As the worker and the API have it. */
-  database: Database;
+  database: DatabasePool;
   /** For looking and for planting damage: no deadlines. */
   sql: Sql;
 }

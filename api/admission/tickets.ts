@@ -1,0 +1,121 @@
+/**
+ * Remembers what refused callers were promised, in the database, as their next request may reach another process. All that
+ * come while a statement runs share the next one: a thousand refusals cost a few statements.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
+import type { Database } from '../../db/connection.ts';
+
+/** Callers who come later than this many are told when to come, but keep no place. */
+const MOST_TICKETS = 20_000;
+const KEYS_IN_STATEMENT = 500;
+const DROP_EVERY_MS = 10_000;
+/** What was heard of the other processes is forgotten then. */
+const PACE_COUNTS_MS = 5_000;
+/** A place is kept this long after its time. */
+const KEPT_MS = 30_000;
+
+const UNKNOWN: KeyState = { begun: false, dueInMs: null };
+
+export class Tickets {
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #operation: string;
+  #asked = new Map<string, PromiseWithResolvers<KeyState>>();
+  #asking = false;
+  /** Seconds by key, to be written. */
+  #given = new Map<string, number>();
+  #writing = false;
+  /** When each ticket that this process gave runs out, the oldest first. Bounds their number. */
+  readonly #outstanding = new Map<string, number>();
+  #droppedAt = -Infinity;
+  readonly #process = randomUUID();
+  readonly #perSecond: () => number;
+  #others: { perSecond: readonly number[]; until: number } = { perSecond: [], until: 0 };
+
+  /**
+   * @param operation the one whose idempotency keys these are.
+   * @param perSecond the pace of this process, for the others.
+   */
+  constructor(database: Database, logger: Logger, operation: string, perSecond: () => number) {
+    this.#database = database;
+    this.#logger = logger;
+    this.#operation = operation;
+    this.#perSecond = perSecond;
+  }
+
+  /** The pace of each other process that refuses orders for load. */
+  get othersPerSecond(): readonly number[] {
+    return performance.now() < this.#others.until ? this.#others.perSecond : [];
+  }
+
+  /** What is known of a key by now. */
+  find(key: string): Promise<KeyState> {
+    const asked = this.#asked.get(key) ?? Promise.withResolvers<KeyState>();
+    this.#asked.set(key, asked);
+    if (!this.#asking) void this.#ask();
+    return asked.promise;
+  }
+
+  /** Does not wait until it is written: the caller comes back a second later at the earliest. */
+  give(key: string, seconds: number): void {
+    const now = performance.now();
+    this.#outstanding.delete(key);
+    if (this.#outstanding.size >= MOST_TICKETS) this.#forget(now);
+    if (this.#outstanding.size >= MOST_TICKETS) return;
+    this.#outstanding.set(key, now + seconds * 1_000 + KEPT_MS);
+    this.#given.set(key, seconds);
+    if (!this.#writing) void this.#write();
+  }
+
+  #forget(now: number): void {
+    for (const [key, until] of this.#outstanding) if (until < now) this.#outstanding.delete(key);
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    while (this.#asked.size > 0) {
+      // All that the event loop has at hand goes together.
+      await new Promise(setImmediate);
+      const batch = take(this.#asked, KEYS_IN_STATEMENT);
+      try {
+        const found = await findKeyStates(this.#database, this.#operation, [...batch.keys()]);
+        for (const [key, { resolve }] of batch) resolve(found.get(key) ?? UNKNOWN);
+      } catch (error) {
+        for (const { reject } of batch.values()) reject(error);
+      }
+    }
+    this.#asking = false;
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#given.size > 0) {
+      await new Promise(setImmediate);
+      try {
+        const pace = { process: this.#process, perSecond: this.#perSecond() };
+        const perSecond = await keepTickets(this.#database, take(this.#given, KEYS_IN_STATEMENT), pace);
+        this.#others = { perSecond, until: performance.now() + PACE_COUNTS_MS };
+        await this.#dropOld();
+      } catch (error) {
+        this.#logger.warn({ err: error }, 'the places of some refused callers were not kept');
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #dropOld(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#droppedAt < DROP_EVERY_MS) return;
+    this.#droppedAt = now;
+    await dropOldTickets(this.#database);
+  }
+}
+
+/** Moves the first entries into a map of their own. */
+function take<T>(from: Map<string, T>, most: number): Map<string, T> {
+  const taken = new Map([...from].slice(0, most));
+  for (const key of taken.keys()) from.delete(key);
+  return taken;
+}

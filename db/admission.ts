@@ -1,0 +1,85 @@
+/** What creates of orders that were refused for load were promised, for every API process to find. */
+import type { Database } from './connection.ts';
+
+/** A ticket is worth nothing this long after its time. */
+const KEPT_SECONDS = 60;
+/** A process that has given no ticket for so long is not under load, or gone. */
+const PACE_COUNTS_SECONDS = 5;
+
+export interface KeyState {
+  /** Somebody works on the key's order, or did: it was let in, here or elsewhere. */
+  begun: boolean;
+  /** Milliseconds until the second that its caller was promised; negative afterwards, null when there is no ticket. */
+  dueInMs: number | null;
+}
+
+/** What is known of each key of `operation`, in one statement for all of them. */
+export async function findKeyStates(
+  database: Database,
+  operation: string,
+  keys: readonly string[],
+): Promise<Map<string, KeyState>> {
+  const rows = await database.run(
+    ({ sql }) => sql<(KeyState & { key: string })[]>`
+      select
+        asked.key,
+        kept.key is not null as begun,
+        extract(epoch from ticket.due - now())::float8 * 1000 as "dueInMs"
+      from jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb) as asked (key)
+      left join idempotency_key as kept on kept.operation = ${operation} and kept.key = asked.key
+      left join admission_ticket as ticket on ticket.key = asked.key
+    `,
+  );
+  return new Map(rows.map(({ key, begun, dueInMs }) => [key, { begun, dueInMs }]));
+}
+
+/** How many orders a second an API process places. */
+export interface Pace {
+  /** Of this process alone. */
+  process: string;
+  perSecond: number;
+}
+
+/**
+ * Keeps tickets, by key the seconds until each is due; a key's last one counts. Leaves this process's pace, and returns those of
+ * the other processes that give tickets, too.
+ */
+export async function keepTickets(
+  database: Database,
+  tickets: ReadonlyMap<string, number>,
+  { process, perSecond }: Pace,
+): Promise<number[]> {
+  const rows = JSON.stringify([...tickets].map(([key, seconds]) => ({ key, seconds })));
+  const others = await database.run(
+    ({ sql }) => sql<{ perSecond: number }[]>`
+      with tickets as (
+        insert into admission_ticket (key, due)
+        select key, now() + seconds * interval '1 second'
+        from jsonb_to_recordset(${rows}::text::jsonb) as ticket (key text, seconds float8)
+        -- Two processes may refuse one key at once: in one order, they do not lock each other out.
+        order by key
+        on conflict (key) do update set due = excluded.due
+      ),
+      pace as (
+        insert into admission_pace (process, per_second, seen_at)
+        values (${process}, ${perSecond}, now())
+        on conflict (process) do update set per_second = excluded.per_second, seen_at = excluded.seen_at
+      )
+      select per_second as "perSecond" from admission_pace
+      where process <> ${process} and seen_at > now() - ${PACE_COUNTS_SECONDS} * interval '1 second'
+    `,
+  );
+  return others.map((other) => other.perSecond);
+}
+
+/** Drops tickets whose callers have not come, and processes that give none any more. */
+export async function dropOldTickets(database: Database): Promise<void> {
+  await database.run(
+    ({ sql }) => sql`
+      with paces as (
+        delete from admission_pace where seen_at < now() - ${KEPT_SECONDS} * interval '1 second'
+      )
+      delete from admission_ticket where due < now() - ${KEPT_SECONDS} * interval '1 second'
+    `,
+  );
+}
