@@ -99,6 +99,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   WEB_UI_PORT: port,
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
+  KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
   API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
   SHUTDOWN_GRACE: lasting('1s', '10m', '999ms', '11m', '601s'),
@@ -121,6 +122,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   ALERT_DATABASE_CONNECTIONS: share,
   ALERT_ABNORMAL_ORDERS: share,
   ALERT_ORDER_SUCCESS: share,
+  ALERT_RUNS_OVERDUE: count,
   HOLDFAST_DATA: named(4_096),
   TEMPORAL_CLI: named(4_096),
 };
