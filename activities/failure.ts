@@ -18,7 +18,7 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
     if (error instanceof RowLockedError)
       throw ApplicationFailure.create({
         type: 'row_locked',
-        message: `${messageOf(error)} It is tried again, but somebody should look who that is: ${what} waits for it.`,
+        message: `${messageOf(error)} It is tried again; find out which session that is, as ${what} waits for it.`,
         cause: safeError(error),
       });
     const away = isDatabaseAway(error);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { BODY_LIMITS } from './body.ts';
 import { REQUEST_LIMIT_MS } from './deadline.ts';
 
 /** Says what stands in the way of listening, for the person who starts the server. */
@@ -44,8 +45,8 @@ function obstacle(error: unknown, host: string, port: number): string {
   }
 }
 
-/** Longer than a request may take, its last look at the servers included: every caller gets an answer. */
-export const DRAIN_LIMIT_MS = REQUEST_LIMIT_MS + 5_000;
+/** Longer than a request may take, from its first byte to its last look at the servers: every caller gets an answer. */
+export const DRAIN_LIMIT_MS = BODY_LIMITS.patience + REQUEST_LIMIT_MS + 5_000;
 
 export interface Drain {
   /** Milliseconds in which connections are still taken, until whoever sends callers here has noticed. */

@@ -7,6 +7,7 @@ import {
   RefusedError,
 } from '../api/admission/admission-queue.ts';
 import { ConcurrencyLimit, TARGET_MS } from '../api/admission/concurrency-limit.ts';
+import { Stragglers } from '../api/admission/stragglers.ts';
 import {
   VirtualServer,
   inVirtualTime,
@@ -191,4 +192,51 @@ test('a caller who waited in vain is refused, and comes before those who ask lat
   await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);
   expect(await waiting).toBe(1);
   expect(queue.state.waiting).toBe(0);
+});
+
+test('a request that takes too long gives its place to the next, and only once', async () => {
+  const { queue, turns } = await occupied();
+  const waiting = queue.enter(undefined, nobodyHangsUp);
+  const [late, ...others] = turns;
+  late?.setAside();
+  (await waiting).end('done');
+  late?.end('done');
+  for (const turn of others) turn.end('done');
+  expect(queue.state.running).toBe(0);
+});
+
+const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
+
+test('an order that another passed by holds up only those that need the same', () => {
+  const stragglers = new Stragglers();
+  stragglers.add(['SKU locked', 'SKU free'], 0);
+  expect(stragglers.hold(['SKU locked'])).toBe(false);
+  stragglers.placed(['SKU other'], placedQuickly(1));
+  expect(stragglers.hold(['SKU locked'])).toBe(true);
+  expect(stragglers.hold(['SKU other'])).toBe(false);
+});
+
+test('orders that are all slow, or need the same, are not taken to be in trouble', () => {
+  const stragglers = new Stragglers();
+  stragglers.add(['SKU hot'], 5);
+  stragglers.placed(['SKU other'], { startedAt: 6, isQuick: false });
+  stragglers.placed(['SKU other'], placedQuickly(4));
+  stragglers.placed(['SKU hot', 'SKU other'], placedQuickly(6));
+  expect(stragglers.hold(['SKU hot'])).toBe(false);
+});
+
+test('what an order waited for is remembered for a while after it failed, and forgotten once another got it', async () => {
+  const stragglers = new Stragglers();
+  const failed = stragglers.add(['SKU locked'], 0);
+  stragglers.placed(['SKU other'], placedQuickly(1));
+  failed();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(stragglers.hold(['SKU locked'])).toBe(true);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(stragglers.hold(['SKU locked'])).toBe(false);
+
+  stragglers.add(['SKU locked'], 20_000);
+  stragglers.placed(['SKU other'], placedQuickly(20_001));
+  stragglers.placed(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
+  expect(stragglers.hold(['SKU locked'])).toBe(false);
 });

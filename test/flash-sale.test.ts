@@ -6,24 +6,25 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createApi } from '../api/app.ts';
 import { openTemporal } from '../api/orchestration.ts';
 import { openDatabase } from '../db/connection.ts';
-import { isOverloaded, lockSku, obey, overload, retryAfterOf, type Locked } from './support/busy.ts';
+import { isOverloaded, obey, overload, retryAfterOf } from './support/busy.ts';
 import { expectRulesHold } from './support/database.ts';
 import { Shop, expectStatus, idOf, type Answer } from './support/shop.ts';
 import { startSystem } from './support/system.ts';
+import { lockSku } from './support/trouble.ts';
 import { until } from './support/until.ts';
 
 const system = await startSystem();
 const { shop, sql, url, taskQueue } = system;
 
 let lockedSku = '';
-let lock: Locked | undefined;
+let unlock: (() => Promise<void>) | undefined;
 let wallet = '';
 beforeEach(async () => {
   [lockedSku, wallet] = await Promise.all([shop.sku(10_000), shop.wallet(1_000_000)]);
 });
 afterEach(async () => {
-  await lock?.release();
-  lock = undefined;
+  await unlock?.();
+  unlock = undefined;
   await expectRulesHold(sql);
 });
 
@@ -50,8 +51,8 @@ const claimed = async (key: string): Promise<boolean> =>
 
 /** Lets what waits go on, and waits until all of it is answered. */
 async function settle(sent: readonly Promise<Answer>[]): Promise<void> {
-  await lock?.release();
-  lock = undefined;
+  await unlock?.();
+  unlock = undefined;
   await Promise.all(sent);
 }
 
@@ -77,7 +78,7 @@ test('300 orders at once by two API processes are all placed, and nobody is answ
 });
 
 test('an order that is refused for load claims nothing and begins nothing', async () => {
-  lock = await lockSku(sql, lockedSku);
+  unlock = await lockSku(sql, lockedSku);
   const sent = await overload(shop, lockedSku, wallet);
   const free = await shop.sku(5);
   const key = randomUUID();
@@ -96,7 +97,7 @@ test('what was begun is finished while new orders are refused: retries, payments
   const create = () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
   const first = expectStatus(await create(), 201);
   const cancelled = await shop.placed(wallet, sku);
-  lock = await lockSku(sql, lockedSku);
+  unlock = await lockSku(sql, lockedSku);
   const underWay = randomUUID();
   const createLocked = () => shop.order(wallet, [{ sku: lockedSku, quantity: 1 }], {}, { key: underWay });
   const waiting = createLocked();
@@ -115,7 +116,7 @@ test('what was begun is finished while new orders are refused: retries, payments
 });
 
 test('a refused caller finds its place at another API process, and goes before newcomers', async () => {
-  lock = await lockSku(sql, lockedSku);
+  unlock = await lockSku(sql, lockedSku);
   const sku = await shop.sku(5);
   const key = randomUUID();
   const order = (at: Shop, options: { key?: string } = {}) =>
@@ -142,7 +143,7 @@ test('a refused caller finds its place at another API process, and goes before n
 });
 
 test('an order whose caller hangs up while it waits is not placed', async () => {
-  lock = await lockSku(sql, lockedSku);
+  unlock = await lockSku(sql, lockedSku);
   const sku = await shop.sku(5);
   const caller = new AbortController();
   const key = randomUUID();

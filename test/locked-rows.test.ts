@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { avoidLockedRows, type Rows } from '../db/locked-rows.ts';
 import { orderWorkflowId } from '../workflows/contract.ts';
+import { obey } from './support/busy.ts';
 import { expectRulesHold } from './support/database.ts';
 import { countEvents } from './support/history.ts';
 import { expectStatus, type Answer } from './support/shop.ts';
@@ -35,7 +36,7 @@ function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
     calls.map(async (send) => {
       const key = randomUUID();
       for (;;) {
-        const answer = await send(key);
+        const answer = await obey(() => send(key));
         if (!isOver && (answer.status === 503 || answer.body['code'] === 'idempotency_in_progress')) continue;
         answered += 1;
         return answer.status;
@@ -103,7 +104,7 @@ test('60 orders of a locked SKU hold up no order of another, and all are placed 
     shop.order(wallet, [{ sku, quantity: 1 }], {}, key === undefined ? {} : { key });
   const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => create(locked, key)));
 
-  await expectOthersServed(() => create(free), 201, await unanswered(TROUBLED));
+  await expectOthersServed(() => obey(() => create(free)), 201, await unanswered(TROUBLED));
   expect(troubled.answered()).toBe(0);
   await unlock();
   expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));

@@ -319,7 +319,8 @@ test('a step that failed leaves its sentence and its attempts for the operator',
     return raw.pendingActivities?.find(({ lastFailure }) => lastFailure);
   });
   expect(pending.activityType?.name).toBe('pay');
-  expect(pending.lastFailure?.message).toContain(`PostgreSQL did not carry out pay for order ${id} in time`);
+  expect(pending.lastFailure?.message).toContain(`keeps the row of wallet ${wallet} locked`);
+  expect(pending.lastFailure?.message).toContain(`pay for order ${id} waits for it`);
   await unlock();
   await paying;
 });

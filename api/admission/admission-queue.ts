@@ -27,6 +27,9 @@ export type Outcome = 'done' | 'failed' | 'nothing';
 
 /** A request that runs. */
 export interface Turn {
+  readonly startedAt: number;
+  /** Gives its place to another, once, because it takes too long. It goes on all the same. */
+  setAside(): void;
   /** To be called once. */
   end(outcome: Outcome): void;
 }
@@ -182,15 +185,22 @@ export class AdmissionQueue {
     const startedAt = this.#now();
     this.#running += 1;
     if (this.#running >= this.#limit.value) this.#throughput.busy(startedAt);
+    let hasPlace = true;
+    const leave = (outcome: Outcome): void => {
+      if (!hasPlace) return;
+      hasPlace = false;
+      const saturated = this.#running >= this.#limit.value;
+      this.#running -= 1;
+      if (outcome !== 'nothing') this.#limit.learn({ startedAt, endedAt: this.#now(), saturated });
+      this.#beginNext();
+      if (this.#running < this.#limit.value) this.#throughput.idle();
+    };
     return {
+      startedAt,
+      setAside: () => leave('failed'),
       end: (outcome) => {
-        const endedAt = this.#now();
-        const saturated = this.#running >= this.#limit.value;
-        this.#running -= 1;
-        if (outcome === 'done') this.#throughput.ended(endedAt);
-        if (outcome !== 'nothing') this.#limit.learn({ startedAt, endedAt, saturated });
-        this.#beginNext();
-        if (this.#running < this.#limit.value) this.#throughput.idle();
+        if (outcome === 'done') this.#throughput.ended(this.#now());
+        leave(outcome);
       },
     };
   }

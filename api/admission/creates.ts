@@ -6,16 +6,22 @@ import type { Logger } from 'pino';
 import type { Database } from '../../db/connection.ts';
 import { Problem } from '../problems.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError, type Outcome, type Turn } from './admission-queue.ts';
-import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { ConcurrencyLimit, TARGET_MS } from './concurrency-limit.ts';
+import { Stragglers, type Needs } from './stragglers.ts';
 import { Tickets } from './tickets.ts';
 
 /** What a small system does. A fresh process knows better after half a second under load. */
 const GUESS_PER_SECOND = 30;
 const REPORT_EVERY_MS = 1_000;
+/** A create that takes longer gives its place to another. Twice what counts as slow: load alone hardly ever takes that long. */
+export const LATE_MS = 2 * TARGET_MS;
+/** Orders that may wait at once for what others wait for in vain: enough to go on soon once it is free. */
+const MOST_IN_TROUBLE = 20;
 
 export interface Create {
   /** The idempotency key. */
   key: string;
+  needs: Needs;
   /** Fires when its caller hangs up. */
   gone: AbortSignal;
 }
@@ -36,16 +42,24 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     knowsCallers: true,
     othersPerSecond: () => tickets.othersPerSecond,
   });
+  // For orders that would wait in vain just now, so that those which need something else find their places free.
+  const inTrouble = new AdmissionQueue({
+    limit: { value: MOST_IN_TROUBLE, learn: () => {} },
+    guessPerSecond: 1,
+    knowsCallers: true,
+  });
+  const stragglers = new Stragglers();
   const tickets: Tickets = new Tickets(database, logger, operation, () => queue.state.perSecond);
   let refused = 0;
 
-  async function enter({ key, gone }: Create): Promise<Turn> {
+  async function enter({ key, needs, gone }: Create): Promise<Turn> {
+    const line = stragglers.hold(needs) ? inTrouble : queue;
     // The usual case costs nothing.
-    if (queue.hasRoom) return queue.passAhead();
+    if (line.hasRoom) return line.passAhead();
     const { begun, dueInMs } = await tickets.find(key);
-    if (begun) return queue.passAhead();
+    if (begun) return line.passAhead();
     try {
-      return await queue.enter(dueInMs === null ? undefined : performance.now() + dueInMs, gone);
+      return await line.enter(dueInMs === null ? undefined : performance.now() + dueInMs, gone);
     } catch (error) {
       if (error instanceof CallerGoneError) throw new Problem('overloaded', 'The caller hung up.');
       if (!(error instanceof RefusedError)) throw error;
@@ -67,19 +81,35 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     refused = 0;
   }
 
+  /** Sets an order aside once it is late. @returns what is to be called when it ends. */
+  function watch(turn: Turn, needs: Needs): (outcome: Outcome) => void {
+    const { startedAt } = turn;
+    let rememberFailed = (): void => {};
+    const timer = setTimeout(() => {
+      turn.setAside();
+      rememberFailed = stragglers.add(needs, startedAt);
+    }, LATE_MS);
+    return (outcome) => {
+      clearTimeout(timer);
+      const isQuick = performance.now() - startedAt < TARGET_MS;
+      if (outcome === 'done') stragglers.placed(needs, { startedAt, isQuick });
+      else rememberFailed();
+      turn.end(outcome);
+    };
+  }
+
   return {
     async run(create, work) {
-      const turn = await enter(create);
+      const end = watch(await enter(create), create.needs);
       const order = { began: false };
-      const outcomeOf = (outcome: Outcome): Outcome => (order.began ? outcome : 'nothing');
       try {
         const result = await work(() => {
           order.began = true;
         });
-        turn.end(outcomeOf('done'));
+        end(order.began ? 'done' : 'nothing');
         return result;
       } catch (error) {
-        turn.end(outcomeOf('failed'));
+        end(order.began ? 'failed' : 'nothing');
         throw error;
       }
     },

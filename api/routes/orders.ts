@@ -1,5 +1,5 @@
 /** Orders: placing, reading and commanding them. */
-import { OpenAPIHono } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
@@ -10,7 +10,7 @@ import { admitCreates } from '../admission/creates.ts';
 import { taggedReply } from '../entity-tags.ts';
 import { answerOnce, keyOf } from '../idempotency.ts';
 import { Problem } from '../problems.ts';
-import { eventReply, orderReply, summedLines } from '../schemas/orders.ts';
+import { eventReply, orderReply, summedLines, type createOrderBody } from '../schemas/orders.ts';
 import { pageOf } from '../schemas/page.ts';
 import { createTurns } from '../turns.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
@@ -26,7 +26,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
-    const admitted = { key: keyOf(c), gone: c.req.raw.signal };
+    const admitted = { key: keyOf(c), needs: needsOf(json), gone: c.req.raw.signal };
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
@@ -107,6 +107,12 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
 
   return app;
 }
+
+/** What the reservation of an order locks. */
+const needsOf = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
+  ...lines.map(({ sku }) => `SKU ${sku}`),
+  ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
+];
 
 const unknown = (id: string) => new Problem('not_found', `There is no order ${id}.`);
 

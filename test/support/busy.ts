@@ -1,29 +1,6 @@
-/** Makes the system busy with orders that cannot end: somebody holds the row of their SKU. */
+/** A system that has more to do than it can: how to make one, and how its callers behave. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Sql } from '../../db/connection.ts';
 import type { Answer, Shop } from './shop.ts';
-
-export interface Locked {
-  release(): Promise<void>;
-}
-
-/** Holds a SKU's row, as a forgotten transaction in psql does. */
-export async function lockSku(sql: Sql, sku: string): Promise<Locked> {
-  const { promise: locked, resolve: isLocked } = Promise.withResolvers<void>();
-  const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const transaction = sql.begin(async (held) => {
-    await held`select from sku where sku = ${sku} for update`;
-    isLocked();
-    await released;
-  });
-  await locked;
-  return {
-    async release() {
-      release();
-      await transaction;
-    },
-  };
-}
 
 export const isOverloaded = ({ status, body }: Answer): boolean =>
   status === 503 && body['code'] === 'overloaded';
