@@ -2,8 +2,9 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { PendingQuery, Row } from 'postgres';
 import { v7 as uuidv7 } from 'uuid';
-import type { Database, Queryable, Sql } from './connection.ts';
+import type { Connections, Database, Queryable, Sql } from './connection.ts';
 import { ON_HAND_LIMIT } from './limits.ts';
+import { avoidLockedRows } from './locked-rows.ts';
 import { isInState, type SkuStates } from './sku-state.ts';
 import { sku as skus } from './schema/shop.ts';
 
@@ -108,7 +109,9 @@ async function changeSku(
   database: Database,
   { sku, name, price, currency, onHand, isCurrencyCurrent, ifIn, ifNotIn }: PutSkuRequest,
 ): Promise<PutSku | undefined> {
-  const [decided] = await database.run(
+  const [decided] = await runOnSku(
+    database,
+    sku,
     ({ sql }) => sql<(Sku & { outcome: 'changed' | Exclude<PutSku['outcome'], 'created'> })[]>`
       -- The lock comes first, so that all of this is decided on the row as it is when it changes.
       with target as materialized (
@@ -192,7 +195,7 @@ async function bookMovement<Refusal extends string>(
   { movementId, sku, kind, ifIn }: MovementRequest,
   decide: (sql: Sql) => { refusal: Fragment; quantity: Fragment },
 ): Promise<Booking<Refusal>> {
-  const [decided] = await database.run(({ sql }) => {
+  const [decided] = await runOnSku(database, sku, ({ sql }) => {
     const { refusal, quantity } = decide(sql);
     return sql<(Sku & { refusal: Refusal | 'precondition_failed' | null; booked: number | null })[]>`
       -- The lock comes first, so that all of this is decided on the row as it is when it changes.
@@ -231,6 +234,18 @@ async function bookMovement<Refusal extends string>(
   if (before?.isBooked) return { outcome: 'booked', sku: before.sku };
   return { outcome: refusal ?? 'booked', sku: found };
 }
+
+/** Runs a statement that locks a SKU. A row that somebody keeps locked must not cost the API its connections. */
+const runOnSku = <T>(
+  database: Database,
+  sku: string,
+  query: (connections: Connections) => PromiseLike<T>,
+): Promise<T> =>
+  avoidLockedRows(
+    database,
+    () => ({ skus: [sku] }),
+    () => database.run(query),
+  );
 
 async function findMovement(
   database: Database,

@@ -159,6 +159,21 @@ test('60 deposits into a locked wallet leave the API its connections, and all ar
   expect(await shop.balanceOf(locked)).toEqual({ posted: TROUBLED, held: 0 });
 });
 
+test('60 restocks of a locked SKU leave the API its connections, and all are booked once it is free', async () => {
+  const [locked, free] = await Promise.all([shop.sku(0), shop.sku(0)]);
+  const unlock = await lockSku(sql, locked);
+  onTestFinished(unlock);
+  const restock = (sku: string, key: string) =>
+    shop.post(`/v1/skus/${sku}/restocks`, { quantity: 1 }, { key });
+  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => restock(locked, key)));
+
+  for (let index = 0; index < OTHERS; index += 1) expectStatus(await restock(free, randomUUID()), 201);
+  expect(troubled.answered()).toBe(0);
+  await unlock();
+  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
+  expect(await shop.stockOf(locked)).toEqual({ onHand: TROUBLED, reserved: 0, available: TROUBLED });
+});
+
 test('an attempt that needs a row which is known to be locked is not made, and is made once it is free', async () => {
   // An attempt waits at the first of them, and has not come to the second.
   const skus = await Promise.all([stockedSku(sql, { onHand: 1 }), stockedSku(sql, { onHand: 1 })]);
