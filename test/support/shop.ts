@@ -1,6 +1,7 @@
 /** A caller of the HTTP API, as section 7 of the design describes it and no more. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { obey } from './busy.ts';
 
 const answerBody = z.looseObject({});
 
@@ -88,9 +89,11 @@ export class Shop {
     return this.post('/v1/orders', { buyerId: 'buyer', walletId, lines, ...more }, options);
   }
 
-  /** An order that waits for payment. Returns its id. */
+  /** An order that waits for payment, placed when there is room for it. Returns its id. */
   async placed(walletId: string, sku: string, quantity = 1, more: object = {}): Promise<string> {
-    return idOf(expectStatus(await this.order(walletId, [{ sku, quantity }], more), 201));
+    const key = randomUUID();
+    const send = () => this.order(walletId, [{ sku, quantity }], more, { key });
+    return idOf(expectStatus(await obey(send), 201));
   }
 
   pay(orderId: string, options: PostOptions = {}): Promise<Answer> {
