@@ -32,12 +32,6 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** What is at the bottom of an error: libraries put their own words on top, some of them with a query's parameters. */
-export function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? causeOf(error.cause) : error.message;
-}
-
 interface Prospect {
   again: 'may succeed' | 'would fail';
 }

@@ -16,7 +16,8 @@ import { describeDifference, setFigures } from '../db/reconcile/stats.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
 import { countPending, resumeCounting } from '../db/stats/count.ts';
 import type { FindingKind, LookKind, ReconcileEnd, RefundInput } from '../workflows/contract.ts';
-import { cannotLook, causeOf, tooManyFailures } from './failure.ts';
+import { messageOf } from '../process/redaction.ts';
+import { cannotLook, tooManyFailures } from './failure.ts';
 import { signOfLife, whileAlive } from './sign-of-life.ts';
 import { lookForBrokenPromises, lookForOrders, lookForWorkflows } from './workflow-looks.ts';
 
@@ -225,7 +226,7 @@ async function rowWithItsOwnTime(
     if (isConnectionLost(error)) throw error;
     const subject = await subjectBehind(database, kind, page.after);
     if (subject === null) return { rows: [], next: null, failed: [] };
-    const why = `could not be looked at: ${causeOf(error)}`;
+    const why = `could not be looked at: ${messageOf(error)}`;
     return { rows: [], next: subject, failed: [failedLook(kind, subject, why)] };
   }
 }
@@ -241,7 +242,7 @@ async function subjectBehind(
   } catch (error) {
     // A table that is locked, or a PostgreSQL that is away, may be there at the next attempt.
     if (isDatabaseAway(error)) throw error;
-    throw cannotLook(`not even the next row could be found: ${causeOf(error)}`, { again: 'would fail' });
+    throw cannotLook(`not even the next row could be found: ${messageOf(error)}`, { again: 'would fail' });
   }
 }
 
@@ -259,7 +260,11 @@ async function repairWithinTime(
   } catch (error) {
     signOfLife();
     if (isConnectionLost(error)) throw error;
-    return failedLook(kind, finding.subject, `was found wrong and could not be repaired: ${causeOf(error)}`);
+    return failedLook(
+      kind,
+      finding.subject,
+      `was found wrong and could not be repaired: ${messageOf(error)}`,
+    );
   }
 }
 
@@ -285,7 +290,7 @@ async function lookIntoDay(
   } catch (error) {
     signOfLife();
     if (isConnectionLost(error)) throw error;
-    const failed = [failedLook(kind, day, `could not be looked at: ${causeOf(error)}`)];
+    const failed = [failedLook(kind, day, `could not be looked at: ${messageOf(error)}`)];
     return { looked: 0, found: 0, repaired: 0, next: day, failed };
   }
 }

@@ -11,7 +11,8 @@ import {
   type Repaired,
   type Seen,
 } from '../db/reconcile/findings.ts';
-import { causeOf, tooManyFailures } from './failure.ts';
+import { messageOf } from '../process/redaction.ts';
+import { tooManyFailures } from './failure.ts';
 import type { LookRequest, LookedAt, LostRefund, OrderWorkflows } from './reconciliation.ts';
 import { signOfLife } from './sign-of-life.ts';
 
@@ -141,7 +142,7 @@ async function askEach<T>(
     for (const [index, outcome] of outcomes.entries()) {
       const id = some[index] ?? '';
       if (outcome.status === 'fulfilled') answers.set(id, outcome.value);
-      else failed.push(failedLook(kind, id, `could not be asked about: ${causeOf(outcome.reason)}`));
+      else failed.push(failedLook(kind, id, `could not be asked about: ${messageOf(outcome.reason)}`));
     }
     throwIfMany(failed);
   }
@@ -184,7 +185,7 @@ async function repairEach(
       await database.run(({ sql }) => keepRepair(sql, one.id, result, new Date().toISOString()));
       repaired += 1;
     } catch (error) {
-      const why = `was found wrong and could not be repaired: ${causeOf(error)}`;
+      const why = `was found wrong and could not be repaired: ${messageOf(error)}`;
       failed.push(failedLook(one.kind, one.subject, why));
     }
     throwIfMany(failed);

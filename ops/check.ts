@@ -4,10 +4,10 @@
  */
 import { Client } from '@temporalio/client';
 import postgres from 'postgres';
-import { causeOf } from '../activities/failure.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES, type Breach } from '../db/invariants.ts';
+import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { orderWorkflowsOf } from '../worker/order-workflows.ts';
 import { systemEnvironment } from './environment.ts';
@@ -46,6 +46,8 @@ async function check({
     types: { bigint: BIGINT_AS_NUMBER },
   });
   try {
+    // A database that cannot be had is no matter of its rules.
+    await sql`select 1`;
     const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
     const workflows = orderWorkflowsOf(client, TASK_QUEUE);
     const rules = [
@@ -71,7 +73,7 @@ async function breachesOrWhyNot(look: () => PromiseLike<readonly Breach[]>): Pro
   try {
     return await look();
   } catch (error) {
-    return [{ subject: 'the rule', finding: `could not be checked: ${causeOf(error)}` }];
+    return [{ subject: 'the rule', finding: `could not be checked: ${messageOf(error)}` }];
   }
 }
 

@@ -228,24 +228,25 @@ test('a repair that PostgreSQL refuses is a finding, and the others are made', a
     });
     return { id, wallet };
   };
-  const [full, other] = [await taken(), await taken()];
-  // Its buyer has filled it to the limit since.
-  await plant(sql, (to) => to`update wallet set posted = 9007199254740991 where id = ${full.wallet}`);
+  const [refused, other] = [await taken(), await taken()];
+  await sql.unsafe(
+    `alter table transfer add constraint refused_by_test check (kind <> 'refund' or order_id <> '${refused.id}')`,
+  );
   await reconcile();
   expect(await findingsAbout(other.id)).toMatchObject([{ state: 'repaired' }]);
-  expect(await findingsAbout(full.id)).toEqual(
+  expect(await findingsAbout(refused.id)).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ kind: 'money_taken_without_payment', state: 'open' }),
       expect.objectContaining({
         kind: 'look_failed',
         state: 'open',
-        finding: expect.stringMatching(/^was found wrong and could not be repaired: .*wallet_posted_exact/),
+        finding: expect.stringMatching(/^was found wrong and could not be repaired: .*refused_by_test/),
       }),
     ]),
   );
-  await plant(sql, (to) => to`update wallet set posted = 4700 where id = ${full.wallet}`);
+  await sql`alter table transfer drop constraint refused_by_test`;
   await reconcile();
-  expect((await findingsAbout(full.id)).map(({ kind, state }) => `${kind} ${state}`).toSorted()).toEqual([
+  expect((await findingsAbout(refused.id)).map(({ kind, state }) => `${kind} ${state}`).toSorted()).toEqual([
     'look_failed gone',
     'money_taken_without_payment repaired',
   ]);
