@@ -1,5 +1,6 @@
 /** The project's schedules are there, follow the settings, and leave alone what somebody did to them. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, ScheduleNotFoundError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { pino } from 'pino';
@@ -127,8 +128,16 @@ describe('a deployment whose task queue was changed', () => {
       await paused?.pause('looking into it');
       // A run that no worker takes any more.
       const [, , stuck] = handlesOf(before);
-      await stuck?.trigger();
-      const run = await until('a run', async () => (await stuck?.describe())?.info.runningActions[0], 45_000);
+      const run = await until(
+        'a run',
+        async () => {
+          // A busy server may let one pass; the schedule skips those that overlap.
+          await stuck?.trigger();
+          await delay(1_000);
+          return (await stuck?.describe())?.info.runningActions[0];
+        },
+        45_000,
+      );
       const delivery = await client.workflow.start(WORKFLOW.deliverAlerts, {
         workflowId: deliverWorkflowId(before, 'order_success'),
         taskQueue: before,
