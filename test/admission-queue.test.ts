@@ -205,6 +205,20 @@ test('a request that takes too long gives its place to the next, and only once',
   expect(queue.state.running).toBe(0);
 });
 
+test('what was promised in a slow moment keeps no newcomer out once its time has come', async () => {
+  const { queue, turns } = await occupied();
+  const ask = (promisedAt?: number) => void queue.enter(promisedAt, nobodyHangsUp).catch(() => {});
+  for (let count = 0; count < 500; count += 1) ask();
+  for (let count = 0; count < 600; count += 1) ask(performance.now());
+  await vi.advanceTimersByTimeAsync(35_000);
+  for (const turn of turns) turn.end('done');
+  const { limit } = queue.state;
+  for (let count = 0; count < limit; count += 1) ask();
+  expect(queue.state).toMatchObject({ running: limit, waiting: 0 });
+  ask();
+  expect(queue.state.waiting).toBe(1);
+});
+
 const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
 
 test('an order that another passed by holds up only those that need the same', () => {

@@ -79,6 +79,8 @@ export class AdmissionQueue {
   readonly #now: () => number;
   readonly #promised = new Set<Begin>();
   readonly #newcomers = new Set<Begin>();
+  /** The last moment that somebody was promised. */
+  #latestPromise = 0;
   #running = 0;
   /** When everything that was let in and promised so far will have begun. */
   #bookedUntil = 0;
@@ -138,10 +140,11 @@ export class AdmissionQueue {
   }
 
   #bookNewcomer(now: number, wait: number, spacing: number): void {
-    const booked = Math.max(this.#bookedUntil, now + wait);
+    // Nobody was promised a later moment: what late callers cost must keep no newcomer out once all of them have come.
+    const booked = Math.max(Math.min(this.#bookedUntil, this.#latestPromise + spacing), now + wait);
     this.#bookedUntil = Math.min(booked, now + LONGEST_RETRY_AFTER_S * 1_000) + spacing;
     const ahead = this.#knowsCallers ? booked - now : wait;
-    if (ahead > NEWCOMER_WAITS_MS) throw new RefusedError(wholeSeconds(booked - now));
+    if (ahead > NEWCOMER_WAITS_MS) throw this.#promise(now, booked - now);
   }
 
   /** Its promise came from a rate that the system did not keep. It costs everybody who comes later that much more. */
@@ -149,7 +152,14 @@ export class AdmissionQueue {
     const late = Math.max(this.#lateUntil, now + wait);
     this.#lateUntil = late + spacing;
     this.#bookedUntil = Math.max(this.#bookedUntil, now) + spacing;
-    return new RefusedError(wholeSeconds(late - now));
+    return this.#promise(now, late - now);
+  }
+
+  #promise(now: number, inMs: number): RefusedError {
+    // Rounded down: the queue is never empty when they come, and works off a second's worth of them.
+    const seconds = Math.max(1, Math.floor(inMs / 1_000));
+    this.#latestPromise = Math.max(this.#latestPromise, now + inMs);
+    return new RefusedError(seconds);
   }
 
   async #wait(queue: Set<Begin>, gone: AbortSignal): Promise<Turn> {
@@ -214,6 +224,3 @@ export class AdmissionQueue {
       }
   }
 }
-
-/** Rounded down: the queue is never empty when they come, and works off a second's worth of them. */
-const wholeSeconds = (ms: number): number => Math.max(1, Math.floor(ms / 1_000));
