@@ -161,7 +161,7 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
     const headers = { 'content-type': 'application/json', 'idempotency-key': key };
     const body = JSON.stringify({ buyerId: 'buyer', walletId: wallet, lines: [{ sku, quantity: 1 }] });
     const order = other.raw('/v1/orders', { method: 'POST', headers, body, signal: caller.signal });
-    // It waits for up to 2 s: long enough to be there by now.
+    // It waits for almost 2 s: long enough to be there by now.
     await delay(100);
     caller.abort();
     await order;

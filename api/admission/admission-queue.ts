@@ -13,7 +13,7 @@ const NEWCOMER_WAITS_MS = 800;
 /** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth come together. */
 const PROMISED_WAITS_MS = 1_300;
 /** Going by the clock. What was projected may turn out wrong; what has not begun by then is refused, and keeps its place. */
-export const LONGEST_WAIT_MS = 2_000;
+export const LONGEST_WAIT_MS = 1_800;
 /** Of what the system can do: what is measured varies by some percent, and a promise should be kept. */
 const PROMISED_SHARE = 0.95;
 /** Longer is no promise but a guess: by then the load will be another. */

@@ -10,8 +10,8 @@ const FIRST = 10;
 /** Below this, a system that is slow for another reason than its load would never recover. */
 const LEAST = 6;
 const MOST = 2_000;
-/** Until the first sign of congestion the limit grows by a quarter with each round of answers, then by half a request. */
-const GROWTH = { atFirst: 0.25, later: 0.5 } as const;
+/** Until the first sign of congestion the limit grows by a quarter with each round of answers, then by three quarters of a request. */
+const GROWTH = { atFirst: 0.25, later: 0.75 } as const;
 const BACK_OFF = 0.9;
 
 /**
