@@ -18,7 +18,9 @@ afterEach(() => expectRulesHold(sql));
 
 /** Three times the worker's slots (20), and more than its connections (40). */
 const TROUBLED = 60;
+/** Calls that need no locked row. */
 const OTHERS = 25;
+/** Orders in trouble that are under way at once before the others come: more than there are slots. */
 const MORE_THAN_SLOTS = 25;
 /** Of the worker's 20, what orders in trouble may hold for the moment in which they find out that they still are. */
 const SLOTS_IN_TROUBLE = 10;
