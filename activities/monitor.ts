@@ -5,16 +5,11 @@ import { listUndelivered, markDelivered, nextNotice, waiveOldNotices } from '../
 import { keepMeasurements, type Judged } from '../db/monitor/measurements.ts';
 import { takeMeasure, type MeasureLimits } from '../db/monitor/measures.ts';
 import { keepRunEnd } from '../db/monitor/runs.ts';
-import {
-  ALERT_WHEN,
-  MEASURES,
-  deliverWorkflowId,
-  type Measure,
-  type MonitorEnd,
-  type RunName,
-} from '../workflows/contract.ts';
+import { ALERT_WHEN, MEASURES, type Measure, type RunName } from '../domain/measures.ts';
+import { deliverWorkflowId } from '../domain/workflow-ids.ts';
+import type { MonitorEnd } from '../domain/measures.ts';
 import { messageOf } from '../process/redaction.ts';
-import { inWords } from './failure.ts';
+import { inWords } from './errors.ts';
 import { postNotice } from './webhook.ts';
 
 export interface MonitorSettings extends MeasureLimits {

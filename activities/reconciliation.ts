@@ -1,39 +1,20 @@
 /** Reconciliation's activities: they look at page after page, keep what they find, and repair what can be repaired by itself. */
 import { clearAttention, listOpenMarks } from '../db/attention.ts';
 import { isConnectionLost, isDatabaseAway, type Database } from '../db/connection.ts';
-import type { Order } from '../db/orders.ts';
-import {
-  closeUnseen,
-  failedLook,
-  keepFindings,
-  type OpenFinding,
-  type Seen,
-} from '../db/reconcile/findings.ts';
-import { look, nextSubject, type TableKind } from '../db/reconcile/looks.ts';
-import type { Look, Page } from '../db/reconcile/page.ts';
-import { isRepaired, repairFinding, sumsLedger } from '../db/reconcile/repairs.ts';
-import { describeDifference, setFigures } from '../db/reconcile/stats.ts';
+import { closeUnseen, failedLook, keepFindings, type OpenFinding, type Seen } from '../db/findings.ts';
+import { look, nextSubject, type TableKind } from '../db/rules/looks.ts';
+import type { Look, Page } from '../db/rules/page.ts';
+import { isRepaired, repairFinding, sumsLedger } from '../db/repairs/repairs.ts';
+import { describeDifference, setFigures } from '../db/repairs/figures.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
 import { countPending, resumeCounting } from '../db/stats/count.ts';
-import type { FindingKind, LookKind, ReconcileEnd, RefundInput } from '../workflows/contract.ts';
+import type { FindingKind, LookKind } from '../domain/rules.ts';
 import { messageOf } from '../process/redaction.ts';
-import { cannotLook, tooManyFailures } from './failure.ts';
+import type { OrderWorkflows } from '../domain/order-workflows.ts';
+import type { LookedAt, LookRequest, LookResult } from './look.ts';
+import { cannotLook, tooManyFailures } from './errors.ts';
 import { signOfLife, whileAlive } from './sign-of-life.ts';
 import { lookForBrokenPromises, lookForOrders, lookForWorkflows } from './workflow-looks.ts';
-
-export interface LookRequest {
-  kind: LookKind;
-  /** Where the page before ended; null for the first. */
-  after: string | null;
-  /** When the run began, ISO 8601. */
-  startedAt: string;
-  repairCounters: boolean;
-}
-
-export interface LookResult extends ReconcileEnd {
-  /** Where the next page begins; null after the last. */
-  next: string | null;
-}
 
 export interface ReconciliationActivities {
   lookInto: (request: LookRequest) => Promise<LookResult>;
@@ -54,42 +35,6 @@ export interface MarkPlace {
   workflowId: string;
 }
 
-/** What reconciliation asks of Temporal. */
-export interface OrderWorkflows {
-  isRunning: (orderId: string) => Promise<boolean>;
-  /**
-   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. One whose tasks keep failing
-   * cannot say, and counts; one that waits for a worker has not begun.
-   */
-  isPastReservation: (orderId: string) => Promise<boolean>;
-  /** Whether the workflow of an order, or of its refund, says that a person has to look. One that does not answer may. */
-  isMarked: (workflowId: string) => Promise<boolean>;
-  /** Orders whose workflow runs, as far as the listing knows, which lags. */
-  listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** Orders of which a workflow, or one of its refund, failed, timed out or was terminated, as far as the listing knows. */
-  listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
-  /** The refund that a workflow was asked for, and which none carries out any more. */
-  findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** Starts a refund again. Returns false when one runs by now, or has ended well. */
-  refundAgain: (refund: RefundInput) => Promise<boolean>;
-  /**
-   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the run before had
-   * accepted, if any. Returns false when one runs by now.
-   */
-  startAgain: (order: Order) => Promise<boolean>;
-}
-
-export interface RunningOrder {
-  orderId: string;
-  startedAt: Date;
-}
-
-export interface LostRefund {
-  refund: RefundInput;
-  /** What became of it, as a sentence about the order. */
-  finding: string;
-}
-
 /** Well within a query's time-out, also on a busy database. */
 const ROWS = 500;
 /** Each is two questions, one of them to a worker. */
@@ -100,12 +45,6 @@ const LOOK_MS = 10_000;
 const LONG_LOOK_MS = 60_000;
 /** More rows than these are not each in trouble by themselves. */
 const FAILURES_AT_MOST = 20;
-
-/** A page, and what is to be kept of it. */
-export interface LookedAt extends LookResult {
-  /** Rows that could not be looked at, or not be repaired. */
-  failed: Seen[];
-}
 
 /** How many rows a statement looks at: fewer when one took too long, then more again. */
 interface Pace {

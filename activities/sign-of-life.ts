@@ -1,6 +1,6 @@
 /** How an activity that takes long tells Temporal that it goes on, and hears that nobody waits for it any more. */
 import { asyncLocalStorage } from '@temporalio/activity';
-import { SILENT_FOR_MS } from '../workflows/contract.ts';
+import { SILENT_FOR_MS } from '../domain/timeouts.ts';
 
 const HEARTBEAT_MS = SILENT_FOR_MS / 6;
 

@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Notice } from '../db/monitor/alerts.ts';
 import { messageOf } from '../process/redaction.ts';
-import { ALERT_WHEN } from '../workflows/contract.ts';
+import { ALERT_WHEN } from '../domain/measures.ts';
 
 /** How long the receiver has to answer. Meanwhile the attempt takes one of the worker's slots from the steps of orders. */
 const ANSWER_WITHIN_MS = 5_000;

@@ -10,10 +10,11 @@ import {
   type OpenFinding,
   type Repaired,
   type Seen,
-} from '../db/reconcile/findings.ts';
+} from '../db/findings.ts';
 import { messageOf } from '../process/redaction.ts';
-import { tooManyFailures } from './failure.ts';
-import type { LookRequest, LookedAt, LostRefund, OrderWorkflows } from './reconciliation.ts';
+import { tooManyFailures } from './errors.ts';
+import type { LookRequest, LookedAt } from './look.ts';
+import type { LostRefund, OrderWorkflows } from '../domain/order-workflows.ts';
 import { signOfLife } from './sign-of-life.ts';
 
 /** Each is one question to Temporal. */

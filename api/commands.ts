@@ -6,18 +6,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/connection.ts';
 import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../db/orders.ts';
-import { refusePayment } from '../db/steps/decline.ts';
-import {
-  PAYMENT_LIMITS,
-  PAYMENT_SKIPPED,
-  type CancelCommand,
-  type OrderInput,
-  type RefundInput,
-  type RefusalReason,
-} from '../workflows/contract.ts';
-import type { RestingStage } from '../workflows/life.ts';
+import { refusePayment } from '../db/steps/skip-payment.ts';
+import { PAYMENT_LIMITS, PAYMENT_SKIPPED, type RefusalReason } from '../domain/order.ts';
+import type { RefundInput } from '../domain/order.ts';
+import type { CancelCommand, OrderInput } from '../workflows/messages.ts';
+import type { RestingStage } from '../domain/stages.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { CommandOutcome } from './orchestration.ts';
+import type { CommandOutcome } from '../client/orders.ts';
 import { PROBLEMS, Problem, type ProblemCode } from './problems.ts';
 import { refusal, rejection, standing } from './refusals.ts';
 

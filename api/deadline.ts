@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
+import { REQUEST_LIMIT_MS } from '../domain/timeouts.ts';
 import { Problem } from './problems.ts';
 import type { CheckServers } from './reachability.ts';
 import { describe } from './request-log.ts';
@@ -8,8 +9,6 @@ import { describe } from './request-log.ts';
 /** With the second that a check may take, a caller hears within 5 s that a server is away. */
 const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
-/** For a burst that the servers work off: answering it late is cheaper than having it all sent again. */
-export const REQUEST_LIMIT_MS = 15_000;
 
 /**
  * Answers `unavailable` when a request takes long and a server is away, or when it takes too long altogether. What the

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { DatabasePool } from '../db/connection.ts';
-import type { Orchestration } from './orchestration.ts';
+import type { Orchestration } from '../client/orders.ts';
 
 /** What the API stands on; a test may pass others. */
 export interface Dependencies {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import { skuState, type SkuStates } from '../db/sku-state.ts';
-import type { Sku } from '../db/catalogue.ts';
+import type { Sku } from '../db/skus.ts';
 import { Problem } from './problems.ts';
 
 type ConditionHeader = 'If-Match' | 'If-None-Match';

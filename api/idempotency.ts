@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
 import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../db/idempotency.ts';
-import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_PATTERN } from '../workflows/text.ts';
+import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_PATTERN } from '../domain/text.ts';
 import type { Dependencies } from './dependencies.ts';
 import { PROBLEM_JSON, Problem } from './problems.ts';
 

@@ -10,7 +10,7 @@ import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
 import { createApiServer } from './http-server.ts';
-import { openTemporal } from './orchestration.ts';
+import { openTemporal } from '../client/orders.ts';
 import { ListenError, drainable, listen } from './server.ts';
 
 async function main(): Promise<void> {

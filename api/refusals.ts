@@ -1,11 +1,11 @@
 /** Why an order or a command was refused, in sentences that name what was missing at the time of asking. */
-import { findSkus } from '../db/catalogue.ts';
+import { findSkus } from '../db/skus.ts';
 import type { Database } from '../db/connection.ts';
-import { RETIRED } from '../db/currencies.ts';
-import { TOTAL_LIMIT } from '../db/limits.ts';
+import { RETIRED } from '../domain/currencies.ts';
+import { TOTAL_LIMIT } from '../domain/limits.ts';
 import type { Order } from '../db/orders.ts';
 import { findWallet } from '../db/wallets.ts';
-import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../workflows/contract.ts';
+import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../domain/order.ts';
 import { Problem } from './problems.ts';
 
 /** The problem of an order that was rejected. It names the order, which is recorded. */

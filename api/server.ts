@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BODY_LIMITS } from './body.ts';
-import { REQUEST_LIMIT_MS } from './deadline.ts';
+import { REQUEST_LIMIT_MS } from '../domain/timeouts.ts';
 
 /** Says what stands in the way of listening, for the person who starts the server. */
 export class ListenError extends Error {

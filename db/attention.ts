@@ -3,7 +3,8 @@
  * own, so that writing it again does nothing.
  */
 import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, or } from 'drizzle-orm';
-import type { Attention, InterventionAction, Step } from '../workflows/contract.ts';
+import type { Attention, InterventionAction } from '../domain/attention.ts';
+import type { Step } from '../domain/order.ts';
 import type { Database } from './connection.ts';
 import { attention, intervention } from './schema/operations.ts';
 

@@ -4,19 +4,16 @@
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import {
+  CONNECTION_DEADLINE_MS,
+  LOCK_TIMEOUT_MS,
+  QUERY_DEADLINE_MS,
+  STATEMENT_TIMEOUT_MS,
+} from '../domain/timeouts.ts';
 import { BIGINT_AS_NUMBER } from './exact-integers.ts';
 import { Permits } from './permits.ts';
-import { keepResultsWhole } from './whole-results.ts';
+import { keepResultsWhole } from './postgres-js-issue-1181.ts';
 
-/** The server gives up first, the client last: a slow statement then ends with its real cause instead of a bare time-out. */
-export const LOCK_TIMEOUT_MS = 1_000;
-export const STATEMENT_TIMEOUT_MS = 1_500;
-export const QUERY_DEADLINE_MS = 2_500;
-/**
- * How long a query waits for a connection, before its deadline counts. Long enough to work off a burst of short calls, and within
- * what a request may take. A worker's steps do not wait: there are as many connections as slots.
- */
-export const CONNECTION_DEADLINE_MS = 5_000;
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**

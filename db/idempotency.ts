@@ -1,5 +1,6 @@
 /** Idempotency keys: who works on a request, and what it was answered for ever after. */
 import { and, eq } from 'drizzle-orm';
+import { CLAIM_LEASE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
 import { idempotencyKey } from './schema/shop.ts';
 
@@ -29,13 +30,6 @@ export type Claim =
   /** The key was used for something else. */
   | { state: 'reused' };
 
-/**
- * How long a claim keeps a retry out: as long as a caller waits at most to hear that a server is away. Longer, and the
- * retry after a crash waits for nobody; shorter, and two do the same work at once, which is only wasteful: all of it is
- * idempotent by the command's id. It is the database's clock that counts, as no business rule depends on it.
- */
-const LEASE_SECONDS = 5;
-
 /** Claims the work on a call, under `newCommandId` if nobody has worked on it before. */
 export async function claimKey(
   database: Database,
@@ -46,7 +40,7 @@ export async function claimKey(
     ({ sql }) => sql<{ commandId: string }[]>`
       -- Is this call new, or left behind by a request that died? Of several that ask at once, one gets the row.
       insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
-      values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${LEASE_SECONDS} * interval '1 second')
+      values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
       on conflict (operation, key) do update
         set claimed_until = excluded.claimed_until
         where kept.fingerprint in (excluded.fingerprint, ${earlierFingerprint})

@@ -1,10 +1,8 @@
-/** Brings a database to the newest schema. `npm run migrate`, and a step of every start. */
+/** Brings a database to the newest schema: a step of every start, and `npm run migrate`. */
 import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
-import { runCommand } from '../cli/run-command.ts';
-import { databaseSettings } from '../settings.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 
@@ -21,5 +19,3 @@ export async function migrateDatabase(url: string, migrationsFolder = MIGRATIONS
     await sql.end({ timeout: 5 });
   }
 }
-
-if (import.meta.main) await runCommand(() => migrateDatabase(databaseSettings(process.env).DATABASE_URL));

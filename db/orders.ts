@@ -1,6 +1,6 @@
 /** Orders as they are recorded: what the API reads. Only the steps in steps/ write them. */
 import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
-import type { Stage } from '../workflows/life.ts';
+import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import { orderEvent, orderLine, orders } from './schema/shop.ts';
 

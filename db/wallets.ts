@@ -1,7 +1,7 @@
 /** Wallets: making them, putting money in, and what happened to them. Orders' own movements are in steps/. */
 import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
 import type { Database } from './connection.ts';
-import { BALANCE_LIMIT } from './limits.ts';
+import { BALANCE_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
 import { entry, transfer, wallet } from './schema/shop.ts';
 

@@ -4,10 +4,10 @@ import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
 import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
-import { forgetData, hasData } from './postgres-data.ts';
+import { forgetData, hasData } from './postgres/data.ts';
 import { runCommand } from '../cli/run-command.ts';
-import { claimFolder } from './running.ts';
-import { say } from './steps.ts';
+import { claimFolder } from './up/running.ts';
+import { say } from './progress.ts';
 import { UserError } from '../cli/user-error.ts';
 
 await runCommand(async () => {

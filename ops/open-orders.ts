@@ -1,9 +1,9 @@
 /** Rules 8 and 11: what the database calls open against what runs in Temporal. */
-import type { OrderWorkflows } from '../activities/reconciliation.ts';
+import type { OrderWorkflows } from '../domain/order-workflows.ts';
 import type { Queryable } from '../db/connection.ts';
-import type { Breach } from '../db/invariants.ts';
-import { orderWorkflowId } from '../workflows/contract.ts';
-import type { RestingStage } from '../workflows/life.ts';
+import type { Breach } from '../db/rules/invariants.ts';
+import { orderWorkflowId } from '../domain/workflow-ids.ts';
+import type { RestingStage } from '../domain/stages.ts';
 
 /**
  * How long an order and its workflow may disagree: the one is written a moment before the other, a listing of workflows

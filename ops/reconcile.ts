@@ -5,12 +5,14 @@
 import { parseArgs } from 'node:util';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
-import { listFindings, type FindingRow } from '../db/reconcile/findings.ts';
+import { listFindings, type FindingRow } from '../db/findings.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
-import { LONGEST_RUN_MS, WORKFLOW, type ReconcileEnd, type ReconcileInput } from '../workflows/contract.ts';
+import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
+import type { ReconcileEnd } from '../domain/rules.ts';
+import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
 import { connectTemporal } from './temporal.ts';
 

@@ -11,7 +11,7 @@ import { UserError } from '../cli/user-error.ts';
 import { messageOf } from '../process/redaction.ts';
 import { systemSettings } from '../settings.ts';
 import { bundleWorkflows } from '../worker/worker.ts';
-import { WORKFLOW } from '../workflows/contract.ts';
+import { WORKFLOW } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
 import { connectTemporal } from './temporal.ts';
 

@@ -10,13 +10,10 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
-import {
-  LONGEST_RUN_MS,
-  MEASURES,
-  WORKFLOW,
-  deliverWorkflowId,
-  type ReconcileInput,
-} from '../workflows/contract.ts';
+import { MEASURES } from '../domain/measures.ts';
+import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
+import { deliverWorkflowId } from '../domain/workflow-ids.ts';
+import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 
 /** One interval, one workflow, no two runs at once. Each deployment in a namespace has its own. */
 interface Schedule {

@@ -8,13 +8,13 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
-import { failSafely } from '../activities/failure.ts';
-import { createActivities } from '../activities/index.ts';
+import { failSafely } from '../activities/errors.ts';
+import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { Database } from '../db/connection.ts';
-import { orderWorkflowsOf } from './order-workflows.ts';
+import { orderWorkflowsOf } from '../client/inspection.ts';
 import { FORCED_AFTER_GRACE_MS } from './stop.ts';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));

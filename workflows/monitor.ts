@@ -4,7 +4,8 @@
  */
 import { patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { MonitorActivities } from '../activities/monitor.ts';
-import { WORKFLOW, type MonitorEnd } from './contract.ts';
+import type { MonitorEnd } from '../domain/measures.ts';
+import { WORKFLOW } from './messages.ts';
 import { recordEnd, startDeliveries } from './run-end.ts';
 
 // Together less than a minute: what could not be measured by then is the next run's, and this one fails.

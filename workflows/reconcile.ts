@@ -11,16 +11,12 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LookResult, MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
-import {
-  LOOK_KINDS,
-  RECONCILE_FOR_MS,
-  SILENT_FOR_MS,
-  WORKFLOW,
-  type LookKind,
-  type ReconcileEnd,
-  type ReconcileInput,
-} from './contract.ts';
+import type { LookResult } from '../activities/look.ts';
+import type { MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
+import { LOOK_KINDS, type LookKind } from '../domain/rules.ts';
+import { RECONCILE_FOR_MS, SILENT_FOR_MS } from '../domain/timeouts.ts';
+import type { ReconcileEnd } from '../domain/rules.ts';
+import { WORKFLOW, type ReconcileInput } from './messages.ts';
 import { recordEnd } from './run-end.ts';
 
 /** What is left when the time is over is asked for all the same, and fails. */

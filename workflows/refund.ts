@@ -7,20 +7,15 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import type { StepResult } from '../activities/index.ts';
-import { untilTrue } from './commands.ts';
-import {
-  refundQuery,
-  refundUpdate,
-  type RefundAnswer,
-  type RefundEnd,
-  type RefundInput,
-} from './contract.ts';
-import { withTrouble } from './details.ts';
-import { answerRefundInterventions } from './interventions.ts';
-import { now } from './order-state.ts';
-import { step } from './steps.ts';
-import { noTrouble, waitsVisibly, type Trouble } from './trouble.ts';
+import type { StepResult } from '../activities/order.ts';
+import { untilTrue } from './order/commands.ts';
+import type { RefundInput } from '../domain/order.ts';
+import { refundQuery, refundUpdate, type RefundAnswer, type RefundEnd } from './messages.ts';
+import { withTrouble } from './order/web-ui-details.ts';
+import { answerRefundInterventions } from './order/interventions.ts';
+import { now } from './order/state.ts';
+import { step } from './order/steps.ts';
+import { noTrouble, waitsVisibly, type Trouble } from './order/retry-and-attention.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
   const { orderId, commandId, restock } = input;

@@ -1,7 +1,8 @@
 /** How a run that a schedule starts says that it has ended, so that another run notices when none does any more. */
 import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import type { Delivery, MonitorActivities } from '../activities/monitor.ts';
-import { WORKFLOW, type DeliverEnd, type DeliverInput, type RunName } from './contract.ts';
+import type { RunName } from '../domain/measures.ts';
+import { WORKFLOW, type DeliverEnd, type DeliverInput } from './messages.ts';
 
 // What fails by then is the next run's.
 const { listUndelivered } = proxyActivities<MonitorActivities>({

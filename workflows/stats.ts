@@ -4,7 +4,7 @@
  */
 import { patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { StatsActivities } from '../activities/stats.ts';
-import { WORKFLOW, type StatsEnd } from './contract.ts';
+import { WORKFLOW, type StatsEnd } from './messages.ts';
 import { recordEnd } from './run-end.ts';
 
 const { countEvents } = proxyActivities<StatsActivities>({

@@ -1,6 +1,6 @@
 /** What reconciliation found, and what it did. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
-import { listFindings } from '../../db/reconcile/findings.ts';
+import { listFindings } from '../../db/findings.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { exactReply } from '../exact-reply.ts';
 import { findingPage, findingReply, findingsQuery } from '../schemas/findings.ts';

@@ -3,7 +3,7 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
-import { ORDER_RULES } from '../../workflows/contract.ts';
+import { ORDER_RULES } from '../../workflows/messages.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { admitCreates } from '../admission/creates.ts';

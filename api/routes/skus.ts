@@ -1,8 +1,8 @@
 /** The catalogue and its stock. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/catalogue.ts';
-import { CURRENCIES } from '../../db/currencies.ts';
-import { ON_HAND_LIMIT } from '../../db/limits.ts';
+import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/skus.ts';
+import { CURRENCIES } from '../../domain/currencies.ts';
+import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { skuConditions, skuTag, taggedReply } from '../entity-tags.ts';
 import { answerOnce } from '../idempotency.ts';

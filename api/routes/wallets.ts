@@ -1,7 +1,7 @@
 /** Buyers' wallets. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
-import { CURRENCIES } from '../../db/currencies.ts';
-import { BALANCE_LIMIT } from '../../db/limits.ts';
+import { CURRENCIES } from '../../domain/currencies.ts';
+import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, taggedReply } from '../entity-tags.ts';

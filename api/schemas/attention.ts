@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { InterventionRecord, OpenMark } from '../../db/attention.ts';
-import { ATTENTION_REASONS, INTERVENTION_ACTIONS, STEPS } from '../../workflows/contract.ts';
+import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
+import { STEPS } from '../../domain/order.ts';
 import { pageQuery, pageSchema, placeInTime } from './page.ts';
 import { id, instant } from './values.ts';
 

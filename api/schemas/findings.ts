@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import type { FindingRow } from '../../db/reconcile/findings.ts';
+import type { FindingRow } from '../../db/findings.ts';
 import { FINDING_STATES } from '../../db/schema/operations.ts';
-import { FINDING_KINDS } from '../../workflows/contract.ts';
+import { FINDING_KINDS } from '../../domain/rules.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { id, instant } from './values.ts';
 

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
 import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
-import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../workflows/contract.ts';
+import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../domain/measures.ts';
 import { pageQuery, pageSchema, placeInTime } from './page.ts';
 import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import type { Sku } from '../../db/catalogue.ts';
-import { EXACT_LIMIT } from '../../db/limits.ts';
+import type { Sku } from '../../db/skus.ts';
+import { EXACT_LIMIT } from '../../domain/limits.ts';
 import { LIMITS, currency, amount, money, skuName, title, units, whole } from './values.ts';
 
 export const skuParams = z.strictObject({ sku: skuName });

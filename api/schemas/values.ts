@@ -1,8 +1,8 @@
 /** The values that requests are made of, and their limits. */
 import { z } from '@hono/zod-openapi';
-import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../db/currencies.ts';
-import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../db/limits.ts';
-import { SKU_PATTERN, TEXT, findFlaw, trimText, type TextRule } from '../../workflows/text.ts';
+import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../domain/currencies.ts';
+import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../domain/limits.ts';
+import { SKU_PATTERN, TEXT, findFlaw, trimText, type TextRule } from '../../domain/text.ts';
 
 /**
  * What an order comes to has a limit of its own, which the database checks: 100 lines of 10,000 units at the highest price would

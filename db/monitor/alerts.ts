@@ -1,6 +1,6 @@
 /** Alerts as they are read, and the notices of them that a receiver is still to be told. */
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm';
-import type { AlertEvent, Measure } from '../../workflows/contract.ts';
+import type { AlertEvent, Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
 import { alert, alertNotice } from '../schema/operations.ts';
 

@@ -1,7 +1,7 @@
 /** What was measured, kept, and the alerts that it opens and closes. */
 import { and, asc, desc, eq, gt, gte, lt, or } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Measure } from '../../workflows/contract.ts';
+import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
 import { measurement } from '../schema/operations.ts';
 import type { Measured } from './measures.ts';

@@ -2,10 +2,10 @@
  * What the monitor measures: one statement for each measure. Each reads what the last hour wrote or what is open, by an index,
  * so that its cost does not grow with what is kept.
  */
-import type { Measure } from '../../workflows/contract.ts';
+import type { Measure } from '../../domain/measures.ts';
 import type { Database, Sql } from '../connection.ts';
-import { MINOR_DIGITS } from '../currencies.ts';
-import { OVERDUE_GRACE_MS } from '../reconcile/looks.ts';
+import { MINOR_DIGITS } from '../../domain/currencies.ts';
+import { OVERDUE_GRACE_MS } from '../rules/looks.ts';
 import { OVERDUE_AFTER_INTERVALS, type RunIntervals } from './runs.ts';
 
 export interface Measured {

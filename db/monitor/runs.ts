@@ -1,5 +1,5 @@
 /** When the runs of the schedules ended, and which of them are overdue. */
-import type { RunName } from '../../workflows/contract.ts';
+import type { RunName } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
 
 /** Milliseconds from one run of each schedule to the next, as the settings have it. */

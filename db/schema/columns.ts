@@ -1,7 +1,7 @@
 /** What the tables' columns have in common. Money is whole minor units beside an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
 import { bigint, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
-import { BLANKS, type TextRule } from '../../workflows/text.ts';
+import { BLANKS, type TextRule } from '../../domain/text.ts';
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -21,7 +21,7 @@ export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
 /** Whether a column keeps to a regular expression. */
 export const matches = (column: AnyPgColumn, pattern: string): SQL => sql`${column} ~ ${quoted([pattern])}`;
 
-/** The rule of a text as it is kept: that of workflows/text.ts, which a test compares. */
+/** The rule of a text as it is kept: that of domain/text.ts, which a test compares. */
 export function isText(column: AnyPgColumn, { max, trimmed, lines }: TextRule): SQL {
   const length = sql`char_length(${column}) between 1 and ${sql.raw(String(max))}`;
   const control = lines

@@ -11,16 +11,11 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import {
-  ALERT_EVENTS,
-  ATTENTION_REASONS,
-  FINDING_KINDS,
-  INTERVENTION_ACTIONS,
-  MEASURES,
-  RUN_NAMES,
-  STEPS,
-} from '../../workflows/contract.ts';
-import { TEXT } from '../../workflows/text.ts';
+import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
+import { ALERT_EVENTS, MEASURES, RUN_NAMES } from '../../domain/measures.ts';
+import { STEPS } from '../../domain/order.ts';
+import { FINDING_KINDS } from '../../domain/rules.ts';
+import { TEXT } from '../../domain/text.ts';
 import { isText, oneOf, instant, recordedAt } from './columns.ts';
 
 /** `gone`: a later run did not find it any more, because somebody mended it. */

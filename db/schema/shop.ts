@@ -21,10 +21,10 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import { BALANCE_LIMIT, PRICE_LIMIT, TOTAL_LIMIT } from '../limits.ts';
-import { PAYMENT_MODES, STEPS } from '../../workflows/contract.ts';
-import { RECORDED_MOVES, RESTING_STAGES } from '../../workflows/life.ts';
-import { IDEMPOTENCY_KEY_PATTERN, SKU_PATTERN, TEXT } from '../../workflows/text.ts';
+import { BALANCE_LIMIT, PRICE_LIMIT, TOTAL_LIMIT } from '../../domain/limits.ts';
+import { PAYMENT_MODES, STEPS } from '../../domain/order.ts';
+import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
+import { IDEMPOTENCY_KEY_PATTERN, SKU_PATTERN, TEXT } from '../../domain/text.ts';
 import {
   NIL_UUID,
   isText,

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
-import { WALLET_FULL } from '../../workflows/contract.ts';
+import { WALLET_FULL } from '../../domain/attention.ts';
 import type { Database } from '../connection.ts';
-import { BALANCE_LIMIT } from '../limits.ts';
+import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { runStep, type StepResult } from './step.ts';
 
 export interface RefundRequest {

@@ -1,5 +1,5 @@
 import type { Database, Sql } from '../connection.ts';
-import { TOTAL_LIMIT } from '../limits.ts';
+import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
 /**

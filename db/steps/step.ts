@@ -10,8 +10,8 @@
  * on the row as the statement's snapshot has it, before it notices that the row has changed since, and would refuse
  * `reserved = reserved + 1` for what was there before a restock.
  */
-import type { PaymentMode } from '../../workflows/contract.ts';
-import type { RestingStage } from '../../workflows/life.ts';
+import type { PaymentMode } from '../../domain/order.ts';
+import type { RestingStage } from '../../domain/stages.ts';
 import type { Database, Sql } from '../connection.ts';
 
 /** Where the order rests after the step, and why, as the first attempt that committed recorded it. */

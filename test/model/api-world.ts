@@ -1,5 +1,5 @@
 /** What the HTTP API must answer, on top of what the steps do to the world. */
-import type { Stage } from '../../workflows/life.ts';
+import type { Stage } from '../../domain/stages.ts';
 import { emptyWorld, perform, type Order, type Request, type World } from './world.ts';
 
 export type Call =

@@ -1,10 +1,10 @@
 /** Plays one case on PostgreSQL and in the model side by side, and fails where they part. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { createActivities } from '../../activities/index.ts';
-import { countSku, putSku, restockSku } from '../../db/catalogue.ts';
+import { createActivities } from '../../activities/order.ts';
+import { countSku, putSku, restockSku } from '../../db/skus.ts';
 import type { Database, Sql } from '../../db/connection.ts';
-import { checkRules } from '../../db/invariants.ts';
+import { checkRules } from '../../db/rules/invariants.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';

@@ -1,14 +1,14 @@
 /**
  * The model: what SKUs, wallets and orders must be after each request, and what the request must be answered, as plainly as
  * can be said in memory. It knows nothing of SQL; what it leaves out (the ledger's legs, the rows' states) is checked by
- * the rules of db/invariants.ts.
+ * the rules of db/rules/invariants.ts.
  */
-import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/index.ts';
-import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/catalogue.ts';
+import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/order.ts';
+import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/skus.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
-import { PAYMENT_SKIPPED, type RejectionReason } from '../../workflows/contract.ts';
-import type { RestingStage } from '../../workflows/life.ts';
+import { PAYMENT_SKIPPED, type RejectionReason } from '../../domain/order.ts';
+import type { RestingStage } from '../../domain/stages.ts';
 
 export type Request =
   | { kind: 'reserve'; request: PlacedOrder }

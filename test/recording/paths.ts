@@ -1,16 +1,9 @@
 /** Every path of an order's life, played through the API, reconciliation, counting and the monitor. Each returns the id of the workflow whose history tells it. */
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
-import {
-  PAYMENT_LIMITS,
-  WORKFLOW,
-  deliverWorkflowId,
-  giveUpUpdate,
-  orderWorkflowId,
-  refundWorkflowId,
-  retryNowUpdate,
-  skipStepUpdate,
-} from '../../workflows/contract.ts';
+import { PAYMENT_LIMITS } from '../../domain/order.ts';
+import { deliverWorkflowId, orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import { untilEvents } from '../support/history.ts';
 import { idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';

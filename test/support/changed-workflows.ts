@@ -8,18 +8,18 @@ import {
   refund as realRefund,
   stats as realStats,
 } from '../../workflows/index.ts';
+import type { MonitorEnd } from '../../domain/measures.ts';
+import type { RefundInput } from '../../domain/order.ts';
+import type { ReconcileEnd } from '../../domain/rules.ts';
 import type {
   DeliverEnd,
   DeliverInput,
-  MonitorEnd,
   OrderEnd,
   OrderInput,
-  ReconcileEnd,
   ReconcileInput,
   RefundEnd,
-  RefundInput,
   StatsEnd,
-} from '../../workflows/contract.ts';
+} from '../../workflows/messages.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
   await sleep('1s');

@@ -4,7 +4,7 @@ import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
 import { openDatabase, type DatabasePool, type Sql } from '../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { checkRules } from '../../db/invariants.ts';
+import { checkRules } from '../../db/rules/invariants.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {

@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { BODY_LIMITS } from '../../api/body.ts';
 import { createApiServer } from '../../api/http-server.ts';
-import { openTemporal } from '../../api/orchestration.ts';
+import { openTemporal } from '../../client/orders.ts';
 import { listen } from '../../api/server.ts';
 import { inject } from 'vitest';
 import { Shop } from './shop.ts';

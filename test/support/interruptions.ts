@@ -7,7 +7,7 @@
  * among the statement's parameters.
  */
 import { activityInfo } from '@temporalio/activity';
-import type { RecordActivities, StepActivities } from '../../activities/index.ts';
+import type { RecordActivities, StepActivities } from '../../activities/order.ts';
 import { DatabaseSilentError, type Database, type Queryable, type Sql } from '../../db/connection.ts';
 import { until } from './until.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, inject } from 'vitest';
 import { z } from 'zod';
-import { makeThrowawayFolder, removeFolder } from '../../dev/throwaway-folder.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
 
@@ -62,7 +62,7 @@ export async function localFolder(): Promise<LocalFolder> {
   return {
     path,
     async start(settings = {}) {
-      const child = launch(['dev/start.ts'], environment(settings));
+      const child = launch(['dev/up/start.ts'], environment(settings));
       children.push(child);
       const api = await until(
         'npm start to be ready',

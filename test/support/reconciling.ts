@@ -2,12 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
-import {
-  WORKFLOW,
-  orderWorkflowId,
-  type ReconcileEnd,
-  type ReconcileInput,
-} from '../../workflows/contract.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import type { ReconcileEnd } from '../../domain/rules.ts';
+import { WORKFLOW, type ReconcileInput } from '../../workflows/messages.ts';
 import type { TestSystem } from './system.ts';
 
 const findingSchema = z.looseObject({

@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../api/orchestration.ts';
+import { openTemporal } from '../../client/orders.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 

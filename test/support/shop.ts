@@ -1,15 +1,8 @@
 /** A caller of the HTTP API, as section 7 of the design describes it and no more. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { obey } from './busy.ts';
-
-const answerBody = z.looseObject({});
-
-export interface Answer {
-  status: number;
-  headers: Headers;
-  body: z.output<typeof answerBody>;
-}
+import { answerBody, type Answer } from './answer.ts';
+import { obey } from './obey.ts';
 
 /** Whatever takes a Request: a Hono app in this process, or fetch. */
 export type Send = (path: string, init: RequestInit) => Response | Promise<Response>;

@@ -5,20 +5,15 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
-import type { StepActivities } from '../../activities/index.ts';
-import {
-  giveUpUpdate,
-  orderQuery,
-  orderWorkflowId,
-  refundWorkflowId,
-  retryNowUpdate,
-  skipStepUpdate,
-} from '../../workflows/contract.ts';
+import type { StepActivities } from '../../activities/order.ts';
+import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { giveUpUpdate, orderQuery, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import type { Command, Stage } from '../model/pairs.ts';
 import { countEvents } from './history.ts';
 import { always, type Interruption, type Interruptions } from './interruptions.ts';
 import { startSecondApi } from './second-api.ts';
-import { expectStatus, type Answer, type Shop } from './shop.ts';
+import type { Answer } from './answer.ts';
+import { expectStatus, type Shop } from './shop.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 import type { TestSystem } from './system.ts';
 import { until } from './until.ts';

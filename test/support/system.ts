@@ -5,7 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporal
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../api/orchestration.ts';
+import { openTemporal } from '../../client/orders.ts';
 import { openDatabase, type Database } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';

@@ -1,6 +1,6 @@
 /** Makes steps wait and fail on the real database. */
 import type { Queryable, Sql } from '../../db/connection.ts';
-import { BALANCE_LIMIT } from '../../db/limits.ts';
+import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { topUp } from './stock.ts';
 
 /** Locks a wallet until the returned function is called: a payment from it waits, and fails at its lock time-out. */

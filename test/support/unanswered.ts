@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Sql } from '../../db/connection.ts';
-import { orderWorkflowId } from '../../workflows/contract.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { until } from './until.ts';
 
 /** Resolves with the newest order whose caller has no answer yet, once its workflow runs. */

@@ -1,0 +1,145 @@
+/** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
+import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import { FINDING_KINDS, type FindingKind } from '../domain/rules.ts';
+import type { Database, Queryable } from './connection.ts';
+import { parseExactly, stringifyExactly } from './exact-integers.ts';
+import { finding, repair, type FINDING_STATES } from './schema/operations.ts';
+
+export interface Seen {
+  subject: string;
+  orderId: string | null;
+  finding: string;
+}
+
+export interface OpenFinding extends Seen {
+  id: string;
+  kind: FindingKind;
+}
+
+/** Keeps what was seen, and returns the findings that it belongs to: new ones, or those of an earlier run. */
+export async function keepFindings(
+  database: Database,
+  kind: FindingKind,
+  seen: readonly Seen[],
+  at: string,
+): Promise<OpenFinding[]> {
+  if (seen.length === 0) return [];
+  const rows = JSON.stringify(seen.map((one) => ({ id: uuidv7(), ...one })));
+  return database.run(
+    async ({ sql }) => sql<OpenFinding[]>`
+      insert into finding (id, kind, subject, order_id, finding, first_seen, last_seen)
+      select id, ${kind}, subject, "orderId", finding, ${at}, ${at}
+      from jsonb_to_recordset(${rows}::text::jsonb) as seen (id uuid, subject text, "orderId" uuid, finding text)
+      on conflict (kind, subject) where state = 'open'
+        do update set finding = excluded.finding, last_seen = greatest(finding.last_seen, excluded.last_seen)
+      returning id, kind, subject, order_id as "orderId", finding
+    `,
+  );
+}
+
+export interface Repaired {
+  /** What was done, as a sentence. */
+  done: string;
+  before: object;
+  after: object;
+}
+
+/** Ends a finding with what was done about it. To be called in the transaction that did it. */
+export async function keepRepair(
+  sql: Queryable,
+  findingId: string,
+  { done, before, after }: Repaired,
+  at: string,
+): Promise<void> {
+  await sql`
+    with ended as (
+      update finding set state = 'repaired', done = ${done}, ended_at = ${at} where id = ${findingId} returning id
+    )
+    insert into repair (finding_id, before, after, at)
+    select id, ${stringifyExactly(before)}::text::json, ${stringifyExactly(after)}::text::json, ${at} from ended
+  `;
+}
+
+/**
+ * Takes back what a run has kept, because nothing was wrong when it looked again: another run had repaired it in between.
+ * What an earlier run had seen stays.
+ */
+export async function takeBack(sql: Queryable, findingId: string, startedAt: string): Promise<void> {
+  await sql`delete from finding where id = ${findingId} and state = 'open' and first_seen = ${startedAt}`;
+}
+
+/**
+ * Ends the findings that a run which began then has not seen any more, as far as it could look: of these kinds, but for the rows
+ * that it failed at.
+ */
+export async function closeUnseen(
+  database: Database,
+  startedAt: string,
+  looked: readonly FindingKind[] = FINDING_KINDS,
+): Promise<void> {
+  const kinds = JSON.stringify(looked.map((kind) => ({ kind })));
+  await database.run(
+    ({ sql }) => sql`
+      with looked as (
+        select kind from jsonb_to_recordset(${kinds}::text::jsonb) as looked (kind text)
+      ),
+      failed as (
+        select subject from finding where kind = 'look_failed' and state = 'open' and last_seen >= ${startedAt}
+      )
+      update finding set state = 'gone', ended_at = ${startedAt}
+      where
+        state = 'open' and last_seen < ${startedAt}
+        and (
+          (
+            kind in (select kind from looked)
+            -- A day that could not be looked into has findings below it, by currency and SKU.
+            and not exists (
+              select from failed where starts_with(format('%s/%s/', finding.kind, finding.subject), failed.subject || '/')
+            )
+          )
+          or (kind = 'look_failed' and split_part(subject, '/', 1) in (select kind from looked))
+        )
+    `,
+  );
+}
+
+/** What could not be looked at, or not be repaired, as a finding of its own. */
+export const failedLook = (kind: FindingKind, subject: string | null, why: string): Seen => ({
+  subject: subject === null ? kind : `${kind}/${subject}`,
+  orderId: null,
+  finding: why,
+});
+
+export type FindingRow = typeof finding.$inferSelect & { repair: typeof repair.$inferSelect | null };
+
+/** Findings and what was changed for them, newest first, from the one before `before` on. */
+export async function listFindings(
+  database: Database,
+  { state, kind }: { state?: (typeof FINDING_STATES)[number] | undefined; kind?: FindingKind | undefined },
+  { before, limit }: { before: string | undefined; limit: number },
+): Promise<FindingRow[]> {
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({
+        finding: getTableColumns(finding),
+        repair: { ...getTableColumns(repair), before: exactly(repair.before), after: exactly(repair.after) },
+      })
+      .from(finding)
+      .leftJoin(repair, eq(repair.findingId, finding.id))
+      .where(
+        and(
+          state && eq(finding.state, state),
+          kind && eq(finding.kind, kind),
+          before === undefined ? undefined : lt(finding.id, before),
+        ),
+      )
+      .orderBy(desc(finding.id))
+      .limit(limit),
+  );
+  return rows.map((row) => ({ ...row.finding, repair: row.repair }));
+}
+
+/** A sum in it may be more than a number holds, and is a bigint then. */
+const exactly = (column: typeof repair.before | typeof repair.after): SQL =>
+  expression`${column}::text`.mapWith(parseExactly);

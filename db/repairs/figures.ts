@@ -1,0 +1,66 @@
+/** Figures that are not what they sum, as findings, and setting them to what they sum. */
+import type { Database } from '../connection.ts';
+import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
+import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
+import { keepRepair, takeBack, type OpenFinding, type Seen } from '../findings.ts';
+
+/** Day, currency and SKU, as far as there are. */
+const subjectOf = (day: string, { currency, sku }: Difference): string =>
+  [day, currency, sku].join('/').replace(/\/+$/, '');
+
+export const describeDifference = (day: string, difference: Difference): Seen => ({
+  subject: subjectOf(day, difference),
+  orderId: null,
+  finding: FIGURES.flatMap((name) => {
+    const [is, sum] = [difference.counted[name], difference.source[name]];
+    return is === sum ? [] : [`${name.replace('_', ' ')} ${is}, by the events ${sum}`];
+  }).join('; '),
+});
+
+/** Looks at the figures of all days, one after the other. */
+export async function lookIntoDays(database: Database): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  for (let day = await nextDay(database, null); day !== null; day = await nextDay(database, day)) {
+    const { differences } = await compareDay(database, day);
+    seen.push(...differences.map((difference) => describeDifference(day, difference)));
+  }
+  return seen;
+}
+
+/**
+ * Sets the figures of a finding to what they sum, unless somebody has counted since they were compared: then the next run
+ * sees to it. Returns whether anything was changed.
+ */
+export function setFigures(
+  database: Database,
+  day: string,
+  { differences, batches }: Comparison,
+  { id, subject }: OpenFinding,
+  startedAt: string,
+): Promise<boolean> {
+  const difference = differences.find((one) => subjectOf(day, one) === subject);
+  if (!difference) return Promise.resolve(false);
+  const { currency, sku, source } = difference;
+  return database.run(({ sql }) =>
+    sql.begin(async (transaction) => {
+      const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
+      const same = await transaction`select from stat_progress where batches = ${batches} for update`;
+      if (open.length === 0 || same.length === 0) return false;
+      const [deleted] = await transaction<FigureTexts[]>`
+        delete from stat where day = ${day}::text::date and currency = ${currency} and sku = ${sku}
+        returning ${transaction.unsafe(FIGURES_AS_TEXT)}
+      `;
+      const before = deleted ? figuresIn(deleted) : NOTHING;
+      // As text: a bigint would be sent as an int8, which a sum may exceed.
+      const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
+      await transaction`insert into stat ${transaction({ sku, day, currency, ...figures })}`;
+      if (areSame(before, source)) {
+        await takeBack(transaction, id, startedAt);
+        return false;
+      }
+      const done = 'The figures were set to what they sum.';
+      await keepRepair(transaction, id, { done, before, after: source }, new Date().toISOString());
+      return true;
+    }),
+  );
+}

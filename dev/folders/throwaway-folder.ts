@@ -1,0 +1,27 @@
+/** A folder for one run, in which PostgreSQL's user can work, wherever the system's folder for temporary files is. */
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { canEnter, postgresUser } from '../postgres/user.ts';
+import { inSystemFolder } from './system-folder.ts';
+
+/** @param prefix the first part of its name. Whoever makes it removes it, with `removeFolder`. */
+export async function makeThrowawayFolder(prefix: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), prefix));
+  const user = postgresUser(folder);
+  if (user === undefined) return folder;
+  // As root, PostgreSQL runs as another user, who has to enter.
+  await chmod(folder, 0o755);
+  if (canEnter(user, folder)) return folder;
+  await removeFolder(folder);
+  const instead = await mkdtemp(
+    join(
+      inSystemFolder(user, (system) => system),
+      prefix,
+    ),
+  );
+  await chmod(instead, 0o755);
+  return instead;
+}
+
+export const removeFolder = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });

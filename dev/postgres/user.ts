@@ -1,0 +1,95 @@
+/** PostgreSQL refuses to run as root: this finds another user of the machine for it, and what that one can reach. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../cli/user-error.ts';
+
+export interface OsUser {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
+/** In this order: the user that is made for it where PostgreSQL is installed, and the one that every system has. */
+const CANDIDATES = ['postgres', 'nobody'] as const;
+
+/**
+ * Whom to run PostgreSQL as: undefined for ourselves, which is the case for everyone but root.
+ * @param dataFolder keeps the user it was made for, so that it can still be opened.
+ * @throws {UserError} when there is nobody for it, or the folder belongs to another user.
+ */
+export function postgresUser(dataFolder: string): OsUser | undefined {
+  if (process.getuid?.() !== 0) {
+    refuseFolderOfAnotherUser(dataFolder);
+    return undefined;
+  }
+  return ownerOf(dataFolder) ?? firstCandidate();
+}
+
+function refuseFolderOfAnotherUser(dataFolder: string): void {
+  const uid = process.getuid?.();
+  if (uid === undefined || !existsSync(dataFolder) || statSync(dataFolder).uid === uid) return;
+  throw new UserError(
+    `The database in ${dataFolder} belongs to another user of this machine: an earlier start ran as root or as someone else.\n` +
+      'Start as that user again, or set HOLDFAST_DATA to another folder.',
+  );
+}
+
+function ownerOf(dataFolder: string): OsUser | undefined {
+  const marker = join(dataFolder, 'PG_VERSION');
+  if (!existsSync(marker)) return undefined;
+  const { uid, gid } = statSync(marker);
+  return uid === 0 ? undefined : { name: `with id ${uid}`, uid, gid };
+}
+
+function firstCandidate(): OsUser {
+  for (const name of CANDIDATES) {
+    const [uid, gid] = [idOf(name, '-u'), idOf(name, '-g')];
+    if (uid !== undefined && gid !== undefined) return { name, uid, gid };
+  }
+  throw new UserError(
+    'PostgreSQL does not run as root, and this machine has no user named postgres or nobody for it.\n' +
+      'Use an ordinary user, or set DATABASE_URL to a PostgreSQL 16 or newer of your own.',
+  );
+}
+
+function idOf(name: string, flag: '-u' | '-g'): number | undefined {
+  try {
+    return Number(
+      execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the user gets into the folder. Tried and not computed: links, access lists and the container have a say in it. */
+export const canEnter = (user: OsUser, folder: string): boolean =>
+  canRun(user, '/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder]) === undefined;
+
+/**
+ * Undefined when the user can run the program, else the system's reason.
+ * @throws {UserError} when this process may not act as any other user, as in some containers.
+ */
+export function canRun(
+  { name, uid, gid }: OsUser,
+  program: string,
+  args: readonly string[],
+): string | undefined {
+  try {
+    // Not from here: the user may not enter where we are.
+    execFileSync(program, args, { uid, gid, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    // EACCES is about the program; these are about becoming the user.
+    if ('code' in error && (error.code === 'EPERM' || error.code === 'EINVAL')) {
+      throw new UserError(
+        `PostgreSQL does not run as root, and this system does not let root run it as the user ${name} (${error.code}).\n` +
+          'Use an ordinary user, or set DATABASE_URL to a PostgreSQL 16 or newer of your own.',
+      );
+    }
+    const said = 'stderr' in error ? String(error.stderr).trim() : '';
+    return said === '' ? error.message : said;
+  }
+}

@@ -1,0 +1,118 @@
+/** A real Temporal server with its Web UI for a developer's machine and for tests: `temporal server start-dev` on loopback. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { freePort } from '../ports.ts';
+import { startServer, type ServerProcess, type StartOptions } from '../processes/server-process.ts';
+import type { TemporalCli } from './cli.ts';
+import { UserError } from '../../cli/user-error.ts';
+
+const READY_DEADLINE_MS = 60_000;
+const ANSWER_DEADLINE_MS = 2_000;
+/** gRPC would wait a second or more between two attempts to connect. */
+const RECONNECT_FAST = {
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 50,
+} as const;
+const SHUTDOWN = { signal: 'SIGTERM', graceMs: 10_000 } as const;
+/**
+ * The server looks for new work at most 20 times a second in each of its shards. A cluster has hundreds of them and never
+ * notices; the development server has one, so that a new order waited up to 50 ms for its first task.
+ */
+const LOOKS_FOR_WORK_PER_SECOND = 200;
+
+export interface TemporalOptions extends StartOptions {
+  cli: TemporalCli;
+  /** Of the gRPC service; 0: a free one. */
+  port: number;
+  /** Of the Web UI; 0: a free one; left out: no Web UI. */
+  uiPort?: number;
+  /** Where it keeps its state; left out: in memory. */
+  databaseFile?: string;
+  namespace?: string;
+  /** Lets tests move a workflow's clock. */
+  timeSkipping?: boolean;
+}
+
+export interface Temporal extends ServerProcess {
+  address: string;
+  /** Undefined without a Web UI. */
+  uiAddress: string | undefined;
+}
+
+/**
+ * Resolves when its namespace can be used.
+ * @throws {UserError} when it cannot run here, or the file is of another version.
+ */
+export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
+  const { cli, namespace = 'default' } = options;
+  if (options.databaseFile !== undefined) claimDatabaseFile(options.databaseFile, cli);
+  const port = options.port === 0 ? await freePort() : options.port;
+  const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+  const address = `127.0.0.1:${port}`;
+  const connection = Connection.lazy({ address, channelArgs: RECONNECT_FAST });
+  try {
+    const server = await startServer({
+      ...options,
+      name: 'Temporal',
+      command: cli.path,
+      args: serverArguments(options, port, uiPort),
+      isReady: () => knowsNamespace(connection, namespace),
+      deadlineMs: READY_DEADLINE_MS,
+      shutdown: [SHUTDOWN],
+    });
+    return { ...server, address, uiAddress: uiPort === undefined ? undefined : `http://127.0.0.1:${uiPort}` };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Whether a Temporal server answers there and has the namespace. */
+export async function isTemporalReady(address: string, namespace: string): Promise<boolean> {
+  const connection = Connection.lazy({ address });
+  try {
+    return await knowsNamespace(connection, namespace);
+  } finally {
+    await connection.close();
+  }
+}
+
+function serverArguments(options: TemporalOptions, port: number, uiPort: number | undefined): string[] {
+  const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'];
+  if (uiPort === undefined) args.push('--headless');
+  else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
+  if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
+  if (options.namespace !== undefined) args.push('--namespace', options.namespace);
+  const dynamic = [`history.transferProcessorMaxPollRPS=${LOOKS_FOR_WORK_PER_SECOND}`];
+  if (options.timeSkipping === true) dynamic.push('frontend.WorkflowTimeSkippingEnabled=true');
+  return [...args, ...dynamic.flatMap((value) => ['--dynamic-config-value', value])];
+}
+
+/** The file's tables are those of the server that made it, and no later one changes them: it stays with that version. */
+function claimDatabaseFile(file: string, { version }: TemporalCli): void {
+  mkdirSync(dirname(resolve(file)), { recursive: true });
+  const versionFile = `${file}.version`;
+  if (!existsSync(file) || !existsSync(versionFile)) {
+    writeFileSync(versionFile, `${version}\n`);
+    return;
+  }
+  const made = readFileSync(versionFile, 'utf8').trim();
+  if (minorVersion(made) === minorVersion(version)) return;
+  throw new UserError(
+    `The orders in ${file} were kept by the temporal command ${made}, and this one is ${version}, which may not read them.\n` +
+      `Set TEMPORAL_CLI to a temporal command ${minorVersion(made)}, or forget the local data with \`npm run reset\`.`,
+  );
+}
+
+const minorVersion = (version: string): string => version.split('.', 2).join('.');
+
+async function knowsNamespace(connection: Connection, namespace: string): Promise<boolean> {
+  try {
+    await connection.withDeadline(Date.now() + ANSWER_DEADLINE_MS, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}

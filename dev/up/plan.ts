@@ -1,0 +1,49 @@
+/** What one start of the system will be, decided and checked before any of it begins. */
+import { apiSettings, workerSettings, type LocalSettings } from '../../settings.ts';
+import { choosePorts, type LocalPorts } from './local-ports.ts';
+import { postgresUrl } from '../postgres/server.ts';
+
+export interface SystemPlan {
+  ports: LocalPorts;
+  /** Where the API can be called from this machine. */
+  api: string;
+  /** Undefined when Temporal is not ours to start. */
+  webUi: string | undefined;
+  /** What every process of the system has to agree on. */
+  shared: { DATABASE_URL: string; TEMPORAL_ADDRESS: string; TEMPORAL_NAMESPACE: string; TASK_QUEUE: string };
+  /** For the worker and the API. */
+  environment: NodeJS.ProcessEnv;
+}
+
+/** @throws {UserError | SettingsError} when a port is taken or a setting of the worker or the API is wrong. */
+export async function planSystem(
+  settings: LocalSettings,
+  environment: NodeJS.ProcessEnv,
+): Promise<SystemPlan> {
+  const ports = await choosePorts(settings);
+  const servers = {
+    ...environment,
+    DATABASE_URL: settings.DATABASE_URL ?? postgresUrl(ports.postgres),
+    TEMPORAL_ADDRESS: settings.TEMPORAL_ADDRESS ?? `127.0.0.1:${ports.temporal}`,
+    HOST: settings.HOST,
+    PORT: String(ports.api),
+  };
+  const { LOG_LEVEL } = apiSettings(servers);
+  const { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE } = workerSettings(servers);
+  return {
+    ports,
+    api: `http://${hostToCall(settings.HOST)}:${ports.api}`,
+    webUi: settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined,
+    shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
+    environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
+  };
+}
+
+/** The worker says at this level that it is ready. */
+const atLeastInfo = (level: string): string => (['fatal', 'error', 'warn'].includes(level) ? 'info' : level);
+
+function hostToCall(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,52 @@
+/** The servers of one start: each written down while it runs, kept running, and stopped in order. */
+import type { DataFolder } from '../../cli/data-folder.ts';
+import { keepRunning, type Kept } from '../processes/keep-running.ts';
+import type { Claim } from './running.ts';
+import type { ServerProcess, StartOptions } from '../processes/server-process.ts';
+import { say, step } from '../progress.ts';
+
+export interface Servers {
+  /** Resolves once it is ready; from then on it is started again whenever it ends by itself. */
+  launch<S extends ServerProcess>(
+    name: ServerName,
+    start: (options: StartOptions) => Promise<S>,
+  ): Promise<void>;
+  /** Stops these and starts them anew. */
+  restart(...names: readonly ServerName[]): void;
+  stopAll(): Promise<void>;
+}
+
+/** How people call each; in lower case the name of its log file. */
+export type ServerName = 'PostgreSQL' | 'Temporal' | 'Worker' | 'API';
+
+export const logFileOf = (folder: DataFolder, name: ServerName): string => folder.logFile(name.toLowerCase());
+
+/** Callers before those they call. */
+const STOP_ORDER: readonly ServerName[] = ['API', 'Worker', 'Temporal', 'PostgreSQL'];
+
+/** @param signal cuts short the first start of a server. */
+export function openServers(folder: DataFolder, claim: Claim, signal: AbortSignal): Servers {
+  const kept: (Kept & { name: ServerName })[] = [];
+  return {
+    async launch(name, start) {
+      const startWith = (cutShort: AbortSignal): Promise<ServerProcess> =>
+        start({
+          logFile: logFileOf(folder, name),
+          signal: cutShort,
+          onSpawn: (pid) => claim.record(name, pid),
+        });
+      signal.throwIfAborted();
+      const first = await step(name, () => startWith(signal));
+      kept.push({ name, ...keepRunning(first, { name, start: startWith, report: say }) });
+    },
+    restart(...names) {
+      for (const server of kept) if (names.includes(server.name)) server.restart();
+    },
+    async stopAll() {
+      for (const name of STOP_ORDER) {
+        const server = kept.find((one) => one.name === name);
+        if (server) await step(`${name} stopped`, () => server.stop());
+      }
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * `npm start`, and with --watch `npm run dev`.
+ * What belongs in this folder: real servers on one machine, for developers, tests and benchmarks. Production starts
+ * worker/main.ts and api/main.ts itself.
+ */
+import type { Claim } from './running.ts';
+import { runCommand } from '../../cli/run-command.ts';
+import { say } from '../progress.ts';
+import { supervise } from './supervisor.ts';
+
+/** One Ctrl-C can arrive twice, from the terminal and from npm: only a later one is meant as "at once". */
+const SAME_CTRL_C_MS = 700;
+
+const stopping = new AbortController();
+let claim: Claim | undefined;
+let askedAt: number | undefined;
+
+function ask(): void {
+  if (askedAt === undefined) {
+    askedAt = Date.now();
+    say('\nStopping. Another Ctrl-C kills everything at once.');
+    stopping.abort();
+  } else if (Date.now() - askedAt > SAME_CTRL_C_MS) {
+    claim?.killAll();
+    claim?.release();
+    process.exit(130);
+  }
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+// A terminal that was closed takes no more lines; stopping in order matters more.
+process.stdout.on('error', ask);
+
+await runCommand(() =>
+  supervise({
+    environment: process.env,
+    watch: process.argv.includes('--watch'),
+    signal: stopping.signal,
+    onClaim: (claimed) => (claim = claimed),
+  }),
+);

@@ -1,0 +1,156 @@
+/** `npm start`: starts the whole system in order, keeps it running, and stops it in the opposite order. */
+import { once } from 'node:events';
+import { migrateDatabase } from '../../db/migrate.ts';
+import { messageOf } from '../../process/redaction.ts';
+import { localSettings, type LocalSettings } from '../../settings.ts';
+import { apiClient } from '../api-client.ts';
+import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
+import { ensureDemoCatalogue } from '../demo/catalogue.ts';
+import { startApi, startWorker } from '../processes/node-server.ts';
+import { startPostgres } from '../postgres/server.ts';
+import { claimFolder, type Claim } from './running.ts';
+import { logFileOf, openServers, type Servers } from './servers.ts';
+import { say, step } from '../progress.ts';
+import { planSystem, type SystemPlan } from './plan.ts';
+import { findTemporalCli, type TemporalCli } from '../temporal/cli.ts';
+import { isTemporalReady, startTemporal } from '../temporal/server.ts';
+import { UserError } from '../../cli/user-error.ts';
+import { showLogs, watchSources } from './watch.ts';
+import { welcome } from './welcome.ts';
+
+/** What the worker and the API are made of. */
+const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
+
+export interface SuperviseOptions {
+  environment: NodeJS.ProcessEnv;
+  /** Starts worker and API anew when their source changes, and shows all logs. */
+  watch: boolean;
+  /** Aborted when it shall end. */
+  signal: AbortSignal;
+  /** Given what can end all processes at once, for a person who does not want to wait. */
+  onClaim: (claim: Claim) => void;
+}
+
+/**
+ * Runs the system until the signal, and resolves once everything is stopped again.
+ * @throws {UserError | SettingsError} when it cannot start; what it had started is stopped by then.
+ */
+export async function supervise({ environment, watch, signal, onClaim }: SuperviseOptions): Promise<void> {
+  const settings = localSettings(environment);
+  const folder = dataFolder(settings.HOLDFAST_DATA);
+  say(`Holdfast starts; its data is in ${folder.shown(folder.path)}.`);
+  const claim = await claimFolder(folder.path, say);
+  onClaim(claim);
+  const servers = openServers(folder, claim, signal);
+  const watching = watch ? [showAllLogs(folder)] : [];
+  try {
+    const plan = await planSystem(settings, environment);
+    await startSystem({ plan, settings, folder, servers, signal });
+    claim.announce({ api: plan.api, webUi: plan.webUi, settings: plan.shared });
+    if (watch) watching.push(restartOnChange(servers));
+    if (!signal.aborted) await once(signal, 'abort');
+  } catch (error) {
+    // A start that the signal cuts short ends in all kinds of errors, none of them worth telling.
+    if (!signal.aborted) throw error;
+  } finally {
+    claim.announceStop();
+    await servers.stopAll();
+    for (const stopWatching of watching) stopWatching();
+    claim.release();
+  }
+}
+
+interface Start {
+  plan: SystemPlan;
+  settings: LocalSettings;
+  folder: DataFolder;
+  servers: Servers;
+  signal: AbortSignal;
+}
+
+async function startSystem(start: Start): Promise<void> {
+  const { plan, settings, folder, servers, signal } = start;
+  const { api, webUi, environment: env } = plan;
+  // First, because it may be missing on this machine.
+  const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
+  await startDatabase(start);
+  if (cli === undefined) await refuseSilentTemporal(plan);
+  else await startLocalTemporal(start, cli);
+  await allDone([
+    servers.launch('Worker', (options) => startWorker({ ...options, env })),
+    servers.launch('API', (options) => startApi({ ...options, env, address: api })),
+  ]);
+  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(apiClient(api)));
+  signal.throwIfAborted();
+  say(welcome({ api, webUi }, wallet, folder.shown(folder.logs)));
+}
+
+/** Unlike Promise.all it leaves nothing under way when one fails. */
+async function allDone(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason;
+}
+
+function findCli({ settings, folder, signal }: Start): Promise<TemporalCli> {
+  return step('temporal command', () =>
+    findTemporalCli({ dataFolder: folder.path, chosen: settings.TEMPORAL_CLI, report: say, signal }),
+  );
+}
+
+async function startDatabase({ plan, settings, folder, servers }: Start): Promise<void> {
+  const { DATABASE_URL } = plan.shared;
+  if (settings.DATABASE_URL === undefined) {
+    await servers.launch('PostgreSQL', (options) =>
+      startPostgres({
+        ...options,
+        dataFolder: folder.postgres,
+        port: plan.ports.postgres,
+        durable: true,
+        report: say,
+      }),
+    );
+    await step('schema', () => migrateDatabase(DATABASE_URL));
+    return;
+  }
+  try {
+    await step('schema in the database of DATABASE_URL', () => migrateDatabase(DATABASE_URL));
+  } catch (error) {
+    throw new UserError(`The database that DATABASE_URL names cannot be used: ${messageOf(error)}`);
+  }
+}
+
+async function startLocalTemporal({ plan, folder, servers }: Start, cli: TemporalCli): Promise<void> {
+  await servers.launch('Temporal', (options) =>
+    startTemporal({
+      ...options,
+      cli,
+      port: plan.ports.temporal,
+      uiPort: plan.ports.webUi,
+      databaseFile: folder.temporalDatabase,
+      namespace: plan.shared.TEMPORAL_NAMESPACE,
+    }),
+  );
+}
+
+async function refuseSilentTemporal({ shared }: SystemPlan): Promise<void> {
+  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = shared;
+  if (await isTemporalReady(TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)) return;
+  throw new UserError(
+    `No Temporal server with a namespace ${TEMPORAL_NAMESPACE} answers at ${TEMPORAL_ADDRESS}.\n` +
+      'Correct TEMPORAL_ADDRESS, or leave it unset to have a server started here.',
+  );
+}
+
+function showAllLogs(folder: DataFolder): () => void {
+  const names = ['PostgreSQL', 'Temporal', 'Worker', 'API'] as const;
+  return showLogs(
+    names.map((name) => ({ name, file: logFileOf(folder, name) })),
+    say,
+  );
+}
+
+function restartOnChange(servers: Servers): () => void {
+  return watchSources(ROOT, SOURCES, (file) => {
+    say(`${file} changed; worker and API start anew.`);
+    servers.restart('Worker', 'API');
+  });
+}

@@ -1,0 +1,54 @@
+/** The words for orders that a person has to look at, and for what that person may do. */
+import type { Step } from './order.ts';
+
+/** What is wrong: the step that keeps failing, or a wallet at its limit, into which a refund does not fit. */
+export const ATTENTION_REASONS = [
+  'reservation_failing',
+  'payment_failing',
+  'compensation_failing',
+  'refund_failing',
+  'wallet_full',
+] as const;
+export type AttentionReason = (typeof ATTENTION_REASONS)[number];
+
+/** Why a refund has to wait, as its step answers and its attention mark says. */
+export const WALLET_FULL = 'wallet_full' satisfies AttentionReason;
+
+export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
+  reserve: 'reservation_failing',
+  abandon: 'compensation_failing',
+  pay: 'payment_failing',
+  decline: 'compensation_failing',
+  release: 'compensation_failing',
+  refund: 'refund_failing',
+};
+
+/** A mark on an order that a person has to look at. Times are ISO 8601. */
+export interface Attention {
+  reason: AttentionReason;
+  /** The step that keeps failing while it is being retried. */
+  step: Step;
+  raisedAt: string;
+}
+
+export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up'] as const;
+/** What a person may do to an order. */
+export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
+
+/** Every intervention is signed. Both fields are kept, and shown to everyone who looks at the order. */
+export interface Intervention {
+  /** Who acts: 1 to 200 characters. */
+  actor: string;
+  /** Why: 1 to 500 characters. */
+  reason: string;
+}
+
+/** Why an update that was sent by hand was refused. */
+export const BY_HAND_REFUSALS = [
+  'malformed',
+  'unsigned',
+  'nothing_failing',
+  'not_skippable',
+  'not_open',
+] as const;
+export type ByHandRefusal = (typeof BY_HAND_REFUSALS)[number];

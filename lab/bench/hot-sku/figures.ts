@@ -1,0 +1,61 @@
+/** What `npm run bench -- hot-sku --json FILE` writes. Times are milliseconds unless a name says otherwise. */
+import type { Target } from '../figures.ts';
+import type { Host } from '../../harness/machine.ts';
+import type { Latency } from '../../harness/statistics.ts';
+
+/** `read then write`: a transaction of separate statements. `one statement`: for each order. */
+export type TechniqueName = 'read then write' | 'one statement' | 'group commit';
+
+export interface HotSkuRow {
+  technique: TechniqueName;
+  callers: number;
+  /** That the callers order from, in turn. */
+  skus: number;
+  /** Reservations, over all rounds. */
+  completed: number;
+  /** Calls that PostgreSQL gave up on, mostly waiting for a lock: the caller tried again at once. */
+  retries: number;
+  /** The median of its rounds. */
+  perSecond: number;
+  /** Over all rounds. */
+  latency: Latency;
+}
+
+/** Callers that go on until nothing is left. */
+export interface SoldOutRow {
+  technique: TechniqueName;
+  units: number;
+  /** Units of the orders that were granted. */
+  granted: number;
+  refused: number;
+  /** Units granted beyond those that were there. */
+  oversold: number;
+}
+
+export interface HotSkuFigures {
+  benchmark: 'hot-sku';
+  /** ISO 8601. */
+  startedAt: string;
+  machine: Host;
+  /** Of the pool that all techniques share. */
+  connections: number;
+  rounds: number;
+  secondsPerRound: number;
+  rows: HotSkuRow[];
+  soldOut: SoldOutRow[];
+  targets: Target[];
+}
+
+export interface HotSkuRound {
+  completed: number;
+  perSecond: number;
+  waited: number[];
+  retries: number;
+}
+
+export interface HotSkuSeries {
+  technique: TechniqueName;
+  callers: number;
+  skus: number;
+  rounds: HotSkuRound[];
+}

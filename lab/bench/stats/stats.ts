@@ -1,0 +1,156 @@
+/** The shop's figures with a million orders: how long the API's query takes, and what it takes to have the figures there. */
+import postgres from 'postgres';
+import { openDatabase, type Database, type Sql } from '../../../db/connection.ts';
+import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
+import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
+import { lookIntoDays } from '../../../db/repairs/figures.ts';
+import { countPending } from '../../../db/stats/count.ts';
+import { readStats, statsQuery, type StatRange } from '../../../db/stats/read.ts';
+import type { BenchmarkOptions, Outcome } from '../benchmark.ts';
+import { load } from '../../harness/load.ts';
+import { describeHost, loadNow } from '../../harness/machine.ts';
+import { withPostgres } from '../../harness/own-postgres.ts';
+import { latencyOf } from '../../harness/statistics.ts';
+import type { LookRow, StatsFigures, StatsRow } from './figures.ts';
+import { statsMarkdown } from './report.ts';
+import { LAST_DAY, ORDERS, SKUS, writeOrders } from './shop.ts';
+
+const SECONDS = 2;
+const RANGES = [1, 30, 365] as const;
+const A_SKU = 'BENCH-7';
+/** Between two lines of report. */
+const COUNT_FOR_MS = 10_000;
+const DAY_MS = 86_400_000;
+
+/** See {@link StatsFigures} for what it finds. @throws when a figure is not what it sums. */
+export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
+  const loadBefore = loadNow();
+  const startedAt = new Date().toISOString();
+  return withPostgres({ signal, report }, async (url, running) => {
+    const database = openDatabase(url, { connections: 2, name: 'holdfast bench' });
+    const sql = postgres(url, {
+      max: 1,
+      types: { bigint: BIGINT_AS_NUMBER },
+    });
+    try {
+      report(`Writing ${ORDERS} orders.`);
+      await sql.begin((transaction) => writeOrders(transaction, report));
+      await sql`vacuum (analyze)`;
+      const events = await pendingOf(sql);
+      const counting = await timed(() => countAll(database, { signal: running, report }));
+      await sql`vacuum (analyze) stat, stat_pending`;
+      const reconciling = await timed(() => reconcileAll(database, report));
+      report('Looking into the tables.');
+      const looks: LookRow[] = [];
+      for (const kind of TABLE_KINDS) {
+        running.throwIfAborted();
+        looks.push(await lookIntoAll(database, kind));
+      }
+      const rows: StatsRow[] = [];
+      for (const days of RANGES)
+        for (const whose of ['shop', 'SKU'] as const)
+          rows.push(await ask(database, { days, of: whose, seconds, signal: running }));
+      const figures: StatsFigures = {
+        benchmark: 'stats',
+        startedAt,
+        machine: await describeHost(url, loadBefore),
+        orders: ORDERS,
+        skus: SKUS,
+        events,
+        statRows: await statRowsOf(sql),
+        secondsPerRow: seconds,
+        seconds: { count: counting, reconcile: reconciling },
+        looks,
+        rows,
+        plans: [
+          { of: 'shop', lines: await planOf(sql, rangeOf(365, 'shop')) },
+          { of: 'SKU', lines: await planOf(sql, rangeOf(365, 'SKU')) },
+        ],
+      };
+      return { figures, markdown: statsMarkdown(figures) };
+    } finally {
+      await Promise.all([database.close(), sql.end()]);
+    }
+  });
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1_000;
+}
+
+async function countAll(
+  database: Database,
+  { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
+): Promise<void> {
+  report('Counting.');
+  for (;;) {
+    signal.throwIfAborted();
+    const { counted, isDone } = await countPending(database, COUNT_FOR_MS);
+    report(`  ${counted} events`);
+    if (isDone) return;
+  }
+}
+
+async function reconcileAll(database: Database, report: BenchmarkOptions['report']): Promise<void> {
+  report('Reconciling.');
+  const [wrong] = await lookIntoDays(database);
+  if (wrong) throw new Error(`${wrong.subject}: ${wrong.finding}`);
+}
+
+/** As a run of reconciliation does. */
+const PAGE = 500;
+
+async function lookIntoAll(database: Database, kind: TableKind): Promise<LookRow> {
+  const now = new Date().toISOString();
+  const row: LookRow = { kind, rows: 0, seconds: 0, longestMs: 0 };
+  for (let after: string | null = null; ;) {
+    const start = performance.now();
+    const page = await database.run(({ sql }) => look(sql, kind, { after, limit: PAGE, now }));
+    const ms = performance.now() - start;
+    const wrong = page.find(({ finding }) => finding !== null);
+    if (wrong) throw new Error(`${kind} ${wrong.subject}: ${wrong.finding}`);
+    row.rows += page.length;
+    row.seconds += ms / 1_000;
+    row.longestMs = Math.max(row.longestMs, ms);
+    after = page.at(-1)?.subject ?? null;
+    if (page.length < PAGE) return row;
+  }
+}
+
+async function ask(
+  database: Database,
+  { days, of, seconds, signal }: Pick<StatsRow, 'days' | 'of'> & { seconds: number; signal: AbortSignal },
+): Promise<StatsRow> {
+  const range = rangeOf(days, of);
+  const waited: number[] = [];
+  await load({ callers: 1, seconds, signal }, async () => {
+    const start = performance.now();
+    const stats = await readStats(database, range);
+    waited.push(performance.now() - start);
+    if (stats.days.length !== days)
+      throw new Error(`${days} days were asked for, ${stats.days.length} came.`);
+  });
+  return { days, of, asked: waited.length, latency: latencyOf(waited) };
+}
+
+function rangeOf(days: number, of: StatsRow['of']): StatRange {
+  const from = new Date(Date.parse(LAST_DAY) - (days - 1) * DAY_MS).toISOString().slice(0, 10);
+  return { from, to: LAST_DAY, sku: of === 'SKU' ? A_SKU : undefined };
+}
+
+async function planOf(sql: Sql, range: StatRange): Promise<string[]> {
+  const lines = await sql<{ 'QUERY PLAN': string }[]>`explain (analyze, buffers) ${statsQuery(sql, range)}`;
+  return lines.map((line) => line['QUERY PLAN']);
+}
+
+async function pendingOf(sql: Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`select count(*) from stat_pending`;
+  return row?.count ?? 0;
+}
+
+async function statRowsOf(sql: Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`select count(*) from stat`;
+  return row?.count ?? 0;
+}

@@ -1,0 +1,75 @@
+/** Everything that has to hold when the run is over. */
+import type { Client } from '@temporalio/client';
+import { openDatabase, type Queryable } from '../../db/connection.ts';
+import { checkRules } from '../../db/rules/invariants.ts';
+import type { Seen } from '../../db/findings.ts';
+import { lookIntoDays } from '../../db/repairs/figures.ts';
+import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
+import { orderWorkflowsOf } from '../../client/inspection.ts';
+import { WORKFLOW } from '../../workflows/messages.ts';
+import type { Violation } from './figures.ts';
+import { checkPromises } from './promises.ts';
+import type { Recorded } from './recorded.ts';
+import type { Ledger } from './story.ts';
+import { staleMarks } from './stuck.ts';
+import { TASK_QUEUE } from './system.ts';
+
+export interface Checked {
+  sql: Queryable;
+  databaseUrl: string;
+  client: Client;
+  ledger: Ledger;
+  recorded: Recorded;
+}
+
+export async function checkAll({
+  sql,
+  databaseUrl,
+  client,
+  ledger,
+  recorded,
+}: Checked): Promise<Violation[]> {
+  const reports = [
+    ...(await checkRules(sql)).map(({ rule, breaches }) => ({
+      rule: `rule ${rule.number}: ${rule.name}`,
+      breaches,
+    })),
+    {
+      rule: 'rule 8: every open order has exactly one running workflow, and the other way round',
+      breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
+    },
+    { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
+    { rule: 'the shop\u2019s figures are what they sum', breaches: await wrongFigures(databaseUrl) },
+  ];
+  return [
+    ...reports.flatMap(({ rule, breaches }) =>
+      breaches.map(({ subject, finding }) => ({ rule, subject, finding })),
+    ),
+    ...checkPromises(ledger, recorded),
+    ...(await failedWorkflows(client)),
+    ...(await staleMarks(sql, client)),
+  ];
+}
+
+async function wrongFigures(url: string): Promise<Seen[]> {
+  const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
+  try {
+    return await lookIntoDays(database);
+  } finally {
+    await database.close();
+  }
+}
+
+async function failedWorkflows(client: Client): Promise<Violation[]> {
+  const found: Violation[] = [];
+  // A minute that could not be measured is meant to show as failed.
+  const query = `ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut') AND WorkflowType != '${WORKFLOW.monitor}'`;
+  for await (const { workflowId, status } of client.workflow.list({ query })) {
+    found.push({
+      rule: 'no workflow fails',
+      subject: `workflow ${workflowId}`,
+      finding: `ended as ${status.name}`,
+    });
+  }
+  return found;
+}

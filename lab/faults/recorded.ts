@@ -1,0 +1,74 @@
+/** What the database says of all orders when the run is over. */
+import type { Queryable } from '../../db/connection.ts';
+
+export interface RecordedOrder {
+  id: string;
+  stage: string;
+  deadline: Date;
+  /** Debits and captures. */
+  payments: number;
+  /** When its payment was accepted, as the workflow counts time. */
+  paidAt: Date | null;
+  /** When it was let go because nobody had paid, as the workflow counts time. */
+  expiredAt: Date | null;
+  /** When that was written, on the database's clock. */
+  expiryRecordedAt: Date | null;
+}
+
+export interface RecordedCommand {
+  /** The stage to which this command moved its order; null when it moved none. */
+  effect: string | null;
+  /** The status of the answer that is kept under the key; null when none is. */
+  kept: number | null;
+}
+
+export interface Recorded {
+  orders: ReadonlyMap<string, RecordedOrder>;
+  /** The id that each key of a create was given. */
+  idOfKey: ReadonlyMap<string, string>;
+  /** What became of each pay, cancel and refund that was sent, by its key. */
+  commands: ReadonlyMap<string, RecordedCommand>;
+  /** What was paid into each wallet. */
+  deposits: ReadonlyMap<string, { count: number; amount: number }>;
+  /** How often an order called for a person. */
+  attentionMarks: number;
+}
+
+export async function readRecorded(sql: Queryable): Promise<Recorded> {
+  const orders = await sql<RecordedOrder[]>`
+    select
+      orders.id, orders.stage, payment_deadline as deadline,
+      (select count(*)::integer from transfer where order_id = orders.id and kind in ('debit', 'capture')) as payments,
+      paid.at as "paidAt",
+      expired.at as "expiredAt",
+      release.recorded_at as "expiryRecordedAt"
+    from orders
+    left join order_event as paid on paid.order_id = orders.id and paid.stage = 'paid'
+    left join order_event as expired on expired.order_id = orders.id and expired.stage = 'expired'
+    left join order_step as release
+      on release.order_id = orders.id and release.step = 'release' and release.stage = 'expired'
+  `;
+  const keys = await sql<{ key: string; id: string }[]>`
+    select key, command_id as id from idempotency_key where operation = 'createOrder'
+  `;
+  const commands = await sql<(RecordedCommand & { key: string })[]>`
+    select key, order_event.stage as effect, response_status as kept
+    from idempotency_key
+    left join order_event on order_event.command_id = idempotency_key.command_id
+    where operation in ('payOrder', 'cancelOrder', 'refundOrder')
+  `;
+  const deposits = await sql<{ walletId: string; count: number; amount: number }[]>`
+    select entry.wallet_id as "walletId", count(*)::integer as count, sum(entry.amount)::bigint as amount
+    from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+    where transfer.kind = 'deposit'
+    group by entry.wallet_id
+  `;
+  const [marks] = await sql<{ count: number }[]>`select count(*)::integer as count from attention`;
+  return {
+    orders: new Map(orders.map((order) => [order.id, order])),
+    idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
+    commands: new Map(commands.map(({ key, ...command }) => [key, command])),
+    deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
+    attentionMarks: marks?.count ?? 0,
+  };
+}

@@ -1,0 +1,302 @@
+/** One definition of a text's length and characters holds in the API, in the workflows' validators and in the database. */
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client';
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { recordIntervention } from '../../db/attention.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { cancelUpdate, giveUpUpdate } from '../../workflows/messages.ts';
+import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { COMBINED, FAMILY } from '../support/edges.ts';
+import { expectStatus, idOf } from '../support/shop.ts';
+import { startSystem } from '../support/system.ts';
+
+const { shop, sql, database, client } = await startSystem();
+const [sku, wallet] = await Promise.all([shop.sku(100_000), shop.wallet(0)]);
+afterAll(() => expectRulesHold(sql));
+
+/** Characters of one code point: of one unit and byte, of two units and four bytes, and one that joins the letter before it. */
+const LETTERS = { ASCII: 'x', emoji: '😀', 'combining marks': '\u0301' };
+/** A text of exactly so many code points. */
+const long = (letter: string, length: number): string => `a${letter.repeat(length - 1)}`;
+
+/** Texts at the edges of a rule: what they are, and whether they are kept. */
+function edgesOf({ max, trimmed, lines }: TextRule): [what: string, text: string, kept: boolean][] {
+  return [
+    ['one character', 'a', true],
+    ['one emoji', '😀', true],
+    ['several people in one emoji', FAMILY, true],
+    ['a letter and its accent', COMBINED, true],
+    ...Object.entries(LETTERS).flatMap(([what, letter]): [string, string, boolean][] => [
+      [`the most ${what}`, long(letter, max), true],
+      [`one more ${what}`, long(letter, max + 1), false],
+    ]),
+    ['nothing', '', false],
+    ['a blank', ' ', !trimmed],
+    ['blanks of other scripts', '\u3000\u00a0\u2028\ufeff', !trimmed],
+    ['the most with blanks around it', `  ${long('x', max)} `, trimmed],
+    ['a line end inside', 'a\nb', lines],
+    ['a tab inside', 'a\tb', lines],
+    ['a bell', 'a\u0007b', false],
+    ['a C1 control', 'a\u0085b', false],
+    ['delete', 'a\u007fb', false],
+    ['NUL', 'a\0b', false],
+    ['half of a character', 'a\ud800b', false],
+    ['the other half', '\udc00', false],
+    ['a direction mark', 'a\u202eb', true],
+    ['a code point that is no character', 'a\uffffb', true],
+  ];
+}
+
+/** What becomes of each text at an edge, all of them at once. */
+const ofEach = <T>(rule: TextRule, send: (what: string, text: string) => Promise<T>): Promise<T[]> =>
+  Promise.all(edgesOf(rule).map(([what, text]) => send(what, text)));
+
+const RULES = Object.entries(TEXT).map(([name, rule]): [string, TextRule] => [name, rule]);
+
+test('what is blank to PostgreSQL is what is blank to JavaScript', () => {
+  const all = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code));
+  expect(all.filter((letter) => letter.trim() === '').join('')).toBe(BLANKS);
+});
+
+describe.each(RULES)('of the edges of %s', (name, rule) => {
+  test('the rule keeps what the table says', () => {
+    const kept = edgesOf(rule).map(([what, text]) => [what, isText(text, rule)]);
+    expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
+  });
+
+  test('the database keeps the same', async () => {
+    const insert = INSERTS[name];
+    if (insert === undefined) throw new Error(`No column is known to hold ${name}.`);
+    const kept = [];
+    for (const [what, text] of edgesOf(rule))
+      kept.push([what, await insert(trimText(text, rule)).then(() => true, refusedByDatabase)]);
+    expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
+  });
+});
+
+/** What PostgreSQL says to a text that breaks a CHECK, has a NUL, or is no UTF-8 (and the driver would send other letters then). */
+function refusedByDatabase(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === '23514' || code === '22021' || error instanceof HalfCharacter) return false;
+  throw error;
+}
+
+/** The driver would send a replacement character in its place. */
+class HalfCharacter extends Error {}
+
+const whole = (text: string): string => {
+  if (!text.isWellFormed()) throw new HalfCharacter();
+  return text;
+};
+
+const intervention = {
+  workflowId: 'order-x',
+  orderId: randomUUID(),
+  action: 'retry_now',
+  at: '2026-01-01T00:00:00Z',
+} as const;
+const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
+  party: async (text) =>
+    sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, ${whole(text)}, 'EUR')`,
+  title: async (text) =>
+    sql`
+      insert into sku (sku, name, price, currency, on_hand)
+      values (${`T-${randomUUID()}`}, ${whole(text)}, 1, 'EUR', 0)
+    `,
+  reason: async (text) =>
+    recordIntervention(database, {
+      ...intervention,
+      updateId: randomUUID(),
+      actor: 'dana',
+      reason: whole(text),
+      step: null,
+    }),
+  actor: async (text) =>
+    recordIntervention(database, {
+      ...intervention,
+      updateId: randomUUID(),
+      actor: whole(text),
+      reason: 'x',
+      step: null,
+    }),
+};
+
+describe('the API keeps the same', () => {
+  const post = (path: string) => (body: object) => shop.post(path, body);
+  const [bodyOfOrder, price] = [
+    { walletId: wallet, lines: [{ sku, quantity: 1 }] },
+    { amount: 1, currency: 'EUR' },
+  ];
+  const sends: [string, TextRule, (text: string) => ReturnType<typeof shop.get>, string][] = [
+    ['an owner', TEXT.party, (ownerId) => post('/v1/wallets')({ ownerId, currency: 'EUR' }), 'ownerId'],
+    ['a buyer', TEXT.party, (buyerId) => post('/v1/orders')({ ...bodyOfOrder, buyerId }), 'buyerId'],
+    [
+      'the name of a SKU',
+      TEXT.title,
+      (name) => shop.put(`/v1/skus/T-${randomUUID()}`, { name, price, onHand: 1 }),
+      'name',
+    ],
+  ];
+
+  test.each(sends)('of %s', async (_, rule, send, field) => {
+    const kept = await ofEach(rule, async (what, text) => {
+      const { status, body } = await send(text);
+      return [what, status === 201, body[field] ?? body['code']];
+    });
+    expect(kept).toEqual(
+      edgesOf(rule).map(([what, text, expected]) => [
+        what,
+        expected,
+        expected ? trimText(text, rule) : 'validation_failed',
+      ]),
+    );
+  });
+
+  test('of a buyer who is looked for', async () => {
+    const found = [];
+    for (const [what, text, expected] of edgesOf(TEXT.party)) {
+      if (!text.isWellFormed()) continue;
+      const { status } = await shop.get(`/v1/orders?buyerId=${encodeURIComponent(text)}`);
+      found.push([what, status === (expected ? 200 : 400)]);
+    }
+    expect(found.filter(([, right]) => right !== true)).toEqual([]);
+  });
+
+  test('of the reason of a cancel, which the order then carries', async () => {
+    const carried = await ofEach(TEXT.reason, async (what, text) => {
+      const id = await shop.placed(wallet, sku);
+      const { status, body } = await shop.cancel(id, text);
+      return [what, status, status === 200 ? body['reason'] : body['code']];
+    });
+    expect(carried).toEqual(
+      edgesOf(TEXT.reason).map(([what, text, kept]) =>
+        kept ? [what, 200, text.trim()] : [what, 400, 'validation_failed'],
+      ),
+    );
+  });
+
+  test('of the reason of a refund, which the order and its events then carry', async () => {
+    const carried = await ofEach(TEXT.reason, async (what, text) => {
+      const rich = await shop.wallet(500);
+      const id = await shop.placed(rich, sku);
+      expectStatus(await shop.pay(id), 200);
+      const { status } = await shop.post(`/v1/orders/${id}/refund`, { reason: text, restock: false });
+      const { body } = await shop.get(`/v1/orders/${id}`);
+      return [what, status, body['reason'] ?? 'none'];
+    });
+    expect(carried).toEqual(
+      edgesOf(TEXT.reason).map(([what, text, kept]) =>
+        kept ? [what, 200, text.trim()] : [what, 400, 'none'],
+      ),
+    );
+  });
+});
+
+describe('a workflow keeps the same, also of what somebody sends by hand:', () => {
+  /** Whether an update was carried out, or refused as what. */
+  async function outcome(update: Promise<unknown>): Promise<string> {
+    try {
+      await update;
+      return 'done';
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure)
+        return error.cause.type ?? 'untyped';
+      throw error;
+    }
+  }
+  const started = async () => client.workflow.getHandle(orderWorkflowId(await shop.placed(wallet, sku)));
+
+  test('the reason of a cancel', async () => {
+    const outcomes = await ofEach(TEXT.reason, async (what, reason) => {
+      const order = await started();
+      const command = { commandId: randomUUID(), reason };
+      return [what, await outcome(order.executeUpdate(cancelUpdate, { args: [command] }))];
+    });
+    expect(outcomes).toEqual(
+      edgesOf(TEXT.reason).map(([what, , kept]) => [what, kept ? 'done' : 'malformed']),
+    );
+  });
+
+  test.each([
+    ['no command id', {}],
+    ['a command id that is no UUID', { commandId: 'x' }],
+    ['the id that marks steps without a command', { commandId: '00000000-0000-0000-0000-000000000000' }],
+  ])('a payment with %s is refused, for the database would refuse it forever', async (_, command) => {
+    const order = await started();
+    const pay: Promise<unknown> = order.executeUpdate<unknown, [object]>('pay', { args: [command] });
+    expect(await outcome(pay)).toBe('malformed');
+    expectStatus(await shop.cancel(order.workflowId.replace('order-', '')), 200);
+  });
+
+  test.each(['actor', 'reason'] as const)(
+    'the %s of an intervention, which is then listed',
+    async (field) => {
+      const rule = TEXT[field];
+      const outcomes = await ofEach(rule, async (what, text) => {
+        const order = await started();
+        const by = { actor: 'dana', reason: 'why', [field]: text };
+        const came = await outcome(order.executeUpdate(giveUpUpdate, { args: [by] }));
+        if (came !== 'done') return [what, came];
+        // It ends once the intervention is recorded.
+        await order.result();
+        const orderId = order.workflowId.replace('order-', '');
+        const { body } = await shop.get(`/v1/orders/${orderId}/interventions`);
+        return [what, z.object({ items: z.tuple([z.looseObject({})]) }).parse(body).items[0][field]];
+      });
+      expect(outcomes).toEqual(
+        edgesOf(rule).map(([what, text, kept]) => [what, kept ? text.trim() : 'unsigned']),
+      );
+    },
+  );
+});
+
+describe('an id that callers and PostgreSQL spell in ASCII', () => {
+  const spelled: [string, string, boolean][] = [
+    ['of 64 characters', 'x'.repeat(64), true],
+    ['of 65 characters', 'x'.repeat(65), false],
+    ['of one', 'x', true],
+    ['of none', '', false],
+    ['that begins with a dot', '.x', false],
+    ['with an emoji', 'x😀', false],
+    ['with a combining mark', `x${COMBINED}`, false],
+    ['with a line end after it', 'x\n', false],
+  ];
+
+  test.each(spelled)('a SKU %s', async (_, name, kept) => {
+    const body = { name: 'Tea', price: { amount: 1, currency: 'EUR' }, onHand: 1 };
+    const { status } = await shop.put(`/v1/skus/${encodeURIComponent(name)}`, body);
+    if (name !== '') expect(status).toBe(kept ? 201 : 400);
+    const other = kept ? `y${name.slice(1)}` : name;
+    const insert = sql`insert into sku (sku, name, price, currency, on_hand) values (${other}, 'Tea', 1, 'EUR', 0)`;
+    expect(await insert.then(() => true, refusedByDatabase)).toBe(kept);
+  });
+
+  test.each([
+    ['of 255 characters', 'k'.repeat(255), true],
+    ['of 256 characters', 'k'.repeat(256), false],
+    ['of one', '~', true],
+    ['with a comma', 'a,b', true],
+    ['with bytes beyond ASCII', 'ké', false],
+    ['with a tab inside', 'a\tb', false],
+  ])('an Idempotency-Key %s', async (_, name, kept) => {
+    const key = kept ? `${randomUUID()}${name}`.slice(-name.length) : name;
+    const answer = await shop.post('/v1/wallets', { ownerId: 'o', currency: 'EUR' }, { key });
+    expect(answer.status).toBe(kept ? 201 : 400);
+    const insert = sql`
+      insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until)
+      values ('test', ${name}, '', ${randomUUID()}, now())
+    `;
+    expect(await insert.then(() => true, refusedByDatabase)).toBe(kept);
+  });
+});
+
+test('a buyer of the longest emoji id has an order that the Web UI can show, up to its end', async () => {
+  const buyerId = '😀'.repeat(TEXT.party.max);
+  const id = idOf(expectStatus(await shop.order(wallet, [{ sku, quantity: 1 }], { buyerId }), 201));
+  const order = client.workflow.getHandle(orderWorkflowId(id));
+  expect(await (await order.describe()).staticSummary()).toContain('for buyer 😀😀');
+  expectStatus(await shop.cancel(id, '😀'.repeat(TEXT.reason.max)), 200);
+  expect(await order.result()).toMatchObject({ stage: 'cancelled' });
+});

@@ -1,0 +1,303 @@
+/**
+ * As root, in a folder that no other user may enter, PostgreSQL runs all the same: its programs and its data are where its user can
+ * reach them, nobody else can read or plant anything there, and each project has its own.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { findPostgresBinaries, runnableBy } from '../../dev/postgres/binaries.ts';
+import { forgetData, hasData } from '../../dev/postgres/data.ts';
+import { canRun, postgresUser } from '../../dev/postgres/user.ts';
+import { startPostgres, type Postgres } from '../../dev/postgres/server.ts';
+import { refuseUnlessOurs } from '../../dev/folders/system-folder.ts';
+import { until } from '../support/until.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const isRoot = process.getuid?.() === 0;
+
+const folders: string[] = [];
+afterAll(() => {
+  // What is inside of another first.
+  for (const folder of folders.toReversed()) {
+    for (const name of ['postgres', 'data/postgres'])
+      if (hasData(join(folder, name))) forgetData(join(folder, name));
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** As `mktemp -d` makes it: for its owner alone. */
+function closedFolder(name = ''): string {
+  const outer = mkdtempSync(join(tmpdir(), 'holdfast-closed-'));
+  folders.push(outer);
+  const folder = join(outer, name);
+  mkdirSync(folder, { recursive: true });
+  if (folder !== outer) folders.push(folder);
+  return folder;
+}
+
+const linkIn = (folder: string): string => join(folder, 'postgres.elsewhere');
+const placeOf = (folder: string): string => readFileSync(linkIn(folder), 'utf8').trim();
+
+async function withServer<T>(
+  folder: string,
+  use: (server: Postgres, said: string[]) => Promise<T>,
+): Promise<T> {
+  const said: string[] = [];
+  const server = await startPostgres({
+    dataFolder: join(folder, 'postgres'),
+    port: 0,
+    durable: false,
+    logFile: join(folder, 'postgres.log'),
+    report: (line) => said.push(line),
+  });
+  try {
+    return await use(server, said);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Puts a word into the database, or reads those that are there. */
+async function words(server: Postgres, word?: string): Promise<string[]> {
+  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  try {
+    await sql`create table if not exists word (word text)`;
+    if (word !== undefined) await sql`insert into word values (${word})`;
+    return (await sql<{ word: string }[]>`select word from word`).map((row) => row.word);
+  } finally {
+    await sql.end();
+  }
+}
+
+const keep = (folder: string, word?: string): Promise<string[]> =>
+  withServer(folder, (server) => words(server, word));
+
+describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
+  test.each(['', 'with spaces', `it's "quoted" $HOME \`x\` \\`, 'ünïcödé 店', 'percent %20 #1 & (more)'])(
+    'runs PostgreSQL, and says in one line where what is: %s',
+    async (name) => {
+      const folder = closedFolder(name);
+      await withServer(folder, async (server, said) => {
+        expect(await words(server, 'kept')).toEqual(['kept']);
+        expect(said).toHaveLength(1);
+        expect(said[0]).toContain(placeOf(folder));
+      });
+      expect(await keep(folder), 'after another start').toEqual(['kept']);
+      expect(existsSync(join(folder, 'postgres'))).toBe(false);
+    },
+  );
+
+  test('lets nobody else read the data or plant a file beside it', async () => {
+    const folder = closedFolder();
+    await keep(folder);
+    const place = placeOf(folder);
+    for (const path of [dirname(place), place]) expect(() => refuseUnlessOurs(path)).not.toThrow();
+    expect(statSync(join(place, 'postgres')).mode & 0o077).toBe(0);
+    expect(statSync(linkIn(folder)).mode & 0o077).toBe(0);
+    const asNobody =
+      (...command: string[]) =>
+      () =>
+        execFileSync('/bin/sh', ['-c', command.join(' ')], {
+          uid: 65_534,
+          gid: 65_534,
+          stdio: 'ignore',
+          cwd: '/',
+        });
+    expect(asNobody('ls', dirname(place))).toThrow();
+    expect(asNobody('touch', `${dirname(place)}/planted`)).toThrow();
+    expect(asNobody('touch', `${place}/planted`)).toThrow();
+    expect(asNobody('touch', `${dirname(place)}/postgresql-*/bin/planted`)).toThrow();
+    // What can fail only for another reason shows nothing.
+    expect(asNobody('true')).not.toThrow();
+  });
+
+  test('shares no database with a second project', async () => {
+    const [one, other] = [closedFolder(), closedFolder()];
+    await keep(one, 'of one');
+    expect(await keep(other, 'of the other')).toEqual(['of the other']);
+    expect(await keep(one)).toEqual(['of one']);
+  });
+
+  test('takes the database along when the project is moved, from an open folder too', async () => {
+    const open = closedFolder();
+    chmodSync(open, 0o755);
+    await keep(open, 'from before');
+    expect(existsSync(join(open, 'postgres'))).toBe(true);
+    const closed = join(closedFolder(), 'project');
+    renameSync(open, closed);
+    chmodSync(closed, 0o700);
+    folders.push(closed);
+    expect(await keep(closed, 'from here')).toEqual(['from before', 'from here']);
+    expect(existsSync(join(closed, 'postgres'))).toBe(false);
+    const again = join(closedFolder(), 'again');
+    renameSync(closed, again);
+    folders.push(again);
+    expect(await keep(again)).toEqual(['from before', 'from here']);
+  });
+
+  test('goes on with a move that was cut off after the name of the place was written', async () => {
+    const folder = closedFolder();
+    await keep(folder, 'kept');
+    renameSync(join(placeOf(folder), 'postgres'), join(folder, 'postgres'));
+    expect(await keep(folder)).toEqual(['kept']);
+  });
+
+  test('refuses a copied project the database of the original, and leaves that alone when the copy is reset', async () => {
+    const original = closedFolder();
+    await keep(original, 'kept');
+    const copy = closedFolder();
+    cpSync(original, copy, { recursive: true });
+    await expect(keep(copy)).rejects.toThrow(/is a copy of .*npm run reset/s);
+    forgetData(join(copy, 'postgres'));
+    expect(await keep(copy)).toEqual([]);
+    expect(await keep(original)).toEqual(['kept']);
+  });
+
+  test('forgets the data where it is, and says so when somebody else has removed it', async () => {
+    const folder = closedFolder();
+    await keep(folder, 'kept');
+    const place = placeOf(folder);
+    forgetData(join(folder, 'postgres'));
+    expect([existsSync(place), existsSync(linkIn(folder))]).toEqual([false, false]);
+    expect(await keep(folder)).toEqual([]);
+    rmSync(placeOf(folder), { recursive: true });
+    await expect(keep(folder)).rejects.toThrow(/is gone/);
+  });
+
+  test('goes nowhere but where it has been itself, whatever the file beside the data says', async () => {
+    const victim = closedFolder();
+    writeFileSync(join(victim, 'precious'), 'kept');
+    for (const planted of [victim, '/var/lib/holdfast/../../../etc', '/tmp/holdfast/data-x/../../..']) {
+      const folder = closedFolder();
+      writeFileSync(linkIn(folder), planted);
+      await expect(keep(folder)).rejects.toThrow(/was not written by Holdfast/);
+      expect(() => forgetData(join(folder, 'postgres'))).toThrow(/was not written by Holdfast/);
+      rmSync(linkIn(folder));
+    }
+    expect(readdirSync(victim)).toEqual(['precious']);
+  });
+
+  test('copies the programs, whatever the umask was when they were installed, complete and for nobody to change', async () => {
+    const folder = closedFolder();
+    const installed = await findPostgresBinaries();
+    const version = `test-${process.pid}`;
+    cpSync(installed.folder, join(folder, 'native'), { recursive: true, verbatimSymlinks: true });
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ version }));
+    execFileSync('chmod', ['-R', 'go-rwx', folder]);
+    const user = postgresUser(join(folder, 'postgres'));
+    if (user === undefined) throw new Error('Root runs PostgreSQL as another user.');
+    const mine = {
+      ...installed,
+      folder: join(folder, 'native'),
+      postgres: join(folder, 'native/bin/postgres'),
+    };
+    const copies = await Promise.all([1, 2].map(async () => runnableBy(user, mine)));
+    const [copy] = copies;
+    try {
+      expect(new Set(copies.map((one) => one.folder)).size).toBe(1);
+      expect(copy?.folder).toContain(`/holdfast/postgresql-${version}-`);
+      expect(canRun(user, copy?.initdb ?? '', ['--version'])).toBeUndefined();
+      expect(statSync(copy?.postgres ?? '')).toMatchObject({ uid: 0, mode: 0o100755 });
+      // What this user can run where it is stays there.
+      expect(runnableBy(user, copy ?? mine)).toEqual(copy);
+    } finally {
+      if (copy) rmSync(copy.folder, { recursive: true });
+    }
+  });
+
+  test('takes no folder that somebody else has made, or a link to one', () => {
+    const folder = closedFolder();
+    const made = join(folder, 'holdfast');
+    symlinkSync(folder, made);
+    expect(() => refuseUnlessOurs(made)).toThrow(/not a folder/);
+    rmSync(made);
+    mkdirSync(made);
+    execFileSync('chown', ['65534', made]);
+    expect(() => refuseUnlessOurs(made)).toThrow(/another user/);
+    execFileSync('chown', ['0', made]);
+    chmodSync(made, 0o777);
+    expect(() => refuseUnlessOurs(made)).toThrow(/may write/);
+  });
+});
+
+describe.runIf(isRoot)('npm start in such a folder', () => {
+  test('runs, and a SIGTERM to npm alone leaves nothing behind', async () => {
+    const folder = closedFolder('a project');
+    // The project itself, its packages by hard links or copies.
+    for (const name of readdirSync(ROOT))
+      if (!['node_modules', '.git', '.holdfast', 'test', 'docs'].includes(name))
+        cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    const npm = spawn('npm', ['start'], {
+      cwd: folder,
+      env: {
+        ...process.env,
+        HOLDFAST_DATA: 'data',
+        TEMPORAL_CLI: inject('temporalCli'),
+        PORT: '0',
+        POSTGRES_PORT: '0',
+        TEMPORAL_PORT: '0',
+        WEB_UI_PORT: '0',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [npm.stdout, npm.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    const ended = once(npm, 'exit');
+    await until(
+      'npm start to be ready',
+      async () => {
+        if (npm.exitCode !== null) throw new Error(`npm start ended:\n${output}`);
+        return /Holdfast is ready/.test(output) ? true : undefined;
+      },
+      90_000,
+    );
+    expect(output).toMatch(/PostgreSQL runs as the user \w+, not as root.*\/holdfast\/data-/);
+    const running = readFileSync(join(folder, 'data/running.json'), 'utf8');
+    const pids = [...running.matchAll(/"pid": (\d+)/g)].map(([, pid]) => Number(pid));
+    expect(pids).toHaveLength(5);
+    npm.kill('SIGTERM');
+    await ended;
+    await until(
+      'all of it to end',
+      async () => (pids.some(isAlive) || existsSync(join(folder, 'data/running.json')) ? undefined : true),
+      60_000,
+    );
+    const place = placeOf(join(folder, 'data'));
+    execFileSync('npm', ['run', 'reset', '--', '--yes'], {
+      cwd: folder,
+      env: { ...process.env, HOLDFAST_DATA: 'data' },
+    });
+    expect([existsSync(place), hasData(join(folder, 'data/postgres'))]).toEqual([false, false]);
+  }, 200_000);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

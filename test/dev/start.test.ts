@@ -1,0 +1,118 @@
+/** `npm start` with real processes: killed, stopped, started again. */
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import type { ServerName } from '../../dev/up/servers.ts';
+import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
+import type { Answer } from '../support/answer.ts';
+import { expectStatus, idOf } from '../support/shop.ts';
+import { until } from '../support/until.ts';
+
+/** What a careful caller does: the same request with the same key, until there is an answer that is not "try again". */
+const persist = (what: string, call: () => Promise<Answer>): Promise<Answer> =>
+  until(
+    what,
+    async () => {
+      const answer = await call().catch(() => undefined);
+      const tryAgain =
+        answer === undefined || answer.status === 503 || answer.body['code'] === 'idempotency_in_progress';
+      return tryAgain ? undefined : answer;
+    },
+    40_000,
+  );
+
+async function kill(system: LocalSystem, name: ServerName): Promise<void> {
+  const pid = (await system.pids()).get(name);
+  if (pid === undefined) throw new Error(`${name} does not run`);
+  process.kill(pid, 'SIGKILL');
+}
+
+describe('a system whose processes are killed with -9, one after the other', async () => {
+  const folder = await localFolder();
+
+  test('loses no order, takes no money twice, and breaks no rule', async () => {
+    const system = await folder.start();
+    const { shop } = system;
+    const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);
+    const victims: ServerName[] = ['Worker', 'API', 'PostgreSQL', 'Temporal'];
+    for (const victim of victims) {
+      const waiting = await Promise.all([1, 2, 3].map(() => shop.placed(wallet, sku)));
+      const killing = kill(system, victim);
+      const key = randomUUID();
+      const [created, ...paid] = await Promise.all([
+        persist(`a create after ${victim} was killed`, () =>
+          shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }),
+        ),
+        ...waiting.map((id) =>
+          persist(`a payment after ${victim} was killed`, () => shop.pay(id, { key: `pay ${id}` })),
+        ),
+        killing,
+      ]);
+      expectStatus(created, 201);
+      for (const answer of paid) if (answer) expectStatus(answer, 200);
+      await persist('the cancel', () => shop.cancel(idOf(created), 'test', { key: `cancel ${key}` }));
+    }
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 88, reserved: 0, available: 88 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 100_000 - 12 * 500, held: 0 });
+    expect(await folder.run('ops/check.ts')).toMatchObject({ code: 0 });
+    expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
+  }, 150_000);
+});
+
+describe('a system that is stopped and started again', async () => {
+  const folder = await localFolder();
+
+  test('goes on where it was: deadlines stay, and one that passed meanwhile is acted on at once', async () => {
+    const first = await folder.start();
+    const wallet = await first.shop.wallet(5_000);
+    const sku = await first.shop.sku(10);
+    const patient = await first.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
+    const { body: before } = await first.shop.get(`/v1/orders/${patient}`);
+    const pids = [...(await first.pids()).values()];
+    expect(await first.stop()).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+
+    // Stopping and starting takes longer than this window.
+    const second = await folder.start({ PAYMENT_WINDOW: '2s' });
+    const hasty = await second.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
+    expect(await second.stop()).toBe(0);
+
+    const third = await folder.start();
+    await until('the order whose deadline passed to expire', async () =>
+      (await third.shop.stageOf(hasty)) === 'expired' ? true : undefined,
+    );
+    expect((await third.shop.get(`/v1/orders/${patient}`)).body).toEqual(before);
+    expect(await third.shop.pay(patient)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await third.shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
+    expect(await third.stop()).toBe(0);
+  }, 120_000);
+});
+
+describe('a start that cannot succeed says what to do, and leaves nothing behind', async () => {
+  const folder = await localFolder();
+
+  test('a port that is taken', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const address = squatter.address();
+    const port = typeof address === 'object' && address ? String(address.port) : '';
+    await expect(folder.start({ TEMPORAL_PORT: port })).rejects.toThrow(
+      new RegExp(`Port ${port} \\(Temporal\\) is taken by another program. Set TEMPORAL_PORT to a free one.`),
+    );
+    squatter.close();
+  });
+
+  test.each([
+    [
+      'a temporal command that is not there',
+      { TEMPORAL_CLI: '/nowhere/temporal' },
+      /TEMPORAL_CLI is \/nowhere\/temporal/,
+    ],
+    ['a setting that is wrong', { PAYMENT_WINDOW: 'soon' }, /PAYMENT_WINDOW must be a duration/],
+  ])('%s', async (_name, settings, message) => {
+    const failure: unknown = await folder.start(settings).catch((error: unknown) => error);
+    expect(String(failure)).toMatch(message);
+    expect(String(failure)).not.toMatch(/^ +at /m);
+  });
+});

@@ -1,0 +1,57 @@
+/** `npm run replay` says of how many workflows it replayed how many, and takes every open one. */
+import { expect, inject, test } from 'vitest';
+import { WORKFLOW } from '../../workflows/messages.ts';
+import { startScript } from '../support/server-process.ts';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+const system = await startSystem();
+const { shop, client } = system;
+
+const TYPES = Object.values(WORKFLOW)
+  .map((type) => `'${type}'`)
+  .join(', ');
+const count = async (status: string): Promise<number> =>
+  (await client.workflow.count(`WorkflowType IN (${TYPES}) AND ExecutionStatus ${status} 'Running'`)).count;
+
+async function replay(...args: string[]) {
+  const started = startScript(
+    'ops/replay.ts',
+    { DATABASE_URL: system.url, TEMPORAL_ADDRESS: inject('temporalAddress') },
+    { args },
+  );
+  return { code: await started.ended, output: started.output() };
+}
+
+test('a replay of a part says so, leaves out only what has ended, and says how to have the rest', async () => {
+  const wallet = await shop.wallet(10_000);
+  const sku = await shop.sku(20);
+  const open = [];
+  for (let order = 0; order < 3; order++) open.push(await shop.placed(wallet, sku));
+  for (let order = 0; order < 3; order++) await shop.cancel(await shop.placed(wallet, sku));
+  // Listings lag behind.
+  await until('all of them to be listed', async () =>
+    (await count('=')) >= 3 && (await count('!=')) >= 3 ? true : undefined,
+  );
+  const { code, output } = await replay('--limit', '1');
+  // Other tests run workflows on this server at the same time.
+  const [, , , openReplayed, openAll, endedReplayed, endedAll, left] =
+    /^([\d,]+) of ([\d,]+) workflows of \S+ replayed \(([\d,]+) of ([\d,]+) open, ([\d,]+) of ([\d,]+) ended\), 0 do not fit this code\.\nThe ([\d,]+) that ended longest ago were left out; --limit \d+ takes all of them\.\n$/.exec(
+      output,
+    ) ?? [];
+  expect(openReplayed, output).toBe(openAll);
+  expect(Number(openAll?.replaceAll(',', ''))).toBeGreaterThanOrEqual(3);
+  expect([endedReplayed, Number(endedAll?.replaceAll(',', '')) - 1]).toEqual([
+    '1',
+    Number(left?.replaceAll(',', '')),
+  ]);
+  expect(code).toBe(0);
+  for (const order of open) await shop.cancel(order);
+});
+
+test.each(['0x10', '1e3', '-1', '', '1.5', 'all'])('--limit %s is refused', async (limit) => {
+  expect(await replay(`--limit=${limit}`)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('Usage:'),
+  });
+});

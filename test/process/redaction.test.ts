@@ -1,0 +1,287 @@
+/**
+ * No log, no terminal and no workflow's history shows a password, a token, or a value that a statement was given. Secrets are planted
+ * wherever one can be, real processes are made to fail, and all that they say is searched; what an operator needs is there.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import { sql as statement } from 'drizzle-orm';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { openLogger } from '../../process/log.ts';
+import { describeError, keepSecret, printable, redactText, safeError } from '../../process/redaction.ts';
+import { freshDatabase } from '../support/database.ts';
+import { startScript } from '../support/server-process.ts';
+import { Shop } from '../support/shop.ts';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+const PASSWORD = 'pl4nted-p4ssword';
+const BUYER = 'planted.buyer@example.com';
+const TOKEN = 'pl4nted-t0ken';
+const PLANTED = /pl4nted|planted\.buyer/;
+
+const system = await startSystem();
+const { shop, client, sql, taskQueue } = system;
+const servers = { DATABASE_URL: withPassword(system.url), TEMPORAL_ADDRESS: inject('temporalAddress') };
+const away = `postgres://holdfast:${PASSWORD}@127.0.0.1:1/holdfast`;
+const noSuchDatabase = Object.assign(new URL(servers.DATABASE_URL), { pathname: '/nowhere' }).href;
+
+function withPassword(url: string): string {
+  return Object.assign(new URL(url), { password: PASSWORD }).href;
+}
+
+const COMMANDS = [
+  'ops/migrate.ts',
+  'ops/check.ts',
+  'ops/reconcile.ts',
+  'ops/replay.ts',
+  'dev/up/start.ts',
+] as const;
+const EVERYTHING = ['api/main.ts', 'worker/main.ts', ...COMMANDS] as const;
+
+/** To its end: everything that it said. */
+async function failureOf(script: string, environment: Readonly<Record<string, string | undefined>>) {
+  const started = startScript(script, {
+    ...servers,
+    TASK_QUEUE: `${taskQueue}-none`,
+    // What a test runs must not find a system that somebody started here.
+    HOLDFAST_DATA: `/tmp/holdfast-none-${randomUUID()}`,
+    PORT: '0',
+    POSTGRES_PORT: '0',
+    TEMPORAL_PORT: '0',
+    WEB_UI_PORT: '0',
+    ...environment,
+  });
+  expect(await started.ended, started.output()).toBe(1);
+  expect(started.output()).not.toMatch(PLANTED);
+  return started.output();
+}
+
+describe('a setting that is wrong is named, and its value is not shown', () => {
+  const wrong = [
+    ['DATABASE_URL', `postgres://holdfast:${PASSWORD}#x@127.0.0.1:5432/holdfast`],
+    ['DATABASE_URL', `postgres://holdfast:${PASSWORD} x@127.0.0.1:5432/holdfast`],
+    ['DATABASE_URL', `postgres://holdfast:${PASSWORD}@127.0.0.1:port/holdfast`],
+    ['DATABASE_URL', `postgres:/holdfast:${PASSWORD}@127.0.0.1/holdfast`],
+    ['TEMPORAL_ADDRESS', `holdfast:${PASSWORD}@127.0.0.1:7233`],
+  ] as const;
+  const cases = EVERYTHING.flatMap((script) => wrong.map(([name, value]) => [script, name, value] as const));
+
+  test.each(cases.filter(([script, name]) => !(script === 'ops/migrate.ts' && name === 'TEMPORAL_ADDRESS')))(
+    '%s with %s=%s',
+    async (script, name, value) => {
+      expect(await failureOf(script, { [name]: value })).toContain(name);
+    },
+  );
+
+  test.each(['https://me:pl4nted@example.com/', `ftp://example.com/${TOKEN}`])(
+    'the worker with ALERT_WEBHOOK_URL=%s',
+    async (ALERT_WEBHOOK_URL) => {
+      expect(await failureOf('worker/main.ts', { ALERT_WEBHOOK_URL })).toContain('ALERT_WEBHOOK_URL');
+    },
+  );
+});
+
+describe('a database that cannot be had is named by its error, without its password', () => {
+  test.each([
+    ['ops/migrate.ts', away, 'ECONNREFUSED'],
+    ['ops/migrate.ts', noSuchDatabase, '3D000'],
+    ['ops/check.ts', away, 'ECONNREFUSED'],
+    ['ops/check.ts', noSuchDatabase, '3D000'],
+    ['dev/up/start.ts', away, 'ECONNREFUSED'],
+    ['dev/up/start.ts', noSuchDatabase, 'database "nowhere" does not exist'],
+  ])('%s with %s', async (script, DATABASE_URL, useful) => {
+    expect(await failureOf(script, { DATABASE_URL })).toContain(useful);
+  });
+
+  test.each([
+    [away, 'ECONNREFUSED'],
+    [noSuchDatabase, '3D000'],
+  ])('the API with %s', async (DATABASE_URL, useful) => {
+    const api = startScript('api/main.ts', { ...servers, DATABASE_URL, PORT: '0', SHUTDOWN_NOTICE: '0s' });
+    const { port } = await api.says('listening');
+    const caller = new Shop((path, init) => fetch(`http://127.0.0.1:${String(port)}${path}`, init));
+    await caller.post('/v1/wallets', { ownerId: BUYER, currency: 'EUR' });
+    api.child.kill('SIGTERM');
+    await api.ended;
+    expect(api.output()).not.toMatch(PLANTED);
+    expect(api.output()).toContain(useful);
+  });
+});
+
+describe('a statement that PostgreSQL refuses is described by what refused it, without its values', () => {
+  test('the API logs code, table and constraint, and neither the buyer nor the row', async () => {
+    await sql`alter table wallet add constraint refused_by_test check (owner_id <> ${sql.unsafe(`'${BUYER}'`)})`;
+    const api = startScript('api/main.ts', {
+      ...servers,
+      PORT: '0',
+      LOG_LEVEL: 'trace',
+      SHUTDOWN_NOTICE: '0s',
+    });
+    const { port } = await api.says('listening');
+    const caller = new Shop((path, init) => fetch(`http://127.0.0.1:${String(port)}${path}`, init));
+    const refused = await caller.post('/v1/wallets', { ownerId: BUYER, currency: 'EUR' });
+    expect(refused.status).toBe(500);
+    api.child.kill('SIGTERM');
+    await api.ended;
+    expect(api.output()).not.toMatch(PLANTED);
+    for (const useful of [
+      '"code":"23514"',
+      '"table":"wallet"',
+      '"constraint":"refused_by_test"',
+      'insert into',
+    ])
+      expect(api.output()).toContain(useful);
+  });
+
+  test('a failed step shows neither in the Web UI nor in the history what the row held', async () => {
+    const wallet = await shop.wallet(1_000);
+    const order = await shop.placed(wallet, await shop.sku(1), 1, { buyerId: BUYER });
+    await sql.unsafe(`
+      create function refuse() returns trigger language plpgsql as $$
+      begin
+        raise exception 'cannot take it from %', (select buyer_id from orders where id = new.order_id)
+          using detail = 'Key (buyer)=(${BUYER})', errcode = '23514', table = 'order_step', constraint = 'refused_by_trigger';
+      end $$;
+      create trigger refuse before insert on order_step for each row when (new.step = 'pay') execute function refuse();
+    `);
+    const paying = shop.pay(order).catch((error: unknown) => error);
+    const handle = client.workflow.getHandle(`order-${order}`);
+    const failure = await until('the payment to be seen failing', async () => {
+      const { raw } = await handle.describe();
+      return raw.pendingActivities?.[0]?.lastFailure ?? undefined;
+    });
+    const { events } = await handle.fetchHistory();
+    const told = JSON.stringify([
+      failure,
+      events?.map((event) => event.markerRecordedEventAttributes?.failure),
+    ]);
+    expect(told).not.toMatch(PLANTED);
+    expect(told).toMatch(/PostgreSQL refused/);
+    await sql.unsafe(`drop trigger refuse on order_step; drop function refuse`);
+    await paying;
+  });
+
+  test('a receiver of alerts that is away is named by its host, without its token', async () => {
+    const queue = `${taskQueue}-alerts`;
+    const worker = startScript('worker/main.ts', {
+      ...servers,
+      TASK_QUEUE: queue,
+      ALERT_WEBHOOK_URL: `http://127.0.0.1:1/${TOKEN}/hook?key=${TOKEN}`,
+      ALERT_DATABASE_CONNECTIONS: '0',
+      MONITOR_EVERY: '1s',
+      LOG_LEVEL: 'debug',
+    });
+    const handle = client.workflow.getHandle(`alerts-${queue}-database_connections`);
+    const failure = await until(
+      'the delivery to be seen failing',
+      async () => {
+        const { raw } = await handle.describe().catch(() => ({ raw: { pendingActivities: [] } }));
+        return raw.pendingActivities?.[0]?.lastFailure ?? undefined;
+      },
+      90_000,
+    );
+    expect(JSON.stringify(failure)).toContain('http://127.0.0.1:1 did not answer');
+    expect(JSON.stringify([failure, await handle.fetchHistory()])).not.toMatch(PLANTED);
+    worker.child.kill('SIGTERM');
+    await worker.ended;
+    for (const name of ['monitor', 'stats', 'reconcile'])
+      await client.schedule.getHandle(`${name}-${queue}`).delete();
+    await handle.terminate();
+    expect(worker.output()).not.toMatch(PLANTED);
+  }, 120_000);
+});
+
+describe('an error that nobody handles ends the process with its frames, and without its values', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-redaction-'));
+  const file = join(folder, 'fail-later.mjs');
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const rejection = `
+    setTimeout(() => {
+      const error = new Error('Failed query: insert into wallet values ($1)\\nparams: ${BUYER}');
+      throw Object.assign(error, { query: 'insert into wallet values ($1)', params: ['${BUYER}'], url: '${TOKEN}' });
+    }, 4000);
+  `;
+  test.each(['api/main.ts', 'worker/main.ts'])('%s', async (script) => {
+    await writeFile(file, rejection);
+    const output = await failureOf(script, {
+      NODE_OPTIONS: `--import=${file}`,
+    });
+    expect(output).toContain('ended by an error that nobody handled');
+    expect(output).toContain('insert into wallet values ($1)');
+  });
+});
+
+describe('every kind of refusal keeps its code and names, and loses its values', async () => {
+  const database = await freshDatabase();
+  const orm = drizzle(database.sql);
+  const V = 'pl4nted-value';
+
+  test.each([
+    ['22P02', statement`select ${V}::text::uuid`],
+    ['22P02', statement`select ${`{"a": ${V}}`}::text::json`],
+    ['22007', statement`select ${V}::text::timestamptz`],
+    ['22003', statement`select ${`99999999999999999999`}::text::integer`],
+    [
+      '23514',
+      statement`insert into sku (sku, name, price, currency, on_hand) values (${V}, ${V}, 1, 'EUR', -1)`,
+    ],
+    ['23502', statement`insert into wallet (id, owner_id) values (gen_random_uuid(), ${V})`],
+    ['42P01', statement`select ${V}::text from no_such_table`],
+  ])('%s', async (code, query) => {
+    const error: unknown = await orm.execute(query).then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
+    const { message, stack, cause } = safeError(error);
+    const shown = [JSON.stringify(describeError(error)), printable(error), message, stack, String(cause)];
+    const lines: string[] = [];
+    const logger = openLogger('test', 'info', { write: (line: string) => void lines.push(line) });
+    logger.error({ err: error, nested: { list: [error] } }, 'it failed');
+    logger.error(error);
+    for (const text of [...shown, ...lines]) expect(text).not.toMatch(/pl4nted|99999999999999999999/);
+    expect(shown[0]).toContain(`"code":"${code}"`);
+    expect(shown[1]).toContain(code);
+    expect(lines).toHaveLength(2);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ level: 50, err: { cause: { code } } });
+  });
+
+  test('23505 names the constraint', async () => {
+    const insert = statement`insert into sku (sku, name, price, currency, on_hand) values (${V}, ${V}, 1, 'EUR', 0)`;
+    await orm.execute(insert);
+    const error: unknown = await orm.execute(insert).catch((failure: unknown) => failure);
+    expect(describeError(error)).toMatchObject({
+      cause: { code: '23505', table: 'sku', constraint: 'sku_pkey' },
+    });
+    expect(printable(error)).toMatch(/23505.*sku_pkey/);
+    expect(printable(error)).not.toMatch(PLANTED);
+    await database.sql`delete from sku`;
+  });
+});
+
+describe('a secret that is known is found in any text', () => {
+  keepSecret({
+    DATABASE_URL: 'postgres://me:s3cr%23t"x@host/db',
+    ALERT_WEBHOOK_URL: 'https://hooks.example.com/services/T0000/B0000',
+  });
+
+  test.each([
+    ['connect postgres://me:s3cr%23t"x@host/db failed', 's3cr'],
+    ['the password s3cr#t"x is wrong', 's3cr'],
+    [JSON.stringify({ password: 's3cr#t"x' }), 's3cr'],
+    ['POST https://hooks.example.com/services/T0000/B0000 failed', 'T0000'],
+    ['redis://other:unknown@host:1', 'unknown'],
+    ['the buyer alice@example.com', 'alice'],
+  ])('%s', (text, secret) => {
+    expect(redactText(text)).not.toContain(secret);
+    expect(redactText(text)).toContain('[redacted]');
+  });
+
+  test('and other words stay as they are', () => {
+    const text =
+      'worker 12@host: connect ECONNREFUSED 127.0.0.1:5440 in node_modules/@temporalio/worker (1.24.0)';
+    expect(redactText(text)).toBe(text);
+  });
+});

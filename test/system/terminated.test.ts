@@ -1,0 +1,184 @@
+/** Orders whose workflow somebody terminated go on, and so does what a restored backup does not have. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { createActivities } from '../../activities/order.ts';
+import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { WORKFLOW, orderQuery, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { untilEvents } from '../support/history.ts';
+import { plant } from '../support/planted.ts';
+import { reconciling } from '../support/reconciling.ts';
+import type { Answer } from '../support/answer.ts';
+import { anOrder } from '../support/step-requests.ts';
+import { startSystem } from '../support/system.ts';
+import { lockSku, lockWallet } from '../support/trouble.ts';
+import { unansweredOrder } from '../support/unanswered.ts';
+import { until } from '../support/until.ts';
+
+const WINDOW = 900_000;
+const system = await startSystem({ paymentWindow: WINDOW });
+const { shop, client, clock, sql, database, taskQueue, startWorker, stopWorker } = system;
+const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
+
+describe('an open order whose workflow was terminated', () => {
+  test('goes on with the deadline that was told, and can be paid', async () => {
+    const { id, wallet } = await placed();
+    const { deadline } = await workflowOf(id).query(orderQuery);
+    await workflowOf(id).terminate('by mistake');
+    expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(deadline);
+    expect(await findingsAbout(id)).toMatchObject([
+      { kind: 'workflow_missing', state: 'repaired', repair: { before: { workflow: 'none' } } },
+    ]);
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
+    await expectRulesHold(sql);
+  });
+
+  test('expires at that deadline when nobody pays', async () => {
+    const { id, sku } = await placed({ paymentMode: 'hold' });
+    await clock.forward(orderWorkflowId(id), 60_000);
+    await workflowOf(id).terminate('by mistake');
+    await reconcile();
+    await clock.forward(orderWorkflowId(id), WINDOW - 30_000);
+    expect(await shop.stageOf(id)).toBe('awaiting_payment');
+    await clock.forward(orderWorkflowId(id), 30_000);
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
+    await expectRulesHold(sql);
+  });
+
+  test('after a payment was refused can be paid: the next payment does not get the answer of the first', async () => {
+    const { id, wallet } = await placed({ funds: 10 });
+    expect(await shop.pay(id)).toMatchObject({ status: 422 });
+    await workflowOf(id).terminate('by mistake');
+    await reconcile();
+    await shop.topUp(wallet, 5_000);
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+
+  test('expires at once when the deadline has passed meanwhile', async () => {
+    const { id } = await placed();
+    await workflowOf(id).terminate('by mistake');
+    await plant(
+      sql,
+      (to) => to`update orders set payment_deadline = now() - interval '1 hour' where id = ${id}`,
+    );
+    await reconcile();
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    expect(new Set((await findingsAbout(id)).map(({ kind }) => kind))).toEqual(
+      new Set(['workflow_missing', 'order_overdue']),
+    );
+  });
+});
+
+test('a refund whose workflow was terminated is carried out when it is asked for again', async () => {
+  const { id, wallet } = await placed();
+  await shop.pay(id);
+  const mend = await lockWallet(sql, wallet);
+  const key = randomUUID();
+  const refunding = shop.refund(id, true, { key });
+  const refund = client.workflow.getHandle(refundWorkflowId(id));
+  await untilEvents(client, refundWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  await refund.terminate('by mistake');
+  await mend();
+  await refunding;
+  expect(await shop.refund(id, true, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+});
+
+test('a refund that was lost with the database that recorded it is carried out when it is asked for again', async () => {
+  const { id, wallet } = await placed();
+  await shop.pay(id);
+  const key = randomUUID();
+  expect(await shop.refund(id, false, { key })).toMatchObject({ status: 200 });
+  // As if a backup from before it had been restored.
+  await plant(sql, async (to) => {
+    for (const table of ['order_event', 'stat_pending'])
+      await to`delete from ${sql(table)} where order_id = ${id} and version = 3`;
+    await to`delete from order_step where order_id = ${id} and step = 'refund'`;
+    await to`delete from entry using transfer where transfer_id = transfer.id and order_id = ${id} and kind = 'refund'`;
+    await to`delete from transfer where order_id = ${id} and kind = 'refund'`;
+    await to`update orders set stage = 'paid', version = 2, reason = null where id = ${id}`;
+    await to`update wallet set posted = posted - 1000 where id = ${wallet}`;
+    await to`delete from idempotency_key where key = ${key}`;
+  });
+  await expectRulesHold(sql);
+  expect(await shop.refund(id, false, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  expect(await shop.refund(id, false)).toMatchObject({ status: 409 });
+});
+
+/** Another deadline than that of a workflow which starts now. */
+const TOLD = { paymentDeadline: new Date(Date.now() + 100_000).toISOString() };
+
+describe('an order whose workflow was terminated before it was answered is placed when it is asked for again', () => {
+  async function asked() {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const key = randomUUID();
+    return { sku, wallet, ask: () => shop.order(wallet, [{ sku, quantity: 2 }], {}, { key }) };
+  }
+  async function expectPlaced(id: string, sku: string, ask: () => Promise<Answer>) {
+    expect(await ask()).toMatchObject({ status: 201, body: { id } });
+    expect(await ask()).toMatchObject({ status: 201, body: { id } });
+    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 8, reserved: 0, available: 8 });
+    await expectRulesHold(sql);
+  }
+
+  test('that is, before a worker began with it', async () => {
+    const { sku, ask } = await asked();
+    await stopWorker();
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    await startWorker();
+    await asking;
+    await expectPlaced(id, sku, ask);
+  });
+
+  test('that is, while its reservation is still on its way', async () => {
+    const { sku, ask } = await asked();
+    const mend = await lockSku(sql, sku);
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    await mend();
+    await asking;
+    await expectPlaced(id, sku, ask);
+  });
+
+  test('that is, after its reservation, with the deadline that is recorded', async () => {
+    const { sku, wallet, ask } = await asked();
+    await stopWorker();
+    const asking = ask();
+    const id = await unansweredOrder({ sql, client });
+    await workflowOf(id).terminate('by mistake');
+    const late = anOrder({ orderId: id, walletId: wallet, lines: [{ sku, quantity: 2 }], ...TOLD });
+    await createActivities(database).reserve(late);
+    await startWorker();
+    await asking;
+    await ask();
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
+    await expectPlaced(id, sku, ask);
+  });
+});
+
+test('a workflow that finds its order reserved goes on with the deadline that is recorded', async () => {
+  const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }], ...TOLD });
+  await createActivities(database).reserve(order);
+  const { orderId, buyerId, lines, paymentMode } = order;
+  const input = { orderId, buyerId, walletId, lines: [...lines], paymentMode, paymentWindow: WINDOW };
+  await client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
+    workflowId: orderWorkflowId(orderId),
+    taskQueue,
+    args: [input],
+  });
+  await until('the order to wait', async () =>
+    (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
+  );
+  expect((await workflowOf(orderId).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
+  await clock.forward(orderWorkflowId(orderId), 120_000);
+  expect(await workflowOf(orderId).result()).toMatchObject({ stage: 'expired' });
+});

@@ -1,0 +1,218 @@
+/** A payment is judged by when it arrives, whatever is under way by then. */
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createActivities } from '../../../activities/order.ts';
+import { refusePayment } from '../../../db/steps/skip-payment.ts';
+import { orderWorkflowId } from '../../../domain/workflow-ids.ts';
+import {
+  ORDER_RULES,
+  WORKFLOW,
+  orderQuery,
+  skipStepUpdate,
+  type OrderEnd,
+  type OrderInput,
+} from '../../../workflows/messages.ts';
+import { expectRulesHold } from '../../support/database.ts';
+import { untilEvents } from '../../support/history.ts';
+import { always, interruptions } from '../../support/interruptions.ts';
+import { anOrder } from '../../support/step-requests.ts';
+import { startSystem } from '../../support/system.ts';
+import { lockWallet } from '../../support/trouble.ts';
+import { until } from '../../support/until.ts';
+
+const WINDOW = 900_000;
+const { between, interrupt } = interruptions();
+const system = await startSystem({ paymentWindow: WINDOW, workerDatabase: between });
+const { shop, client, clock, sql, database, taskQueue } = system;
+
+afterEach(() => expectRulesHold(sql));
+
+const EXPIRED = { status: 409, body: { code: 'order_expired' } };
+const workflowOf = (id: string) => client.workflow.getHandle(orderWorkflowId(id));
+const untilDeadline = (id: string) =>
+  untilEvents(client, orderWorkflowId(id), 'timerFiredEventAttributes', 1);
+const acceptedBy = (id: string, updates: number) =>
+  untilEvents(client, orderWorkflowId(id), 'workflowExecutionUpdateAcceptedEventAttributes', updates);
+
+/** An order of 2 units at 500. */
+async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
+  const id = await shop.placed(wallet, sku, 2, { paymentMode });
+  return { sku, wallet, id };
+}
+
+describe('while another payment of its order waits for the wallet, a payment that arrives', () => {
+  /** The other payment is under way, and the deadline some seconds ahead. */
+  async function payingNearDeadline(funds: number) {
+    const { wallet, id } = await placed({ funds });
+    await clock.forward(orderWorkflowId(id), WINDOW - 4_000);
+    const unlock = await lockWallet(sql, wallet);
+    const paying = shop.pay(id);
+    await acceptedBy(id, 2);
+    return { wallet, id, unlock, paying };
+  }
+
+  test('before the deadline is taken in its turn, also when that is after the deadline', async () => {
+    const { id, unlock, paying } = await payingNearDeadline(5_000);
+    const second = shop.pay(id);
+    await acceptedBy(id, 3);
+    await untilDeadline(id);
+    const by = { actor: 'dana', reason: 'it keeps failing', step: 'pay' } as const;
+    await workflowOf(id).executeUpdate(skipStepUpdate, { args: [by] });
+    await unlock();
+    expect(await paying).toMatchObject({ status: 409, body: { code: 'order_not_payable' } });
+    expect(await second).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+
+  test('after the deadline is refused at once and for good, though the first is refused and the wallet filled since', async () => {
+    const { wallet, id, unlock, paying } = await payingNearDeadline(0);
+    await untilDeadline(id);
+    const key = randomUUID();
+    expect(await shop.pay(id, { key })).toMatchObject(EXPIRED);
+    expect(await shop.stageOf(id)).toBe('awaiting_payment');
+    await unlock();
+    expect(await paying).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
+    await shop.topUp(wallet, 5_000);
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    const again = await shop.pay(id, { key });
+    expect(again).toMatchObject(EXPIRED);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  });
+
+  test('after the deadline is refused, though the first is paid', async () => {
+    const { id, unlock, paying } = await payingNearDeadline(5_000);
+    await untilDeadline(id);
+    expect(await shop.pay(id)).toMatchObject(EXPIRED);
+    await unlock();
+    expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+});
+
+test('while its order gives back what it held, a payment is refused at once and for good', async () => {
+  const { wallet, id } = await placed({ paymentMode: 'hold' });
+  const unlock = await lockWallet(sql, wallet);
+  await clock.forward(orderWorkflowId(id), WINDOW);
+  await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  expect(await shop.pay(id)).toMatchObject(EXPIRED);
+  expect(await shop.stageOf(id)).toBe('awaiting_payment');
+  await unlock();
+  expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+});
+
+test('a payment that a dead worker left on its way takes no money once it was refused for coming too late', async () => {
+  const { wallet, id } = await placed({ paymentMode: 'hold' });
+  const unlock = await lockWallet(sql, wallet);
+  await clock.forward(orderWorkflowId(id), WINDOW);
+  await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  const key = randomUUID();
+  expect(await shop.pay(id, { key })).toMatchObject(EXPIRED);
+  const [row] = await sql<{ commandId: string }[]>`
+    select command_id as "commandId" from idempotency_key where operation = 'payOrder' and key = ${key}
+  `;
+  if (!row) throw new Error('The payment has no id.');
+  const stopRelease = interrupt('release', id, always('fails before it is sent'));
+  await unlock();
+  const late = { orderId: id, commandId: row.commandId, at: new Date().toISOString() };
+  expect(await createActivities(database).pay(late)).toMatchObject({ reason: 'order_expired' });
+  stopRelease.stop();
+  expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+});
+
+test.each([
+  ['is found to be made when that commits', 'commit', null],
+  ['is refused when that is undone', 'undo', 'order_expired'],
+])('a payment that is just being made while it is refused %s', async (_what, end, outcome) => {
+  const { id: orderId } = await placed();
+  const commandId = uuidv7();
+  const undone = new Error('undone');
+  const begun = Promise.withResolvers<void>();
+  const ending = Promise.withResolvers<void>();
+  const making = sql
+    .begin(async (held) => {
+      await held`
+        insert into order_step (order_id, step, command_id, stage) values (${orderId}, 'pay', ${commandId}, 'paid')
+      `;
+      begun.resolve();
+      await ending.promise;
+      if (end === 'undo') throw undone;
+    })
+    .catch((error: unknown) => {
+      if (error !== undone) throw error;
+    });
+  await begun.promise;
+  const refusing = refusePayment(database, { orderId, commandId }, 'order_expired');
+  await until('the refusal to wait', async () => {
+    const waiting = await sql`select from pg_locks where not granted`;
+    return waiting.length > 0 ? true : undefined;
+  });
+  ending.resolve();
+  await making;
+  expect(await refusing).toBe(outcome);
+});
+
+describe('while its order is being reserved, a payment that arrives', () => {
+  /** An order whose reservation fails until it is let go, by a workflow that has this deadline. */
+  async function reserving(input: Partial<OrderInput>, recordedDeadline?: string) {
+    const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const orderId = uuidv7();
+    const order = anOrder({ orderId, walletId, lines: [{ sku, quantity: 2 }] });
+    if (recordedDeadline !== undefined)
+      await createActivities(database).reserve({ ...order, paymentDeadline: recordedDeadline });
+    const plan = interrupt('reserve', walletId, always('fails before it is sent'));
+    const { buyerId, lines, paymentMode } = order;
+    await client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
+      workflowId: orderWorkflowId(orderId),
+      taskQueue,
+      args: [
+        {
+          orderId,
+          buyerId,
+          walletId,
+          lines: [...lines],
+          paymentMode,
+          paymentWindow: WINDOW,
+          rules: ORDER_RULES,
+          ...input,
+        },
+      ],
+    });
+    await untilEvents(client, orderWorkflowId(orderId), 'activityTaskScheduledEventAttributes', 1);
+    return { id: orderId, walletId, plan };
+  }
+  const fromNow = (milliseconds: number) => new Date(Date.now() + milliseconds).toISOString();
+
+  test('before the deadline is taken once it is reserved', async () => {
+    const { id, plan } = await reserving({ deadline: fromNow(600_000) });
+    const paying = shop.pay(id);
+    await acceptedBy(id, 1);
+    plan.stop();
+    expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
+  });
+
+  test('after the deadline is refused', async () => {
+    const { id, walletId, plan } = await reserving({ deadline: fromNow(-1) });
+    expect(await shop.pay(id)).toMatchObject(EXPIRED);
+    plan.stop();
+    expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
+    expect(await shop.pay(id)).toMatchObject(EXPIRED);
+    expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000, held: 0 });
+  });
+
+  test('after the deadline that is recorded is refused, though its workflow knew a later one by then', async () => {
+    const told = fromNow(-1_000);
+    const { id, walletId, plan } = await reserving({}, told);
+    expect(Date.parse((await workflowOf(id).query(orderQuery)).deadline)).toBeGreaterThan(Date.now());
+    const paying = shop.pay(id);
+    await acceptedBy(id, 1);
+    plan.stop();
+    expect(await paying).toMatchObject(EXPIRED);
+    await until('the order to be closed', async () =>
+      (await shop.stageOf(id)) === 'expired' ? true : undefined,
+    );
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(told);
+    expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000, held: 0 });
+  });
+});
