@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/server.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
