@@ -1,6 +1,6 @@
 /** The outermost frame of a command: what a person can put right is shown as its message alone, the rest with its stack. */
 import { complain, endOnUnexpected } from '../process/log.ts';
-import { redactText } from '../process/redaction.ts';
+import { redactText } from '../process/secrets.ts';
 import { SettingsError } from '../settings.ts';
 import { UserError } from './user-error.ts';
 

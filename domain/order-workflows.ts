@@ -1,27 +1,26 @@
-/** What the rules need to know of an order's workflows, and ask of them: a port that client/ implements. */
+/** The port through which rules and reconciliation reach the workflows of orders; client/ implements it. */
 import type { PaymentMode, OrderLine, RefundInput } from './order.ts';
 
-/** What reconciliation asks of Temporal. */
 export interface OrderWorkflows {
   isRunning: (orderId: string) => Promise<boolean>;
   /**
-   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. One whose tasks keep failing
-   * cannot say, and counts; one that waits for a worker has not begun.
+   * Whether an order's workflow runs and is past its reservation, so that the order must be recorded. A workflow whose tasks keep
+   * failing cannot answer, and counts as past it; a workflow that waits for a worker has not begun.
    */
   isPastReservation: (orderId: string) => Promise<boolean>;
-  /** Whether the workflow of an order, or of its refund, says that a person has to look. One that does not answer may. */
+  /** Whether the workflow of an order, or of its refund, needs the attention of a person. Also true when it does not answer. */
   isMarked: (workflowId: string) => Promise<boolean>;
-  /** Orders whose workflow runs, as far as the listing knows, which lags. */
+  /** A page of the orders whose workflow runs. The listing lags behind. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** Orders of which a workflow, or one of its refund, failed, timed out or was terminated, as far as the listing knows. */
+  /** A page of the orders whose workflow, or that of their refund, failed, timed out or was terminated. The listing lags behind. */
   listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
-  /** The refund that a workflow was asked for, and which none carries out any more. */
+  /** A refund that a workflow accepted and that no workflow carries out. */
   findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** Starts a refund again. Returns false when one runs by now, or has ended well. */
+  /** Starts a refund again. Resolves to false when one runs by now, or has ended well. */
   restartRefund: (refund: RefundInput) => Promise<boolean>;
   /**
-   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the run before had
-   * accepted, if any. Returns false when one runs by now.
+   * Starts an open order's workflow again, with the deadline its caller was given and with the cancel that the previous run had
+   * accepted, if any. Resolves to false when one runs by now.
    */
   restartOrder: (order: OpenOrder) => Promise<boolean>;
 }
@@ -33,11 +32,11 @@ export interface RunningOrder {
 
 export interface LostRefund {
   refund: RefundInput;
-  /** What became of it, as a sentence about the order. */
+  /** How it was lost, as the rest of a sentence about the order. */
   finding: string;
 }
 
-/** An order that waits for its payment, as it is recorded. */
+/** An order that awaits its payment, as the database has it. */
 export interface OpenOrder {
   id: string;
   buyerId: string;
