@@ -6,7 +6,7 @@ import { localSettings } from '../settings.ts';
 import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
 import { forgetData, hasData } from './postgres/data.ts';
 import { runCommand } from '../cli/run-command.ts';
-import { claimFolder } from './up/running.ts';
+import { claimFolder } from './up/claim.ts';
 import { say } from './progress.ts';
 import { UserError } from '../cli/user-error.ts';
 

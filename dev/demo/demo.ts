@@ -1,9 +1,9 @@
 /** `npm run demo`: plays one order of each ending against the running system, with a short window to pay. */
 import { localSettings } from '../../settings.ts';
-import { apiClient } from '../api-client.ts';
+import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { dataFolder } from '../../cli/data-folder.ts';
 import { NEEDED, SCENES } from './scenes.ts';
-import { openShop } from './shop.ts';
+import { narrate } from './narrator.ts';
 import { startApiAnywhere } from '../processes/node-server.ts';
 import { runCommand } from '../../cli/run-command.ts';
 import { findRunningSystem } from '../../cli/running-system.ts';
@@ -33,12 +33,13 @@ await runCommand(async () => {
     }),
   );
   try {
-    const shop = openShop(apiClient(address), linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
-    for (const line of NEEDED) await shop.stockUp(line);
+    const api = new ApiClient(fetchFrom(address));
+    const demo = narrate(api, linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
+    for (const line of NEEDED) await demo.stockUp(line);
     for (const [index, { title, play }] of SCENES.entries()) {
       if (signal.aborted) return;
       say(`\n${index + 1}. ${title}`);
-      await play(shop);
+      await play(demo);
     }
     say('\nAll of it, and what each order waited for, can be read in the Web UI by the links above.');
   } finally {

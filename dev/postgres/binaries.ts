@@ -17,7 +17,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { UserError } from '../../cli/user-error.ts';
 import { canRun, type OsUser } from './user.ts';
-import { inSystemFolder, refuseUnlessOurs } from '../folders/system-folder.ts';
+import { inSystemFolder, refuseUnlessOurs } from './system-folder.ts';
 
 const run = promisify(execFile);
 

@@ -19,7 +19,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../cli/user-error.ts';
 import { canEnter, postgresUser, type OsUser } from './user.ts';
-import { inSystemFolder, refuseUnlessOurs } from '../folders/system-folder.ts';
+import { inSystemFolder, refuseUnlessOurs } from './system-folder.ts';
 
 export interface DataPlace {
   folder: string;

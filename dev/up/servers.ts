@@ -1,7 +1,7 @@
 /** The servers of one start: each written down while it runs, kept running, and stopped in order. */
 import type { DataFolder } from '../../cli/data-folder.ts';
 import { keepRunning, type Kept } from '../processes/keep-running.ts';
-import type { Claim } from './running.ts';
+import type { Claim } from './claim.ts';
 import type { ServerProcess, StartOptions } from '../processes/server-process.ts';
 import { say, step } from '../progress.ts';
 

@@ -3,7 +3,7 @@
  * What belongs in this folder: real servers on one machine, for developers, tests and benchmarks. Production starts
  * worker/main.ts and api/main.ts itself.
  */
-import type { Claim } from './running.ts';
+import type { Claim } from './claim.ts';
 import { runCommand } from '../../cli/run-command.ts';
 import { say } from '../progress.ts';
 import { supervise } from './supervisor.ts';

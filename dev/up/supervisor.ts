@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { messageOf } from '../../process/redaction.ts';
 import { localSettings, type LocalSettings } from '../../settings.ts';
-import { apiClient } from '../api-client.ts';
+import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
 import { ensureDemoCatalogue } from '../demo/catalogue.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
 import { startPostgres } from '../postgres/server.ts';
-import { claimFolder, type Claim } from './running.ts';
+import { claimFolder, type Claim } from './claim.ts';
 import { logFileOf, openServers, type Servers } from './servers.ts';
 import { say, step } from '../progress.ts';
 import { planSystem, type SystemPlan } from './plan.ts';
@@ -80,7 +80,7 @@ async function startSystem(start: Start): Promise<void> {
     servers.launch('Worker', (options) => startWorker({ ...options, env })),
     servers.launch('API', (options) => startApi({ ...options, env, address: api })),
   ]);
-  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(apiClient(api)));
+  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(new ApiClient(fetchFrom(api))));
   signal.throwIfAborted();
   say(welcome({ api, webUi }, wallet, folder.shown(folder.logs)));
 }

@@ -10,8 +10,8 @@ import { showFailure } from '../../cli/run-command.ts';
 import { UserError } from '../../cli/user-error.ts';
 import { runExperiment } from './experiment.ts';
 import { SHORTEST_LONGEST_S } from './faults.ts';
-import { asMarkdown } from './report.ts';
-import type { Pace } from './storm.ts';
+import { faultsMarkdown } from './report.ts';
+import type { Pace } from './nemesis.ts';
 
 const USAGE = `Usage: npm run faults -- [--orders N] [--seed S] [--every SECONDS-SECONDS] [--one] [--longest SECONDS]
          [--arrivals N] [--callers N] [--window DURATION] [--json FILE]
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => interrupted.abort(new UserError('Interrupted: everything was stopped.')));
   const figures = await runExperiment({ ...options, signal: interrupted.signal, report: console.error });
-  console.log(asMarkdown(figures));
+  console.log(faultsMarkdown(figures));
   if (jsonFile !== undefined) await writeFile(jsonFile, `${JSON.stringify(figures, null, 2)}\n`);
   if (figures.violations.length > 0) process.exitCode = 1;
 }

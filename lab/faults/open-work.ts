@@ -1,4 +1,4 @@
-/** Waits until nothing is open any more. */
+/** Orders and workflows that are not finished: counts them, and waits until there are none. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Queryable } from '../../db/connection.ts';
@@ -6,7 +6,7 @@ import { WORKFLOW } from '../../workflows/messages.ts';
 
 const POLL_MS = 200;
 
-/** Not those of the schedules, which come and go. */
+/** Without those of the schedules, which come and go. */
 export const RUNNING = `WorkflowType IN ('${WORKFLOW.order}', '${WORKFLOW.refund}') AND ExecutionStatus = 'Running'`;
 
 export interface Open {
@@ -23,13 +23,13 @@ export async function settle(
   const givenUpAt = Date.now() + patienceMs;
   for (;;) {
     signal.throwIfAborted();
-    const open = await whatIsOpen(sql, client);
+    const open = await countOpen(sql, client);
     if ((open.orders === 0 && open.workflows === 0) || Date.now() > givenUpAt) return open;
     await delay(POLL_MS, undefined, { signal });
   }
 }
 
-export async function whatIsOpen(sql: Queryable, client: Client): Promise<Open> {
+export async function countOpen(sql: Queryable, client: Client): Promise<Open> {
   const [row] = await sql<{ open: number }[]>`
     select count(*)::integer as open from orders where stage = 'awaiting_payment'
   `;

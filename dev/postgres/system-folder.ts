@@ -4,7 +4,7 @@
  */
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { canEnter, type OsUser } from '../postgres/user.ts';
+import { canEnter, type OsUser } from './user.ts';
 import { UserError } from '../../cli/user-error.ts';
 
 /** The first is root's alone and outlives a restart of the machine; the others are for a system that is read-only. */

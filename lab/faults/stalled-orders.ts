@@ -1,9 +1,9 @@
-/** What stays open although everything was healed, and whether anybody was told. */
+/** Orders that stay open although every fault is healed, and attention marks that outlive their cause. */
 import type { Client } from '@temporalio/client';
 import type { Queryable } from '../../db/connection.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Violation } from './figures.ts';
-import { RUNNING } from './settle.ts';
+import { RUNNING } from './open-work.ts';
 
 interface Mark {
   workflowId: string;
@@ -13,51 +13,48 @@ interface Mark {
   raisedAt: Date;
 }
 
-/** Each order and each workflow that is open when patience has ended: nothing should need a person by then. */
-export async function stuck(sql: Queryable, client: Client, patienceMs: number): Promise<Violation[]> {
+/** Finds each order and each workflow that is still open: by now none of them should need a person. */
+export async function findStalled(sql: Queryable, client: Client, patienceMs: number): Promise<Violation[]> {
   const rule = `nothing is open ${patienceMs / 1_000} s after the last fault was healed`;
-  const marks = await openMarks(sql);
-  const running = await runningWorkflows(client);
+  const marks = await readOpenMarks(sql);
+  const running = await listRunning(client);
   const open = await sql<{ id: string; deadline: Date }[]>`
     select id, payment_deadline as deadline from orders where stage = 'awaiting_payment'
   `;
-  const ofOrders = open.map(({ id, deadline }): Violation => {
+  const orders = open.map(({ id, deadline }): Violation => {
     const mark = marks.find(({ orderId }) => orderId === id);
-    const workflow = running.has(orderWorkflowId(id)) ? 'its workflow runs' : 'no workflow of it runs';
-    const finding = `awaits payment until ${deadline.toISOString()}, ${workflow}, and it has ${inWords(mark)}`;
+    const workflow = running.has(orderWorkflowId(id)) ? 'its workflow runs' : 'its workflow does not run';
+    const finding = `awaits payment until ${deadline.toISOString()}, ${workflow}, and it has ${describeMark(mark)}`;
     return { rule, subject: `order ${id}`, finding };
   });
   const ids = new Set(open.map(({ id }) => orderWorkflowId(id)));
   const others = [...running].filter((workflowId) => !ids.has(workflowId));
-  const ofWorkflows = others.map((workflowId): Violation => {
+  const workflows = others.map((workflowId): Violation => {
     const mark = marks.find((one) => one.workflowId === workflowId);
-    return {
-      rule,
-      subject: `workflow ${workflowId}`,
-      finding: `runs though no order awaits payment by it, and it has ${inWords(mark)}`,
-    };
+    const finding = `runs although its order awaits no payment, and it has ${describeMark(mark)}`;
+    return { rule, subject: `workflow ${workflowId}`, finding };
   });
-  return [...ofOrders, ...ofWorkflows];
+  return [...orders, ...workflows];
 }
 
-/** Marks that were not cleared though the workflow that raised them has ended: they call a person to nothing. */
-export async function staleMarks(sql: Queryable, client: Client): Promise<Violation[]> {
-  const running = await runningWorkflows(client);
-  return (await openMarks(sql))
+/** Finds marks that were not cleared although their workflow has ended: they call a person to nothing. */
+export async function findStaleMarks(sql: Queryable, client: Client): Promise<Violation[]> {
+  const running = await listRunning(client);
+  return (await readOpenMarks(sql))
     .filter(({ workflowId }) => !running.has(workflowId))
     .map((mark) => ({
       rule: 'an attention mark is cleared when its order goes on',
       subject: `order ${mark.orderId}`,
-      finding: `has ${inWords(mark)}, and ${mark.workflowId} has ended`,
+      finding: `has ${describeMark(mark)}, and ${mark.workflowId} has ended`,
     }));
 }
 
-const inWords = (mark: Mark | undefined): string =>
+const describeMark = (mark: Mark | undefined): string =>
   mark === undefined
     ? 'no attention mark'
     : `the attention mark ${mark.reason} (${mark.step}) since ${mark.raisedAt.toISOString()}`;
 
-function openMarks(sql: Queryable): PromiseLike<Mark[]> {
+function readOpenMarks(sql: Queryable): PromiseLike<Mark[]> {
   return sql<Mark[]>`
     select workflow_id as "workflowId", order_id as "orderId", reason, step, raised_at as "raisedAt"
     from attention
@@ -65,7 +62,7 @@ function openMarks(sql: Queryable): PromiseLike<Mark[]> {
   `;
 }
 
-async function runningWorkflows(client: Client): Promise<Set<string>> {
+async function listRunning(client: Client): Promise<Set<string>> {
   const running = new Set<string>();
   for await (const { workflowId } of client.workflow.list({ query: RUNNING })) running.add(workflowId);
   return running;

@@ -1,4 +1,4 @@
-/** How late unpaid orders were let go. */
+/** How late the units of unpaid orders were released. */
 import type { FaultRecord, Lag, Lags } from './figures.ts';
 import type { Recorded } from './recorded.ts';
 
@@ -17,8 +17,8 @@ export function expiryLags({ orders }: Recorded, faults: readonly FaultRecord[])
     const due = deadline.getTime();
     const lag = expiryRecordedAt.getTime() - due;
     lags.all.push(lag);
-    lags[whatWentOn(due)].push(lag);
-    if (underWay(due).some(({ kind }) => kind === 'everything at once')) lags.everythingDown.push(lag);
+    lags[phaseAt(due)].push(lag);
+    if (faultsAt(due).some(({ kind }) => kind === 'everything at once')) lags.everythingDown.push(lag);
   }
   return {
     calm: lagOf(lags.calm),
@@ -28,19 +28,19 @@ export function expiryLags({ orders }: Recorded, faults: readonly FaultRecord[])
     everythingDown: lagOf(lags.everythingDown),
   };
 
-  function underWay(at: number): FaultRecord[] {
+  function faultsAt(at: number): FaultRecord[] {
     return faults.filter(({ from, until }) => from <= at && at <= until);
   }
 
-  function whatWentOn(at: number): 'calm' | 'between' | 'during' {
-    if (underWay(at).length > 0) return 'during';
+  function phaseAt(at: number): 'calm' | 'between' | 'during' {
+    if (faultsAt(at).length > 0) return 'during';
     return first < at && at < last ? 'between' : 'calm';
   }
 }
 
 function lagOf(values: readonly number[]): Lag {
   const sorted = values.toSorted((one, other) => one - other);
-  /** The smallest that is not below so many of a hundred. */
+  /** The smallest value that is not below this percentage of all. */
   const percentile = (percent: number): number =>
     sorted[Math.max(Math.ceil((sorted.length * percent) / 100) - 1, 0)] ?? 0;
   return { orders: sorted.length, p50: percentile(50), p99: percentile(99), worst: percentile(100) };

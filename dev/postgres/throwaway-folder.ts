@@ -2,7 +2,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { canEnter, postgresUser } from '../postgres/user.ts';
+import { canEnter, postgresUser } from './user.ts';
 import { inSystemFolder } from './system-folder.ts';
 
 /** @param prefix the first part of its name. Whoever makes it removes it, with `removeFolder`. */

@@ -1,34 +1,34 @@
-/** Everything that has to hold when the run is over. */
+/** The checker: everything that has to hold when the run is over. */
 import type { Client } from '@temporalio/client';
+import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { openDatabase, type Queryable } from '../../db/connection.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
 import type { Seen } from '../../db/findings.ts';
 import { lookIntoDays } from '../../db/repairs/figures.ts';
+import { checkRules } from '../../db/rules/invariants.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
-import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
+import { TASK_QUEUE } from '../harness/system.ts';
 import type { Violation } from './figures.ts';
-import { checkPromises } from './promises.ts';
+import { checkHistory } from './history-checker.ts';
+import type { History } from './history.ts';
 import type { Recorded } from './recorded.ts';
-import type { Ledger } from './story.ts';
-import { staleMarks } from './stuck.ts';
-import { TASK_QUEUE } from './system.ts';
+import { findStaleMarks } from './stalled-orders.ts';
 
-export interface Checked {
+export interface CheckedRun {
   sql: Queryable;
   databaseUrl: string;
   client: Client;
-  ledger: Ledger;
+  history: History;
   recorded: Recorded;
 }
 
-export async function checkAll({
+export async function checkRun({
   sql,
   databaseUrl,
   client,
-  ledger,
+  history,
   recorded,
-}: Checked): Promise<Violation[]> {
+}: CheckedRun): Promise<Violation[]> {
   const reports = [
     ...(await checkRules(sql)).map(({ rule, breaches }) => ({
       rule: `rule ${rule.number}: ${rule.name}`,
@@ -39,19 +39,19 @@ export async function checkAll({
       breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
     },
     { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
-    { rule: 'the shop\u2019s figures are what they sum', breaches: await wrongFigures(databaseUrl) },
+    { rule: 'the shop\u2019s figures are what they sum', breaches: await findWrongFigures(databaseUrl) },
   ];
   return [
     ...reports.flatMap(({ rule, breaches }) =>
       breaches.map(({ subject, finding }) => ({ rule, subject, finding })),
     ),
-    ...checkPromises(ledger, recorded),
-    ...(await failedWorkflows(client)),
-    ...(await staleMarks(sql, client)),
+    ...checkHistory(history, recorded),
+    ...(await findFailedWorkflows(client)),
+    ...(await findStaleMarks(sql, client)),
   ];
 }
 
-async function wrongFigures(url: string): Promise<Seen[]> {
+async function findWrongFigures(url: string): Promise<Seen[]> {
   const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
   try {
     return await lookIntoDays(database);
@@ -60,7 +60,7 @@ async function wrongFigures(url: string): Promise<Seen[]> {
   }
 }
 
-async function failedWorkflows(client: Client): Promise<Violation[]> {
+async function findFailedWorkflows(client: Client): Promise<Violation[]> {
   const found: Violation[] = [];
   // A minute that could not be measured is meant to show as failed.
   const query = `ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut') AND WorkflowType != '${WORKFLOW.monitor}'`;

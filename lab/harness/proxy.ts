@@ -1,9 +1,12 @@
-/** A TCP proxy whose network can be cut without either end hearing of it, or made slow. */
+/** A TCP proxy whose network can be cut, without either end being notified, or made slow. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { SESSION_SILENCE_MS } from '../../db/connection.ts';
 
-/** After this long PostgreSQL gives up a connection from which nothing comes: this proxy's system would answer its probes for ever. */
+/**
+ * PostgreSQL gives up a silent connection after this long. Behind this proxy it would not: the machine that runs the proxy
+ * would answer its probes forever.
+ */
 const KEEPALIVE_MS = SESSION_SILENCE_MS;
 
 interface Pair {
@@ -16,7 +19,7 @@ export class Proxy {
   readonly port: number;
   readonly #listener: Server;
   readonly #pairs = new Set<Pair>();
-  /** Cut for ever: their sockets stay open and are not read. */
+  /** Cut forever: their sockets stay open and are not read. */
   readonly #lost = new Set<Pair>();
   #cut: 'no' | 'both ways' | 'answers' = 'no';
   #delayMs = 0;
@@ -38,14 +41,22 @@ export class Proxy {
     return proxy;
   }
 
-  /** From now on nothing comes through, or with `answers` nothing that the server sends. New connections hang as well. */
-  cut(what: 'both ways' | 'answers'): void {
+  /** The same server, by way of the proxy. */
+  through(url: string): string {
+    return Object.assign(new URL(url), { host: `127.0.0.1:${this.port}` }).href;
+  }
+
+  /**
+   * Lets nothing through from now on, on new connections either. With `answers`, requests still arrive and are carried out,
+   * and only what the server sends is lost.
+   */
+  cut(what: 'both ways' | 'answers' = 'both ways'): void {
     this.#cut = what;
     for (const pair of this.#pairs) this.#silence(pair);
   }
 
-  /** @param connections whether those that were cut go on with what was under way, or stay silent for ever. */
-  heal(connections: 'resume' | 'lost'): void {
+  /** @param connections whether those that were cut resume what was under way, or stay silent forever, as after a real cut. */
+  heal(connections: 'resume' | 'lost' = 'lost'): void {
     this.#cut = 'no';
     this.#delayMs = 0;
     for (const pair of this.#pairs) {
@@ -103,7 +114,7 @@ export class Proxy {
     });
   }
 
-  /** A socket that is not read also hears of no end. */
+  /** A socket that is not read is not notified of the other end's close either. */
   #silence({ caller, server }: Pair): void {
     if (this.#cut === 'no') return;
     server.pause();
