@@ -1,4 +1,4 @@
-/** `npm run reset`: forgets the local databases and logs, after asking. The fetched temporal command stays. */
+/** `npm run reset`: deletes the local databases and logs, after asking. The fetched temporal command stays. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
@@ -12,15 +12,15 @@ import { UserError } from '../cli/user-error.ts';
 
 await runCommand(async () => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
-  const doomed = [folder.temporal, folder.logs].filter((path) => existsSync(path));
-  if (doomed.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
-  // Claimed before the question, so that nothing can start on the data while it is open.
+  const toDelete = [folder.temporal, folder.logs].filter((path) => existsSync(path));
+  if (toDelete.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
+  // Claimed before the question, so that nothing can start on the data while it waits for the answer.
   const claim = await claimFolder(folder.path, say);
   try {
     if (!(await isConfirmed(folder))) return say('Nothing was changed.');
     forgetData(folder.postgres);
-    for (const path of doomed) await rm(path, { recursive: true, force: true });
-    say('Forgotten. `npm start` begins anew.');
+    for (const path of toDelete) await rm(path, { recursive: true, force: true });
+    say('Deleted. `npm start` starts over.');
   } finally {
     claim.release();
   }
@@ -30,7 +30,7 @@ async function isConfirmed(folder: DataFolder): Promise<boolean> {
   if (process.argv.includes('--yes')) return true;
   if (!process.stdin.isTTY) {
     throw new UserError(
-      'This deletes data, and there is nobody to ask. If that is meant: npm run reset -- --yes',
+      'This deletes data, and without a terminal nobody can confirm it. To delete it all the same: npm run reset -- --yes',
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

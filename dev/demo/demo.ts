@@ -1,4 +1,4 @@
-/** `npm run demo`: plays one order of each ending against the running system, with a short window to pay. */
+/** `npm run demo`: plays one order of each ending on the running system, with a short payment window. */
 import { localSettings } from '../../settings.ts';
 import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { dataFolder } from '../../cli/data-folder.ts';
@@ -21,10 +21,10 @@ await runCommand(async () => {
   const system = findRunningSystem(folder.path);
   if (system === undefined) {
     throw new UserError(
-      'Nothing runs here to play with: run `npm start` in another terminal, and wait until it is ready.',
+      'Holdfast does not run here: run `npm start` in another terminal, and wait until it is ready.',
     );
   }
-  // The window belongs to the API, so an API of its own with a short one plays beside the running one.
+  // The payment window is a setting of the API, so the demo starts another API, with a short one, on the same system.
   const { server, address } = await step(`API with a payment window of ${PAYMENT_WINDOW}`, () =>
     startApiAnywhere({
       env: { ...process.env, ...system.settings, PAYMENT_WINDOW, LOG_LEVEL: 'info' },
@@ -41,7 +41,7 @@ await runCommand(async () => {
       say(`\n${index + 1}. ${title}`);
       await play(demo);
     }
-    say('\nAll of it, and what each order waited for, can be read in the Web UI by the links above.');
+    say('\nThe links above lead to the Web UI, which shows every step and what each order waited for.');
   } finally {
     await server.stop();
   }

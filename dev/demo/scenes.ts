@@ -1,4 +1,4 @@
-/** One short play for each way in which an order can end. */
+/** One short scene for each way in which an order can end. */
 import { DEMO_SKUS } from './catalogue.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -9,7 +9,7 @@ export interface Scene {
 
 const [{ sku: mug }, { sku: tea }, { sku: teapot }] = DEMO_SKUS;
 
-/** The window to pay must be short, or the last one takes its time. */
+/** The payment window must be short, because the last scene waits for its end. */
 export const SCENES: readonly Scene[] = [
   {
     title: 'Paid: the money is taken when the buyer pays',
@@ -33,7 +33,7 @@ export const SCENES: readonly Scene[] = [
     },
   },
   {
-    title: 'Refused for want of money, topped up, and paid at the second try',
+    title: 'Refused for lack of money, topped up, and paid at the second attempt',
     async play(demo) {
       const wallet = await demo.openWallet('cem', 500);
       const order = await demo.place(wallet, { sku: mug, quantity: 1 });
@@ -108,7 +108,7 @@ export const SCENES: readonly Scene[] = [
   },
 ];
 
-/** What all of them together take from the shelf. */
+/** The units that all scenes take together. */
 export const NEEDED: readonly { sku: string; quantity: number }[] = [
   { sku: mug, quantity: 10 },
   { sku: tea, quantity: 5 },

@@ -1,16 +1,16 @@
 /**
- * Folders for what PostgreSQL's user has to reach when the project lies where that user may not enter, such as in /root.
- * They belong to root, so that nobody else can plant a file or a link in them. Others may pass through, and not list.
+ * System folders for what PostgreSQL's user has to reach when it may not enter the project's folder, such as one in /root.
+ * They belong to root, so that nobody else can plant a file or a link in them. Others may pass through but not list them.
  */
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { canEnter, type OsUser } from './user.ts';
 import { UserError } from '../../cli/user-error.ts';
 
-/** The first is root's alone and outlives a restart of the machine; the others are for a system that is read-only. */
+/** The first belongs to root alone and survives a restart of the machine. The others are for a read-only system. */
 const PLACES = ['/var/lib', '/var/tmp', '/tmp'] as const;
 
-/** Calls back with one folder after the other, until `use` returns something. */
+/** Calls `use` with one folder after the other until it returns something. */
 export function inSystemFolder<T>(user: OsUser, use: (folder: string) => T | undefined): T {
   const tried: string[] = [];
   for (const place of PLACES) {
@@ -31,7 +31,7 @@ export function inSystemFolder<T>(user: OsUser, use: (folder: string) => T | und
   );
 }
 
-/** In /tmp somebody else may have made it first, or a link in its place: then it is not ours to use. */
+/** In /tmp somebody else may have made the folder first, or a link in its place: then it is not ours to use. */
 function makeOurs(folder: string): string {
   try {
     mkdirSync(folder);
@@ -39,12 +39,12 @@ function makeOurs(folder: string): string {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
   refuseUnlessOurs(folder);
-  // Whatever the umask is.
+  // Independent of the umask.
   chmodSync(folder, 0o711);
   return folder;
 }
 
-/** @throws {Error} when anybody else could have put something into this folder. */
+/** @throws {Error} when somebody else could have put something into this folder. */
 export function refuseUnlessOurs(folder: string): void {
   const found = lstatSync(folder);
   if (!found.isDirectory()) throw new Error('it is not a folder');

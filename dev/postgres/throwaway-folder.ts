@@ -1,16 +1,16 @@
-/** A folder for one run, in which PostgreSQL's user can work, wherever the system's folder for temporary files is. */
+/** A folder for one run that PostgreSQL's user can enter, wherever the system keeps temporary files. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canEnter, postgresUser } from './user.ts';
 import { inSystemFolder } from './system-folder.ts';
 
-/** @param prefix the first part of its name. Whoever makes it removes it, with `removeFolder`. */
+/** @param prefix the first part of its name. The caller removes the folder, with `removeFolder`. */
 export async function makeThrowawayFolder(prefix: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), prefix));
   const user = postgresUser(folder);
   if (user === undefined) return folder;
-  // As root, PostgreSQL runs as another user, who has to enter.
+  // Under root, PostgreSQL runs as another user, who has to be able to enter.
   await chmod(folder, 0o755);
   if (canEnter(user, folder)) return folder;
   await removeFolder(folder);

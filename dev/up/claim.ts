@@ -1,6 +1,6 @@
 /**
- * The file that says what runs on a data folder: who started it, its processes and its addresses. It keeps two starts
- * apart, tells `npm run demo` where to go, and lets the next start end what a killed one left behind.
+ * Claims a data folder for one start, by a file that names its starter, its processes and its addresses. The file keeps two
+ * starts apart, gives `npm run demo` the addresses, and lets the next start end what a killed one left behind.
  */
 import {
   accessSync,
@@ -26,33 +26,33 @@ import {
 import { UserError } from '../../cli/user-error.ts';
 
 const STOP_GRACE_MS = 12_000;
-/** For a start that is already stopping: all its servers may take their time one after the other. */
+/** For a start that is already stopping: its servers may use all their time, one after the other. */
 const STOPPING_PATIENCE_MS = 120_000;
 const POLL_MS = 50;
 
 type RecordedServer = RecordedProcess & { name: string };
 
 export interface Claim {
-  /** Writes a process down under its name; an earlier one of that name is forgotten. */
+  /** Writes a process down under its name, in place of an earlier one of that name. */
   record(name: string, pid: number): void;
-  /** Tells other commands that all of it is ready. */
+  /** Lets other commands know that all of it is ready. */
   announce(system: RunningSystem): void;
-  /** Tells the next start that it need not wait long. */
+  /** Lets the next start know that the folder will soon be free. */
   announceStop(): void;
-  /** Ends every recorded process at once. */
+  /** Kills every recorded process at once. */
   killAll(): void;
   release(): void;
 }
 
 /**
- * Claims the folder for this process, and ends what a start that was killed left running.
+ * Claims the folder for this process, and ends what a killed start left running.
  * @throws {UserError} when another start has it.
  */
 export async function claimFolder(dataFolder: string, report: (line: string) => void): Promise<Claim> {
   const file = runningFile(dataFolder);
   makeWritable(dataFolder);
-  const running: Running = { starter: recorded(process.pid), servers: [] };
-  const leftOver = await take(file, running, report);
+  const running: Running = { starter: toRecord(process.pid), servers: [] };
+  const leftOver = await takeOver(file, running, report);
   const save = (): void => replace(file, running);
   for (const server of leftOver.toReversed()) await stopLeftOver(server, report);
   running.servers = [];
@@ -61,7 +61,7 @@ export async function claimFolder(dataFolder: string, report: (line: string) => 
     record(name, pid) {
       running.servers = [
         ...running.servers.filter((server) => server.name !== name),
-        { name, ...recorded(pid) },
+        { name, ...toRecord(pid) },
       ];
       save();
     },
@@ -92,10 +92,10 @@ function makeWritable(dataFolder: string): void {
   }
 }
 
-const recorded = (pid: number): RecordedProcess => ({ pid, startedAt: identify(pid)?.startedAt ?? '' });
+const toRecord = (pid: number): RecordedProcess => ({ pid, startedAt: identify(pid)?.startedAt ?? '' });
 
-/** Returns the processes that the last owner left; they stay on record until they have ended. */
-async function take(
+/** Returns the processes that the last owner left. They stay on record until they have ended. */
+async function takeOver(
   file: string,
   running: Running,
   report: (line: string) => void,
@@ -105,7 +105,7 @@ async function take(
     const found = readRunning(file);
     const owner = found?.running;
     if (owner !== undefined && isAlive(owner.starter)) {
-      if (owner.stopping !== true || Date.now() > givenUpAt) throw runsAlready(owner.starter);
+      if (owner.stopping !== true || Date.now() > givenUpAt) throw alreadyRuns(owner.starter);
       if (waits === 0) report('  Waiting for an earlier start to stop');
       await delay(POLL_MS);
       continue;
@@ -116,12 +116,12 @@ async function take(
   }
 }
 
-const runsAlready = ({ pid }: RecordedProcess): UserError =>
+const alreadyRuns = ({ pid }: RecordedProcess): UserError =>
   new UserError(
-    `Holdfast runs already on this data folder. Stop it first: Ctrl-C in its terminal, or \`kill ${pid}\`.`,
+    `Holdfast already runs on this data folder. Stop it first: Ctrl-C in its terminal, or \`kill ${pid}\`.`,
   );
 
-/** Of two that find the same stale file, one moves it away; the other notices that it moved something newer and puts it back. */
+/** When two starts find the same stale file, one moves it away. The other notices that it moved a newer file, and puts that back. */
 function removeStale(file: string, expected: string): void {
   const aside = `${file}.stale-${process.pid}`;
   try {
@@ -133,7 +133,7 @@ function removeStale(file: string, expected: string): void {
   else renameSync(aside, file);
 }
 
-/** False when the file is there; it never shows half-written. */
+/** False when the file exists. Readers never see it half-written. */
 function createWhole(file: string, running: Running): boolean {
   const draft = writeDraft(file, running);
   try {
@@ -149,7 +149,7 @@ function createWhole(file: string, running: Running): boolean {
 
 const replace = (file: string, running: Running): void => renameSync(writeDraft(file, running), file);
 
-/** Only for us to read: the settings in it may hold a password. */
+/** Readable by this user alone: the settings in it may hold a password. */
 function writeDraft(file: string, running: Running): string {
   const draft = `${file}.draft-${process.pid}`;
   writeFileSync(draft, `${JSON.stringify(running, null, 2)}\n`, { mode: 0o600 });
@@ -159,9 +159,9 @@ function writeDraft(file: string, running: Running): string {
 async function stopLeftOver(server: RecordedServer, report: (line: string) => void): Promise<void> {
   if (!isAlive(server)) return;
   report(
-    `  Stopping ${server.name}, which an earlier start left running when it was killed (process ${server.pid})`,
+    `  Stopping ${server.name}, left running by an earlier start that was killed (process ${server.pid})`,
   );
-  // The one signal that PostgreSQL, too, takes as "end soon, without waiting for your clients".
+  // The only signal that PostgreSQL, too, takes as "end soon, without waiting for clients".
   signalIfThere(server.pid, 'SIGINT');
   const givenUpAt = Date.now() + STOP_GRACE_MS;
   while (isAlive(server)) {

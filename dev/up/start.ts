@@ -1,14 +1,14 @@
 /**
  * `npm start`, and with --watch `npm run dev`.
- * What belongs in this folder: real servers on one machine, for developers, tests and benchmarks. Production starts
- * worker/main.ts and api/main.ts itself.
+ * What belongs in dev/: real servers on one machine, for developers, tests and benchmarks. In production, worker/main.ts and
+ * api/main.ts are started directly.
  */
 import type { Claim } from './claim.ts';
 import { runCommand } from '../../cli/run-command.ts';
 import { say } from '../progress.ts';
 import { supervise } from './supervisor.ts';
 
-/** One Ctrl-C can arrive twice, from the terminal and from npm: only a later one is meant as "at once". */
+/** One Ctrl-C can arrive twice, from the terminal and from npm. Only a later one means "at once". */
 const SAME_CTRL_C_MS = 700;
 
 const stopping = new AbortController();
@@ -27,7 +27,7 @@ function ask(): void {
   }
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
-// A terminal that was closed takes no more lines; stopping in order matters more.
+// A closed terminal takes no more lines; stopping in order matters more.
 process.stdout.on('error', ask);
 
 await runCommand(() =>
