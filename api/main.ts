@@ -9,9 +9,10 @@ import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
-import { createApiServer } from './http-server.ts';
+import { createApiServer } from './http/server.ts';
 import { openTemporal } from '../client/orders.ts';
-import { ListenError, drainable, listen } from './server.ts';
+import { drainable } from './http/drain.ts';
+import { ListenError, listen } from './http/listen.ts';
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);

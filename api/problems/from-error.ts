@@ -1,8 +1,8 @@
 /** What an error that nobody handled means to the caller. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseAway } from '../db/connection.ts';
-import { TemporalAwayError } from '../client/errors.ts';
-import { Problem } from './problems.ts';
+import { DatabaseBusyError, isDatabaseAway } from '../../db/connection.ts';
+import { TemporalAwayError } from '../../client/errors.ts';
+import { Problem } from './problem.ts';
 
 /** The problem that an error is answered with. What it does not know is `internal_error`. */
 export function problemOf(error: Error): Problem {

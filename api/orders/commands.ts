@@ -4,16 +4,17 @@
  * knows nothing of what an earlier one did.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database } from '../db/connection.ts';
-import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../db/orders.ts';
-import { refusePayment } from '../db/steps/skip-payment.ts';
-import { PAYMENT_LIMITS, PAYMENT_SKIPPED, type RefusalReason } from '../domain/order.ts';
-import type { RefundInput } from '../domain/order.ts';
-import type { CancelCommand, OrderInput } from '../workflows/messages.ts';
-import type { RestingStage } from '../domain/stages.ts';
-import type { Dependencies } from './dependencies.ts';
-import type { CommandOutcome } from '../client/orders.ts';
-import { PROBLEMS, Problem, type ProblemCode } from './problems.ts';
+import type { Database } from '../../db/connection.ts';
+import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../../db/orders.ts';
+import { refusePayment } from '../../db/steps/skip-payment.ts';
+import { PAYMENT_LIMITS, PAYMENT_SKIPPED, type RefusalReason } from '../../domain/order.ts';
+import type { RefundInput } from '../../domain/order.ts';
+import type { CancelCommand, OrderInput } from '../../workflows/messages.ts';
+import type { RestingStage } from '../../domain/stages.ts';
+import type { Dependencies } from '../dependencies.ts';
+import type { CommandOutcome } from '../../client/orders.ts';
+import { Problem } from '../problems/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../problems/table.ts';
 import { refusal, rejection, standing } from './refusals.ts';
 
 type Servers = Pick<Dependencies, 'temporal' | 'database'>;
