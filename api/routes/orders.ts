@@ -3,7 +3,6 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
-import { ORDER_RULES } from '../../workflows/messages.ts';
 import { cancelOrder, payOrder, placeOrder, refundOrder } from '../orders/commands.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { admitCreates } from '../admission/creates.ts';
@@ -32,7 +31,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
         const lines = summedLines(json.lines);
-        const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
+        const input = { ...json, orderId, lines, paymentWindow, attentionAfter };
         return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
       }),
     );
