@@ -10,7 +10,7 @@ export async function runCommand(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (error) {
     showFailure(error);
-    process.exitCode = 1;
+    process.exitCode = error instanceof SettingsError ? 2 : 1;
   }
 }
 
