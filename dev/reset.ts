@@ -5,19 +5,24 @@ import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
 import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
 import { forgetData, hasData } from './postgres/data.ts';
-import { runCommand } from '../cli/run-command.ts';
+import { defineCommand, runCommand } from '../cli/command.ts';
 import { claimFolder } from './up/claim.ts';
 import { say } from './progress.ts';
 import { UserError } from '../cli/user-error.ts';
 
-await runCommand(async () => {
+const command = defineCommand({
+  name: 'reset',
+  summary: 'Deletes the local databases and logs. The temporal command that was fetched stays.',
+}).option('--yes', 'do not ask first');
+
+await runCommand(command, async ({ yes }) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
   const toDelete = [folder.temporal, folder.logs].filter((path) => existsSync(path));
   if (toDelete.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
   // Claimed before the question, so that nothing can start on the data while it waits for the answer.
   const claim = await claimFolder(folder.path, say);
   try {
-    if (!(await isConfirmed(folder))) return say('Nothing was changed.');
+    if (yes !== true && !(await isConfirmed(folder))) return say('Nothing was changed.');
     forgetData(folder.postgres);
     for (const path of toDelete) await rm(path, { recursive: true, force: true });
     say('Deleted. `npm start` starts over.');
@@ -27,7 +32,6 @@ await runCommand(async () => {
 });
 
 async function isConfirmed(folder: DataFolder): Promise<boolean> {
-  if (process.argv.includes('--yes')) return true;
   if (!process.stdin.isTTY) {
     throw new UserError(
       'This deletes data, and without a terminal nobody can confirm it. To delete it all the same: npm run reset -- --yes',

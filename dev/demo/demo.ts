@@ -5,18 +5,20 @@ import { dataFolder } from '../../cli/data-folder.ts';
 import { NEEDED, SCENES } from './scenes.ts';
 import { narrate } from './narrator.ts';
 import { startApiAnywhere } from '../processes/node-server.ts';
-import { runCommand } from '../../cli/run-command.ts';
+import { defineCommand, runInterruptibleCommand } from '../../cli/command.ts';
 import { findRunningSystem } from '../../cli/running-system.ts';
 import { say, step } from '../progress.ts';
 import { UserError } from '../../cli/user-error.ts';
 
 const PAYMENT_WINDOW = '5s';
 
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+const command = defineCommand({
+  name: 'demo',
+  summary:
+    'Plays one order of each ending on the system that `npm start` runs, and links each to the Web UI.',
+});
 
-await runCommand(async () => {
-  const { signal } = stopping;
+await runInterruptibleCommand(command, async (signal) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
   const system = findRunningSystem(folder.path);
   if (system === undefined) {
@@ -37,7 +39,7 @@ await runCommand(async () => {
     const demo = narrate(api, linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
     for (const line of NEEDED) await demo.stockUp(line);
     for (const [index, { title, play }] of SCENES.entries()) {
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       say(`\n${index + 1}. ${title}`);
       await play(demo);
     }

@@ -4,7 +4,7 @@
  * api/main.ts are started directly.
  */
 import type { Claim } from './claim.ts';
-import { runCommand } from '../../cli/run-command.ts';
+import { EXIT, defineCommand, runCommand } from '../../cli/command.ts';
 import { say } from '../progress.ts';
 import { supervise } from './supervisor.ts';
 
@@ -23,18 +23,23 @@ function ask(): void {
   } else if (Date.now() - askedAt > SAME_CTRL_C_MS) {
     claim?.killAll();
     claim?.release();
-    process.exit(130);
+    process.exit(EXIT.interrupted);
   }
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
-// A closed terminal takes no more lines; stopping in order matters more.
-process.stdout.on('error', ask);
+const command = defineCommand({
+  name: 'start',
+  summary: 'Starts the whole system on this machine, keeps it running, and stops it on Ctrl-C.',
+  failed: 'the system could not start',
+}).option('--watch', 'restart worker and API when their source changes, and show all logs (npm run dev)');
 
-await runCommand(() =>
-  supervise({
+await runCommand(command, async ({ watch = false }) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  // A closed terminal takes no more lines; stopping in order matters more.
+  process.stdout.on('error', ask);
+  await supervise({
     environment: process.env,
-    watch: process.argv.includes('--watch'),
+    watch,
     signal: stopping.signal,
     onClaim: (claimed) => (claim = claimed),
-  }),
-);
+  });
+});

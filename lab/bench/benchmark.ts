@@ -1,17 +1,13 @@
-/** What every benchmark gets, runs on and gives back. */
+/** What every benchmark gets and runs on. */
+import type { Outcome } from '../harness/command.ts';
 import type { RunOptions } from '../harness/processes.ts';
 import { withSystem, type System } from '../harness/system.ts';
+
+export type { Outcome } from '../harness/command.ts';
 
 export interface BenchmarkOptions extends RunOptions {
   /** How long one round lasts; undefined: as long as the benchmark thinks best. */
   seconds: number | undefined;
-}
-
-export interface Outcome {
-  /** For people. */
-  markdown: string;
-  /** The same for programs. */
-  figures: object;
 }
 
 /** @throws when a request was not answered as expected or a rule of the system is broken: then there are no figures. */

@@ -157,15 +157,15 @@ test.each([
 });
 
 test.each([
-  ['--orders', '99', '--orders is an integer of at least 100, and not "99".'],
-  ['--every', '10-5', '--every is a span of seconds such as 5-10, and not "10-5".'],
-  ['--longest', '2', '--longest is an integer of at least 3, and not "2".'],
-  ['--window', '15', '--window is a duration from 5s to 60s, and not "15".'],
+  ['--orders', '99', 'It must be a whole number from 100 to 1000000.'],
+  ['--every', '10-5', 'It must be a span of seconds such as 5-10.'],
+  ['--longest', '2', 'It must be a whole number from 3 to 1000000.'],
+  ['--window', '15', 'It must be a duration from 5s to 60s.'],
 ])(
   'a fault run refuses to start with %s %s, and says which values it takes',
   async (option, value, sentence) => {
     const { code, output } = await runFaults(option, value);
     expect(output).toContain(sentence);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
   },
 );
