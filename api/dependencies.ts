@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { DatabasePool } from '../db/connection.ts';
-import type { Orchestration } from '../client/orders.ts';
+import type { OrderClient } from '../client/orders.ts';
 
 /** What the API needs from outside. Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
-  temporal: Orchestration;
+  temporal: OrderClient;
   logger: Logger;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;

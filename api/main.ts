@@ -16,7 +16,7 @@ import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
 import { createApiServer } from './http/server.ts';
-import { openTemporal } from '../client/orders.ts';
+import { openOrderClient } from '../client/orders.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     connections: settings.API_DATABASE_CONNECTIONS,
     name: 'holdfast api',
   });
-  const temporal = openTemporal({
+  const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,
     namespace: settings.TEMPORAL_NAMESPACE,
     taskQueue: settings.TASK_QUEUE,

@@ -1,10 +1,9 @@
 /** Cancels an order: sends the cancel to its workflow, or refunds an order that is already paid. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CommandOutcome } from '../../client/orders.ts';
+import type { CancelCommand, CommandOutcome } from '../../client/orders.ts';
 import type { Database } from '../../db/connection.ts';
 import { findOrder, type Order } from '../../db/orders.ts';
 import type { RefusalReason } from '../../domain/order.ts';
-import type { CancelCommand } from '../../workflows/messages.ts';
 import type { Dependencies, Servers } from '../dependencies.ts';
 import { refundPaid, refundPending } from './refund.ts';
 import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from './verdict.ts';

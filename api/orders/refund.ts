@@ -30,11 +30,11 @@ export async function refundPaid(
   refund: RefundCommand,
   command: Command,
 ): Promise<Order> {
-  let outcome = await temporal.refund(refund);
+  let outcome = await temporal.requestRefund(refund);
   let order = await findVerdict(database, command);
   if (!order && outcome !== 'pending') {
     // A backup from before the order's refund was restored. If two commands ask for the refund again, the first one recorded counts.
-    outcome = await temporal.refundAgain(refund);
+    outcome = await temporal.requestRefund(refund, { restart: true });
     order = await findVerdict(database, command);
   }
   if (order) return order;

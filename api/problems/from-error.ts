@@ -1,14 +1,14 @@
 /** Turns any error into the problem that its caller is answered with. */
 import { HTTPException } from 'hono/http-exception';
 import { DatabaseBusyError, isDatabaseAway } from '../../db/connection.ts';
-import { TemporalAwayError } from '../../client/errors.ts';
+import { TemporalUnavailableError } from '../../client/errors.ts';
 import { Problem } from './problem.ts';
 
 /** An error of an unknown kind is `internal_error`. */
 export function toProblem(error: Error): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return toRequestProblem(error);
-  if (error instanceof TemporalAwayError)
+  if (error instanceof TemporalUnavailableError)
     return new Problem('unavailable', 'The order engine did not answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });

@@ -3,7 +3,6 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
-import { ORDER_RULES } from '../../workflows/messages.ts';
 import { cancelOrder } from '../orders/cancel.ts';
 import { payOrder } from '../orders/pay.ts';
 import { placeOrder } from '../orders/place.ts';
@@ -36,8 +35,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
         const lines = mergeLines(json.lines);
-        const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
-        return { status: 201, body: toOrderReply(await placeOrder(dependencies, input)) };
+        const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
+        return { status: 201, body: toOrderReply(await placeOrder(dependencies, newOrder)) };
       }),
     );
   });

@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { BODY_LIMITS } from '../../api/http/body.ts';
 import { createApiServer } from '../../api/http/server.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { listen } from '../../api/http/listen.ts';
 import { inject } from 'vitest';
 import { Shop } from './shop.ts';
@@ -36,7 +36,7 @@ export async function serve(
   { database, taskQueue }: TestSystem,
   { keepAlive = 65_000, patience = BODY_LIMITS.patience } = {},
 ): Promise<Wire> {
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
     { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000 },
