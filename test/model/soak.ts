@@ -12,5 +12,5 @@ if (!/^[1-9]\d*$/.test(values.commands)) throw new Error('--commands takes a who
 process.env['MODEL_COMMANDS'] = values.commands;
 if (values.seed !== undefined) process.env['MODEL_SEED'] = values.seed;
 
-const vitest = await startVitest('test', [], { config: 'test/model/soak.config.ts', watch: false });
+const vitest = await startVitest('test', ['test/model/'], { watch: false });
 await vitest.close();
