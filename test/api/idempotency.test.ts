@@ -4,7 +4,7 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { answerOnce } from '../../api/idempotency.ts';
+import { answerOnce } from '../../api/idempotency/answer-once.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { createWalletBody } from '../../api/schemas/wallets.ts';
 import { expectRulesHold } from '../support/database.ts';

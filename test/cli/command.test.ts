@@ -6,7 +6,18 @@ import { wholeNumber } from '../../cli/values.ts';
 import { SettingsError } from '../../settings.ts';
 import { startScript } from '../support/server-process.ts';
 
-const OPS = ['ops/check.ts', 'ops/migrate.ts', 'ops/reconcile.ts', 'ops/replay.ts'] as const;
+const COMMANDS = [
+  'ops/check.ts',
+  'ops/migrate.ts',
+  'ops/reconcile.ts',
+  'ops/replay.ts',
+  'dev/up/start.ts',
+  'dev/demo/demo.ts',
+  'dev/reset.ts',
+  'lab/bench/run.ts',
+  'lab/faults/run.ts',
+  'test/model/soak.ts',
+];
 
 let output = '';
 beforeEach(() => {
@@ -95,7 +106,7 @@ describe('an option that takes a whole number', () => {
   });
 });
 
-test.each(OPS)('%s explains itself without any setting', async (script) => {
+test.each(COMMANDS)('%s explains itself without any setting', async (script) => {
   const nothing = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
   const help = startScript(script, { ...nothing, PATH: process.env['PATH'] }, { args: ['--help'] });
   expect(await help.ended, help.output()).toBe(0);
