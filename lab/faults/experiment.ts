@@ -1,8 +1,9 @@
 /** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import postgres from 'postgres';
 import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
+import { connectTemporal } from '../../client/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
@@ -71,11 +72,11 @@ async function connect(options: ExperimentOptions, system: System & Target): Pro
     max: 1,
     types: { bigint: BIGINT_AS_NUMBER },
   });
-  const connection = await Connection.connect({ address: system.temporalAddress });
+  const temporal = await connectTemporal({ address: system.temporalAddress, namespace: 'default' });
   try {
-    return await new Experiment(options, system, sql, new Client({ connection })).run();
+    return await new Experiment(options, system, sql, temporal.client).run();
   } finally {
-    await Promise.all([sql.end({ timeout: 1 }), connection.close()]);
+    await Promise.all([sql.end({ timeout: 1 }), temporal.close()]);
   }
 }
 
