@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
-import { REQUEST_LIMIT_MS } from '../domain/timeouts.ts';
+import { REQUEST_LIMIT_MS, REQUEST_PATIENCE_MS } from '../domain/timeouts.ts';
 import { Problem } from './problems.ts';
 import type { CheckServers } from './reachability.ts';
 import { describe } from './request-log.ts';
 
-/** With the second that a check may take, a caller hears within 5 s that a server is away. */
-const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
 
 /**
@@ -31,7 +29,7 @@ export function deadline(checkServers: CheckServers, logger: Logger): Middleware
 
   async function reasonToGiveUp(done: AbortSignal): Promise<Problem> {
     const limit = performance.now() + REQUEST_LIMIT_MS;
-    await sleep(PATIENCE_MS, undefined, { signal: done });
+    await sleep(REQUEST_PATIENCE_MS, undefined, { signal: done });
     while (performance.now() < limit) {
       const problem = await checkServers();
       if (problem) return problem;

@@ -1,9 +1,8 @@
 /** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
 import { within } from '../db/connection.ts';
+import { SERVER_CHECK_MS } from '../domain/timeouts.ts';
 import type { Dependencies } from './dependencies.ts';
 import { Problem } from './problems.ts';
-
-const CHECK_DEADLINE_MS = 1_000;
 
 /** The problem of a server that does not answer within a second; undefined when all do. */
 export type CheckServers = () => Promise<Problem | undefined>;
@@ -19,7 +18,7 @@ export function serverCheck({
   async function check(): Promise<Problem | undefined> {
     const failures = await Promise.all([
       failureOf('PostgreSQL', () => database.check()),
-      failureOf('Temporal', () => temporal.check(CHECK_DEADLINE_MS)),
+      failureOf('Temporal', () => temporal.check(SERVER_CHECK_MS)),
     ]);
     const found = failures.filter((failure) => failure !== undefined);
     if (found.length === 0) return undefined;
@@ -34,9 +33,9 @@ export function serverCheck({
 }
 
 async function failureOf(name: string, answer: () => Promise<unknown>): Promise<Error | undefined> {
-  const late = () => new Error(`No answer within ${CHECK_DEADLINE_MS} ms.`);
+  const late = () => new Error(`No answer within ${SERVER_CHECK_MS} ms.`);
   try {
-    await within(CHECK_DEADLINE_MS, answer(), late);
+    await within(SERVER_CHECK_MS, answer(), late);
     return undefined;
   } catch (cause) {
     return new Error(`${name} does not answer.`, { cause });

@@ -1,4 +1,4 @@
-/** The words of the monitor: what it measures, when that is an alert, and which runs it watches. */
+/** The words of the monitor: what it measures, when a measure opens an alert, and which runs it watches. */
 
 /** What the monitor measures each minute. */
 export const MEASURES = [
@@ -15,7 +15,7 @@ export const MEASURES = [
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** On which side of its threshold a measure opens an alert. On the threshold it does not. */
+/** On which side of its threshold a measure opens an alert. Exactly on the threshold it does not. */
 export const ALERT_WHEN: Readonly<Record<Measure, 'above' | 'below'>> = {
   orders_past_deadline: 'above',
   orders_pending_long: 'above',
@@ -30,14 +30,14 @@ export const ALERT_WHEN: Readonly<Record<Measure, 'above' | 'below'>> = {
 };
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;
-/** What an alert's receiver is sent. */
+/** What the receiver of alerts is sent. */
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
-/** The runs that a schedule starts. Each records its end, and each checks whether the others end. */
+/** The runs that a schedule starts. Each records its end, and checks whether the others end. */
 export const RUN_NAMES = ['reconcile', 'stats', 'monitor'] as const;
 export type RunName = (typeof RUN_NAMES)[number];
 
-/** What a run of the monitor measured, and which of it is on the wrong side of its threshold. */
+/** How many measures a run of the monitor took, and which of them crossed their threshold. */
 export interface MonitorEnd {
   measured: number;
   crossed: Measure[];
