@@ -1,5 +1,5 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import { isDatabaseAway } from '../db/connection.ts';
+import { isDatabaseUnavailable } from '../db/errors.ts';
 import { RowLockedError } from '../db/locked-rows.ts';
 import { messageOf, safeError } from '../process/redaction.ts';
 
@@ -21,7 +21,7 @@ export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
         message: `${messageOf(error)} It is tried again; find out which session that is, as ${what} waits for it.`,
         cause: safeError(error),
       });
-    const away = isDatabaseAway(error);
+    const away = isDatabaseUnavailable(error);
     throw ApplicationFailure.create({
       type: away ? 'database_unavailable' : 'database_refused',
       message: away

@@ -1,6 +1,6 @@
 /** What an error that nobody handled means to the caller. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseAway } from '../db/connection.ts';
+import { DatabaseBusyError, isDatabaseUnavailable } from '../db/errors.ts';
 import { TemporalAwayError } from '../client/errors.ts';
 import { Problem } from './problems.ts';
 
@@ -12,7 +12,7 @@ export function problemOf(error: Error): Problem {
     return new Problem('unavailable', 'The order engine gave no answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });
-  if (isDatabaseAway(error))
+  if (isDatabaseUnavailable(error))
     return new Problem('unavailable', 'The database gave no answer in time.', {}, { cause: error });
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }

@@ -67,7 +67,7 @@ export async function keepAnswer(
   const kept = await database.run(
     ({ sql }) => sql`
       -- Two may have worked on one call, when the first was taken for dead.
-      update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::text::json
+      update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::json
       where operation = ${operation} and key = ${key} and response_status is null
     `,
   );

@@ -3,9 +3,8 @@
  * What belongs in ops/: commands for those who run Holdfast.
  */
 import { Client } from '@temporalio/client';
-import postgres from 'postgres';
+import { openPostgres } from '../db/postgres.ts';
 import { runCommand } from '../cli/run-command.ts';
-import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES, type Breach } from '../db/rules/invariants.ts';
 import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
@@ -39,12 +38,7 @@ async function check({
   TASK_QUEUE,
 }: SystemSettings): Promise<Report[]> {
   const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
-  const sql = postgres(DATABASE_URL, {
-    max: 1,
-    connect_timeout: 5,
-    connection: SESSION,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(DATABASE_URL, { connections: 1, connectTimeoutS: 5, session: SESSION });
   try {
     // A database that cannot be had is no matter of its rules.
     await sql`select 1`;

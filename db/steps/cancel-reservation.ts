@@ -35,7 +35,7 @@ export function abandon(database: Database, order: AbandonRequest): Promise<Step
       placed_line as (
         insert into order_line (order_id, sku, quantity)
         select ${orderId}, line.sku, sum(line.quantity)::bigint
-        from claim cross join jsonb_to_recordset(${lines}::text::jsonb) as line (sku text, quantity bigint)
+        from claim cross join jsonb_to_recordset(${lines}::jsonb) as line (sku text, quantity bigint)
         group by line.sku
       ),
       event as (

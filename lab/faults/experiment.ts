@@ -2,8 +2,7 @@
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import postgres from 'postgres';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { chooseBehaviour } from './behaviours.ts';
 import { Buyer } from './buyer.ts';
 import { openCallers, type Callers } from './caller.ts';
@@ -45,10 +44,7 @@ export function runExperiment(options: ExperimentOptions): Promise<RunFigures> {
   return withSystem(
     options,
     async (system) => {
-      const sql = postgres(system.databaseUrl, {
-        max: 1,
-        types: { bigint: BIGINT_AS_NUMBER },
-      });
+      const sql = openPostgres(system.databaseUrl, { connections: 1 });
       const connection = await Connection.connect({ address: system.temporalAddress });
       try {
         return await new Experiment(options, system, sql, new Client({ connection })).run();
@@ -63,7 +59,7 @@ export function runExperiment(options: ExperimentOptions): Promise<RunFigures> {
 class Experiment {
   readonly #options: ExperimentOptions;
   readonly #system: System;
-  readonly #sql: postgres.Sql<{ bigint: number }>;
+  readonly #sql: Sql;
   readonly #client: Client;
   readonly #callers: Callers;
   readonly #ledger: Ledger = { stories: [], deposits: [] };
@@ -71,12 +67,7 @@ class Experiment {
   readonly #signal: AbortSignal;
   #begun = 0;
 
-  constructor(
-    options: ExperimentOptions,
-    system: System,
-    sql: postgres.Sql<{ bigint: number }>,
-    client: Client,
-  ) {
+  constructor(options: ExperimentOptions, system: System, sql: Sql, client: Client) {
     this.#options = options;
     this.#system = system;
     this.#sql = sql;

@@ -1,6 +1,6 @@
 /** What can happen to the system. Each resolves when it is over and what it harmed is ready again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres from 'postgres';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { FaultKind } from './figures.ts';
 import type { Part, PartName } from './part.ts';
 import type { Random } from './random.ts';
@@ -162,8 +162,8 @@ function terminate(databaseUrl: string, share: number): Promise<number> {
   });
 }
 
-async function withSession<T>(databaseUrl: string, use: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 2 });
+async function withSession<T>(databaseUrl: string, use: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = openPostgres(databaseUrl, { connections: 1, connectTimeoutS: 2 });
   try {
     return await use(sql);
   } finally {

@@ -1,6 +1,6 @@
 /** What stays open although everything was healed, and whether anybody was told. */
 import type { Client } from '@temporalio/client';
-import type { Queryable } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Violation } from './figures.ts';
 import { RUNNING } from './settle.ts';

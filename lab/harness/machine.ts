@@ -1,7 +1,7 @@
 /** What the figures were measured on. */
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { Connection } from '@temporalio/client';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import type { System } from './system.ts';
 
 export interface Host {
@@ -44,7 +44,7 @@ export async function describeHost(databaseUrl: string, loadBefore: number): Pro
 }
 
 async function postgresVersion(url: string): Promise<string> {
-  const sql = postgres(url, { max: 1 });
+  const sql = openPostgres(url, { connections: 1 });
   try {
     const [row] = await sql<{ server_version: string }[]>`show server_version`;
     return row?.server_version ?? 'unknown';

@@ -8,7 +8,9 @@
  */
 import { activityInfo } from '@temporalio/activity';
 import type { RecordActivities, StepActivities } from '../../activities/order.ts';
-import { DatabaseSilentError, type Database, type Queryable, type Sql } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import { DatabaseSilentError } from '../../db/errors.ts';
+import type { Queryable, Sql } from '../../db/postgres.ts';
 import { until } from './until.ts';
 
 /** What sends statements: an order's steps, and the notes on them. */

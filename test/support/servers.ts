@@ -5,8 +5,8 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
+import { openPostgres } from '../../db/postgres.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { dataFolder } from '../../cli/data-folder.ts';
 import { startPostgres } from '../../dev/postgres/server.ts';
@@ -81,7 +81,7 @@ function startOrchestrator(folder: string, cli: TemporalCli) {
 }
 
 async function makeTemplate(url: string): Promise<void> {
-  const admin = postgres(url, { max: 1 });
+  const admin = openPostgres(url, { connections: 1 });
   await admin`create database ${admin(TEMPLATE)}`;
   await admin.end();
   await migrateDatabase(Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href);

@@ -1,5 +1,5 @@
 /** Makes steps wait and fail on the real database. */
-import type { Queryable, Sql } from '../../db/connection.ts';
+import type { Queryable, Sql } from '../../db/postgres.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { topUp } from './stock.ts';
 

@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { until } from './until.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { checkRules } from '../../../db/rules/invariants.ts';
-import type { Queryable } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
 import { abandon } from '../../../db/steps/cancel-reservation.ts';
 import { pay } from '../../../db/steps/pay.ts';
