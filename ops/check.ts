@@ -2,7 +2,6 @@
  * `npm run check`: prints each rule of the design's section 4 and what breaks it; exit code 1 if anything does.
  * What belongs in ops/: commands for those who run Holdfast.
  */
-import { Client } from '@temporalio/client';
 import { openPostgres } from '../db/postgres.ts';
 import { runCommand } from '../cli/run-command.ts';
 import { RULES, type Breach } from '../db/rules/invariants.ts';
@@ -11,7 +10,7 @@ import { systemSettings, type SystemSettings } from '../settings.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { systemEnvironment } from './environment.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from './open-orders.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 /** A rule reads whole tables: on a large database that takes its time. */
 const SESSION = { statement_timeout: 300_000, lock_timeout: 1_000, default_transaction_read_only: true };
@@ -31,19 +30,13 @@ await runCommand(async () => {
   if (broken > 0) process.exitCode = 1;
 });
 
-async function check({
-  DATABASE_URL,
-  TEMPORAL_ADDRESS,
-  TEMPORAL_NAMESPACE,
-  TASK_QUEUE,
-}: SystemSettings): Promise<Report[]> {
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
-  const sql = openPostgres(DATABASE_URL, { connections: 1, connectTimeoutS: 5, session: SESSION });
+async function check(settings: SystemSettings): Promise<Report[]> {
+  const temporal = await reachTemporal(settings);
+  const sql = openPostgres(settings.DATABASE_URL, { connections: 1, connectTimeoutS: 5, session: SESSION });
   try {
     // A database that cannot be had is no matter of its rules.
     await sql`select 1`;
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
-    const workflows = orderWorkflowsOf(client, TASK_QUEUE);
+    const workflows = orderWorkflowsOf(temporal.client, settings.TASK_QUEUE);
     const rules = [
       ...RULES.map((rule) => ({ ...rule, look: () => rule.breaches(sql) })),
       {
@@ -58,7 +51,7 @@ async function check({
       reports.push({ number, name, breaches: await breachesOrWhyNot(look) });
     return reports;
   } finally {
-    await Promise.all([sql.end({ timeout: 5 }), connection.close()]);
+    await Promise.all([sql.end({ timeout: 5 }), temporal.close()]);
   }
 }
 
