@@ -14,8 +14,8 @@ import {
   type RaisedAttention,
   type RecordedIntervention,
 } from '../db/attention.ts';
-import { abandon, type AbandonRequest } from '../db/steps/cancel-reservation.ts';
-import { decline } from '../db/steps/skip-payment.ts';
+import { cancelReservation, type CancelReservationRequest } from '../db/steps/cancel-reservation.ts';
+import { skipPayment } from '../db/steps/skip-payment.ts';
 import { groupReservations } from './reservation-queue.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
@@ -24,12 +24,12 @@ import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
 import { WALLET_FULL } from '../domain/attention.ts';
 import { inWordsOfOrder } from './errors.ts';
 
-export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
+export type { CancelReservationRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
 
 /** One activity per step; the keys are the activity types that the Web UI shows. */
 export interface StepActivities {
   reserve: (order: PlacedOrder) => Promise<StepResult>;
-  abandon: (request: AbandonRequest) => Promise<StepResult>;
+  abandon: (request: CancelReservationRequest) => Promise<StepResult>;
   pay: (request: PayRequest) => Promise<StepResult>;
   decline: (request: PayRequest) => Promise<StepResult>;
   release: (request: ReleaseRequest) => Promise<StepResult>;
@@ -79,9 +79,9 @@ export function createActivities(database: Database): StepActivities & RecordAct
 
   return {
     reserve: unlessLocked('reserve', rowsToReserve, reserveInGroups),
-    abandon: (request) => inWordsOfOrder('abandon', request.orderId, abandon(database, request)),
+    abandon: (request) => inWordsOfOrder('abandon', request.orderId, cancelReservation(database, request)),
     pay: unlessLocked('pay', allRows, (request: PayRequest) => pay(database, request)),
-    decline: unlessLocked('decline', orderRow, (request: PayRequest) => decline(database, request)),
+    decline: unlessLocked('decline', orderRow, (request: PayRequest) => skipPayment(database, request)),
     release: unlessLocked(
       'release',
       async (request) => {

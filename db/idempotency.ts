@@ -2,7 +2,7 @@
 import { and, eq } from 'drizzle-orm';
 import { CLAIM_LEASE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
-import { idempotencyKey } from './schema/shop.ts';
+import { idempotencyKey } from './schema/calls.ts';
 
 /** A call that a caller may repeat. */
 export interface KeyedCall {

@@ -1,7 +1,7 @@
 /** What a SKU is like, as a fingerprint: equal as long as nobody changed what callers set or count. */
 import { createHash } from 'node:crypto';
 import type { Queryable } from './postgres.ts';
-import type { sku as skus } from './schema/shop.ts';
+import type { sku as skus } from './schema/skus.ts';
 
 /** `any`: it only has to be there. */
 export type SkuStates = 'any' | readonly string[];

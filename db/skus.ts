@@ -6,7 +6,7 @@ import type { Fragment, Queryable, Sql } from './postgres.ts';
 import { ON_HAND_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
 import { isInState, type SkuStates } from './sku-state.ts';
-import { sku as skus } from './schema/shop.ts';
+import { sku as skus } from './schema/skus.ts';
 
 export type Sku = typeof skus.$inferSelect;
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openDatabase, type Database } from '../../db/connection.ts';
 import { isDatabaseUnavailable } from '../../db/errors.ts';
-import { abandon } from '../../db/steps/cancel-reservation.ts';
+import { cancelReservation } from '../../db/steps/cancel-reservation.ts';
 import { groupReservations } from '../../activities/reservation-queue.ts';
 import { reserve, reserveAll } from '../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
@@ -262,7 +262,7 @@ describe('a twin attempt', () => {
     await untilWaiting(1);
     const cancelled = { stage: 'cancelled', reason: 'changed my mind', refusal: null };
     expect(
-      await abandon(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
+      await cancelReservation(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
     ).toMatchObject(cancelled);
     await unlock();
     expect(await batch).toEqual([GRANTED, cancelled, GRANTED]);

@@ -2,7 +2,7 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openPostgres, ormOn } from '../../db/postgres.ts';
-import { idempotencyKey } from '../../db/schema/shop.ts';
+import { idempotencyKey } from '../../db/schema/calls.ts';
 import { stat } from '../../db/schema/stats.ts';
 import { freshDatabase } from '../support/database.ts';
 
