@@ -16,7 +16,7 @@ const { measure } = proxyActivities<MonitorActivities>({
 });
 
 export async function monitor(): Promise<MonitorEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Asked for before anything else, as it has to be; see docs/decisions/0029.
   const isWatched = patched('watched');
   // Not the run's start, which lies long back when no worker was there.
   const at = new Date().toISOString();

@@ -46,7 +46,7 @@ export async function reconcile({
   repairCounters,
   forMs = RECONCILE_FOR_MS,
 }: ReconcileInput): Promise<ReconcileEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Asked for before anything else, as it has to be; see docs/decisions/0029.
   const isBounded = patched('bounded');
   const kinds = isBounded ? LOOK_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
   const startedAt = workflowInfo().startTime.toISOString();

@@ -13,7 +13,7 @@ const { countEvents } = proxyActivities<StatsActivities>({
 });
 
 export async function stats(): Promise<StatsEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Asked for before anything else, as it has to be; see docs/decisions/0029.
   const isWatched = patched('watched');
   let counted = 0;
   for (;;) {

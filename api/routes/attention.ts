@@ -1,4 +1,4 @@
-/** What a person has to look at, and what persons did. They act in Temporal: see the README. */
+/** What a person has to look at, and what persons did. They act in Temporal: see docs/operations.md. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
 import { findOrder } from '../../db/orders.ts';
