@@ -112,7 +112,7 @@ const rowsToReserve = ({ lines, paymentMode, walletId }: PlacedOrder): Rows => (
 
 /** @throws {ApplicationFailure} retryable, for a workflow that waits until the refund fits into the wallet. */
 function failUnlessItFits({ orderId, mayWait }: RefundRequest, result: StepResult): StepResult {
-  if (mayWait === true || result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+  if (mayWait === true || result.refusal !== WALLET_FULL) return result;
   throw ApplicationFailure.create({
     type: WALLET_FULL,
     message: `The refund of order ${orderId} does not fit into its wallet, which is at its limit; it is tried again until there is room.`,

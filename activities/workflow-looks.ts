@@ -49,7 +49,7 @@ export async function lookForWorkflows(
   const found = await keepFindings(database, kind, seen, startedAt);
   const repairs = await repairEach(database, found, startedAt, async ({ subject }) => {
     const order = await findOrder(database, subject);
-    if (order?.stage !== 'awaiting_payment' || !(await workflows.startAgain(order))) return 'nothing wrong';
+    if (order?.stage !== 'awaiting_payment' || !(await workflows.restartOrder(order))) return 'nothing wrong';
     return {
       done: 'The workflow was started again with the deadline that was told.',
       before: { workflow: 'none' },
@@ -109,7 +109,8 @@ export async function lookForBrokenPromises(
     const refund = lost.get(subject)?.refund;
     const order = await findOrder(database, subject);
     // An attempt that was under way when its workflow ended may have committed since.
-    if (!refund || order?.stage !== 'paid' || !(await workflows.refundAgain(refund))) return 'nothing wrong';
+    if (!refund || order?.stage !== 'paid' || !(await workflows.restartRefund(refund)))
+      return 'nothing wrong';
     return {
       done: 'The refund was begun again, as it was asked for.',
       before: { stage: 'paid', workflow: finding },

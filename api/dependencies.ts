@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { DatabasePool } from '../db/connection.ts';
-import type { Orchestration } from '../client/orders.ts';
+import type { OrderClient } from '../client/orders.ts';
 
 /** What the API stands on; a test may pass others. */
 export interface Dependencies {
   database: DatabasePool;
-  temporal: Orchestration;
+  temporal: OrderClient;
   logger: Logger;
   /** Milliseconds that a new order has to be paid. */
   paymentWindow: number;

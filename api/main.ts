@@ -9,9 +9,10 @@ import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
-import { createApiServer } from './http-server.ts';
-import { openTemporal } from '../client/orders.ts';
-import { ListenError, drainable, listen } from './server.ts';
+import { createApiServer } from './http/server.ts';
+import { openOrderClient } from '../client/orders.ts';
+import { drainable } from './http/drain.ts';
+import { ListenError, listen } from './http/listen.ts';
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
@@ -23,7 +24,7 @@ async function main(): Promise<void> {
     connections: settings.API_DATABASE_CONNECTIONS,
     name: 'holdfast api',
   });
-  const temporal = openTemporal({
+  const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,
     namespace: settings.TEMPORAL_NAMESPACE,
     taskQueue: settings.TASK_QUEUE,

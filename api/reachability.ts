@@ -1,7 +1,7 @@
 /** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
 import { within } from '../db/connection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { Problem } from './problems.ts';
+import { Problem } from './problems/problem.ts';
 
 const CHECK_DEADLINE_MS = 1_000;
 

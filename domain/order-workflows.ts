@@ -18,12 +18,12 @@ export interface OrderWorkflows {
   /** The refund that a workflow was asked for, and which none carries out any more. */
   findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
   /** Starts a refund again. Returns false when one runs by now, or has ended well. */
-  refundAgain: (refund: RefundInput) => Promise<boolean>;
+  restartRefund: (refund: RefundInput) => Promise<boolean>;
   /**
    * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the run before had
    * accepted, if any. Returns false when one runs by now.
    */
-  startAgain: (order: OpenOrder) => Promise<boolean>;
+  restartOrder: (order: OpenOrder) => Promise<boolean>;
 }
 
 export interface RunningOrder {

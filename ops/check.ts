@@ -2,7 +2,6 @@
  * `npm run check`: prints each rule of the design's section 4 and what breaks it; exit code 1 if anything does.
  * What belongs in ops/: commands for those who run Holdfast.
  */
-import { Client } from '@temporalio/client';
 import postgres from 'postgres';
 import { runCommand } from '../cli/run-command.ts';
 import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
@@ -12,7 +11,7 @@ import { systemSettings, type SystemSettings } from '../settings.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { systemEnvironment } from './environment.ts';
 import { checkDeadlines, checkWorkflowsOfOpenOrders } from './open-orders.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 /** A rule reads whole tables: on a large database that takes its time. */
 const SESSION = { statement_timeout: 300_000, lock_timeout: 1_000, default_transaction_read_only: true };
@@ -32,14 +31,9 @@ await runCommand(async () => {
   if (broken > 0) process.exitCode = 1;
 });
 
-async function check({
-  DATABASE_URL,
-  TEMPORAL_ADDRESS,
-  TEMPORAL_NAMESPACE,
-  TASK_QUEUE,
-}: SystemSettings): Promise<Report[]> {
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
-  const sql = postgres(DATABASE_URL, {
+async function check(settings: SystemSettings): Promise<Report[]> {
+  const temporal = await reachTemporal(settings);
+  const sql = postgres(settings.DATABASE_URL, {
     max: 1,
     connect_timeout: 5,
     connection: SESSION,
@@ -48,8 +42,7 @@ async function check({
   try {
     // A database that cannot be had is no matter of its rules.
     await sql`select 1`;
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
-    const workflows = orderWorkflowsOf(client, TASK_QUEUE);
+    const workflows = orderWorkflowsOf(temporal.client, settings.TASK_QUEUE);
     const rules = [
       ...RULES.map((rule) => ({ ...rule, look: () => rule.breaches(sql) })),
       {
@@ -64,7 +57,7 @@ async function check({
       reports.push({ number, name, breaches: await breachesOrWhyNot(look) });
     return reports;
   } finally {
-    await Promise.all([sql.end({ timeout: 5 }), connection.close()]);
+    await Promise.all([sql.end({ timeout: 5 }), temporal.close()]);
   }
 }
 

@@ -3,7 +3,7 @@
  * With `--repair` it also sets counters to what they sum.
  */
 import { parseArgs } from 'node:util';
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { listFindings, type FindingRow } from '../db/findings.ts';
 import { runCommand } from '../cli/run-command.ts';
@@ -14,7 +14,7 @@ import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 const FINDINGS_SHOWN = 100;
 const PAGE = 500;
@@ -40,26 +40,22 @@ function readArguments(args: string[]): ReconcileInput {
   }
 }
 
-async function reconcile(
-  { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE }: SystemSettings,
-  input: ReconcileInput,
-): Promise<ReconcileEnd> {
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
+async function reconcile(settings: SystemSettings, input: ReconcileInput): Promise<ReconcileEnd> {
+  const { client, close } = await reachTemporal(settings);
   try {
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
-    await refuseWithoutWorker(client, TASK_QUEUE);
+    await refuseWithoutWorker(client, settings.TASK_QUEUE);
     return await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(
       WORKFLOW.reconcile,
       {
         workflowId: `${WORKFLOW.reconcile}-by-hand-${new Date().toISOString()}`,
-        taskQueue: TASK_QUEUE,
+        taskQueue: settings.TASK_QUEUE,
         args: [input],
         workflowExecutionTimeout: LONGEST_RUN_MS,
         staticSummary: input.repairCounters ? 'By hand, and sets counters' : 'By hand',
       },
     );
   } finally {
-    await connection.close();
+    await close();
   }
 }
 

@@ -4,7 +4,7 @@
  * that does not replay would get stuck. Exit code 1 if any does not.
  */
 import { parseArgs } from 'node:util';
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { runCommand } from '../cli/run-command.ts';
 import { UserError } from '../cli/user-error.ts';
@@ -13,7 +13,7 @@ import { systemSettings } from '../settings.ts';
 import { bundleWorkflows } from '../worker/worker.ts';
 import { WORKFLOW } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 const FETCHED_AT_ONCE = 10;
 /** Of the workflows that have ended, unless --limit says otherwise: a bad deployment can only stop open ones. */
@@ -31,23 +31,22 @@ Runtime.install({ logger: new DefaultLogger('ERROR') });
 await runCommand(async () => {
   const { address, namespace, limit } = readArguments(process.argv.slice(2));
   const environment = systemEnvironment(process.env);
-  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = systemSettings({
+  const settings = systemSettings({
     ...environment,
     ...(address !== undefined && { TEMPORAL_ADDRESS: address }),
     ...(namespace !== undefined && { TEMPORAL_NAMESPACE: namespace }),
     // Replaying needs no database.
     DATABASE_URL: environment['DATABASE_URL'] ?? 'postgres://not-used',
   });
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS or --address');
+  const { client, close } = await reachTemporal(settings, 'TEMPORAL_ADDRESS or --address');
   try {
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
     const workflowBundle = await bundleWorkflows();
     const open = await replay(client, workflowBundle, { what: 'open', query: OPEN });
     const ended = await replay(client, workflowBundle, { what: 'ended', query: ENDED, limit });
-    report(TEMPORAL_ADDRESS, open, ended);
+    report(settings.TEMPORAL_ADDRESS, open, ended);
     if (open.failed + ended.failed > 0) process.exitCode = 1;
   } finally {
-    await connection.close();
+    await close();
   }
 });
 

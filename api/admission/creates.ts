@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { Database } from '../../db/connection.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError, type Outcome, type Turn } from './admission-queue.ts';
 import { ConcurrencyLimit, TARGET_MS } from './concurrency-limit.ts';
 import { Stragglers, type Needs } from './stragglers.ts';

@@ -1,7 +1,7 @@
 /** Reads have their own bound: however many come at once, they leave half of the connections to everything else. */
 import type { MiddlewareHandler } from 'hono';
 import type { DatabasePool } from '../../db/connection.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError } from './admission-queue.ts';
 
 /** Pages of lists that a small system answers. A fresh process knows better after half a second under load. */

@@ -3,7 +3,7 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
 import { findOrder } from '../../db/orders.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import {
   attentionQuery,
   interventionList,

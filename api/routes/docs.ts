@@ -1,7 +1,7 @@
 /** The API's own description, for programs and in a browser. All of it is served from here: it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 const INFO = {
   title: 'Holdfast',

@@ -2,7 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listFindings } from '../../db/findings.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { exactReply } from '../exact-reply.ts';
+import { exactReply } from '../http/exact-reply.ts';
 import { findingPage, findingReply, findingsQuery } from '../schemas/findings.ts';
 import { pageOf } from '../schemas/page.ts';
 import { responsesOf } from '../schemas/problem.ts';

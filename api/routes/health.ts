@@ -1,7 +1,7 @@
 /** For whatever runs this process: is it up, and can it work? */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import type { CheckServers } from '../reachability.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import { problemResponses } from '../schemas/problem.ts';
 
 const tags = ['Health'];

@@ -3,17 +3,17 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
-import { ORDER_RULES } from '../../workflows/messages.ts';
-import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
+import { cancelOrder, payOrder, placeOrder, refundOrder } from '../orders/commands.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { admitCreates } from '../admission/creates.ts';
-import { taggedReply } from '../entity-tags.ts';
-import { answerOnce, keyOf } from '../idempotency.ts';
-import { Problem } from '../problems.ts';
+import { taggedReply } from '../http/entity-tags.ts';
+import { answerOnce } from '../idempotency/answer-once.ts';
+import { readKey } from '../idempotency/key.ts';
+import { Problem } from '../problems/problem.ts';
 import { eventReply, orderReply, summedLines, type createOrderBody } from '../schemas/orders.ts';
 import { pageOf } from '../schemas/page.ts';
-import { createTurns } from '../turns.ts';
-import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
+import { createTurns } from '../orders/turns.ts';
+import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database, logger, paymentWindow, attentionAfter } = dependencies;
@@ -26,12 +26,12 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
-    const admitted = { key: keyOf(c), needs: needsOf(json), gone: c.req.raw.signal };
+    const admitted = { key: readKey(c), needs: needsOf(json), gone: c.req.raw.signal };
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
         const lines = summedLines(json.lines);
-        const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
+        const input = { ...json, orderId, lines, paymentWindow, attentionAfter };
         return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
       }),
     );

@@ -4,12 +4,13 @@ import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/skus.t
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { skuConditions, skuTag, taggedReply } from '../entity-tags.ts';
-import { answerOnce } from '../idempotency.ts';
-import { Problem } from '../problems.ts';
-import { retiredCurrency } from '../refusals.ts';
+import { taggedReply } from '../http/entity-tags.ts';
+import { skuConditions, skuTag } from './sku-conditions.ts';
+import { answerOnce } from '../idempotency/answer-once.ts';
+import { Problem } from '../problems/problem.ts';
+import { retiredCurrency } from '../problems/retired-currency.ts';
 import { skuOf, skuReply, skuSchema } from '../schemas/skus.ts';
-import { count, get, put, restock } from './sku-calls.ts';
+import { count, get, put, restock } from './sku-operations.ts';
 
 export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database } = dependencies;

@@ -2,7 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { exactReply } from '../exact-reply.ts';
+import { exactReply } from '../http/exact-reply.ts';
 import { responsesOf } from '../schemas/problem.ts';
 import { statsQuery, statsReply, statsSchema } from '../schemas/stats.ts';
 

@@ -1,6 +1,7 @@
 /** How problems look in the OpenAPI document. */
 import { z, type RouteConfig } from '@hono/zod-openapi';
-import { PROBLEM_JSON, PROBLEMS, Problem, type ProblemCode } from '../problems.ts';
+import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../problems/table.ts';
 
 const remedies = Object.entries(PROBLEMS).map(
   ([code, { status, remedy }]) => `- \`${code}\` (${status}): ${remedy}`,

@@ -1,5 +1,5 @@
 /** Starts the worker and the API, which are Node scripts of this project. */
-import { DRAIN_LIMIT_MS } from '../../api/server.ts';
+import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { apiSettings, workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
 import { ROOT } from '../../cli/data-folder.ts';

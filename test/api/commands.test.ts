@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { cancelOrder } from '../../api/commands.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { cancelOrder } from '../../api/orders/commands.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
@@ -137,7 +137,7 @@ test('a cancel that is carried out just as the database is asked about it is ans
       return result;
     },
   };
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   onTestFinished(() => temporal.close());
   const dependencies = { temporal, database: between, attentionAfter: 120_000 };
   const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, 0);

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { sql as drizzle } from 'drizzle-orm';
 import { openDatabase } from '../../db/connection.ts';
 import { QUERY_DEADLINE_MS } from '../../domain/timeouts.ts';
@@ -153,7 +153,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
 test('an API that has lost PostgreSQL says so within 5 s, and the same request completes once when sent again', async () => {
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
   const database = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const api = createApi({
     database,
     temporal,

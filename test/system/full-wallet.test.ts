@@ -198,10 +198,10 @@ test('the refund step counts to the very limit: one unit more does not fit, and 
   const { id, wallet } = await paidFromFullWallet();
   const { refund } = createActivities(database);
   const request = { ...refundOf(id, false), mayWait: true };
-  expect(await refund(request)).toEqual({ stage: 'paid', reason: WALLET_FULL });
+  expect(await refund(request)).toEqual({ stage: 'paid', reason: null, refusal: WALLET_FULL });
   await expect(refund(refundOf(id, false))).rejects.toThrow('does not fit into its wallet');
   expect(await sql`select from order_step where order_id = ${id} and step = 'refund'`).toHaveLength(0);
   await makeRoom(wallet);
-  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason });
+  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason, refusal: null });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: Number.MAX_SAFE_INTEGER, held: 0 });
 });

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
 import { CALL_DEADLINE_MS } from '../../domain/timeouts.ts';
-import { TURN_WAIT_MS, createTurns } from '../../api/turns.ts';
+import { TURN_WAIT_MS, createTurns } from '../../api/orders/turns.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import {

@@ -82,12 +82,6 @@ export function requestCancel(state: OrderState, request: CancelRequest): void {
   state.interrupt?.();
 }
 
-/** Why a payment that was carried out was refused, from the reason that its step recorded; null when it was not. */
-export function payRefusal(reason: string | null): RefusalReason | null {
-  if (reason === null) return null;
-  return reason === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
-}
-
 /** Any but the nil UUID, which marks a step that has no command: PostgreSQL refuses it as a payment's. */
 const UUID = /^(?=.*[1-9a-f])[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 
@@ -96,12 +90,6 @@ function refuseMalformed(command: Partial<Record<'commandId', unknown>> | null |
   const commandId = command?.commandId;
   if (typeof commandId !== 'string' || !UUID.test(commandId))
     refuse('malformed', 'A command needs a UUID as its `commandId`.');
-}
-
-/** Why a payment was not carried out that waited while its order was closed. */
-export function notPayable({ stage }: OrderState): RefusalReason {
-  if (stage === 'expired') return 'order_expired';
-  return stage === 'cancelled' ? 'order_cancelled' : 'order_not_payable';
 }
 
 function refuseUnlessPayable(state: OrderState, { funded }: PayCommand): void {

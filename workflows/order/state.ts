@@ -85,7 +85,7 @@ export function enter(state: OrderState, stage: Stage): void {
 }
 
 /** Takes over what the database recorded. Its own constraints hold its path to the table. */
-export function settle(state: OrderState, { stage, reason }: StepResult): void {
+export function settle(state: OrderState, { stage, reason }: Pick<StepResult, 'stage' | 'reason'>): void {
   // Only a workflow that was reset to before something that it had already done finds the database ahead of it.
   if (!mayMove(state.stage, stage))
     log.warn('The database is ahead of this workflow', { from: state.stage, to: stage });

@@ -9,6 +9,7 @@ import type { RefundRequest, StepActivities, StepResult } from '../../activities
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { ACTIVITY_ATTEMPT_MS, LOCAL_ATTEMPT_MS } from '../../domain/timeouts.ts';
 import type { Step } from '../../domain/order.ts';
+import { refusalOf } from './refusals.ts';
 import { raisesMarks, untilItSucceeds, type Trouble } from './retry-and-attention.ts';
 
 // The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
@@ -63,8 +64,7 @@ const refundIfItFits = quickThenPersistent('refund', quick.refund, persistent.re
 /** A refund that does not fit into the wallet is marked at once, and tried again until there is room. */
 async function refund(trouble: Trouble, request: RefundRequest, summary: string): Promise<StepResult> {
   const result = await refundIfItFits(trouble, { ...request, mayWait: true }, summary);
-  // The stage tells it from a refund whose caller gave the same words as his reason.
-  if (result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+  if (refusalOf('refund', result) !== WALLET_FULL) return result;
   const attempt = () => patient.refund.executeWithOptions({ summary }, [request]);
   return untilItSucceeds(trouble, 'refund', attempt, WALLET_FULL);
 }

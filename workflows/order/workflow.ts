@@ -16,7 +16,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { StepResult } from '../../activities/order.ts';
-import { answerCommands, notPayable, payRefusal } from './commands.ts';
+import { answerCommands } from './commands.ts';
 import { WINDOW_ENDED, type RefusalReason } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../messages.ts';
@@ -33,6 +33,7 @@ import {
 } from './state.ts';
 import { answerInterventions } from './interventions.ts';
 import type { refund } from '../refund.ts';
+import { refusalOf, refuseUntried, toPaymentRefusal } from './refusals.ts';
 import { step } from './steps.ts';
 import { StepLeft } from './retry-and-attention.ts';
 
@@ -66,7 +67,7 @@ async function live(state: OrderState): Promise<void> {
     else await giveBack(state);
   }
   for (const { answer } of state.payments.splice(0))
-    answer({ stage: state.stage, refusal: notPayable(state) });
+    answer({ stage: state.stage, refusal: refuseUntried(state.stage) });
   if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
 }
 
@@ -129,11 +130,11 @@ async function takePayment(state: OrderState, payment: PayRequest): Promise<void
     result = await step.decline(state.trouble, request, `Skip payment ${state.payAttempts}`);
   }
   const isLast = state.payments.length === 1;
-  if (result.reason === null) settle(state, result);
-  else if (isLast && (state.cancel || state.windowEnded)) await giveBack(state);
+  const refusal = refusalOf('pay', result);
+  if (refusal !== null && isLast && (state.cancel || state.windowEnded)) await giveBack(state);
   else settle(state, { stage: result.stage, reason: null });
   state.payments.shift();
-  payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
+  payment.answer({ stage: state.stage, refusal: toPaymentRefusal(refusal) });
 }
 
 /** Nobody paid: what was reserved goes back, because of a cancel if there is one, else because the window ended. */

@@ -116,7 +116,7 @@ test('a payment that a dead worker left on its way takes no money once it was re
   const stopRelease = interrupt('release', id, always('fails before it is sent'));
   await unlock();
   const late = { orderId: id, commandId: row.commandId, at: new Date().toISOString() };
-  expect(await createActivities(database).pay(late)).toMatchObject({ reason: 'order_expired' });
+  expect(await createActivities(database).pay(late)).toMatchObject({ refusal: 'order_expired' });
   stopRelease.stop();
   expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
 });

@@ -63,7 +63,7 @@ async function payUnheard(orderId: string): Promise<void> {
   `;
   const commandId = z.string().parse(row?.commandId);
   const paid = await pay(system.database, { orderId, commandId, at: new Date().toISOString() });
-  expect(paid).toEqual({ stage: 'paid', reason: null });
+  expect(paid).toEqual({ stage: 'paid', reason: null, refusal: null });
 }
 
 async function refusalOf(update: Promise<unknown>): Promise<string> {

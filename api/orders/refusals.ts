@@ -1,12 +1,11 @@
 /** Why an order or a command was refused, in sentences that name what was missing at the time of asking. */
-import { findSkus } from '../db/skus.ts';
-import type { Database } from '../db/connection.ts';
-import { RETIRED } from '../domain/currencies.ts';
-import { TOTAL_LIMIT } from '../domain/limits.ts';
-import type { Order } from '../db/orders.ts';
-import { findWallet } from '../db/wallets.ts';
-import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../domain/order.ts';
-import { Problem } from './problems.ts';
+import { findSkus } from '../../db/skus.ts';
+import type { Database } from '../../db/connection.ts';
+import { TOTAL_LIMIT } from '../../domain/limits.ts';
+import type { Order } from '../../db/orders.ts';
+import { findWallet } from '../../db/wallets.ts';
+import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../../domain/order.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** The problem of an order that was rejected. It names the order, which is recorded. */
 export async function rejection(database: Database, order: Order): Promise<Problem> {
@@ -36,12 +35,6 @@ const SENTENCES: Readonly<Partial<Record<RefusalReason, string>>> = {
   order_expired: 'The payment came after the deadline of the order.',
   order_cancelled: 'The payment came after the order was cancelled.',
 };
-
-/** The problem of a new wallet or price in a currency that takes none any more. */
-export function retiredCurrency(field: string, currency: string): Problem {
-  const message = `${currency} ${RETIRED.get(currency)?.why ?? 'is not current'}: nothing new can be in it`;
-  return new Problem('validation_failed', `${field}: ${message}`, { errors: [{ field, message }] });
-}
 
 /** How an order stands, as the reason why something else cannot be done with it. */
 export function standing({ stage, reason, paymentDeadline }: Order): string {

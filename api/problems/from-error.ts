@@ -1,14 +1,14 @@
 /** What an error that nobody handled means to the caller. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseAway } from '../db/connection.ts';
-import { TemporalAwayError } from '../client/errors.ts';
-import { Problem } from './problems.ts';
+import { DatabaseBusyError, isDatabaseAway } from '../../db/connection.ts';
+import { TemporalUnavailableError } from '../../client/errors.ts';
+import { Problem } from './problem.ts';
 
 /** The problem that an error is answered with. What it does not know is `internal_error`. */
 export function problemOf(error: Error): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return problemOfRequest(error);
-  if (error instanceof TemporalAwayError)
+  if (error instanceof TemporalUnavailableError)
     return new Problem('unavailable', 'The order engine gave no answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });

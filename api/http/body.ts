@@ -2,7 +2,7 @@
 import { MIMEType } from 'node:util';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
-import { Problem } from './problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 export interface BodyLimits {
   bytes: number;

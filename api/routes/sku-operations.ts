@@ -6,8 +6,8 @@ import {
   IF_NONE_MATCH_PARAMETER,
   KNOWN_TAG_PARAMETER,
   NOT_MODIFIED,
-} from '../entity-tags.ts';
-import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency.ts';
+} from '../http/entity-tags.ts';
+import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import { BODY_PROBLEMS, keyedResponses, responsesOf } from '../schemas/problem.ts';
 import { countBody, putSkuBody, restockBody, skuParams, skuSchema } from '../schemas/skus.ts';
 import { noQuery } from '../schemas/values.ts';

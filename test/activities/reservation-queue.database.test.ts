@@ -17,8 +17,8 @@ const walletId = await fundedWallet(sql, { funds: 0 });
 
 afterEach(() => expectRulesHold(sql));
 
-const GRANTED = { stage: 'awaiting_payment', reason: null };
-const OUT_OF_STOCK = { stage: 'rejected', reason: 'out_of_stock' };
+const GRANTED = { stage: 'awaiting_payment', reason: null, refusal: null };
+const OUT_OF_STOCK = { stage: 'rejected', reason: 'out_of_stock', refusal: null };
 
 /** A worker as far as reservations go, which counts what it asks of PostgreSQL. */
 function aWorker(its: Database = database) {
@@ -140,7 +140,7 @@ describe('a batch', () => {
       units(sku, 1, hold),
       units(sku, 1, { walletId: purse }),
     ];
-    const noFunds = { stage: 'rejected', reason: 'insufficient_funds' };
+    const noFunds = { stage: 'rejected', reason: 'insufficient_funds', refusal: null };
     expect(await atOnce(worker, orders)).toEqual([GRANTED, GRANTED, noFunds, GRANTED, GRANTED]);
     expect(await sql`select posted, held from wallet where id = ${purse}`).toEqual([
       { posted: 1_499, held: 1_000 },
@@ -259,7 +259,7 @@ describe('a twin attempt', () => {
     const unlock = await lockSku(sql, locked);
     const batch = atOnce(aWorker(), [units(shared), abandoned, later]);
     await untilWaiting(1);
-    const cancelled = { stage: 'cancelled', reason: 'changed my mind' };
+    const cancelled = { stage: 'cancelled', reason: 'changed my mind', refusal: null };
     expect(
       await abandon(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
     ).toMatchObject(cancelled);

@@ -1,8 +1,8 @@
 /** The calls on orders as the OpenAPI document shows them. */
 import { createRoute } from '@hono/zod-openapi';
 import { REJECTION_REASONS } from '../../domain/order.ts';
-import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../entity-tags.ts';
-import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
+import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import {
   cancelBody,
   createOrderBody,

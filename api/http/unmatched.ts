@@ -1,6 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { Problem } from './problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** Tells an address that does not exist from one that does not take the request's method. */
 export function unmatched(app: OpenAPIHono): (c: Context) => never {

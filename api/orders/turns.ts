@@ -2,7 +2,7 @@
  * Lets commands of one order take turns before they are sent to its workflow. Temporal takes ten updates of a workflow at once, and one
  * more also costs the order its task under way: a crowd of payments would shut out cancel and operators.
  */
-import { Problem } from './problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 export interface Turns {
   /**

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { BODY_LIMITS } from './body.ts';
-import { PROBLEM_JSON, Problem } from './problems.ts';
+import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 
 /** Long enough for the clocks and timers of both sides to disagree. */
 const MARGIN_MS = 5_000;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, expect, test } from 'vitest';
 import { inWords } from '../../activities/errors.ts';
-import { problemOf } from '../../api/failures.ts';
+import { problemOf } from '../../api/problems/from-error.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { freshDatabase } from '../support/database.ts';
 

@@ -1,13 +1,11 @@
 /** Entity tags and conditions on them (RFC 9110, sections 8.8.3 and 13): whether what a caller read is still so. */
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
-import { skuState, type SkuStates } from '../db/sku-state.ts';
-import type { Sku } from '../db/skus.ts';
-import { Problem } from './problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 type ConditionHeader = 'If-Match' | 'If-None-Match';
 
-interface EntityTag {
+export interface EntityTag {
   isWeak: boolean;
   opaque: string;
 }
@@ -25,29 +23,7 @@ function tagsIn(header: string): '*' | EntityTag[] | undefined {
   }));
 }
 
-/**
- * A SKU's tag: its state and the units reserved. A copy is current if both match; conditions on changes compare the state alone,
- * which an order leaves as it is until it is paid.
- */
-export const skuTag = (sku: Sku): string => `"${skuState(sku)}.${sku.reserved}"`;
-
-const stateIn = ({ opaque }: EntityTag): string => opaque.replace(/\.\d+$/, '');
-
-/**
- * The states that a change of a SKU asks for.
- * @throws {Problem} when a header cannot be read.
- */
-export function skuConditions(c: Context): { ifIn?: SkuStates; ifNotIn?: SkuStates } {
-  const match = conditionIn(c, 'If-Match');
-  const noneMatch = conditionIn(c, 'If-None-Match');
-  return {
-    // If-Match compares strongly: a weak tag says nothing about it.
-    ...(match && { ifIn: match === '*' ? 'any' : match.filter(({ isWeak }) => !isWeak).map(stateIn) }),
-    ...(noneMatch && { ifNotIn: noneMatch === '*' ? 'any' : noneMatch.map(stateIn) }),
-  };
-}
-
-function conditionIn(c: Context, name: ConditionHeader): '*' | EntityTag[] | undefined {
+export function readCondition(c: Context, name: ConditionHeader): '*' | EntityTag[] | undefined {
   const header = c.req.header(name);
   if (header === undefined) return undefined;
   const tags = tagsIn(header);

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import { stringifyExactly } from '../db/exact-integers.ts';
+import { stringifyExactly } from '../../db/exact-integers.ts';
 
 /** Replies with JSON in which integers beyond 2^53 - 1 keep all their digits. */
 export const exactReply = (c: Context, body: object): Response =>

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
-import { Problem } from './problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 /** One line for each request that failed on our side, with its cause; every request at level debug. */
 export function requestLog(logger: Logger): MiddlewareHandler {

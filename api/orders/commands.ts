@@ -4,16 +4,16 @@
  * knows nothing of what an earlier one did.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database } from '../db/connection.ts';
-import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../db/orders.ts';
-import { refusePayment } from '../db/steps/skip-payment.ts';
-import { PAYMENT_LIMITS, PAYMENT_SKIPPED, type RefusalReason } from '../domain/order.ts';
-import type { RefundInput } from '../domain/order.ts';
-import type { CancelCommand, OrderInput } from '../workflows/messages.ts';
-import type { RestingStage } from '../domain/stages.ts';
-import type { Dependencies } from './dependencies.ts';
-import type { CommandOutcome } from '../client/orders.ts';
-import { PROBLEMS, Problem, type ProblemCode } from './problems.ts';
+import type { Database } from '../../db/connection.ts';
+import { findOrder, findPaymentOutlook, isRecorded, type Order } from '../../db/orders.ts';
+import { refusePayment } from '../../db/steps/skip-payment.ts';
+import { PAYMENT_LIMITS, PAYMENT_SKIPPED, type RefusalReason } from '../../domain/order.ts';
+import type { RefundInput } from '../../domain/order.ts';
+import type { RestingStage } from '../../domain/stages.ts';
+import type { Dependencies } from '../dependencies.ts';
+import type { CancelCommand, CommandOutcome, NewOrder } from '../../client/orders.ts';
+import { Problem } from '../problems/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../problems/table.ts';
 import { refusal, rejection, standing } from './refusals.ts';
 
 type Servers = Pick<Dependencies, 'temporal' | 'database'>;
@@ -61,16 +61,16 @@ function refusalIn(stage: RestingStage, otherwise: ProblemCode): ProblemCode {
  * Places an order and returns it as it stands.
  * @throws {Problem} when it was rejected, or cancelled before its reservation was answered.
  */
-export async function placeOrder({ temporal, database }: Dependencies, input: OrderInput): Promise<Order> {
+export async function placeOrder({ temporal, database }: Dependencies, input: NewOrder): Promise<Order> {
   let answer = await temporal.place(input);
   let order = await findOrder(database, input.orderId);
   if (answer === 'ended' && (!order || order.stage === 'awaiting_payment')) {
     // Its workflow was reset, or terminated before this was answered. What it recorded, or a late attempt does, is found by the
     // new one.
-    answer = await temporal.placeAgain({
-      ...input,
-      ...(order && { deadline: order.paymentDeadline.toISOString() }),
-    });
+    answer = await temporal.place(
+      { ...input, ...(order && { deadline: order.paymentDeadline.toISOString() }) },
+      { restart: true },
+    );
     order = await findOrder(database, input.orderId);
   }
   if (!order) throw new Problem('unavailable', 'The order was interrupted while it was placed.');
@@ -189,11 +189,11 @@ async function refundPaid(
   refund: RefundCommand,
   asked: Asked,
 ): Promise<Order> {
-  let outcome = await temporal.refund(refund);
+  let outcome = await temporal.requestRefund(refund);
   let order = await findVerdict(database, asked);
   if (!order && outcome !== 'pending') {
     // A backup from before the order's refund was restored. Of two commands that ask for it again, the first one recorded counts.
-    outcome = await temporal.refundAgain(refund);
+    outcome = await temporal.requestRefund(refund, { restart: true });
     order = await findVerdict(database, asked);
   }
   if (order) return order;

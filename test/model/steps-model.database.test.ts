@@ -25,7 +25,7 @@ test(
   { timeout: MODEL_TIMEOUT },
   () =>
     runProperty({
-      file: 'test/model/steps-model.test.ts',
+      file: 'test/model/steps-model.database.test.ts',
       cases,
       simpler: simplerCommands,
       play: (commands, tally) => playOnSteps({ database, sql }, commands, tally),

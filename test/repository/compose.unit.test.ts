@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { DRAIN_LIMIT_MS } from '../../api/server.ts';
+import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
 

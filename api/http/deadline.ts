@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
-import { REQUEST_LIMIT_MS } from '../domain/timeouts.ts';
-import { Problem } from './problems.ts';
-import type { CheckServers } from './reachability.ts';
+import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
+import { Problem } from '../problems/problem.ts';
+import type { CheckServers } from '../reachability.ts';
 import { describe } from './request-log.ts';
 
 /** With the second that a check may take, a caller hears within 5 s that a server is away. */
