@@ -1,18 +1,15 @@
-/** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
+/** Checks whether PostgreSQL and Temporal answer at all, to tell a server that is down from a busy one. */
 import { within } from '../db/connection.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { Servers } from './dependencies.ts';
 import { Problem } from './problems/problem.ts';
 
 const CHECK_DEADLINE_MS = 1_000;
 
-/** The problem of a server that does not answer within a second; undefined when all do. */
+/** Resolves with a problem if a server does not answer within a second, and with undefined if both answer. */
 export type CheckServers = () => Promise<Problem | undefined>;
 
-/** Callers that ask at the same time share one check, so that many waiting requests do not make a busy server busier. */
-export function serverCheck({
-  database,
-  temporal,
-}: Pick<Dependencies, 'database' | 'temporal'>): CheckServers {
+/** Requests that ask at the same time share one check, so that many waiting requests do not add load to a busy server. */
+export function createServerCheck({ database, temporal }: Servers): CheckServers {
   let running: Promise<Problem | undefined> | undefined;
   return () => (running ??= check().finally(() => (running = undefined)));
 

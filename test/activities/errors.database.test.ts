@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, expect, test } from 'vitest';
 import { inWords } from '../../activities/errors.ts';
-import { problemOf } from '../../api/problems/from-error.ts';
+import { toProblem } from '../../api/problems/from-error.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { freshDatabase } from '../support/database.ts';
 
@@ -25,7 +25,7 @@ async function failureOf(work: PromiseLike<unknown>): Promise<Error> {
   throw new Error('This was to fail.');
 }
 
-const codeOf = async (work: PromiseLike<unknown>) => problemOf(await failureOf(work)).code;
+const codeOf = async (work: PromiseLike<unknown>) => toProblem(await failureOf(work)).code;
 
 test.each([
   ['a file that is not there', () => readFile('/nowhere/at/all')],

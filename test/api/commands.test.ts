@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { cancelOrder } from '../../api/orders/commands.ts';
+import { cancelOrder } from '../../api/orders/cancel.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';

@@ -12,7 +12,7 @@ import { dataFolder } from '../../cli/data-folder.ts';
 import { startPostgres } from '../../dev/postgres/server.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import { TEMPLATE } from './template.ts';
