@@ -1,26 +1,26 @@
-/** The port through which rules and reconciliation reach the workflows of orders; client/ implements it. */
-import type { PaymentMode, OrderLine, RefundInput } from './order.ts';
+/** What reconciliation needs from the workflows of orders: a port that client/ implements. */
+import type { OrderContents, RefundInput } from './order.ts';
 
 export interface OrderWorkflows {
   isRunning: (orderId: string) => Promise<boolean>;
   /**
-   * Whether an order's workflow runs and is past its reservation, so that the order must be recorded. A workflow whose tasks keep
-   * failing cannot answer, and counts as past it; a workflow that waits for a worker has not begun.
+   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. A workflow whose tasks keep failing
+   * cannot say, and counts; a workflow that waits for a worker has not begun.
    */
   isPastReservation: (orderId: string) => Promise<boolean>;
-  /** Whether the workflow of an order, or of its refund, needs the attention of a person. Also true when it does not answer. */
+  /** Whether the workflow of an order, or of its refund, has an attention mark. A workflow that does not answer may have one. */
   isMarked: (workflowId: string) => Promise<boolean>;
-  /** A page of the orders whose workflow runs. The listing lags behind. */
+  /** Orders whose workflow runs, according to the listing, which lags. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** A page of the orders whose workflow, or that of their refund, failed, timed out or was terminated. The listing lags behind. */
+  /** Orders whose workflow, or whose refund's workflow, failed, timed out or was terminated, according to the listing. */
   listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
-  /** A refund that a workflow accepted and that no workflow carries out. */
+  /** The refund that was requested from a workflow and that no workflow carries out now. */
   findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** Starts a refund again. Resolves to false when one runs by now, or has ended well. */
+  /** Starts a refund again. Returns false when one is running by now, or has succeeded. */
   restartRefund: (refund: RefundInput) => Promise<boolean>;
   /**
-   * Starts an open order's workflow again, with the deadline its caller was given and with the cancel that the previous run had
-   * accepted, if any. Resolves to false when one runs by now.
+   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the previous run had
+   * accepted, if any. Returns false when one is running by now.
    */
   restartOrder: (order: OpenOrder) => Promise<boolean>;
 }
@@ -32,17 +32,13 @@ export interface RunningOrder {
 
 export interface LostRefund {
   refund: RefundInput;
-  /** How it was lost, as the rest of a sentence about the order. */
+  /** What happened to it, as a sentence about the order. */
   finding: string;
 }
 
-/** An order that awaits its payment, as the database has it. */
-export interface OpenOrder {
+/** An order that waits for its payment, as it is recorded. */
+export interface OpenOrder extends OrderContents {
   id: string;
-  buyerId: string;
-  walletId: string;
-  paymentMode: PaymentMode;
-  lines: readonly OrderLine[];
   createdAt: Date;
   paymentDeadline: Date;
 }

@@ -1,10 +1,9 @@
 /** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import postgres from 'postgres';
 import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import { Buyer } from './buyer.ts';
@@ -68,10 +67,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<RunFigu
 }
 
 async function connect(options: ExperimentOptions, system: System & Target): Promise<RunFigures> {
-  const sql = postgres(system.databaseUrl, {
-    max: 1,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(system.databaseUrl, { connections: 1 });
   const temporal = await connectTemporal({ address: system.temporalAddress, namespace: 'default' });
   try {
     return await new Experiment(options, system, sql, temporal.client).run();
@@ -83,7 +79,7 @@ async function connect(options: ExperimentOptions, system: System & Target): Pro
 class Experiment {
   readonly #options: ExperimentOptions;
   readonly #system: System & Target;
-  readonly #sql: postgres.Sql<{ bigint: number }>;
+  readonly #sql: Sql;
   readonly #client: Client;
   readonly #tries = noTries();
   readonly #api: ApiClient;
@@ -92,12 +88,7 @@ class Experiment {
   readonly #signal: AbortSignal;
   #begun = 0;
 
-  constructor(
-    options: ExperimentOptions,
-    system: System & Target,
-    sql: postgres.Sql<{ bigint: number }>,
-    client: Client,
-  ) {
+  constructor(options: ExperimentOptions, system: System & Target, sql: Sql, client: Client) {
     this.#options = options;
     this.#system = system;
     this.#sql = sql;
