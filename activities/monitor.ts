@@ -5,7 +5,7 @@ import { listUndelivered, markDelivered, nextNotice, waiveOldNotices } from '../
 import { keepMeasurements, type Judged } from '../db/monitor/measurements.ts';
 import { takeMeasure, type MeasureLimits } from '../db/monitor/measures.ts';
 import { keepRunEnd } from '../db/monitor/runs.ts';
-import { ALERT_WHEN, MEASURES, type Measure, type RunName } from '../domain/measures.ts';
+import { ALERT_RULES, MEASURES, type Measure, type RunName } from '../domain/measures.ts';
 import { deliverWorkflowId } from '../domain/workflow-ids.ts';
 import type { MonitorEnd } from '../domain/measures.ts';
 import { messageOf } from '../process/redaction.ts';
@@ -46,7 +46,7 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
   async function judge(name: Measure, at: string): Promise<Judged> {
     const { value, subjects } = await takeMeasure(database, name, at, settings);
     const threshold = thresholds[name];
-    const crossed = ALERT_WHEN[name] === 'above' ? value > threshold : value < threshold;
+    const crossed = ALERT_RULES[name].opens === 'above' ? value > threshold : value < threshold;
     return { name, value, subjects, threshold, crossed };
   }
 

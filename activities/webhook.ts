@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Notice } from '../db/monitor/alerts.ts';
 import { messageOf } from '../process/redaction.ts';
-import { ALERT_WHEN } from '../domain/measures.ts';
+import { ALERT_RULES } from '../domain/measures.ts';
 
 /** How long the receiver has to answer. Meanwhile the attempt takes one of the worker's slots from the steps of orders. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -40,7 +40,7 @@ function post(url: string, { alert, event, at, value, subjects }: Notice): Promi
       name: alert.name,
       value,
       threshold: alert.threshold,
-      alertWhen: ALERT_WHEN[alert.name],
+      alertWhen: ALERT_RULES[alert.name].opens,
       subjects,
       at: at.toISOString(),
       openedAt: alert.openedAt.toISOString(),

@@ -15,6 +15,8 @@ export const LOCAL_ATTEMPT_MS = 4_000;
 export const WORKFLOW_TASK_MS = 10_000;
 /** A step's attempt as a regular activity. */
 export const ACTIVITY_ATTEMPT_MS = 10_000;
+/** How long a worker that stops waits, after its grace, for activities that ignore it. Longer than an attempt; another worker retries the rest. */
+export const FORCED_AFTER_GRACE_MS = 15_000;
 
 /**
  * How long a query waits for a free connection, before its own deadline counts. Long enough to work off a burst of short calls, and

@@ -3,7 +3,7 @@
  * What belongs in ops/: commands for those who run Holdfast.
  */
 import postgres from 'postgres';
-import { runCommand } from '../cli/run-command.ts';
+import { defineCommand, runCommand } from '../cli/command.ts';
 import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
 import { RULES, type Breach } from '../db/rules/invariants.ts';
 import { messageOf } from '../process/redaction.ts';
@@ -23,12 +23,18 @@ interface Report {
   breaches: readonly Breach[];
 }
 
-await runCommand(async () => {
+const command = defineCommand({
+  name: 'check',
+  summary: 'Prints each rule that must hold in the database and in Temporal, and what breaks it.',
+  failed: 'a rule is broken, or could not be checked',
+});
+
+await runCommand(command, async () => {
   const reports = await check(systemSettings(systemEnvironment(process.env)));
   for (const report of reports) print(report);
   const broken = reports.filter(({ breaches }) => breaches.length > 0).length;
   console.log(broken === 0 ? '\nEvery rule holds.' : `\n${broken} of ${reports.length} rules are broken.`);
-  if (broken > 0) process.exitCode = 1;
+  if (broken > 0) return 'failed';
 });
 
 async function check(settings: SystemSettings): Promise<Report[]> {

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
 import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
-import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../domain/measures.ts';
+import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
 import { pageQuery, pageSchema, timeCursor } from './page.ts';
 import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
 
@@ -84,7 +84,7 @@ export const toAlertReply = (row: AlertWithNotices): z.output<typeof alertSchema
   id: row.id,
   name: row.name,
   state: row.closedAt === null ? 'open' : 'closed',
-  alertWhen: ALERT_WHEN[row.name],
+  alertWhen: ALERT_RULES[row.name].opens,
   threshold: row.threshold,
   value: row.value,
   worst: row.worst,

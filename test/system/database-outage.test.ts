@@ -122,7 +122,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     await warmUp();
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const id = await shop.placed(wallet, sku);
-    proxy.cutAnswers();
+    proxy.cut('answers');
     const paying = shop.pay(id);
     await until('the payment to be committed', async () =>
       (await shop.stageOf(id)) === 'paid' ? true : undefined,
@@ -137,7 +137,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
   test('reserves once when it was reserved and nobody heard of it', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     await warmUp();
-    proxy.cutAnswers();
+    proxy.cut('answers');
     const placing = shop.order(wallet, [{ sku, quantity: 3 }], { paymentMode: 'hold' });
     await until('the reservation to be committed', async () => {
       const [row] = await sql<{ reserved: number }[]>`select reserved from sku where sku = ${sku}`;

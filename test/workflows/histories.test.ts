@@ -1,11 +1,13 @@
 /** Orders that began under earlier code must go on under this one: every recorded history replays. */
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { describe, expect, inject, test } from 'vitest';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import { PATHS } from '../recording/paths.ts';
 import { VERSION } from '../recording/version.ts';
+import { startReplayer } from '../support/replayer.ts';
 
 const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('../support/changed-workflows.ts', import.meta.url));
@@ -21,8 +23,8 @@ const names = (await readdir(FOLDER, { recursive: true }))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace(/\.json$/, ''))
   .sort();
-const historyOf = async (name: string): Promise<unknown> =>
-  JSON.parse(await readFile(`${FOLDER}${name}.json`, 'utf8'));
+const historyOf = async (name: string) =>
+  historyFromJSON(JSON.parse(await readFile(`${FOLDER}${name}.json`, 'utf8')));
 
 test('there is a history of this release for every path of an order\u2019s life, and for no other', () => {
   const recorded = names.filter((name) => name.startsWith(`${VERSION}/`));
@@ -34,16 +36,16 @@ test('there is a history of this release for every path of an order\u2019s life,
 });
 
 describe('this code replays', () => {
+  const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundlePath') } });
   test.each(names)('%s', async (name) => {
-    const workflowBundle = { codePath: inject('workflowBundlePath') };
-    await Worker.runReplayHistory({ workflowBundle, replayName: name }, await historyOf(name));
+    await replay({ workflowId: name, history: await historyOf(name) });
   });
 });
 
 describe('a deliberately changed workflow is found out by', async () => {
-  const workflowBundle = await bundleWorkflows(CHANGED);
+  const replay = startReplayer({ workflowBundle: await bundleWorkflows(CHANGED) });
   test.each(names)('%s', async (name) => {
-    const replaying = Worker.runReplayHistory({ workflowBundle, replayName: name }, await historyOf(name));
+    const replaying = replay({ workflowId: name, history: await historyOf(name) });
     await expect(replaying).rejects.toThrow(/TMPRL1100|[Nn]ondeterminism/);
   });
 });
