@@ -1,8 +1,8 @@
 /** Invalid input is refused with a clear problem document before anything is changed. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
-import { expectRulesHold } from '../support/database.ts';
 import type { Answer } from '../support/answer.ts';
+import { expectRulesHold } from '../support/database.ts';
 import { expectStatus } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 

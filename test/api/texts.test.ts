@@ -4,9 +4,9 @@ import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/clien
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recordIntervention } from '../../db/attention.ts';
+import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../../workflows/messages.ts';
-import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { COMBINED, FAMILY } from '../support/edges.ts';
 import { expectStatus, idOf } from '../support/shop.ts';

@@ -186,7 +186,7 @@ test('a caller who hangs up leaves the queue, and nothing is started for it', as
   expect(queue.state.running).toBe(0);
 });
 
-test('a caller who waited too long is refused, and promised a place ahead of later callers', async () => {
+test('a caller who waited too long is refused, and promised a turn ahead of later callers', async () => {
   const { queue } = await fillQueue();
   const waiting = queue.enter(undefined, nobodyHangsUp).catch(refusedFor);
   await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);

@@ -1,11 +1,11 @@
 /** Units on hand change by what was received or counted, never by what somebody read before a sale. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { isInState, skuState } from '../../../db/sku-state.ts';
 import { countSku, findSku, putSku } from '../../../db/skus.ts';
 import { ON_HAND_LIMIT } from '../../../domain/limits.ts';
-import { isInState, skuState } from '../../../db/sku-state.ts';
-import { expectRulesHold } from '../../support/database.ts';
 import type { Answer } from '../../support/answer.ts';
+import { expectRulesHold } from '../../support/database.ts';
 import { expectStatus, type PostOptions } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
 
