@@ -49,8 +49,8 @@ describe('a new wallet or price', () => {
   });
 });
 
-describe('after its currency was withdrawn,', () => {
-  test('a wallet that was opened before is returned for a retry of its request', async () => {
+describe('after a currency was withdrawn,', () => {
+  test('a wallet that was opened in it before is returned for a retry of its request', async () => {
     const [key, body] = [randomUUID(), { ownerId: 'o', currency: 'HRK' }];
     expectStatus(await shop.post('/v1/wallets', body, { key }), 400);
     // The answer of an earlier release.
@@ -62,7 +62,7 @@ describe('after its currency was withdrawn,', () => {
     });
   });
 
-  test('a SKU can be renamed, and its orders can be placed, paid, refunded and cancelled', async () => {
+  test('a SKU in it can be renamed, and its orders can be placed, paid, refunded and cancelled', async () => {
     const [sku, wallet] = await Promise.all([
       stockedSku(sql, { onHand: 10, currency: 'HRK' }),
       fundedWallet(sql, { funds: 5_000, currency: 'HRK' }),
@@ -83,7 +83,7 @@ describe('after its currency was withdrawn,', () => {
     await expectRulesHold(sql);
   });
 
-  test('a SKU can get neither another price in it nor a price in it instead of another currency', async () => {
+  test('no SKU can get a new price in it, whether its old price is in it or not', async () => {
     const [kuna, euro] = await Promise.all([
       stockedSku(sql, { onHand: 1, currency: 'HRK' }),
       stockedSku(sql, { onHand: 1, currency: 'EUR' }),

@@ -61,12 +61,12 @@ test('PostgreSQL and JavaScript agree on which characters are blank', () => {
 });
 
 describe.each(RULES)('of the texts at the edges of "%s",', (name, rule) => {
-  test('the rule accepts those that it should', () => {
+  test('the rule accepts the ones listed as accepted', () => {
     const kept = edgesOf(rule).map(([what, text]) => [what, isText(text, rule)]);
     expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
   });
 
-  test('the database accepts the same ones', async () => {
+  test('the database accepts exactly those that the rule accepts', async () => {
     const insert = INSERTS[name];
     if (insert === undefined) throw new Error(`This test knows no column that holds ${name}.`);
     const kept = [];
@@ -123,7 +123,7 @@ const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
     }),
 };
 
-describe('the API accepts the same texts', () => {
+describe('the API accepts exactly the texts that the rule accepts', () => {
   const post = (path: string) => (body: object) => shop.post(path, body);
   const [bodyOfOrder, price] = [
     { walletId: wallet, lines: [{ sku, quantity: 1 }] },
