@@ -3,13 +3,12 @@
  * has recorded stays as it is, and the new run takes it over: one debit, one reservation, one refund.
  */
 import { randomUUID } from 'node:crypto';
-import postgres from 'postgres';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
+import { openPostgres } from '../../db/postgres.ts';
 import { PAYMENT_MODES } from '../../domain/order.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery } from '../../workflows/messages.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { ORDER_PATHS } from '../recording/paths.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { always, interruptions, type Interruption, type Plan } from '../support/interruptions.ts';
@@ -29,10 +28,7 @@ const started = await startSystem({
   workerDatabase: between,
 });
 // Paths hold locks while they look, and several are played at once: each needs three connections.
-const sql = postgres(started.url, {
-  max: 20,
-  types: { bigint: BIGINT_AS_NUMBER },
-});
+const sql = openPostgres(started.url, { connections: 20 });
 afterAll(() => sql.end());
 const system = { ...started, sql };
 const { shop, client, clock } = system;
@@ -358,14 +354,14 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 1), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 1), 'gets no command again');
     expect(await paying).toMatchObject(SEND_AGAIN);
     plan.stop();
   });
 
   test('for a reservation is told to send it again', async () => {
     const { workflowId, plan, answer } = await reservationInterrupted('fails before it is sent');
-    await reset(client, await taskOf(workflowId, 0), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 0), 'gets no command again');
     const told = await answer;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -377,7 +373,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is told its commands again');
+    await reset(client, await taskOf(refundWorkflowId(id), 0), 'gets its commands again');
     const told = await refunding;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -388,7 +384,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 0), 'is told its commands again');
+    await reset(client, await taskOf(workflowId, 0), 'gets its commands again');
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);

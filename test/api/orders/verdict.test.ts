@@ -10,11 +10,11 @@ import { WORKFLOW, type OrderEnd, type OrderInput } from '../../../workflows/mes
 import type { Answer } from '../../support/answer.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { untilEvents } from '../../support/history.ts';
+import { lockWallet, refuseRefund } from '../../support/obstacles.ts';
 import { startSecondApi } from '../../support/second-api.ts';
 import type { PostOptions, Shop } from '../../support/shop.ts';
 import { anOrder } from '../../support/step-requests.ts';
 import { startSystem } from '../../support/system.ts';
-import { lockWallet, refuseRefund } from '../../support/trouble.ts';
 import { until } from '../../support/until.ts';
 
 const system = await startSystem();
