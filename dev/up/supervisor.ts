@@ -19,7 +19,17 @@ import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
 /** The source of the worker and the API. */
-const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
+const SOURCES = [
+  'domain',
+  'process',
+  'settings.ts',
+  'db',
+  'activities',
+  'workflows',
+  'client',
+  'worker',
+  'api',
+] as const;
 
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;

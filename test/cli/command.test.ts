@@ -7,10 +7,17 @@ import { SettingsError } from '../../settings.ts';
 import { startScript } from '../support/server-process.ts';
 
 const COMMANDS = [
-  ...['ops/check.ts', 'ops/migrate.ts', 'ops/reconcile.ts', 'ops/replay.ts'],
-  ...['dev/up/start.ts', 'dev/demo/demo.ts', 'dev/reset.ts'],
-  ...['lab/bench/run.ts', 'lab/faults/run.ts', 'test/model/soak.ts'],
-];
+  'ops/check.ts',
+  'ops/migrate.ts',
+  'ops/reconcile.ts',
+  'ops/replay.ts',
+  'dev/up/start.ts',
+  'dev/demo/demo.ts',
+  'dev/reset.ts',
+  'lab/bench/run.ts',
+  'lab/faults/run.ts',
+  'test/model/soak.ts',
+] as const;
 
 let output = '';
 beforeEach(() => {
