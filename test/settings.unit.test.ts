@@ -1,6 +1,7 @@
 /** Settings are refused when they are wrong or out of bounds, and the README tells of each. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
@@ -21,6 +22,19 @@ async function readmeRows(): Promise<Map<string, string>> {
 
 test('the README\u2019s table names every setting, and no other', async () => {
   expect(new Set((await readmeRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
+});
+
+test('the threshold of a measure is the one of the README\u2019s table unless its setting says otherwise', async () => {
+  const rows = await readmeRows();
+  const { thresholds } = workerSettings(servers);
+  for (const measure of MEASURES) {
+    const setting = `ALERT_${measure.toUpperCase()}`;
+    expect(rows.get(setting)?.split('|')[2], setting).toContain(`\`${thresholds[measure]}\``);
+    expect(workerSettings({ ...servers, [setting]: '0.25' }).thresholds).toEqual({
+      ...thresholds,
+      [measure]: 0.25,
+    });
+  }
 });
 
 test('a duration is a number with a unit', () => {
@@ -78,7 +92,6 @@ const named = (most: number, character = 'a'): Bounds =>
   between(character, character.repeat(most), '', character.repeat(most + 1));
 
 const port = whole('0', '65535', '65536');
-const count = decimal('1000000000', '1000000000.1', '1000000001');
 const share = decimal('1', '1.001', '80');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
@@ -113,16 +126,12 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
   ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
-  ALERT_ORDERS_PAST_DEADLINE: count,
-  ALERT_ORDERS_PENDING_LONG: count,
-  ALERT_BUSY_BUYERS: count,
-  ALERT_STOCK_ANOMALIES: count,
-  ALERT_ORDER_LATENCY_P99: count,
-  ALERT_PAYMENT_FAILURE_RATE: share,
-  ALERT_DATABASE_CONNECTIONS: share,
-  ALERT_ABNORMAL_ORDERS: share,
-  ALERT_ORDER_SUCCESS: share,
-  ALERT_RUNS_OVERDUE: count,
+  ...Object.fromEntries(
+    MEASURES.map((measure) => [
+      `ALERT_${measure.toUpperCase()}`,
+      ALERT_RULES[measure].unit === 'share' ? share : decimal('1000000000', '1000000000.1', '1000000001'),
+    ]),
+  ),
   HOLDFAST_DATA: named(4_096),
   TEMPORAL_CLI: named(4_096),
 };
@@ -220,7 +229,15 @@ describe('a setting is refused by name when it is', () => {
   });
 
   test('one of several that are wrong: all are named', () => {
-    const read = () => workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long' });
-    expect(read).toThrow(/DATABASE_URL[\s\S]*TEMPORAL_ADDRESS[\s\S]*WORKER_STEP_SLOTS[\s\S]*SHUTDOWN_GRACE/);
+    const read = () =>
+      workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long', ALERT_BUSY_BUYERS: 'many' });
+    for (const name of [
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'WORKER_STEP_SLOTS',
+      'SHUTDOWN_GRACE',
+      'ALERT_BUSY_BUYERS',
+    ])
+      expect(read).toThrow(name);
   });
 });

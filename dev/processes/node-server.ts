@@ -1,7 +1,7 @@
 /** Starts the worker and the API, which are Node scripts of this project. */
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { apiSettings, workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { ROOT } from '../../cli/data-folder.ts';
 import { followLog, parseLogLine } from './log-lines.ts';
 import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { cancelOrder } from '../../api/orders/commands.ts';
+import { cancelOrder } from '../../api/orders/cancel.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
@@ -14,7 +14,7 @@ import type { Answer } from '../support/answer.ts';
 import type { PostOptions, Shop } from '../support/shop.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet, refuseRefund } from '../support/trouble.ts';
+import { lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();

@@ -18,7 +18,7 @@ const command = defineCommand({
 await runCommand(command, async ({ commands, seed }) => {
   process.env['MODEL_COMMANDS'] = String(commands);
   if (seed !== undefined) process.env['MODEL_SEED'] = String(seed);
-  const vitest = await startVitest('test', [], { config: 'test/model/soak.config.ts', watch: false });
+  const vitest = await startVitest('test', ['test/model/'], { watch: false });
   const hasFailed = vitest.state.getCountOfFailedTests() > 0 || vitest.state.getUnhandledErrors().length > 0;
   await vitest.close();
   if (hasFailed) return 'failed';

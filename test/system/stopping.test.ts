@@ -7,7 +7,7 @@ import { BODY_LIMITS } from '../../api/http/body.ts';
 import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';

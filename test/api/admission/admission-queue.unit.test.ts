@@ -224,33 +224,33 @@ const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
 test('an order that another passed by holds up only those that need the same', () => {
   const stragglers = new Stragglers();
   stragglers.add(['SKU locked', 'SKU free'], 0);
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
-  stragglers.placed(['SKU other'], placedQuickly(1));
-  expect(stragglers.hold(['SKU locked'])).toBe(true);
-  expect(stragglers.hold(['SKU other'])).toBe(false);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
+  expect(stragglers.wouldBlock(['SKU other'])).toBe(false);
 });
 
 test('orders that are all slow, or need the same, are not taken to be in trouble', () => {
   const stragglers = new Stragglers();
   stragglers.add(['SKU hot'], 5);
-  stragglers.placed(['SKU other'], { startedAt: 6, isQuick: false });
-  stragglers.placed(['SKU other'], placedQuickly(4));
-  stragglers.placed(['SKU hot', 'SKU other'], placedQuickly(6));
-  expect(stragglers.hold(['SKU hot'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], { startedAt: 6, isQuick: false });
+  stragglers.recordPlaced(['SKU other'], placedQuickly(4));
+  stragglers.recordPlaced(['SKU hot', 'SKU other'], placedQuickly(6));
+  expect(stragglers.wouldBlock(['SKU hot'])).toBe(false);
 });
 
 test('what an order waited for is remembered for a while after it failed, and forgotten once another got it', async () => {
   const stragglers = new Stragglers();
   const failed = stragglers.add(['SKU locked'], 0);
-  stragglers.placed(['SKU other'], placedQuickly(1));
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
   failed();
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(stragglers.hold(['SKU locked'])).toBe(true);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
 
   stragglers.add(['SKU locked'], 20_000);
-  stragglers.placed(['SKU other'], placedQuickly(20_001));
-  stragglers.placed(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(20_001));
+  stragglers.recordPlaced(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
 });
