@@ -100,10 +100,8 @@ async function allDone(tasks: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason;
 }
 
-function findCli({ settings, folder, signal }: Start): Promise<TemporalCli> {
-  return step('temporal command', () =>
-    findTemporalCli({ dataFolder: folder.path, chosen: settings.TEMPORAL_CLI, report: say, signal }),
-  );
+function findCli({ settings, signal }: Start): Promise<TemporalCli> {
+  return step('temporal command', () => findTemporalCli(settings, { report: say, signal }));
 }
 
 async function startDatabase({ plan, settings, folder, servers }: Start): Promise<void> {
