@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import { freePort } from '../ports.ts';
 import { startServer, type ServerProcess, type StartOptions } from '../processes/server-process.ts';
 import { findPostgresBinaries, runnableBy, type PostgresBinaries } from './binaries.ts';
@@ -125,7 +125,7 @@ const settingsAsArguments = (settings: Record<string, string>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 async function createDatabase(port: number): Promise<void> {
-  const sql = postgres(postgresUrl(port, 'postgres'), { max: 1, fetch_types: false });
+  const sql = openPostgres(postgresUrl(port, 'postgres'), { connections: 1 });
   try {
     const [found] = await sql`select from pg_database where datname = ${NAME}`;
     if (found === undefined) await sql`create database ${sql(NAME)}`;

@@ -1,7 +1,6 @@
 /** The system of a fault run: it restarts its servers, has a proxy on each connection, and fails fast enough to be watched. */
 import { Client, Connection } from '@temporalio/client';
-import postgres from 'postgres';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { ProcessesOptions } from '../harness/processes.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import type { Target } from './faults.ts';
@@ -14,7 +13,7 @@ const STATS_EVERY = '5s';
 
 /** The system, with the connections on which the run looks into it; none of them passes a proxy. */
 export interface FaultSystem extends System, Target {
-  sql: postgres.Sql<{ bigint: number }>;
+  sql: Sql;
   client: Client;
 }
 
@@ -51,10 +50,7 @@ async function withConnections<T>(
   system: System & Target,
   use: (system: FaultSystem) => Promise<T>,
 ): Promise<T> {
-  const sql = postgres(system.databaseUrl, {
-    max: 1,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(system.databaseUrl, { connections: 1 });
   const connection = await Connection.connect({ address: system.temporalAddress });
   try {
     return await use({ ...system, sql, client: new Client({ connection }) });
