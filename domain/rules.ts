@@ -1,4 +1,4 @@
-/** The words for what reconciliation finds: one kind for each way in which a rule can be broken. */
+/** The kinds of findings: one for each way in which a rule can be broken. */
 
 /** In the order in which reconciliation runs their detectors. */
 export const FINDING_KINDS = [
@@ -20,11 +20,11 @@ export const FINDING_KINDS = [
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
-/** What a run of reconciliation goes through. `look_failed` is what it finds when a detector itself fails. */
-export type LookKind = Exclude<FindingKind, 'look_failed'>;
-export const LOOK_KINDS = FINDING_KINDS.filter((kind): kind is LookKind => kind !== 'look_failed');
+/** Kinds that have a detector. `look_failed` is the finding that a detector itself failed. */
+export type DetectedKind = Exclude<FindingKind, 'look_failed'>;
+export const DETECTED_KINDS = FINDING_KINDS.filter((kind): kind is DetectedKind => kind !== 'look_failed');
 
-/** How many rows or workflows were looked at, and how many of them were found wrong and repaired. */
+/** How many rows or workflows a run inspected, and how many of them it found wrong and repaired. */
 export interface ReconcileEnd {
   looked: number;
   found: number;

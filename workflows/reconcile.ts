@@ -11,9 +11,10 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LookResult } from '../activities/look.ts';
-import type { MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
-import { LOOK_KINDS, type LookKind } from '../domain/rules.ts';
+import type { ReconciliationActivities } from '../activities/reconciliation/activities.ts';
+import type { MarkCursor } from '../activities/reconciliation/marks.ts';
+import type { PageResult } from '../activities/reconciliation/page.ts';
+import { DETECTED_KINDS, type DetectedKind } from '../domain/rules.ts';
 import { RECONCILE_FOR_MS, SILENT_FOR_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from './messages.ts';
@@ -39,8 +40,8 @@ const { keepFailedLook, closeFindings, clearMarks } = proxyActivities<Reconcilia
 });
 
 /** What runs of earlier releases looked for: one that a newer worker takes over ends as it began. */
-const KINDS_OF_0_3 = LOOK_KINDS.slice(0, LOOK_KINDS.indexOf('workflow_failed'));
-const KINDS_OF_0_2 = LOOK_KINDS.slice(0, LOOK_KINDS.indexOf('order_inconsistent'));
+const KINDS_OF_0_3 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('workflow_failed'));
+const KINDS_OF_0_2 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('order_inconsistent'));
 
 export async function reconcile({
   repairCounters,
@@ -48,11 +49,11 @@ export async function reconcile({
 }: ReconcileInput): Promise<ReconcileEnd> {
   // Asked for before anything else, as it has to be; see docs/architecture.md.
   const isBounded = patched('bounded');
-  const kinds = isBounded ? LOOK_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
+  const kinds = isBounded ? DETECTED_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
   const startedAt = workflowInfo().startTime.toISOString();
   const endsBy = Date.now() + forMs;
   const end: ReconcileEnd = { looked: 0, found: 0, repaired: 0 };
-  const looked: LookKind[] = [];
+  const looked: DetectedKind[] = [];
   for (const kind of kinds) {
     // Half of what is left: one kind that takes long leaves time for those behind it.
     const share = Math.max((endsBy - Date.now()) / 2, SHORTEST_MS);
@@ -66,7 +67,7 @@ export async function reconcile({
     }
   }
   await closeFindings({ startedAt, looked });
-  for (let after: MarkPlace | null = null; ;) {
+  for (let after: MarkCursor | null = null; ;) {
     after = await clearMarks({ after });
     // Marks that are left are the next run's.
     if (after === null || (isBounded && Date.now() > endsBy)) break;
@@ -85,14 +86,14 @@ interface Looking {
 
 /** @throws {ActivityFailure} when it is not done by then, or could not go on. */
 async function lookForAll(
-  kind: LookKind,
+  kind: DetectedKind,
   { startedAt, repairCounters, endsBy }: Looking,
   end: ReconcileEnd,
 ): Promise<void> {
   for (let after: string | null = null; ;) {
     setCurrentDetails(`Looks for ${kind}. ${inWords(end)}`);
     const scheduleToCloseTimeout = Math.max(endsBy - Date.now(), SHORTEST_MS);
-    const page: LookResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
+    const page: PageResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
       { kind, after, startedAt, repairCounters },
     ]);
     end.looked += page.looked;

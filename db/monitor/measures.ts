@@ -5,7 +5,8 @@
 import type { Measure } from '../../domain/measures.ts';
 import type { Database, Sql } from '../connection.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
-import { OVERDUE_GRACE_MS } from '../rules/looks.ts';
+import { isOverdue } from '../rules/deadlines.ts';
+import { isOversold } from '../rules/stock.ts';
 import { OVERDUE_AFTER_INTERVALS, type RunIntervals } from './runs.ts';
 
 export interface Measured {
@@ -73,12 +74,9 @@ function firstIdOf(instant: string): string {
 type Statement = (sql: Sql, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
 
 const STATEMENTS: Readonly<Record<Measure, Statement>> = {
-  orders_past_deadline: (sql, { ago }) => sql<Measured[]>`
+  orders_past_deadline: (sql, { at }) => sql<Measured[]>`
     with late as (
-      -- An order that falls due just now is about to expire.
-      select id, payment_deadline
-      from orders
-      where stage = 'awaiting_payment' and payment_deadline < ${ago(OVERDUE_GRACE_MS)}
+      select id, payment_deadline from orders where ${isOverdue(sql, at)}
     )
     select
       count(*) as value,
@@ -136,7 +134,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       where state = 'open' and kind in ('stock_counter_wrong', 'units_held_by_closed_order')
       union
       -- Reads the whole catalogue: an index of these columns would make each reservation write to it.
-      select sku from sku where reserved > on_hand
+      select sku from sku where ${isOversold(sql)}
     )
     select
       count(*) as value,

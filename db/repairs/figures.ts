@@ -2,13 +2,13 @@
 import type { Database } from '../connection.ts';
 import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
-import { keepRepair, takeBack, type OpenFinding, type Seen } from '../findings.ts';
+import { keepRepair, withdrawFinding, type OpenFinding, type Finding } from '../findings.ts';
 
 /** Day, currency and SKU, as far as there are. */
 const subjectOf = (day: string, { currency, sku }: Difference): string =>
   [day, currency, sku].join('/').replace(/\/+$/, '');
 
-export const describeDifference = (day: string, difference: Difference): Seen => ({
+export const describeDifference = (day: string, difference: Difference): Finding => ({
   subject: subjectOf(day, difference),
   orderId: null,
   finding: FIGURES.flatMap((name) => {
@@ -17,14 +17,14 @@ export const describeDifference = (day: string, difference: Difference): Seen =>
   }).join('; '),
 });
 
-/** Looks at the figures of all days, one after the other. */
-export async function lookIntoDays(database: Database): Promise<Seen[]> {
-  const seen: Seen[] = [];
+/** Compares the figures of all days, one after the other. */
+export async function compareAllDays(database: Database): Promise<Finding[]> {
+  const findings: Finding[] = [];
   for (let day = await nextDay(database, null); day !== null; day = await nextDay(database, day)) {
     const { differences } = await compareDay(database, day);
-    seen.push(...differences.map((difference) => describeDifference(day, difference)));
+    findings.push(...differences.map((difference) => describeDifference(day, difference)));
   }
-  return seen;
+  return findings;
 }
 
 /**
@@ -55,7 +55,7 @@ export function setFigures(
       const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
       await transaction`insert into stat ${transaction({ sku, day, currency, ...figures })}`;
       if (areSame(before, source)) {
-        await takeBack(transaction, id, startedAt);
+        await withdrawFinding(transaction, id, startedAt);
         return false;
       }
       const done = 'The figures were set to what they sum.';

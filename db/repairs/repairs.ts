@@ -6,8 +6,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Database, Queryable, Sql } from '../connection.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import { keepRepair, takeBack, type OpenFinding, type Repaired } from '../findings.ts';
-import type { TableKind } from '../rules/looks.ts';
+import { keepRepair, withdrawFinding, type OpenFinding, type Repaired } from '../findings.ts';
+import type { TableKind } from '../rules/detectors.ts';
+import { moneyHeld, sumOfEntries } from '../rules/money.ts';
+import { unitsHeld, unitsLeft } from '../rules/stock.ts';
 
 type Repair = (sql: Queryable, subject: string) => Promise<Repaired | 'nothing wrong' | 'for a person'>;
 
@@ -47,7 +49,7 @@ export function repairFinding(
       const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
       if (open.length === 0) return false;
       const result = await repair(transaction, subject);
-      if (result === 'nothing wrong') await takeBack(transaction, id, startedAt);
+      if (result === 'nothing wrong') await withdrawFinding(transaction, id, startedAt);
       if (result === 'nothing wrong' || result === 'for a person') return false;
       await keepRepair(transaction, id, result, new Date().toISOString());
       return true;
@@ -77,7 +79,7 @@ const isSold = (stage: string | undefined): boolean => stage === 'paid' || stage
 async function giveUnitsBack(sql: Queryable, subject: string): ReturnType<Repair> {
   const [sku = '', orderId = ''] = subject.split('/');
   const stage = await stageOf(sql, orderId);
-  const stock = await lockedStock(sql, sku);
+  const stock = await lockSku(sql, sku);
   const [held] = await sql<{ quantity: number }[]>`
     select quantity from reservation where order_id = ${orderId} and sku = ${sku} and state = 'held'
   `;
@@ -102,7 +104,7 @@ async function giveUnitsBack(sql: Queryable, subject: string): ReturnType<Repair
 async function giveHeldMoneyBack(sql: Queryable, subject: string): ReturnType<Repair> {
   const [walletId = '', orderId = ''] = subject.split('/');
   const stage = await stageOf(sql, orderId);
-  const wallet = await lockedWallet(sql, walletId);
+  const wallet = await lockWallet(sql, walletId);
   const [hold] = await sql<{ amount: number }[]>`
     select amount from hold where order_id = ${orderId} and wallet_id = ${walletId} and state = 'held'
   `;
@@ -130,7 +132,7 @@ async function refundPayment(sql: Queryable, orderId: string): ReturnType<Repair
     where order_id = ${orderId} and kind in ('debit', 'capture')
   `;
   const refunds = await sql`select from transfer where order_id = ${orderId} and kind = 'refund'`;
-  const wallet = payment && (await lockedWallet(sql, payment.walletId));
+  const wallet = payment && (await lockWallet(sql, payment.walletId));
   if (refunds.length > 0) return 'nothing wrong';
   if (!wallet) return 'for a person';
   const { walletId, amount, currency } = payment;
@@ -154,73 +156,62 @@ async function refundPayment(sql: Queryable, orderId: string): ReturnType<Repair
 }
 
 async function setStockCounters(sql: Queryable, sku: string): ReturnType<Repair> {
-  const stock = await lockedStock(sql, sku);
-  if (!stock) return 'nothing wrong';
-  // Of all that ever came and went. The other repairs do without: it grows with what was sold.
-  const [moved] = await sql<{ onHand: number }[]>`
-    select
-      (select coalesce(sum(quantity), 0) from stock_movement where sku = ${sku})::bigint
-      - (select coalesce(sum(quantity), 0) from reservation where sku = ${sku} and state = 'consumed')::bigint as "onHand"
-  `;
+  const stock = await lockSku(sql, sku);
+  // Rows of a SKU that is missing.
+  if (!stock) return 'for a person';
+  // Of all that ever came and went. The other repairs do without it: it grows with what was sold.
+  const [sums] = await sql<{ onHand: number }[]>`select ${unitsLeft(sql, sql`${sku}`)}::bigint as "onHand"`;
   const before = { onHand: stock.onHand, reserved: stock.reserved };
-  const after = { onHand: moved?.onHand ?? 0, reserved: stock.held };
-  const same = before.onHand === after.onHand && before.reserved === after.reserved;
-  if (same) return 'nothing wrong';
+  const after = { onHand: sums?.onHand ?? 0, reserved: stock.held };
   // More is held than there can be: which of the orders goes without?
   if (after.reserved > after.onHand) return 'for a person';
+  if (before.onHand === after.onHand && before.reserved === after.reserved) return 'nothing wrong';
   await sql`update sku set on_hand = ${after.onHand}, reserved = ${after.reserved} where sku = ${sku}`;
   return { done: 'The counters were set to what they sum.', before, after };
 }
 
 async function setWalletCounters(sql: Queryable, walletId: string): ReturnType<Repair> {
-  const wallet = await lockedWallet(sql, walletId);
+  const wallet = await lockWallet(sql, walletId);
   if (!wallet) return 'nothing wrong';
   // As above: of all that ever happened to the wallet.
-  const [moved] = await sql<{ posted: number }[]>`
-    select coalesce(sum(amount), 0)::bigint as posted from entry where wallet_id = ${walletId}
+  const [sums] = await sql<{ posted: number; misstated: number }[]>`
+    select posted::bigint, misstated from (${sumOfEntries(sql, sql`${walletId}`)}) as entries
   `;
   const before = { posted: wallet.posted, held: wallet.held };
-  const after = { posted: moved?.posted ?? 0, held: wallet.holds };
-  const same = before.posted === after.posted && before.held === after.held;
-  if (same) return 'nothing wrong';
+  const after = { posted: sums?.posted ?? 0, held: wallet.holds };
   if (after.held > after.posted) return 'for a person';
+  if (before.posted === after.posted && before.held === after.held)
+    // Entries never change, so what they state is for a person.
+    return sums?.misstated === 0 ? 'nothing wrong' : 'for a person';
   await sql`update wallet set posted = ${after.posted}, held = ${after.held} where id = ${walletId}`;
   return { done: 'The counters were set to what they sum.', before, after };
 }
 
-interface Stock {
+interface LockedSku {
   onHand: number;
   reserved: number;
   held: number;
 }
 
 /** The sums are of a later snapshot than the lock, so no step comes in between: each locks the SKU first. */
-async function lockedStock(sql: Queryable, sku: string): Promise<Stock | undefined> {
+async function lockSku(sql: Queryable, sku: string): Promise<LockedSku | undefined> {
   await sql`select from sku where sku = ${sku} for no key update`;
-  const [stock] = await sql<Stock[]>`
-    select
-      on_hand as "onHand", reserved,
-      (select coalesce(sum(quantity), 0)::bigint from reservation where sku = ${sku} and state = 'held') as held
-    from sku
-    where sku = ${sku}
+  const [locked] = await sql<LockedSku[]>`
+    select on_hand as "onHand", reserved, ${unitsHeld(sql, sql`${sku}`)}::bigint as held from sku where sku = ${sku}
   `;
-  return stock;
+  return locked;
 }
 
-interface Purse {
+interface LockedWallet {
   posted: number;
   held: number;
   holds: number;
 }
 
-async function lockedWallet(sql: Queryable, walletId: string): Promise<Purse | undefined> {
+async function lockWallet(sql: Queryable, walletId: string): Promise<LockedWallet | undefined> {
   await sql`select from wallet where id = ${walletId} for no key update`;
-  const [purse] = await sql<Purse[]>`
-    select
-      posted, held,
-      (select coalesce(sum(amount), 0)::bigint from hold where wallet_id = ${walletId} and state = 'held') as holds
-    from wallet
-    where id = ${walletId}
+  const [locked] = await sql<LockedWallet[]>`
+    select posted, held, ${moneyHeld(sql, sql`${walletId}`)}::bigint as holds from wallet where id = ${walletId}
   `;
-  return purse;
+  return locked;
 }

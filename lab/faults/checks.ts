@@ -1,10 +1,8 @@
 /** Everything that has to hold when the run is over. */
 import type { Client } from '@temporalio/client';
-import { openDatabase, type Queryable } from '../../db/connection.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
-import type { Seen } from '../../db/findings.ts';
-import { lookIntoDays } from '../../db/repairs/figures.ts';
-import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
+import { openDatabase, type Database, type Queryable } from '../../db/connection.ts';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
+import { compareAllDays } from '../../db/repairs/figures.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
 import type { Violation } from './figures.ts';
@@ -29,32 +27,33 @@ export async function checkAll({
   ledger,
   recorded,
 }: Checked): Promise<Violation[]> {
-  const reports = [
-    ...(await checkRules(sql)).map(({ rule, breaches }) => ({
-      rule: `rule ${rule.number}: ${rule.name}`,
-      breaches,
-    })),
-    {
-      rule: 'rule 8: every open order has exactly one running workflow, and the other way round',
-      breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
-    },
-    { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
-    { rule: 'the shop\u2019s figures are what they sum', breaches: await wrongFigures(databaseUrl) },
-  ];
   return [
-    ...reports.flatMap(({ rule, breaches }) =>
-      breaches.map(({ subject, finding }) => ({ rule, subject, finding })),
-    ),
+    ...(await withDatabase(databaseUrl, (database) => brokenRules(database, client))),
     ...checkPromises(ledger, recorded),
     ...(await failedWorkflows(client)),
     ...(await staleMarks(sql, client)),
   ];
 }
 
-async function wrongFigures(url: string): Promise<Seen[]> {
+async function brokenRules(database: Database, client: Client): Promise<Violation[]> {
+  const reports = await checkEveryRule(database, orderWorkflowsOf(client, TASK_QUEUE));
+  const figures = await compareAllDays(database);
+  return [
+    ...reports.flatMap(({ rule, breaches }) =>
+      breaches.map((breach) => ({ rule: `rule ${rule.number}: ${rule.name}`, ...breach })),
+    ),
+    ...figures.map(({ subject, finding }) => ({
+      rule: 'the shop\u2019s figures are what they sum',
+      subject,
+      finding,
+    })),
+  ];
+}
+
+async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
   try {
-    return await lookIntoDays(database);
+    return await work(database);
   } finally {
     await database.close();
   }

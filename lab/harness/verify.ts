@@ -2,7 +2,7 @@
 import postgres from 'postgres';
 import type { Queryable } from '../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { RULES, checkRules, type Rule, type RuleReport } from '../../db/rules/invariants.ts';
+import { checkRules, type Rule, type RuleReport } from '../../db/rules/rules.ts';
 
 const BREACHES_SHOWN = 3;
 
@@ -20,10 +20,8 @@ export async function verifyPlaced(
 }
 
 /** @throws when one of these rules is broken. */
-export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
-  const reports: RuleReport[] = [];
-  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
-  refuse(linesOf(reports));
+export async function verifyRules(sql: Queryable, rules?: readonly Rule[]): Promise<void> {
+  refuse(linesOf(await checkRules(sql, rules)));
 }
 
 async function verify(databaseUrl: string, wanted: { all: number; paid: number }): Promise<void> {

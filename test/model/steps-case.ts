@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { createActivities } from '../../activities/order.ts';
 import { countSku, putSku, restockSku } from '../../db/skus.ts';
 import type { Database, Sql } from '../../db/connection.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';

@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
-import { openDatabase, type DatabasePool, type Sql } from '../../db/connection.ts';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
+import { openDatabase, type Database, type DatabasePool, type Sql } from '../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules, type Breach } from '../../db/rules/rules.ts';
+import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {
@@ -44,4 +46,13 @@ export async function expectRulesHold(sql: Sql): Promise<void> {
     breaches.map(({ subject, finding }) => `rule ${rule.number} (${rule.name}): ${subject}: ${finding}`),
   );
   expect(found).toEqual([]);
+}
+
+/** What breaks rule 8: orders and workflows that do not belong together. */
+export async function breachesOfWorkflows(
+  database: Database,
+  workflows: OrderWorkflows,
+): Promise<readonly Breach[]> {
+  const reports = await checkEveryRule(database, workflows);
+  return reports.flatMap(({ rule, breaches }) => (rule.number === 8 ? breaches : []));
 }

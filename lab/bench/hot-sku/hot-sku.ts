@@ -5,7 +5,7 @@
 import postgres from 'postgres';
 import { isDatabaseAway, openDatabase, type Database } from '../../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
-import { RULES } from '../../../db/rules/invariants.ts';
+import { RULES } from '../../../db/rules/rules.ts';
 import { groupReservations } from '../../../activities/reservation-queue.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';

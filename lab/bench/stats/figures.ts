@@ -1,5 +1,5 @@
 /** What `npm run bench -- stats --json FILE` writes. Times are milliseconds unless a name says otherwise. */
-import type { TableKind } from '../../../db/rules/looks.ts';
+import type { TableKind } from '../../../db/rules/detectors.ts';
 import type { Host } from '../../harness/machine.ts';
 import type { Latency } from '../../harness/statistics.ts';
 

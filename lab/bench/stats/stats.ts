@@ -2,8 +2,8 @@
 import postgres from 'postgres';
 import { openDatabase, type Database, type Sql } from '../../../db/connection.ts';
 import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
-import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
-import { lookIntoDays } from '../../../db/repairs/figures.ts';
+import { inspect, TABLE_KINDS, type TableKind } from '../../../db/rules/detectors.ts';
+import { compareAllDays } from '../../../db/repairs/figures.ts';
 import { countPending } from '../../../db/stats/count.ts';
 import { readStats, statsQuery, type StatRange } from '../../../db/stats/read.ts';
 import type { BenchmarkOptions, Outcome } from '../benchmark.ts';
@@ -95,7 +95,7 @@ async function countAll(
 
 async function reconcileAll(database: Database, report: BenchmarkOptions['report']): Promise<void> {
   report('Reconciling.');
-  const [wrong] = await lookIntoDays(database);
+  const [wrong] = await compareAllDays(database);
   if (wrong) throw new Error(`${wrong.subject}: ${wrong.finding}`);
 }
 
@@ -107,7 +107,7 @@ async function lookIntoAll(database: Database, kind: TableKind): Promise<LookRow
   const row: LookRow = { kind, rows: 0, seconds: 0, longestMs: 0 };
   for (let after: string | null = null; ;) {
     const start = performance.now();
-    const page = await database.run(({ sql }) => look(sql, kind, { after, limit: PAGE, now }));
+    const page = await database.run(({ sql }) => inspect(sql, kind, { after, limit: PAGE, now }));
     const ms = performance.now() - start;
     const wrong = page.find(({ finding }) => finding !== null);
     if (wrong) throw new Error(`${kind} ${wrong.subject}: ${wrong.finding}`);
