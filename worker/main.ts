@@ -1,6 +1,6 @@
 /**
  * Runs the workflows and their activities: `node worker/main.ts`.
- * What belongs here: bundling, slots, logging and the order in which things stop.
+ * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
@@ -34,11 +34,11 @@ const stopAtOnce = (): void => {
   logger.info('stopped before it was ready');
   process.exit();
 };
-// Until it takes tasks there is nothing to wait for.
+// Until the worker takes tasks, there is nothing to wait for.
 stopping.addEventListener('abort', stopAtOnce);
 
 Runtime.install({
-  // By us, below.
+  // We handle them, below.
   shutdownSignals: [],
   logger: new DefaultLogger('DEBUG', ({ level, message, meta }: LogEntry) =>
     logger[LEVELS[level]](meta ?? {}, message),
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     stopping.addEventListener('abort', () => worker.shutdown());
-    // Ends once running tasks have ended; only then may what they use be closed.
+    // Resolves once running tasks have ended. Only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
     logger.info({ taskQueue }, 'worker ready');
     const findOwner = () => identityOf(database);
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
     ]);
   } finally {
     await connection.close();
-    // The process would not exit while the pool is open.
+    // The process does not exit while the pool is open.
     await database.close();
   }
 }

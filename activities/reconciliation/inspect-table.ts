@@ -5,7 +5,7 @@ import { inspect, nextSubject, toDetected, type Detected, type TableKind } from 
 import type { Inspected, Page } from '../../db/rules/detector.ts';
 import { PAGE_ROWS } from '../../db/rules/rules.ts';
 import { messageOf } from '../../process/redaction.ts';
-import { cannotLook, tooManyFailures } from '../errors.ts';
+import { detectorFailure, tooManyFailures } from '../errors.ts';
 import { signOfLife, whileAlive } from '../sign-of-life.ts';
 
 /** How long one row may take by itself: a ledger of some ten million entries is summed in that time. */
@@ -78,7 +78,9 @@ async function findSubjectAfter(
   } catch (error) {
     // A table that is locked, or a PostgreSQL that does not answer, may be back at the next attempt.
     if (isDatabaseAway(error)) throw error;
-    throw cannotLook(`not even the next row could be found: ${messageOf(error)}`, { again: 'would fail' });
+    throw detectorFailure(`not even the next row could be found: ${messageOf(error)}`, {
+      again: 'would fail',
+    });
   }
 }
 

@@ -26,7 +26,7 @@ export async function reconcileMissingWorkflows(
   const found = await keepFindings(database, kind, page.findings, startedAt);
   const repairs = await repairEach(database, found, startedAt, async ({ subject }) => {
     const order = await findOrder(database, subject);
-    if (order?.stage !== 'awaiting_payment' || !(await workflows.startAgain(order))) return 'nothing wrong';
+    if (order?.stage !== 'awaiting_payment' || !(await workflows.restartOrder(order))) return 'nothing wrong';
     return {
       done: 'The workflow was started again with the deadline its caller was given.',
       before: { workflow: 'none' },
@@ -65,7 +65,8 @@ export async function reconcileLostRefunds(
   const repairs = await repairEach(database, found, startedAt, async ({ subject, finding }) => {
     const refund = page.refunds.get(subject)?.refund;
     const order = await findOrder(database, subject);
-    if (!refund || order?.stage !== 'paid' || !(await workflows.refundAgain(refund))) return 'nothing wrong';
+    if (!refund || order?.stage !== 'paid' || !(await workflows.restartRefund(refund)))
+      return 'nothing wrong';
     return {
       done: 'The refund was started again, as it was requested.',
       before: { stage: 'paid', workflow: finding },

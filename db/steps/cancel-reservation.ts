@@ -42,9 +42,9 @@ export function abandon(database: Database, order: AbandonRequest): Promise<Step
         insert into order_event (order_id, version, stage, reason, command_id, at)
         select ${orderId}, 1, stage, reason, ${commandId}, ${at} from claim
       )
-      select stage, reason from claim
+      select stage, reason, null as refusal from claim
       union all
-      select stage, reason from orders where id = ${orderId}
+      select stage, reason, null from orders where id = ${orderId}
     `,
   );
 }

@@ -12,8 +12,8 @@ export interface PayRequest {
 
 /**
  * Takes the money (a debit, or the capture of the hold) and consumes the reserved units.
- * Leads to `paid`; to `awaiting_payment` with reason `insufficient_funds`; or, when the database already has the order
- * elsewhere, to that stage with reason `order_not_payable`.
+ * Leads to `paid`; to `awaiting_payment` with refusal `insufficient_funds`; or, when the database already has the order
+ * elsewhere, to that stage with refusal `order_not_payable`.
  */
 export function pay(database: Database, { orderId, commandId, at }: PayRequest): Promise<StepResult> {
   const transferId = uuidv7();
@@ -107,9 +107,9 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
         from due
         where orders.id = due.id
       )
-      select stage, reason from claim
+      select stage, null as reason, reason as refusal from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
+      select stage, null, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
     `,
   );
 }

@@ -17,8 +17,8 @@ export interface RefundRequest {
 
 /**
  * Puts the money of a paid order back into its wallet, and the units on hand if asked.
- * Leads to `refunded`; for an order that is not paid, to the stage that it has, with reason `order_not_refundable`. When the money
- * does not fit into the wallet nothing is recorded, and the order stays `paid`, with reason `wallet_full`.
+ * Leads to `refunded`; for an order that is not paid, to the stage that it has, with refusal `order_not_refundable`. When the money
+ * does not fit into the wallet nothing is recorded, and the order stays `paid`, with refusal `wallet_full`.
  */
 export function refund(
   database: Database,
@@ -103,14 +103,14 @@ export function refund(
       recorded as (
         select stage, reason from order_step where order_id = ${orderId} and step = 'refund'
       )
-      select stage, reason from claim
+      select stage, reason, null as refusal from claim
       union all
-      select stage, reason from recorded
+      select stage, reason, null from recorded
       union all
       -- An order that cannot be refunded leaves no key: it may still be paid, and then refunded.
-      select stage, 'order_not_refundable' from target where stage not in ('paid', 'refunded')
+      select stage, null, 'order_not_refundable' from target where stage not in ('paid', 'refunded')
       union all
-      select 'paid', ${WALLET_FULL} from decided where not fits
+      select 'paid', null, ${WALLET_FULL} from decided where not fits
     `,
   );
 }

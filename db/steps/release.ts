@@ -86,9 +86,9 @@ export function release(
         from due
         where orders.id = due.id
       )
-      select stage, reason from claim
+      select stage, reason, null as refusal from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'release'
+      select stage, reason, null from order_step where order_id = ${orderId} and step = 'release'
     `,
   );
 }

@@ -28,7 +28,7 @@ export function reserveAll(
   return database.run(({ sql }) => reserveInTurn(sql, orders, 'skip locked wallets'));
 }
 
-interface Row extends StepResult {
+interface Row extends Pick<StepResult, 'stage' | 'reason'> {
   place: number;
   /** Of an order that was recorded before. */
   deadline: string | null;
@@ -262,7 +262,6 @@ async function reserveInTurn(
 
 function resultOf(order: PlacedOrder, { stage, reason, deadline }: Row): StepResult {
   const recorded = deadline === null ? order.paymentDeadline : new Date(deadline).toISOString();
-  return recorded === order.paymentDeadline
-    ? { stage, reason }
-    : { stage, reason, paymentDeadline: recorded };
+  const result = { stage, reason, refusal: null };
+  return recorded === order.paymentDeadline ? result : { ...result, paymentDeadline: recorded };
 }

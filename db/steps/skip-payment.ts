@@ -6,7 +6,7 @@ import { runStep, type StepResult } from './step.ts';
 /**
  * Takes a payment's key for a person who skips it: a pay attempt that is still on its way then finds the key and does
  * nothing. When that attempt came first, what it recorded is returned instead.
- * Leads to the stage that the order has, with reason `payment_skipped`.
+ * Leads to the stage that the order has, with refusal `payment_skipped`.
  */
 export function decline(
   database: Database,
@@ -29,9 +29,9 @@ export function decline(
         on conflict do nothing
         returning stage, reason
       )
-      select stage, reason from claim
+      select stage, null as reason, reason as refusal from claim
       union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
+      select stage, null, reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
     `,
   );
 }

@@ -10,14 +10,17 @@
  * on the row as the statement's snapshot has it, before it notices that the row has changed since, and would refuse
  * `reserved = reserved + 1` for what was there before a restock.
  */
-import type { PaymentMode } from '../../domain/order.ts';
+import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database, Sql } from '../connection.ts';
 
-/** Where the order rests after the step, and why, as the first attempt that committed recorded it. */
+/** Where the order rests after the step, as the first attempt that committed recorded it. */
 export interface StepResult {
   stage: RestingStage;
+  /** Why the order rests there: the words of whoever cancelled or refunded it, or a rejection reason. Null after a payment. */
   reason: string | null;
+  /** Why a payment or a refund had no effect; null when it had one, and for every other step. */
+  refusal: string | null;
   /**
    * Of a reservation that was recorded with another deadline than this attempt's, ISO 8601: by a workflow of the same order that
    * somebody terminated.
@@ -26,12 +29,8 @@ export interface StepResult {
 }
 
 /** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */
-export interface PlacedOrder {
+export interface PlacedOrder extends OrderContents {
   orderId: string;
-  buyerId: string;
-  walletId: string;
-  paymentMode: PaymentMode;
-  lines: readonly { sku: string; quantity: number }[];
   paymentDeadline: string;
   at: string;
 }

@@ -1,7 +1,7 @@
 /**
- * Where the files of a database are: in its folder, or, when PostgreSQL's user may not enter there, in a folder of the system
- * whose name lies beside it. The name is the project's to keep: a second checkout has none and begins with a database of its
- * own, and a project that is moved takes its database along.
+ * Finds the place of a database's files: its data folder, or, when PostgreSQL's user may not enter that, a system folder whose
+ * name is kept in a file beside it. The name belongs to the project: a second checkout has none and starts with a database
+ * of its own, and a project that is moved takes its database along.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -19,22 +19,22 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../cli/user-error.ts';
 import { canEnter, postgresUser, type OsUser } from './user.ts';
-import { inSystemFolder, refuseUnlessOurs } from '../folders/system-folder.ts';
+import { inSystemFolder, refuseUnlessOurs } from './system-folder.ts';
 
 export interface DataPlace {
   folder: string;
-  /** Whom PostgreSQL runs as; undefined for ourselves. */
+  /** The user that PostgreSQL runs as; undefined for the user of this process. */
   user: OsUser | undefined;
 }
 
 /**
- * Where the data of `dataFolder` is, or is to be made. What an enterable folder left there before it was moved is taken along.
- * @throws {UserError} when there is nobody to run PostgreSQL as, or no place for it, or the data is not this project's.
+ * Returns where the data of `dataFolder` is or will be. Data from before the project moved to a closed folder is moved there.
+ * @throws {UserError} when PostgreSQL has no user or no place here, or the data belongs to another project.
  */
 export function placeData(dataFolder: string): DataPlace {
   mkdirSync(dirname(dataFolder), { recursive: true });
   const outside = findOutside(dataFolder);
-  if (outside !== undefined) return takeUp(dataFolder, outside);
+  if (outside !== undefined) return openPlace(dataFolder, outside);
   const user = postgresUser(dataFolder);
   if (user === undefined || canEnter(user, dirname(dataFolder))) return { folder: dataFolder, user };
   const place = inSystemFolder(user, (system) => {
@@ -44,28 +44,28 @@ export function placeData(dataFolder: string): DataPlace {
   });
   writeFileSync(ownerFile(place), realPath(dataFolder), { mode: 0o600 });
   writeWhole(linkFile(dataFolder), place);
-  return takeUp(dataFolder, place);
+  return openPlace(dataFolder, place);
 }
 
-/** Forgets a database, wherever it is. */
+/** Deletes a database, wherever it is. */
 export function forgetData(dataFolder: string): void {
   const outside = findOutside(dataFolder);
-  // One that belongs to the original of a copied project stays there.
+  // In a copied project, the database of the original stays where it is.
   if (outside !== undefined && existsSync(outside) && ownerOf(outside) === realPath(dataFolder))
     rmSync(outside, { recursive: true, force: true });
   rmSync(linkFile(dataFolder), { force: true });
   rmSync(dataFolder, { recursive: true, force: true });
 }
 
-/** Whether there is data, here or elsewhere. */
+/** Whether a database exists, here or elsewhere. */
 export const hasData = (dataFolder: string): boolean =>
   existsSync(dataFolder) || existsSync(linkFile(dataFolder));
 
 const PREFIX = 'data-';
 
-/** Beside the data folder: where its data really is. */
+/** A file beside the data folder that says where its data really is. */
 const linkFile = (dataFolder: string): string => `${dataFolder}.elsewhere`;
-/** In the place outside: whose data it is. */
+/** A file beside the data that says which project it belongs to. */
 const ownerFile = (place: string): string => join(place, 'belongs-to');
 
 const realPath = (dataFolder: string): string =>
@@ -83,18 +83,18 @@ function findOutside(dataFolder: string): string | undefined {
     );
   }
   const place = readFileSync(link, 'utf8').trim();
-  // As root we go, and delete, where this says: only where we ourselves have made it.
+  // Root would read and delete whatever this names, so accept only a folder that Holdfast itself has made.
   const isOurs =
     lstatSync(link).uid === 0 && /^(\/var\/lib|\/var\/tmp|\/tmp)\/holdfast\/data-\w+$/.test(place);
-  if (!isOurs) throw new UserError(`${link} was not written by Holdfast. Look at it, and remove it.`);
+  if (!isOurs) throw new UserError(`${link} was not written by Holdfast. Inspect it, and remove it.`);
   return place;
 }
 
-function takeUp(dataFolder: string, place: string): DataPlace {
+function openPlace(dataFolder: string, place: string): DataPlace {
   if (!existsSync(place)) {
     throw new UserError(
-      `The database of this project was in ${place}, which is gone (as after a container was made anew).\n` +
-        'Bring it back, or begin anew with `npm run reset -- --yes`.',
+      `The database of this project was in ${place}, which is gone, as after a container was recreated.\n` +
+        'Restore it, or start over with `npm run reset -- --yes`.',
     );
   }
   try {
@@ -110,7 +110,7 @@ function takeUp(dataFolder: string, place: string): DataPlace {
   return { folder, user: postgresUser(folder) };
 }
 
-/** The project may have been moved, and then goes on; it may have been copied, and then two would write to one database. */
+/** A project that was moved keeps its database. One that was copied may not use it: two would write to one database. */
 function moveOwner(dataFolder: string, place: string): void {
   const owner = ownerOf(place);
   const now = realPath(dataFolder);
@@ -118,14 +118,14 @@ function moveOwner(dataFolder: string, place: string): void {
   const stillThere = existsSync(linkFile(owner)) && readFileSync(linkFile(owner), 'utf8').trim() === place;
   if (stillThere) {
     throw new UserError(
-      `This is a copy of ${dirname(owner)}, and the database in ${place} belongs to that one.\n` +
-        'Begin here with a database of its own: `npm run reset -- --yes` forgets the copied data, and leaves the original alone.',
+      `This is a copy of ${dirname(owner)}, and the database in ${place} belongs to the original.\n` +
+        'Start with a database of its own: `npm run reset -- --yes` deletes the copied data and leaves the original alone.',
     );
   }
   writeWhole(ownerFile(place), now);
 }
 
-/** What the project's own folder holds; cut off half-way, the next start goes on with it. */
+/** Moves what the project's own folder holds. If it is interrupted, the next start continues. */
 function moveIn(from: string, to: string): void {
   if (!existsSync(from)) return;
   if (existsSync(to)) return rmSync(from, { recursive: true, force: true });
@@ -135,7 +135,7 @@ function moveIn(from: string, to: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EXDEV')) throw error;
     const unfinished = `${to}.unfinished`;
     rmSync(unfinished, { recursive: true, force: true });
-    // Unlike Node's own copy it keeps the owner of each file.
+    // Unlike Node's own copy, it keeps the owner of each file.
     execFileSync('cp', ['-pR', '--', from, unfinished]);
     renameSync(unfinished, to);
     rmSync(from, { recursive: true, force: true });

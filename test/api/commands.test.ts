@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { cancelOrder } from '../../api/commands.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { cancelOrder } from '../../api/orders/cancel.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
@@ -14,7 +14,7 @@ import type { Answer } from '../support/answer.ts';
 import type { PostOptions, Shop } from '../support/shop.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet, refuseRefund } from '../support/trouble.ts';
+import { lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
@@ -137,7 +137,7 @@ test('a cancel that is carried out just as the database is asked about it is ans
       return result;
     },
   };
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   onTestFinished(() => temporal.close());
   const dependencies = { temporal, database: between, attentionAfter: 120_000 };
   const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, 0);

@@ -4,8 +4,8 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { answerOnce } from '../../api/idempotency.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { answerOnce } from '../../api/idempotency/answer-once.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { createWalletBody } from '../../api/schemas/wallets.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
@@ -183,7 +183,7 @@ describe('a key of another release', () => {
     });
     const dependencies = {
       database: system.database,
-      temporal: openTemporal({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' }),
+      temporal: openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' }),
       logger: pino({ level: 'silent' }),
       paymentWindow: 60_000,
       attentionAfter: 60_000,
@@ -261,7 +261,7 @@ describe('an answer that was never kept', () => {
 describe('while a server is away', () => {
   test('a request is refused in time, and completes once when it is sent again', async () => {
     const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
-    const temporal = openTemporal({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
+    const temporal = openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
     const logger = pino({ level: 'silent' });
     const api = createApi({
       database: system.database,

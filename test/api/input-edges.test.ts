@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { PROBLEM_JSON } from '../../api/problems.ts';
+import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { BROKEN_ENCODINGS, EDGE_CURSORS, EDGE_JSON, EDGE_STRINGS } from '../support/edges.ts';
 import { startSystem } from '../support/system.ts';

@@ -18,7 +18,7 @@ const terms = { name: 'Test', price };
 
 const aName = () => `SKU-${randomUUID().slice(0, 8)}`;
 const putAs = (sku: string, body: object, headers: Record<string, string> = {}) =>
-  shop.put(`/v1/skus/${sku}`, body, headers);
+  shop.put(`/v1/skus/${sku}`, body, { headers });
 const count = (sku: string, onHand: number, expectedOnHand: number, options: PostOptions = {}) =>
   shop.post(`/v1/skus/${sku}/counts`, { onHand, expectedOnHand }, options);
 

@@ -27,7 +27,7 @@ import { findPostgresBinaries, runnableBy } from '../../dev/postgres/binaries.ts
 import { forgetData, hasData } from '../../dev/postgres/data.ts';
 import { canRun, postgresUser } from '../../dev/postgres/user.ts';
 import { startPostgres, type Postgres } from '../../dev/postgres/server.ts';
-import { refuseUnlessOurs } from '../../dev/folders/system-folder.ts';
+import { refuseUnlessOurs } from '../../dev/postgres/system-folder.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -200,10 +200,10 @@ function sameAnswers(expected: readonly Answer[], found: readonly Answer[]): boo
 }
 
 function inWords(answer: Answer): string {
-  if ('stage' in answer)
-    return answer.reason === null
-      ? answer.stage
-      : `${answer.stage} (${answer.reason.replace(/, request.*/, '')})`;
+  if ('stage' in answer) {
+    const why = answer.refusal ?? answer.reason;
+    return why === null ? answer.stage : `${answer.stage} (${why.replace(/, request.*/, '')})`;
+  }
   if ('outcome' in answer) return answer.outcome;
   return 'failed' in answer ? `failed: ${answer.failed}` : 'opened';
 }

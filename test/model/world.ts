@@ -88,7 +88,8 @@ export function perform(world: World, { kind, request }: Request): Answer {
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, request.commandId, () => ({
           stage: order.stage,
-          reason: PAYMENT_SKIPPED,
+          reason: null,
+          refusal: PAYMENT_SKIPPED,
         })),
       );
     case 'release':
@@ -114,7 +115,7 @@ export function perform(world: World, { kind, request }: Request): Answer {
 /** An order is reserved or abandoned once; after that the answer is how it stands. */
 function standing({ orders }: World, orderId: string): StepResult | undefined {
   const order = orders.get(orderId);
-  return order && { stage: order.stage, reason: order.reason };
+  return order && { stage: order.stage, reason: order.reason, refusal: null };
 }
 
 /** A step's first answer is its answer for ever. */
@@ -140,22 +141,23 @@ function reserve(world: World, request: PlacedOrder): StepResult {
     if (request.paymentMode === 'hold') purseOf(world, request.walletId).held += total;
   }
   place(world, request, { lines, total, stage, reason: refusal, commandId: null });
-  return { stage, reason: refusal };
+  return { stage, reason: refusal, refusal: null };
 }
 
 function abandon(world: World, request: AbandonRequest): StepResult {
   const { reason, commandId } = request;
   const lines = summed(request.lines);
   place(world, request, { lines, total: null, stage: 'cancelled', reason, commandId });
-  return { stage: 'cancelled', reason };
+  return { stage: 'cancelled', reason, refusal: null };
 }
 
 function pay(world: World, order: Order, { commandId, at }: PayRequest): StepResult {
-  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: 'order_not_payable' };
+  if (order.stage !== 'awaiting_payment')
+    return { stage: order.stage, reason: null, refusal: 'order_not_payable' };
   const wallet = purseOf(world, order.walletId);
   const total = totalOf(order);
   if (order.paymentMode === 'debit' && wallet.posted - wallet.held < total)
-    return { stage: order.stage, reason: 'insufficient_funds' };
+    return { stage: order.stage, reason: null, refusal: 'insufficient_funds' };
   wallet.posted -= total;
   if (order.paymentMode === 'hold') wallet.held -= total;
   for (const { sku, quantity } of order.lines) {
@@ -163,15 +165,15 @@ function pay(world: World, order: Order, { commandId, at }: PayRequest): StepRes
     stockOf(world, sku).reserved -= quantity;
   }
   move(order, { stage: 'paid', reason: null, commandId, at });
-  return { stage: 'paid', reason: null };
+  return { stage: 'paid', reason: null, refusal: null };
 }
 
 function release(world: World, order: Order, { to, reason, commandId, at }: ReleaseRequest): StepResult {
-  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason };
+  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason, refusal: null };
   for (const { sku, quantity } of order.lines) stockOf(world, sku).reserved -= quantity;
   if (order.paymentMode === 'hold') purseOf(world, order.walletId).held -= totalOf(order);
   move(order, { stage: to, reason, commandId, at });
-  return { stage: to, reason };
+  return { stage: to, reason, refusal: null };
 }
 
 function refund(
@@ -180,12 +182,12 @@ function refund(
   { orderId, reason, commandId, restock: wanted, at }: RefundRequest,
 ): StepResult {
   if (order.stage !== 'paid' && order.stage !== 'refunded')
-    return { stage: order.stage, reason: 'order_not_refundable' };
+    return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
   return once(world, orderId, 'refund', () => {
     purseOf(world, order.walletId).posted += totalOf(order);
     if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
     move(order, { stage: 'refunded', reason, commandId, at });
-    return { stage: 'refunded', reason };
+    return { stage: 'refunded', reason, refusal: null };
   });
 }
 

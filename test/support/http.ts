@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { afterAll } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { BODY_LIMITS } from '../../api/body.ts';
-import { createApiServer } from '../../api/http-server.ts';
-import { openTemporal } from '../../client/orders.ts';
-import { listen } from '../../api/server.ts';
+import { BODY_LIMITS } from '../../api/http/body.ts';
+import { createApiServer } from '../../api/http/server.ts';
+import { openOrderClient } from '../../client/orders.ts';
+import { listen } from '../../api/http/listen.ts';
 import { inject } from 'vitest';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
@@ -36,7 +36,7 @@ export async function serve(
   { database, taskQueue }: TestSystem,
   { keepAlive = 65_000, patience = BODY_LIMITS.patience } = {},
 ): Promise<Wire> {
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
     { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000 },

@@ -5,7 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporal
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase, type Database } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
@@ -87,7 +87,7 @@ export async function startSystem({
     running = null;
   };
 
-  const temporal = openTemporal({ address, namespace, taskQueue });
+  const temporal = openOrderClient({ address, namespace, taskQueue });
   const api = createApi({
     database: testDatabase.database,
     temporal,

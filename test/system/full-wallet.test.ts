@@ -12,7 +12,7 @@ import { plant } from '../support/planted.ts';
 import { completedTasks, reset } from '../support/resets.ts';
 import { refundOf } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { fillWallet, lockWallet, refuseRefund } from '../support/trouble.ts';
+import { fillWallet, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
@@ -164,7 +164,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     expect(await cancelling).toMatchObject(PENDING);
     const task = (await completedTasks(client, orderWorkflowId(id))).at(-1);
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'is told its commands again');
+    await reset(client, task, 'gets its commands again');
     await makeRoom(wallet);
     expect(await workflowOf(orderWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
     expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject({
@@ -197,10 +197,10 @@ test('the refund step counts to the very limit: one unit more does not fit, and 
   const { id, wallet } = await paidFromFullWallet();
   const { refund } = createActivities(database);
   const request = { ...refundOf(id, false), mayWait: true };
-  expect(await refund(request)).toEqual({ stage: 'paid', reason: WALLET_FULL });
+  expect(await refund(request)).toEqual({ stage: 'paid', reason: null, refusal: WALLET_FULL });
   await expect(refund(refundOf(id, false))).rejects.toThrow('does not fit into its wallet');
   expect(await sql`select from order_step where order_id = ${id} and step = 'refund'`).toHaveLength(0);
   await makeRoom(wallet);
-  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason });
+  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason, refusal: null });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: Number.MAX_SAFE_INTEGER, held: 0 });
 });

@@ -3,7 +3,6 @@
  * has recorded stays as it is, and the new run takes it over: one debit, one reservation, one refund.
  */
 import { randomUUID } from 'node:crypto';
-import { Worker } from '@temporalio/worker';
 import postgres from 'postgres';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
@@ -14,6 +13,7 @@ import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { ORDER_PATHS } from '../recording/paths.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { always, interruptions, type Interruption, type Plan } from '../support/interruptions.ts';
+import { startReplayer } from '../support/replayer.ts';
 import { completedTasks, reset, REAPPLY, type Reapply } from '../support/resets.ts';
 import type { Answer } from '../support/answer.ts';
 import { startSystem, type TestSystem } from '../support/system.ts';
@@ -36,6 +36,7 @@ const sql = postgres(started.url, {
 afterAll(() => sql.end());
 const system = { ...started, sql };
 const { shop, client, clock } = system;
+const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundlePath') } });
 
 afterEach(() => expectRulesHold(sql));
 
@@ -103,15 +104,9 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
   expect(await endOf(workflowId)).toBeOneOf(stage === 'refunded' ? ['refunded', 'paid'] : [stage]);
   if (workflowId === orderWorkflowId(orderId))
     expect((await viewOf(workflowId)).deadline).toBe(deadline.toISOString());
-  await replay(workflowId);
+  // A history can be replayed where nobody knows that its workflow was reset.
+  await replay({ workflowId, history: await client.workflow.getHandle(workflowId).fetchHistory() });
   return tasks.length;
-}
-
-/** Whoever has the history of a workflow can replay it elsewhere, where nobody knows that it was reset. */
-async function replay(workflowId: string): Promise<void> {
-  const history = await client.workflow.getHandle(workflowId).fetchHistory();
-  const workflowBundle = { codePath: inject('workflowBundlePath') };
-  await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
 }
 
 const ENDED: Readonly<Record<string, Path>> = {
@@ -363,14 +358,14 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 1), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 1), 'gets no command again');
     expect(await paying).toMatchObject(SEND_AGAIN);
     plan.stop();
   });
 
   test('for a reservation is told to send it again', async () => {
     const { workflowId, plan, answer } = await reservationInterrupted('fails before it is sent');
-    await reset(client, await taskOf(workflowId, 0), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 0), 'gets no command again');
     const told = await answer;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -382,7 +377,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is told its commands again');
+    await reset(client, await taskOf(refundWorkflowId(id), 0), 'gets its commands again');
     const told = await refunding;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -393,7 +388,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 0), 'is told its commands again');
+    await reset(client, await taskOf(workflowId, 0), 'gets its commands again');
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);

@@ -145,7 +145,7 @@ test('a run ends when its time is over, and each kind behind a slow one still ge
       kind: 'look_failed',
       state: 'open',
       subject: 'wallet_counter_wrong',
-      finding: expect.stringMatching(/^was not looked for to the end: .*timeout/),
+      finding: expect.stringMatching(/^was not searched to the end: .*timeout/),
     }),
   );
   await mend();

@@ -20,7 +20,7 @@ export const readThenWrite = (database: Database, order: PlacedOrder): Promise<S
 async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at } = order;
   const recorded = () => sql<StepResult[]>`
-    select stage, reason from order_step where order_id = ${orderId} and step = 'reserve'
+    select stage, reason, null as refusal from order_step where order_id = ${orderId} and step = 'reserve'
   `;
   const [before] = await recorded();
   if (before) return before;
@@ -67,7 +67,7 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
       `;
     }
   }
-  return { stage, reason };
+  return { stage, reason, refusal: null };
 }
 
 /** The same SKU on two lines is one reservation. */

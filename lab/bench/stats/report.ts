@@ -1,12 +1,12 @@
 /** The figures as people read them: Markdown that is also a table in a terminal. */
-import { describeHost, table } from '../report.ts';
+import { hostLine, table } from '../../harness/report.ts';
 import type { LookRow, StatsFigures, StatsRow } from './figures.ts';
 
 export function statsMarkdown(figures: StatsFigures): string {
   const { machine, startedAt, orders, skus, events, statRows, secondsPerRow, seconds, looks, rows, plans } =
     figures;
   return [
-    describeHost(machine),
+    hostLine(machine),
     `${startedAt.slice(0, 10)}, ${orders} orders of ${skus} SKUs with ${events} events; each row was asked for ${secondsPerRow} s. ` +
       'Latencies in ms.',
     table(['figures of', 'days', 'asked', 'p50', 'p99'], rows.map(cells)),

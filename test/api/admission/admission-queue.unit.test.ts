@@ -1,0 +1,256 @@
+/** The algorithm that decides which orders are let in when, in virtual time: what it promises, and what it learns from. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import {
+  type AdmissionQueue,
+  CallerGoneError,
+  LONGEST_WAIT_MS,
+  RefusedError,
+} from '../../../api/admission/admission-queue.ts';
+import { ConcurrencyLimit, TARGET_MS } from '../../../api/admission/concurrency-limit.ts';
+import { Stragglers } from '../../../api/admission/stragglers.ts';
+import {
+  VirtualServer,
+  inVirtualTime,
+  newQueue,
+  newQueues,
+  type Admitted,
+} from '../../support/virtual-server.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const nobodyHangsUp = new AbortController().signal;
+const refusedFor = (error: unknown): number => {
+  if (error instanceof RefusedError) return error.retryAfterS;
+  throw error;
+};
+
+/** Lets a system of that rate get to know itself under 20 callers. */
+async function warmedUp(rate: number, queues: readonly AdmissionQueue[]): Promise<VirtualServer> {
+  const server = new VirtualServer(rate);
+  const until = performance.now() + 15_000;
+  await inVirtualTime(server.keepBusy(queues, 20, () => performance.now() < until));
+  return server;
+}
+
+/** Callers who come within half a second. */
+async function burst(server: VirtualServer, queues: readonly AdmissionQueue[], callers: number) {
+  const startedAt = performance.now();
+  const all = Array.from({ length: callers }, async (_, index) => {
+    await new Promise((resolve) => setTimeout(resolve, (500 * index) / callers));
+    return server.obey(queues);
+  });
+  const admitted = await inVirtualTime(Promise.all(all));
+  return { admitted, perSecond: (1_000 * callers) / (lastEnd(admitted) - startedAt) };
+}
+
+const lastEnd = (admitted: readonly Admitted[]): number =>
+  Math.max(...admitted.map(({ endedAt }) => endedAt));
+const share = (admitted: readonly Admitted[], right: (one: Admitted) => boolean): number =>
+  admitted.filter(right).length / admitted.length;
+
+test('a thousand callers at once keep a known system busy, and get in when they were promised', async () => {
+  const queues = [newQueue()];
+  const server = await warmedUp(30, queues);
+  const { admitted, perSecond } = await burst(server, queues, 1_000);
+  expect(perSecond).toBeGreaterThan(0.9 * 30);
+  expect(share(admitted, ({ attempts }) => attempts <= 2)).toBeGreaterThan(0.95);
+  expect(share(admitted, ({ ms }) => ms <= 3_000)).toBe(1);
+});
+
+test.each([10, 30, 60])(
+  'a thousand callers who meet a fresh process that does %i a second all get in',
+  async (rate) => {
+    const queues = [newQueue()];
+    const { admitted, perSecond } = await burst(new VirtualServer(rate), queues, 1_000);
+    expect(perSecond).toBeGreaterThan(0.5 * rate);
+    expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
+  },
+);
+
+test('callers who were promised too much all get in, soon after and in time', async () => {
+  const queues = [newQueue()];
+  const server = await warmedUp(40, queues);
+  server.rate = 20;
+  const { admitted, perSecond } = await burst(server, queues, 600);
+  expect(perSecond).toBeGreaterThan(0.9 * 20);
+  expect(Math.max(...admitted.map(({ attempts }) => attempts))).toBeLessThan(10);
+  expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
+});
+
+test('twice as many callers as can be served, for a minute, are all served at the rate of the system', async () => {
+  const queues = [newQueue()];
+  const server = await warmedUp(25, queues);
+  const startedAt = performance.now();
+  const all = Array.from({ length: 3_000 }, async (_, index) => {
+    await new Promise((resolve) => setTimeout(resolve, 20 * index));
+    return server.obey(queues);
+  });
+  const admitted = await inVirtualTime(Promise.all(all));
+  expect((1_000 * 3_000) / (lastEnd(admitted) - startedAt)).toBeGreaterThan(0.9 * 25);
+  expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
+  expect(share(admitted, ({ attempts }) => attempts <= 2)).toBeGreaterThan(0.9);
+});
+
+test('two processes keep a system as busy as one does', async () => {
+  const queues = newQueues(2);
+  const server = await warmedUp(30, queues);
+  const { admitted, perSecond } = await burst(server, queues, 1_000);
+  expect(perSecond).toBeGreaterThan(0.85 * 30);
+  expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
+});
+
+test('a process that comes later gets its share from one that had everything', async () => {
+  const [first, second] = [newQueue(), newQueue()];
+  const server = new VirtualServer(30);
+  const until = performance.now() + 90_000;
+  const going = () => performance.now() < until;
+  void server.keepBusy([first], 60, going);
+  await vi.advanceTimersByTimeAsync(20_000);
+  const alone = first.state.limit;
+  void server.keepBusy([second], 60, going);
+  await vi.advanceTimersByTimeAsync(30_000);
+  const limits: number[] = [];
+  for (let seconds = 0; seconds < 30; seconds += 1) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    limits.push(second.state.limit / (first.state.limit + second.state.limit));
+  }
+  expect(first.state.limit).toBeLessThan(alone);
+  const mean = limits.reduce((total, one) => total + one, 0) / limits.length;
+  expect(mean).toBeGreaterThan(0.35);
+  expect(mean).toBeLessThan(0.65);
+});
+
+test('the limit falls when answers get slow, and rises again when they are quick', () => {
+  const limit = new ConcurrencyLimit();
+  let now = 0;
+  const answered = (ms: number) => {
+    limit.learn({ startedAt: now, endedAt: now + ms, saturated: true });
+    now += ms;
+  };
+  for (let count = 0; count < 100; count += 1) answered(TARGET_MS / 2);
+  const calm = limit.value;
+  for (let count = 0; count < 10; count += 1) answered(TARGET_MS * 2);
+  const congested = limit.value;
+  for (let count = 0; count < 1_000; count += 1) answered(TARGET_MS / 2);
+  expect(congested).toBeLessThan(calm / 2);
+  expect(limit.value).toBeGreaterThan(2 * congested);
+});
+
+test('answers that show the same congestion lower the limit once', () => {
+  const limit = new ConcurrencyLimit();
+  const before = limit.value;
+  for (let count = 0; count < 50; count += 1)
+    limit.learn({ startedAt: count, endedAt: 2_000 + count, saturated: true });
+  expect(limit.value).toBe(before - 1);
+});
+
+/** A queue of one at a time, and the turn of the request that runs. */
+async function occupied() {
+  const queue = newQueue();
+  const turns = await Promise.all(
+    Array.from({ length: queue.state.limit }, () => queue.enter(undefined, nobodyHangsUp)),
+  );
+  return { queue, turns };
+}
+
+test('a caller who comes before the promised second is told the rest of it', async () => {
+  const { queue } = await occupied();
+  const error: unknown = await queue.enter(performance.now() + 2_500, nobodyHangsUp).catch((e: unknown) => e);
+  expect(refusedFor(error)).toBe(3);
+});
+
+test('a caller who was promised goes before newcomers who wait', async () => {
+  const { queue, turns } = await occupied();
+  const order: string[] = [];
+  const newcomer = queue.enter(undefined, nobodyHangsUp).then(() => order.push('newcomer'));
+  const promised = queue.enter(performance.now(), nobodyHangsUp).then(() => order.push('promised'));
+  for (const turn of turns) turn.end('done');
+  await Promise.all([newcomer, promised]);
+  expect(order).toEqual(['promised', 'newcomer']);
+});
+
+test('a caller who hangs up leaves the queue, and nothing is begun for it', async () => {
+  const { queue, turns } = await occupied();
+  const caller = new AbortController();
+  const waiting = queue.enter(undefined, caller.signal);
+  expect(queue.state.waiting).toBe(1);
+  caller.abort();
+  await expect(waiting).rejects.toThrow(CallerGoneError);
+  expect(queue.state.waiting).toBe(0);
+  for (const turn of turns) turn.end('done');
+  expect(queue.state.running).toBe(0);
+});
+
+test('a caller who waited in vain is refused, and comes before those who ask later', async () => {
+  const { queue } = await occupied();
+  const waiting = queue.enter(undefined, nobodyHangsUp).catch(refusedFor);
+  await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);
+  expect(await waiting).toBe(1);
+  expect(queue.state.waiting).toBe(0);
+});
+
+test('a request that takes too long gives its place to the next, and only once', async () => {
+  const { queue, turns } = await occupied();
+  const waiting = queue.enter(undefined, nobodyHangsUp);
+  const [late, ...others] = turns;
+  late?.setAside();
+  (await waiting).end('done');
+  late?.end('done');
+  for (const turn of others) turn.end('done');
+  expect(queue.state.running).toBe(0);
+});
+
+test('what was promised in a slow moment keeps no newcomer out once its time has come', async () => {
+  const { queue, turns } = await occupied();
+  const ask = (promisedAt?: number) => void queue.enter(promisedAt, nobodyHangsUp).catch(() => {});
+  for (let count = 0; count < 500; count += 1) ask();
+  for (let count = 0; count < 600; count += 1) ask(performance.now());
+  await vi.advanceTimersByTimeAsync(35_000);
+  for (const turn of turns) turn.end('done');
+  const { limit } = queue.state;
+  for (let count = 0; count < limit; count += 1) ask();
+  expect(queue.state).toMatchObject({ running: limit, waiting: 0 });
+  ask();
+  expect(queue.state.waiting).toBe(1);
+});
+
+const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
+
+test('an order that another passed by holds up only those that need the same', () => {
+  const stragglers = new Stragglers();
+  stragglers.add(['SKU locked', 'SKU free'], 0);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
+  expect(stragglers.wouldBlock(['SKU other'])).toBe(false);
+});
+
+test('orders that are all slow, or need the same, are not taken to be in trouble', () => {
+  const stragglers = new Stragglers();
+  stragglers.add(['SKU hot'], 5);
+  stragglers.recordPlaced(['SKU other'], { startedAt: 6, isQuick: false });
+  stragglers.recordPlaced(['SKU other'], placedQuickly(4));
+  stragglers.recordPlaced(['SKU hot', 'SKU other'], placedQuickly(6));
+  expect(stragglers.wouldBlock(['SKU hot'])).toBe(false);
+});
+
+test('what an order waited for is remembered for a while after it failed, and forgotten once another got it', async () => {
+  const stragglers = new Stragglers();
+  const failed = stragglers.add(['SKU locked'], 0);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
+  failed();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
+
+  stragglers.add(['SKU locked'], 20_000);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(20_001));
+  stragglers.recordPlaced(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
+});

@@ -1,0 +1,46 @@
+/** The stage table is the design's, and the moves that the database records follow from it. */
+import { expect, test } from 'vitest';
+import {
+  RECORDED_MOVES,
+  RESTING_STAGES,
+  STAGES,
+  TRANSITIONS,
+  mayMove,
+  type Stage,
+} from '../../domain/stages.ts';
+
+/** The design's table, written a second time on purpose. */
+const DESIGN: readonly [from: Stage, to: Stage][] = [
+  ['reserving', 'awaiting_payment'],
+  ['reserving', 'rejected'],
+  ['reserving', 'cancelled'],
+  ['awaiting_payment', 'paying'],
+  ['awaiting_payment', 'cancelled'],
+  ['awaiting_payment', 'expired'],
+  ['paying', 'paid'],
+  ['paying', 'awaiting_payment'],
+  ['paying', 'expired'],
+  ['paying', 'cancelled'],
+  ['paid', 'refunding'],
+  ['refunding', 'refunded'],
+];
+
+test('an order may make every move of the design, and no other', () => {
+  const allowed = STAGES.flatMap((from) =>
+    STAGES.filter((to) => mayMove(from, to)).map((to) => `${from} ${to}`),
+  );
+  expect(allowed.sort()).toEqual(DESIGN.map((move) => move.join(' ')).sort());
+});
+
+test('the moves that the database records are those of the table, with the passing stages left out', () => {
+  const isResting = (stage: Stage) => RESTING_STAGES.some((resting) => resting === stage);
+  const restsReachedFrom = (stage: Stage): Stage[] =>
+    TRANSITIONS[stage].flatMap((next) => (isResting(next) ? [next] : restsReachedFrom(next)));
+  const expected = [
+    ...restsReachedFrom('reserving').map((to) => `null ${to}`),
+    ...RESTING_STAGES.flatMap((from) => restsReachedFrom(from).map((to) => `${from} ${to}`)),
+  ];
+  // A refused payment leads back to the stage it came from, and is not recorded as a move.
+  expected.splice(expected.indexOf('awaiting_payment awaiting_payment'), 1);
+  expect(RECORDED_MOVES.map(({ from, to }) => `${from} ${to}`).sort()).toEqual([...new Set(expected)].sort());
+});

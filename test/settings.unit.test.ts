@@ -1,0 +1,243 @@
+/** Settings are refused when they are wrong or out of bounds, and the README tells of each. */
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
+import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
+
+const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
+
+/** The README's row of each setting: what stands in its columns. */
+async function readmeRows(): Promise<Map<string, string>> {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+  const table = readme.split('## Configuration')[1]?.split('\n## ')[0] ?? '';
+  const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+  return new Map(
+    rows.flatMap((row) =>
+      [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_][A-Z0-9_]*)`/g)].map(
+        ([, name = '']) => [name, row] as const,
+      ),
+    ),
+  );
+}
+
+test('the README\u2019s table names every setting, and no other', async () => {
+  expect(new Set((await readmeRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
+});
+
+test('the threshold of a measure is the one of the README\u2019s table unless its setting says otherwise', async () => {
+  const rows = await readmeRows();
+  const { thresholds } = workerSettings(servers);
+  for (const measure of MEASURES) {
+    const setting = `ALERT_${measure.toUpperCase()}`;
+    expect(rows.get(setting)?.split('|')[2], setting).toContain(`\`${thresholds[measure]}\``);
+    expect(workerSettings({ ...servers, [setting]: '0.25' }).thresholds).toEqual({
+      ...thresholds,
+      [measure]: 0.25,
+    });
+  }
+});
+
+test('a duration is a number with a unit', () => {
+  const windows = ['500ms', '5s', '15m', '2h', '1d'].map((PAYMENT_WINDOW) =>
+    apiSettings({ ...servers, PAYMENT_WINDOW }),
+  );
+  expect(windows.map(({ PAYMENT_WINDOW }) => PAYMENT_WINDOW)).toEqual([
+    500, 5_000, 900_000, 7_200_000, 86_400_000,
+  ]);
+});
+
+interface Bounds {
+  /** The smallest and the largest value that is taken, and what lies just outside. */
+  least: string;
+  most: string;
+  outside: readonly string[];
+}
+
+const between = (least: string, most: string, ...outside: string[]): Bounds => ({ least, most, outside });
+/** What JavaScript takes for a number, and a person does not mean. */
+const ODD_NUMBERS = [
+  '',
+  ' 5 ',
+  '5 ',
+  '0x10',
+  '1e3',
+  '1e308',
+  'Infinity',
+  'NaN',
+  '-1',
+  '+5',
+  '5,0',
+  '\u0665',
+] as const;
+const ODD_DURATIONS = [
+  '',
+  '0',
+  '5',
+  '5 s',
+  ' 5s',
+  '-5s',
+  '1.5h',
+  '5w',
+  '1e3s',
+  '9999999d',
+  '99999999999d',
+] as const;
+const whole = (least: string, most: string, ...outside: string[]): Bounds =>
+  between(least, most, ...outside, ...ODD_NUMBERS, '5.5');
+const lasting = (least: string, most: string, ...outside: string[]): Bounds =>
+  between(least, most, ...outside, ...ODD_DURATIONS);
+const decimal = (most: string, ...outside: string[]): Bounds =>
+  between('0', most, ...outside, ...ODD_NUMBERS);
+const named = (most: number, character = 'a'): Bounds =>
+  between(character, character.repeat(most), '', character.repeat(most + 1));
+
+const port = whole('0', '65535', '65536');
+const share = decimal('1', '1.001', '80');
+const every = lasting('1s', '7d', '999ms', '0s', '169h');
+const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
+const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
+
+/** A setting that is not here fails the test below: one without bounds works until somebody mistypes it. */
+const BOUNDS: Readonly<Record<string, Bounds>> = {
+  DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
+  TEMPORAL_ADDRESS: between('h:1', LONG_ADDRESS, `h${LONG_ADDRESS}`, 'h:0', 'h:65536', 'h', 'u:p@h:7233', ''),
+  TEMPORAL_NAMESPACE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', ' ', "a'b", 'ä'),
+  TASK_QUEUE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', '/a', "a' OR TaskQueue = 'b", 'a\nb'),
+  LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
+  HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
+  PORT: port,
+  POSTGRES_PORT: port,
+  TEMPORAL_PORT: port,
+  WEB_UI_PORT: port,
+  PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
+  ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
+  KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
+  API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
+  SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
+  SHUTDOWN_GRACE: lasting('1s', '10m', '999ms', '11m', '601s'),
+  WORKER_STEP_SLOTS: whole('1', '500', '0', '501'),
+  WORKER_CACHED_WORKFLOWS: whole('1', '100000', '0', '100001'),
+  RECONCILE_EVERY: every,
+  STATS_EVERY: every,
+  MONITOR_EVERY: every,
+  RECONCILE_REPAIR: between('false', 'true', '', 'maybe'),
+  PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
+  BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
+  BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
+  ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  ...Object.fromEntries(
+    MEASURES.map((measure) => [
+      `ALERT_${measure.toUpperCase()}`,
+      ALERT_RULES[measure].unit === 'share' ? share : decimal('1000000000', '1000000000.1', '1000000001'),
+    ]),
+  ),
+  HOLDFAST_DATA: named(4_096),
+  TEMPORAL_CLI: named(4_096),
+};
+
+describe('every setting has bounds', () => {
+  test('the table of bounds names every setting, and no other', () => {
+    expect(new Set(Object.keys(BOUNDS))).toEqual(new Set(Object.keys(SETTINGS)));
+  });
+
+  test.each(Object.entries(SETTINGS))('%s takes its bounds, and nothing beyond them', (name, schema) => {
+    const { least, most, outside } = BOUNDS[name] ?? between('', '');
+    for (const value of [least, most])
+      expect([value, schema.safeParse(value).success]).toEqual([value, true]);
+    for (const value of outside) expect([value, schema.safeParse(value).success]).toEqual([value, false]);
+    expect(schema.safeParse('9'.repeat(5_000)).success, 'a value without end').toBe(false);
+  });
+
+  test('each number and duration that is refused says what would be taken, and the README says so, too', async () => {
+    const rows = await readmeRows();
+    for (const [name, { least, most, outside }] of Object.entries(BOUNDS)) {
+      if (!/^\d+(ms|s|m|h|d)?$/.test(most)) continue;
+      const shown = (text: string) => text.replaceAll(/,(?=\d{3})/g, '');
+      for (const value of outside) {
+        const said = SETTINGS[name]?.safeParse(value).error?.message ?? '';
+        expect(said, `${name}=${value}`).toContain(`from ${least === '0s' ? '0ms' : least} to ${most}`);
+      }
+      expect(shown(rows.get(name) ?? ''), name).toContain(`\`${least}\` to \`${most}\``);
+    }
+  });
+});
+
+describe('a DATABASE_URL is refused when a character in it would lead elsewhere', () => {
+  test.each([
+    'postgres://holdfast:hunter#two@host:5432/holdfast',
+    'postgres://holdfast:12#45@host/holdfast',
+    'postgres://holdfast:hunter/two@host/holdfast',
+    'postgres://holdfast:12/45@host/holdfast',
+    'postgres://holdfast:hunter?two@host/holdfast',
+    'postgres://holdfast:hunter@two@host/holdfast',
+    'postgres://holdfast:hunter%two@host/holdfast',
+    'postgres://holdfast:hunter two@host/holdfast',
+    'postgres://holdfast:hunter@host:port/holdfast',
+    'postgres://holdfast:hunter@host:99999/holdfast',
+    'postgres://holdfast:hunter@ho st/holdfast',
+    'postgres://',
+  ])('%s', (DATABASE_URL) => {
+    const read = () => apiSettings({ ...servers, DATABASE_URL });
+    expect(read).toThrow(/DATABASE_URL must be postgres:/);
+    expect(read).not.toThrow(/hunter|12|45/);
+  });
+
+  test.each([
+    'postgres://localhost/holdfast',
+    'postgresql://holdfast@localhost:5432/holdfast',
+    'postgres://holdfast:p%23%2F%3F%40%25%20w@host:5432/holdfast?sslmode=require',
+    'postgres://holdfast:a+b!c~d*e@host/holdfast',
+    'postgres://holdfast:secret@one:5432,two:5433/holdfast',
+    'postgres://holdfast:secret@[::1]:5432/holdfast',
+    'postgres://holdfast:secret@%2Fvar%2Frun%2Fpostgresql/holdfast',
+  ])('and %s is taken', (DATABASE_URL) => {
+    expect(apiSettings({ ...servers, DATABASE_URL })).toMatchObject({ DATABASE_URL });
+  });
+});
+
+describe('a setting is refused by name when it is', () => {
+  test.each([
+    ['missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
+    ['not a duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
+    ['a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
+    ['not a port', { PORT: '70000' }, /PORT/],
+    [
+      'another kind of address',
+      { DATABASE_URL: 'mysql://localhost/holdfast' },
+      /DATABASE_URL must start with postgres/,
+    ],
+  ])('%s', (_what, settings, message) => {
+    expect(() => apiSettings({ ...servers, ...settings })).toThrow(message);
+  });
+
+  test.each([
+    [
+      'a receiver of alerts that is no URL',
+      { ALERT_WEBHOOK_URL: 'example.com' },
+      /ALERT_WEBHOOK_URL must start/,
+    ],
+    [
+      'a receiver of alerts with a password in its URL',
+      { ALERT_WEBHOOK_URL: 'https://me:secret@example.com/' },
+      /ALERT_WEBHOOK_URL must have no user/,
+    ],
+    ['a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
+    ['no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
+  ])('%s', (_what, settings, message) => {
+    expect(() => workerSettings({ ...servers, ...settings })).toThrow(message);
+  });
+
+  test('one of several that are wrong: all are named', () => {
+    const read = () =>
+      workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long', ALERT_BUSY_BUYERS: 'many' });
+    for (const name of [
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'WORKER_STEP_SLOTS',
+      'SHUTDOWN_GRACE',
+      'ALERT_BUSY_BUYERS',
+    ])
+      expect(read).toThrow(name);
+  });
+});

@@ -1,0 +1,215 @@
+/** Somebody keeps a row locked: an open transaction in psql, say. Only what needs that row suffers. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { avoidLockedRows, type Rows } from '../../db/locked-rows.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { obey } from '../support/obey.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { countEvents } from '../support/history.ts';
+import type { Answer } from '../support/answer.ts';
+import { expectStatus } from '../support/shop.ts';
+import { fundedWallet, stockedSku } from '../support/stock.ts';
+import { startSystem } from '../support/system.ts';
+import { lockOrders, lockSku, lockWallet } from '../support/obstacles.ts';
+import { until } from '../support/until.ts';
+
+const { shop, sql, client, database } = await startSystem();
+
+afterEach(() => expectRulesHold(sql));
+
+/** Three times the worker's slots (20), and more than its connections (40). */
+const TROUBLED = 60;
+/** Calls that need no locked row. */
+const OTHERS = 25;
+/** Orders in trouble that are under way at once before the others come: more than there are slots. */
+const MORE_THAN_SLOTS = 25;
+/** Of the worker's 20, what orders in trouble may hold for the moment in which they find out that they still are. */
+const SLOTS_IN_TROUBLE = 10;
+
+const many = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, make));
+
+/** Calls under way, each sent with the same key until it has a final answer, as callers do. */
+function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
+  let isOver = false;
+  onTestFinished(() => {
+    isOver = true;
+  });
+  let answered = 0;
+  const answers = Promise.all(
+    calls.map(async (send) => {
+      const key = randomUUID();
+      for (;;) {
+        const answer = await obey(() => send(key));
+        if (!isOver && (answer.status === 503 || answer.body['code'] === 'idempotency_in_progress')) continue;
+        answered += 1;
+        return answer.status;
+      }
+    }),
+  );
+  return { answers, answered: () => answered };
+}
+
+/** Orders whose quick attempt has failed: by then it is known that the row is locked. */
+async function untilAllFellBack(orderIds: readonly string[]): Promise<void> {
+  for (const id of orderIds)
+    await until(`the fallback of order ${id}`, async () =>
+      (await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')) > 0
+        ? true
+        : undefined,
+    );
+}
+
+/** Temporal's PendingActivityState.PENDING_ACTIVITY_STATE_STARTED. */
+const STARTED = 2;
+
+/** How many of these orders' steps run just now, and hold a slot of the worker for it. */
+async function slotsHeldBy(orderIds: readonly string[]): Promise<number> {
+  const held = await Promise.all(
+    orderIds.map(async (id) => {
+      const { raw } = await client.workflow.getHandle(orderWorkflowId(id)).describe();
+      return raw.pendingActivities?.filter(({ state }) => Number(state) === STARTED).length ?? 0;
+    }),
+  );
+  return held.reduce((sum, count) => sum + count, 0);
+}
+
+/** The orders whose callers have no answer yet, once there are so many: they are let in a few at a time, as they take too long. */
+const unanswered = (count: number): Promise<string[]> =>
+  until(
+    `${count} orders without an answer`,
+    async () => {
+      const rows = await sql<{ id: string }[]>`
+      select command_id as id from idempotency_key where operation = 'createOrder' and response_status is null
+    `;
+      return rows.length >= count ? rows.map(({ id }) => id) : undefined;
+    },
+    60_000,
+  );
+
+/** Sends what needs no locked row, while orders in trouble try again and again. */
+async function expectOthersServed(
+  send: () => Promise<Answer>,
+  status: number,
+  troubled: readonly string[],
+): Promise<void> {
+  await untilAllFellBack(troubled);
+  const held: number[] = [];
+  for (let index = 0; index < OTHERS; index += 1) {
+    expectStatus(await send(), status);
+    if (index % 5 === 0) held.push(await slotsHeldBy(troubled));
+  }
+  // All that fell back at once try again at once, and for a moment hold more.
+  const median = held.toSorted((one, other) => one - other)[2];
+  expect(median, `slots held: ${held.join(', ')}`).toBeLessThanOrEqual(SLOTS_IN_TROUBLE);
+}
+
+test('60 orders of a locked SKU hold up no order of another, and all are placed once it is free', async () => {
+  const [locked, free, wallet] = await Promise.all([shop.sku(100), shop.sku(100), shop.wallet(0)]);
+  const unlock = await lockSku(sql, locked);
+  onTestFinished(unlock);
+  const create = (sku: string, key?: string) =>
+    shop.order(wallet, [{ sku, quantity: 1 }], {}, key === undefined ? {} : { key });
+  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => create(locked, key)));
+
+  await expectOthersServed(() => obey(() => create(free)), 201, await unanswered(MORE_THAN_SLOTS));
+  expect(troubled.answered()).toBe(0);
+  await unlock();
+  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
+  expect(await shop.stockOf(locked)).toEqual({ onHand: 100, reserved: TROUBLED, available: 40 });
+}, 120_000);
+
+const LOCKS = [
+  {
+    name: 'of a locked wallet',
+    lock: ({ wallet }: { wallet: string }) => lockWallet(sql, wallet),
+  },
+  {
+    name: 'whose own rows are locked',
+    lock: ({ orders }: { orders: readonly string[] }) => lockOrders(sql, orders),
+  },
+] as const;
+
+test.each(LOCKS)(
+  '60 payments $name hold up no other, and all are made once it is free',
+  async ({ lock }) => {
+    const [sku, wallet, another] = await Promise.all([
+      shop.sku(100),
+      shop.wallet(50_000),
+      shop.wallet(50_000),
+    ]);
+    const orders = await many(TROUBLED, () => shop.placed(wallet, sku));
+    const others = await many(OTHERS, () => shop.placed(another, sku));
+    const unlock = await lock({ wallet, orders });
+    onTestFinished(unlock);
+    const troubled = persist(orders.map((id) => (key: string) => shop.pay(id, { key })));
+
+    await expectOthersServed(() => shop.pay(others.pop() ?? ''), 200, orders);
+    expect(troubled.answered()).toBe(0);
+    await unlock();
+    expect(await troubled.answers).toEqual(orders.map(() => 200));
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 50_000 - TROUBLED * 500, held: 0 });
+  },
+  120_000,
+);
+
+test('60 deposits into a locked wallet leave the API its connections, and all are booked once it is free', async () => {
+  const [locked, free] = await Promise.all([shop.wallet(0), shop.wallet(0)]);
+  const unlock = await lockWallet(sql, locked);
+  onTestFinished(unlock);
+  const deposit = (id: string, key: string) =>
+    shop.post(`/v1/wallets/${id}/deposits`, { amount: 1 }, { key });
+  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => deposit(locked, key)));
+  for (let index = 0; index < OTHERS; index += 1) expectStatus(await deposit(free, randomUUID()), 201);
+  expect(troubled.answered()).toBe(0);
+  await unlock();
+  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
+  expect(await shop.balanceOf(locked)).toEqual({ posted: TROUBLED, held: 0 });
+});
+
+test('60 restocks of a locked SKU leave the API its connections, and all are booked once it is free', async () => {
+  const [locked, free] = await Promise.all([shop.sku(0), shop.sku(0)]);
+  const unlock = await lockSku(sql, locked);
+  onTestFinished(unlock);
+  const restock = (sku: string, key: string) =>
+    shop.post(`/v1/skus/${sku}/restocks`, { quantity: 1 }, { key });
+  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => restock(locked, key)));
+
+  for (let index = 0; index < OTHERS; index += 1) expectStatus(await restock(free, randomUUID()), 201);
+  expect(troubled.answered()).toBe(0);
+  await unlock();
+  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
+  expect(await shop.stockOf(locked)).toEqual({ onHand: TROUBLED, reserved: 0, available: TROUBLED });
+});
+
+test('an attempt that needs a row which is known to be locked is not made, and is made once it is free', async () => {
+  // An attempt waits at the first of them, and has not come to the second.
+  const skus = await Promise.all([stockedSku(sql, { onHand: 1 }), stockedSku(sql, { onHand: 1 })]);
+  const [locked = '', free = ''] = skus.toSorted();
+  const wallet = await fundedWallet(sql, { funds: 0 });
+  let made = 0;
+  const attempt = (rows: Rows) =>
+    avoidLockedRows(
+      database,
+      () => rows,
+      () => {
+        made += 1;
+        return database.run(
+          (to) =>
+            to.sql`select from sku where sku in ${to.sql(rows.skus ?? [])} order by sku for no key update`,
+        );
+      },
+    );
+  const unlock = await lockSku(sql, locked);
+  onTestFinished(unlock);
+  const refused = { code: '55P03', message: `Another session keeps the row of SKU ${locked} locked.` };
+  await expect(attempt({ skus: [free, locked] })).rejects.toMatchObject(refused);
+  expect(made).toBe(1);
+  await expect(attempt({ skus: [free, locked] })).rejects.toMatchObject(refused);
+  expect(made).toBe(1);
+  await attempt({ skus: [free], wallets: [wallet], orders: [randomUUID()] });
+  expect(made).toBe(2);
+  await unlock();
+  await until('the row to be found free', () => attempt({ skus: [locked] }).catch(() => undefined));
+  expect(made).toBe(3);
+});
