@@ -53,6 +53,9 @@ export interface Repaired {
   after: object;
 }
 
+/** What a repair did, or why it did nothing. */
+export type RepairResult = Repaired | 'nothing wrong' | 'for a person';
+
 /** Ends a finding with what was done about it. Call it in the transaction that did it. */
 export async function keepRepair(
   sql: Queryable,

@@ -1,10 +1,10 @@
-/** Figures that are not what they sum, as findings, and setting them to what they sum. */
+/** Turns figures that differ from their events into findings, and sets them to what they sum. */
 import type { Database } from '../connection.ts';
 import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
-import { keepRepair, withdrawFinding, type OpenFinding, type Finding } from '../findings.ts';
+import { keepRepair, lockOpenFinding, withdrawFinding, type Finding, type OpenFinding } from '../findings.ts';
 
-/** Day, currency and SKU, as far as there are. */
+/** Day, currency and SKU, without the parts that are empty. */
 const subjectOf = (day: string, { currency, sku }: Difference): string =>
   [day, currency, sku].join('/').replace(/\/+$/, '');
 
@@ -28,8 +28,8 @@ export async function compareAllDays(database: Database): Promise<Finding[]> {
 }
 
 /**
- * Sets the figures of a finding to what they sum, unless somebody has counted since they were compared: then the next run
- * sees to it. Returns whether anything was changed.
+ * Sets the figures of a finding to what they sum, unless somebody has counted since they were compared: then they are left to the
+ * next run. Returns whether anything was changed.
  */
 export function setFigures(
   database: Database,
@@ -43,9 +43,9 @@ export function setFigures(
   const { currency, sku, source } = difference;
   return database.run(({ sql }) =>
     sql.begin(async (transaction) => {
-      const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
+      if (!(await lockOpenFinding(transaction, id))) return false;
       const same = await transaction`select from stat_progress where batches = ${batches} for update`;
-      if (open.length === 0 || same.length === 0) return false;
+      if (same.length === 0) return false;
       const [deleted] = await transaction<FigureTexts[]>`
         delete from stat where day = ${day}::text::date and currency = ${currency} and sku = ${sku}
         returning ${transaction.unsafe(FIGURES_AS_TEXT)}
