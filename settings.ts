@@ -1,6 +1,6 @@
 /**
  * Every setting of the running system: an environment variable, validated once at start.
- * A test checks the README's table against this file.
+ * A test compares the tables in docs/configuration.md with this file.
  */
 import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
@@ -97,7 +97,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
   throw new SettingsError(
-    `These settings are wrong:\n${lines.join('\n')}\nThe README's table explains each.`,
+    `These settings are wrong:\n${lines.join('\n')}\ndocs/configuration.md explains each.`,
   );
 }
 
@@ -110,7 +110,7 @@ export const databaseSettings = (environment: Environment): { DATABASE_URL: stri
   read(databaseSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
-/** Every setting with its check. The README describes them in a table, which a test compares with this. */
+/** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
 export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...localSchema.shape,
   ...workerSchema.shape,

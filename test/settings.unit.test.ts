@@ -1,4 +1,4 @@
-/** Settings are refused when they are wrong or out of bounds, and the README tells of each. */
+/** Settings are refused when they are wrong or out of bounds, and docs/configuration.md explains each. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
@@ -6,11 +6,10 @@ import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
 
-/** The README's row of each setting: what stands in its columns. */
-async function readmeRows(): Promise<Map<string, string>> {
-  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
-  const table = readme.split('## Configuration')[1]?.split('\n## ')[0] ?? '';
-  const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+/** The row of each setting in docs/configuration.md. */
+async function documentedRows(): Promise<Map<string, string>> {
+  const document = await readFile(new URL('../docs/configuration.md', import.meta.url), 'utf8');
+  const rows = document.split('\n').filter((line) => line.startsWith('| `'));
   return new Map(
     rows.flatMap((row) =>
       [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_][A-Z0-9_]*)`/g)].map(
@@ -20,12 +19,12 @@ async function readmeRows(): Promise<Map<string, string>> {
   );
 }
 
-test('the README\u2019s table names every setting, and no other', async () => {
-  expect(new Set((await readmeRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
+test('docs/configuration.md names every setting, and no other', async () => {
+  expect(new Set((await documentedRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
 });
 
-test('the threshold of a measure is the one of the README\u2019s table unless its setting says otherwise', async () => {
-  const rows = await readmeRows();
+test('the threshold of a measure is the one in docs/configuration.md unless its setting says otherwise', async () => {
+  const rows = await documentedRows();
   const { thresholds } = workerSettings(servers);
   for (const measure of MEASURES) {
     const setting = `ALERT_${measure.toUpperCase()}`;
@@ -149,8 +148,8 @@ describe('every setting has bounds', () => {
     expect(schema.safeParse('9'.repeat(5_000)).success, 'a value without end').toBe(false);
   });
 
-  test('each number and duration that is refused says what would be taken, and the README says so, too', async () => {
-    const rows = await readmeRows();
+  test('each number and duration that is refused says what would be taken, and docs/configuration.md says so, too', async () => {
+    const rows = await documentedRows();
     for (const [name, { least, most, outside }] of Object.entries(BOUNDS)) {
       if (!/^\d+(ms|s|m|h|d)?$/.test(most)) continue;
       const shown = (text: string) => text.replaceAll(/,(?=\d{3})/g, '');

@@ -17,7 +17,7 @@ const { measure } = proxyActivities<MonitorActivities>({
 });
 
 export async function monitor(): Promise<MonitorEnd> {
-  // Must come before anything else; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isWatched = patched('watched');
   // Not the run's start, which is long ago if no worker was running.
   const at = now();

@@ -46,7 +46,7 @@ export async function reconcile({
   repairCounters,
   forMs = RECONCILE_FOR_MS,
 }: ReconcileInput): Promise<ReconcileEnd> {
-  // Must come before anything else; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isBounded = patched('bounded');
   const kinds = isBounded ? DETECTED_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
   const startedAt = workflowInfo().startTime.toISOString();

@@ -13,7 +13,7 @@ const { countEvents } = proxyActivities<StatsActivities>({
 });
 
 export async function stats(): Promise<StatsEnd> {
-  // Must come before anything else; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isWatched = patched('watched');
   let counted = 0;
   for (;;) {

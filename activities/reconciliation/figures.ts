@@ -1,5 +1,6 @@
 /** Reconciles a day of the shop's figures with the events that they count. */
-import { isConnectionLost, type Database } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import { isConnectionLost } from '../../db/errors.ts';
 import { failedInspection, keepFindings } from '../../db/findings.ts';
 import { describeDifference, setFigures } from '../../db/repairs/figures.ts';
 import { compareDay, nextDay } from '../../db/stats/compare.ts';

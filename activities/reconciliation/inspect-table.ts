@@ -1,5 +1,6 @@
 /** Inspects tables in pages that PostgreSQL answers in time, and goes on behind a row that it cannot inspect. */
-import { isConnectionLost, isDatabaseAway, type Database } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import { isConnectionLost, isDatabaseUnavailable } from '../../db/errors.ts';
 import { failedInspection, type Finding } from '../../db/findings.ts';
 import { inspect, nextSubject, toDetected, type Detected, type TableKind } from '../../db/rules/detectors.ts';
 import type { Inspected, Page } from '../../db/rules/detector.ts';
@@ -77,7 +78,7 @@ async function findSubjectAfter(
     return await database.run(({ sql }) => nextSubject(sql, kind, after));
   } catch (error) {
     // A table that is locked, or a PostgreSQL that does not answer, may be back at the next attempt.
-    if (isDatabaseAway(error)) throw error;
+    if (isDatabaseUnavailable(error)) throw error;
     throw detectorFailure(`not even the next row could be found: ${messageOf(error)}`, {
       again: 'would fail',
     });

@@ -1,5 +1,6 @@
 /** Reconciles a page of a table: keeps what its detector finds, and repairs what may be repaired. */
-import { isConnectionLost, type Database } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import { isConnectionLost } from '../../db/errors.ts';
 import { failedInspection, keepFindings, type Finding, type OpenFinding } from '../../db/findings.ts';
 import { isRepaired, repairFinding, sumsLedger } from '../../db/repairs/repairs.ts';
 import { toDetected, type TableKind } from '../../db/rules/detectors.ts';

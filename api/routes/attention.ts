@@ -1,4 +1,4 @@
-/** The orders that need a person, and what people did to an order. People act in Temporal: see the README. */
+/** The orders that need a person, and what people did to an order. People act in Temporal: see docs/operations.md. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
 import type { Dependencies } from '../dependencies.ts';

@@ -3,7 +3,8 @@
  * cost does not grow with the history that is kept.
  */
 import type { Measure } from '../../domain/measures.ts';
-import type { Database, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Sql } from '../postgres.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
 import { isOverdue } from '../rules/deadlines.ts';
 import { isOversold } from '../rules/stock.ts';

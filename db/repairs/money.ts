@@ -1,7 +1,7 @@
 /** Repairs of money: a hold that outlived its order, money taken for an order that is over, and the counters of a wallet. */
 import { v7 as uuidv7 } from 'uuid';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import type { RepairResult } from '../findings.ts';
 import { moneyHeld, sumOfEntries } from '../rules/money.ts';
 import { isSold, lockStage } from './order-stage.ts';

@@ -1,6 +1,6 @@
 /** The stage of an order whose rows are repaired. */
 import type { RestingStage } from '../../domain/stages.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 
 /** Locks the order, as a step does. Undefined when it does not exist. */
 export async function lockStage(sql: Queryable, orderId: string): Promise<RestingStage | undefined> {

@@ -3,7 +3,8 @@
  * order of the steps (order, SKU, wallet), reads again what is there now, and writes the change together with the values before and
  * after. A second run at the same time finds the finding ended, or nothing left to do.
  */
-import type { Database, Queryable, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Queryable, Sql } from '../postgres.ts';
 import {
   keepRepair,
   lockOpenFinding,

@@ -1,5 +1,5 @@
 /** Repairs of stock: a reservation that outlived its order, and the counters of a SKU. */
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import type { RepairResult } from '../findings.ts';
 import { unitsHeld, unitsLeft } from '../rules/stock.ts';
 import { isSold, lockStage } from './order-stage.ts';

@@ -1,6 +1,6 @@
 /** Detector of deadlines: no order waits for its payment past its deadline. */
 import { DISAGREEMENT_GRACE_MS } from '../../domain/timeouts.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { NIL, type Detector, type Inspected, type PageOfRows } from './detector.ts';
 
 /** Whether an order should have expired by then (ISO 8601): one that falls due just now is about to expire. */

@@ -3,7 +3,7 @@
  * moment: a step commits everything or nothing, and an order in flight is never mistaken for a broken one.
  */
 import type { PendingQuery, Row } from 'postgres';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 
 export interface PageOfRows {
   /** The last subject of the page before; null for the first page. */

@@ -1,6 +1,6 @@
 /** The detectors of the tables, by the kind of their findings. */
 import { FINDING_KINDS, type DetectedKind, type FindingKind } from '../../domain/rules.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import type { Finding } from '../findings.ts';
 import { overdueOrders } from './deadlines.ts';
 import type { Detector, Inspected, Page } from './detector.ts';

@@ -1,5 +1,5 @@
 /** Detector of lost orders: every order exists whose id a caller was given. */
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import type { Detector, Inspected, PageOfRows } from './detector.ts';
 
 const answeredKeys = (sql: Queryable, { after, limit }: PageOfRows) => sql`

@@ -1,7 +1,7 @@
 /** Detector of inconsistent orders: all rows of one order agree. */
 import type { PendingQuery, Row } from 'postgres';
 import { RECORDED_MOVES } from '../../domain/stages.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { NIL, type Detector, type Inspected, type PageOfRows } from './detector.ts';
 
 type Fragment = PendingQuery<Row[]>;

@@ -1,5 +1,5 @@
 /** Detectors of payments: money is taken for an order exactly when it is paid. */
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { NIL, type Detector, type Inspected, type PageOfRows } from './detector.ts';
 
 const payments = (sql: Queryable, { after, limit }: PageOfRows) => sql`

@@ -1,6 +1,6 @@
 /** The rules that always hold (section 4 of the design), and the detectors that prove each. */
 import { messageOf } from '../../process/redaction.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { detectAll, isTableKind, type Detected, type TableKind, type TemporalKind } from './detectors.ts';
 
 /** Kinds whose detectors prove a rule. The shop's figures have none. */

@@ -1,5 +1,6 @@
 /** Reads the shop's figures by day. */
-import type { Database, Queryable } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { FIGURES_AS_TEXT, figuresIn, type Figures, type FigureTexts } from './figures.ts';
 
 export interface StatRange {

@@ -2,7 +2,8 @@
 import type { Client } from '@temporalio/client';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { openDatabase, type Database, type Queryable } from '../../db/connection.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import { compareAllDays } from '../../db/repairs/figures.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
 import { TASK_QUEUE } from '../harness/system.ts';

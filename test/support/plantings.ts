@@ -1,8 +1,9 @@
 /** A shop with an order of every ending, and the damage that a careless hand or a restored backup would do to it. */
 import { randomUUID } from 'node:crypto';
-import type { Database, Queryable, Sql } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import type { Queryable, Sql } from '../../db/postgres.ts';
 import type { TableKind } from '../../db/rules/detectors.ts';
-import { abandon } from '../../db/steps/cancel-reservation.ts';
+import { cancelReservation } from '../../db/steps/cancel-reservation.ts';
 import { pay } from '../../db/steps/pay.ts';
 import { refund } from '../../db/steps/refund.ts';
 import { release } from '../../db/steps/release.ts';
@@ -38,7 +39,7 @@ export async function openShopOfEveryEnding({ database, sql }: { database: Datab
   const none = anOrder({ walletId, lines: [{ sku, quantity: 1_000 }] });
   await reserve(database, none);
   const abandoned = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
-  await abandon(database, { ...abandoned, reason: 'too early', commandId: null });
+  await cancelReservation(database, { ...abandoned, reason: 'too early', commandId: null });
   const rejected = none.orderId;
   return { sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
 }

@@ -1,7 +1,6 @@
 /** Measures the shop's figures and reconciliation's detectors with a million orders. */
-import postgres from 'postgres';
-import { openDatabase, type Database, type Sql } from '../../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
+import { openDatabase, type Database } from '../../../db/connection.ts';
+import { openPostgres, type Sql } from '../../../db/postgres.ts';
 import { inspect, TABLE_KINDS, type TableKind } from '../../../db/rules/detectors.ts';
 import { compareAllDays } from '../../../db/repairs/figures.ts';
 import { PAGE_ROWS } from '../../../db/rules/rules.ts';
@@ -29,10 +28,7 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
   const startedAt = new Date().toISOString();
   return withPostgres({ signal, report }, async (url, running) => {
     const database = openDatabase(url, { connections: 2, name: 'holdfast bench' });
-    const sql = postgres(url, {
-      max: 1,
-      types: { bigint: BIGINT_AS_NUMBER },
-    });
+    const sql = openPostgres(url, { connections: 1 });
     try {
       report(`Writing ${ORDERS} orders.`);
       await sql.begin((transaction) => writeOrders(transaction, report));

@@ -1,6 +1,6 @@
 /** The rules find what breaks them, and the database refuses to be brought there in the first place. */
 import { describe, expect, test } from 'vitest';
-import type { Queryable } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
