@@ -1,9 +1,9 @@
 /** One page of what a run of reconciliation goes through. */
 import type { Seen } from '../db/findings.ts';
-import type { LookKind, ReconcileEnd } from '../domain/rules.ts';
+import type { DetectedKind, ReconcileEnd } from '../domain/rules.ts';
 
 export interface LookRequest {
-  kind: LookKind;
+  kind: DetectedKind;
   /** Where the page before ended; null for the first. */
   after: string | null;
   /** When the run began, ISO 8601. */

@@ -9,7 +9,7 @@ import { ALERT_RULES, MEASURES, type Measure, type RunName } from '../domain/mea
 import { deliverWorkflowId } from '../domain/workflow-ids.ts';
 import type { MonitorEnd } from '../domain/measures.ts';
 import { messageOf } from '../process/redaction.ts';
-import { inWords } from './errors.ts';
+import { toActivityFailure } from './errors.ts';
 import { postNotice } from './webhook.ts';
 
 export interface MonitorSettings extends MeasureLimits {
@@ -64,7 +64,7 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
         }
       }
       if (judged.length > 0)
-        await inWords('the record of what was measured', keepMeasurements(database, at, judged));
+        await toActivityFailure('the record of what was measured', keepMeasurements(database, at, judged));
       if (failures.length > 0)
         throw ApplicationFailure.create({
           type: 'not_measured',
@@ -75,28 +75,28 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
     },
 
     async recordRunEnd({ run, at }) {
-      await inWords('the end of a run', keepRunEnd(database, run, at));
-      const judged = await inWords('the look at runs that are overdue', judge('runs_overdue', at));
-      await inWords('the record of what was measured', keepMeasurements(database, at, [judged]));
+      await toActivityFailure('the end of a run', keepRunEnd(database, run, at));
+      const judged = await toActivityFailure('the look at runs that are overdue', judge('runs_overdue', at));
+      await toActivityFailure('the record of what was measured', keepMeasurements(database, at, [judged]));
     },
 
     async listUndelivered() {
       if (webhookUrl === undefined) {
         // Whoever is configured one day must not be sent all that happened until then.
-        await inWords('waiving notices', waiveOldNotices(database, new Date()));
+        await toActivityFailure('waiving notices', waiveOldNotices(database, new Date()));
         return [];
       }
-      const names = await inWords('the list of notices', listUndelivered(database));
+      const names = await toActivityFailure('the list of notices', listUndelivered(database));
       return names.map((name) => ({ name, workflowId: deliverWorkflowId(taskQueue, name) }));
     },
 
     async deliverNotice({ name }) {
       if (webhookUrl === undefined) return false;
-      const notice = await inWords('reading the next notice', nextNotice(database, name));
+      const notice = await toActivityFailure('reading the next notice', nextNotice(database, name));
       if (!notice) return false;
       await postNotice(webhookUrl, notice);
       const { alert, event } = notice;
-      await inWords('the mark on a notice', markDelivered(database, alert.id, event, new Date()));
+      await toActivityFailure('the mark on a notice', markDelivered(database, alert.id, event, new Date()));
       return true;
     },
   };

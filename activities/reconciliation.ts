@@ -8,18 +8,18 @@ import { isRepaired, repairFinding, sumsLedger } from '../db/repairs/repairs.ts'
 import { describeDifference, setFigures } from '../db/repairs/figures.ts';
 import { compareDay, nextDay } from '../db/stats/compare.ts';
 import { countPending, resumeCounting } from '../db/stats/count.ts';
-import type { FindingKind, LookKind } from '../domain/rules.ts';
+import type { FindingKind, DetectedKind } from '../domain/rules.ts';
 import { messageOf } from '../process/redaction.ts';
 import type { OrderWorkflows } from '../domain/order-workflows.ts';
 import type { LookedAt, LookRequest, LookResult } from './look.ts';
-import { cannotLook, tooManyFailures } from './errors.ts';
+import { detectorFailure, tooManyFailures } from './errors.ts';
 import { signOfLife, whileAlive } from './sign-of-life.ts';
 import { lookForBrokenPromises, lookForOrders, lookForWorkflows } from './workflow-looks.ts';
 
 export interface ReconciliationActivities {
   lookInto: (request: LookRequest) => Promise<LookResult>;
   /** Keeps as a finding that the run could not look on from there. */
-  keepFailedLook: (failed: { kind: LookKind; why: string; startedAt: string }) => Promise<void>;
+  keepFailedLook: (failed: { kind: DetectedKind; why: string; startedAt: string }) => Promise<void>;
   /** Ends the findings that the run has not seen. `looked`: the kinds that it has gone through; all, when an older run calls. */
   closeFindings: (run: { startedAt: string; looked?: FindingKind[] }) => Promise<void>;
   /**
@@ -181,7 +181,9 @@ async function subjectBehind(
   } catch (error) {
     // A table that is locked, or a PostgreSQL that is away, may be there at the next attempt.
     if (isDatabaseAway(error)) throw error;
-    throw cannotLook(`not even the next row could be found: ${messageOf(error)}`, { again: 'would fail' });
+    throw detectorFailure(`not even the next row could be found: ${messageOf(error)}`, {
+      again: 'would fail',
+    });
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
+import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
 import { DatabaseUnavailableError, type Database } from './connection.ts';
 
 /**
@@ -15,8 +16,8 @@ import { DatabaseUnavailableError, type Database } from './connection.ts';
 export const PATIENCE_MS = 250;
 /** For so long nobody asks again whether a row is free: at most ten questions a second for each, however many orders need it. */
 const ASK_AGAIN_MS = 100;
-/** Longer than a step that fails waits for its next attempt (10 s). */
-const FORGET_MS = 15_000;
+/** Longer than a step that fails waits for its next attempt. */
+const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
 
 /** The codes with which a statement ends that waited for too long: lock time-out, statement time-out, deadlock. */
 const GAVE_UP: ReadonlySet<string> = new Set(['55P03', '57014', '40P01']);

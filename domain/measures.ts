@@ -1,4 +1,4 @@
-/** The words of the monitor: what it measures, when that is an alert, and which runs it watches. */
+/** The words of the monitor: what it measures, when a measure opens an alert, and which runs it watches. */
 
 /** What the monitor measures each minute. */
 export const MEASURES = [
@@ -39,14 +39,14 @@ export const ALERT_RULES: Readonly<Record<Measure, AlertRule>> = {
 };
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;
-/** What an alert's receiver is sent. */
+/** What the receiver of alerts is sent. */
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
-/** The runs that a schedule starts. Each records its end, and each checks whether the others end. */
+/** The runs that a schedule starts. Each records its end, and checks whether the others end. */
 export const RUN_NAMES = ['reconcile', 'stats', 'monitor'] as const;
 export type RunName = (typeof RUN_NAMES)[number];
 
-/** What a run of the monitor measured, and which of it is on the wrong side of its threshold. */
+/** How many measures a run of the monitor took, and which of them crossed their threshold. */
 export interface MonitorEnd {
   measured: number;
   crossed: Measure[];

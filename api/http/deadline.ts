@@ -2,13 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
-import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
+import { REQUEST_LIMIT_MS, REQUEST_PATIENCE_MS } from '../../domain/timeouts.ts';
 import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
 import { describeRequest } from './request-log.ts';
 
-/** With the second that a check may take, a caller learns within 5 s that a server does not answer. */
-const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
 
 /**
@@ -35,7 +33,7 @@ export function enforceDeadline(checkServers: CheckServers, logger: Logger): Mid
 
   async function waitForReasonToGiveUp(done: AbortSignal): Promise<Problem> {
     const limit = performance.now() + REQUEST_LIMIT_MS;
-    await sleep(PATIENCE_MS, undefined, { signal: done });
+    await sleep(REQUEST_PATIENCE_MS, undefined, { signal: done });
     while (performance.now() < limit) {
       const problem = await checkServers();
       if (problem) return problem;

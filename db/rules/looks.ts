@@ -3,7 +3,7 @@
  * step commits everything or nothing, and an order in flight is never taken for a broken one.
  */
 import type { PendingQuery, Row } from 'postgres';
-import { LOOK_KINDS, type LookKind } from '../../domain/rules.ts';
+import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
 import type { Queryable } from '../connection.ts';
 import { inconsistentOrders, ordersAndOrphans, transfers, unbalancedTransfers } from './consistency.ts';
 import { NIL, type Look, type Page, type PageOfRows } from './page.ts';
@@ -11,8 +11,8 @@ import { NIL, type Look, type Page, type PageOfRows } from './page.ts';
 /** Findings that need Temporal's word, too. */
 export type TemporalKind = 'workflow_missing' | 'order_missing' | 'workflow_failed';
 /** Findings about rows. Figures are looked into by the day; see stats.ts. */
-export type TableKind = Exclude<LookKind, TemporalKind | 'stats_wrong'>;
-export const TABLE_KINDS = LOOK_KINDS.filter(
+export type TableKind = Exclude<DetectedKind, TemporalKind | 'stats_wrong'>;
+export const TABLE_KINDS = DETECTED_KINDS.filter(
   (kind): kind is TableKind =>
     kind !== 'workflow_missing' &&
     kind !== 'order_missing' &&

@@ -10,7 +10,7 @@
  * on the row as the statement's snapshot has it, before it notices that the row has changed since, and would refuse
  * `reserved = reserved + 1` for what was there before a restock.
  */
-import type { PaymentMode } from '../../domain/order.ts';
+import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database, Sql } from '../connection.ts';
 
@@ -29,12 +29,8 @@ export interface StepResult {
 }
 
 /** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */
-export interface PlacedOrder {
+export interface PlacedOrder extends OrderContents {
   orderId: string;
-  buyerId: string;
-  walletId: string;
-  paymentMode: PaymentMode;
-  lines: readonly { sku: string; quantity: number }[];
   paymentDeadline: string;
   at: string;
 }

@@ -14,7 +14,7 @@ import type { Answer } from '../support/answer.ts';
 import type { PostOptions, Shop } from '../support/shop.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet, refuseRefund } from '../support/trouble.ts';
+import { lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();

@@ -10,7 +10,7 @@ import { expectRulesHold } from '../support/database.ts';
 import { untilEvents } from '../support/history.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet } from '../support/trouble.ts';
+import { lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();

@@ -109,7 +109,7 @@ async function loseEverything({ id, calls }: StagedOrder): Promise<void> {
     its.heard = its.heard.filter(({ status }) => status < 300);
   }
   const [task] = await completedTasks(client, orderWorkflowId(id));
-  if (task) await reset(client, task, 'is told no command again');
+  if (task) await reset(client, task, 'gets no command again');
 }
 
 /** All of its cases at once: orders of their own, each in its turn. */

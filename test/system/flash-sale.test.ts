@@ -12,7 +12,7 @@ import { expectRulesHold } from '../support/database.ts';
 import type { Answer } from '../support/answer.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
-import { lockSku } from '../support/trouble.ts';
+import { lockSku } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();

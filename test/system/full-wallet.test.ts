@@ -13,7 +13,7 @@ import { plant } from '../support/planted.ts';
 import { completedTasks, reset } from '../support/resets.ts';
 import { refundOf } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { fillWallet, lockWallet, refuseRefund } from '../support/trouble.ts';
+import { fillWallet, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
@@ -165,7 +165,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     expect(await cancelling).toMatchObject(PENDING);
     const task = (await completedTasks(client, orderWorkflowId(id))).at(-1);
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'is told its commands again');
+    await reset(client, task, 'gets its commands again');
     await makeRoom(wallet);
     expect(await workflowOf(orderWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
     expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject({

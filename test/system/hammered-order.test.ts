@@ -22,7 +22,7 @@ import { completedTasks, reset } from '../support/resets.ts';
 import { startSecondApi } from '../support/second-api.ts';
 import type { Answer } from '../support/answer.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet } from '../support/trouble.ts';
+import { lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem({ attentionAfter: 100 });
@@ -120,7 +120,7 @@ describe('after so many refused payments that no further one is tried,', () => {
     await exhaust(id);
     const [task] = await completedTasks(client, orderWorkflowId(id));
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'is told its commands again');
+    await reset(client, task, 'gets its commands again');
     await shop.topUp(wallet, 1_000);
     const key = randomUUID();
     expect(await finalAnswer(() => shop.pay(id, { key }))).toMatchObject({

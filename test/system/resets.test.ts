@@ -358,14 +358,14 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 1), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 1), 'gets no command again');
     expect(await paying).toMatchObject(SEND_AGAIN);
     plan.stop();
   });
 
   test('for a reservation is told to send it again', async () => {
     const { workflowId, plan, answer } = await reservationInterrupted('fails before it is sent');
-    await reset(client, await taskOf(workflowId, 0), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 0), 'gets no command again');
     const told = await answer;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -377,7 +377,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is told its commands again');
+    await reset(client, await taskOf(refundWorkflowId(id), 0), 'gets its commands again');
     const told = await refunding;
     plan.stop();
     expect(told).toMatchObject(SEND_AGAIN);
@@ -388,7 +388,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 0), 'is told its commands again');
+    await reset(client, await taskOf(workflowId, 0), 'gets its commands again');
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);

@@ -9,7 +9,7 @@ import { failedLook, keepFindings } from '../../db/findings.ts';
 import { compareDay } from '../../db/stats/compare.ts';
 import { countPending, resumeCounting } from '../../db/stats/count.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { LOOK_KINDS, type LookKind } from '../../domain/rules.ts';
+import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
 import type { ReconcileEnd } from '../../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../../workflows/messages.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -60,7 +60,7 @@ afterEach(mend);
 
 /** Looks through all of a kind, as a run does. */
 async function lookThrough(
-  kind: LookKind,
+  kind: DetectedKind,
   its: { database?: Database; workflows?: OrderWorkflows } = {},
 ): Promise<Omit<LookResult, 'next'>> {
   const { lookInto } = createReconciliationActivities(its.database ?? database, its.workflows ?? workflows);
@@ -145,7 +145,7 @@ test('a run ends when its time is over, and each kind behind a slow one still ge
       kind: 'look_failed',
       state: 'open',
       subject: 'wallet_counter_wrong',
-      finding: expect.stringMatching(/^was not looked for to the end: .*timeout/),
+      finding: expect.stringMatching(/^was not searched to the end: .*timeout/),
     }),
   );
   await mend();
@@ -289,7 +289,7 @@ test('findings are closed only of what was looked for, but for the rows that fai
   await keepFindings(other, 'look_failed', [failedLook('order_lost', 'key', 'test')], before);
   await keepFindings(other, 'look_failed', [failedLook('stats_wrong', '2026-01-01', 'test')], now);
   const { closeFindings } = createReconciliationActivities(other, workflows);
-  await closeFindings({ startedAt: now, looked: LOOK_KINDS.filter((kind) => kind !== 'order_lost') });
+  await closeFindings({ startedAt: now, looked: DETECTED_KINDS.filter((kind) => kind !== 'order_lost') });
   const open = await rows<{ finding: string }[]>`
     select kind || ' ' || subject as finding from finding where state = 'open' order by 1
   `;

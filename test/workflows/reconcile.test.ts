@@ -14,7 +14,7 @@ import { reconciling } from '../support/reconciling.ts';
 import { idOf } from '../support/shop.ts';
 import { stockedSku } from '../support/stock.ts';
 import { startSystem } from '../support/system.ts';
-import { fillWallet, lockSku } from '../support/trouble.ts';
+import { fillWallet, lockSku } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 

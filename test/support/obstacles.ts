@@ -1,4 +1,4 @@
-/** Makes steps wait and fail on the real database. */
+/** Obstacles on the real database, which make steps wait and fail. */
 import type { Queryable, Sql } from '../../db/connection.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { topUp } from './stock.ts';
@@ -38,16 +38,16 @@ async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): 
 export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Promise<void>> {
   const taken = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  const givenBack = new Error('The key is given back.');
+  const undone = new Error('The key is free again.');
   const transaction = sql
     .begin(async (held) => {
       await held`insert into order_step (order_id, step, stage) values (${orderId}, 'refund', 'refunded')`;
       taken.resolve();
       await release.promise;
-      throw givenBack;
+      throw undone;
     })
     .catch((error: unknown) => {
-      if (error !== givenBack) throw error;
+      if (error !== undone) throw error;
     });
   await Promise.race([taken.promise, transaction]);
   return async () => {
@@ -56,7 +56,7 @@ export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Pro
   };
 }
 
-/** Fills a wallet up to its limit, as a deposit of somebody rich would. */
+/** Fills a wallet up to its limit: a refund into it has to wait. */
 export async function fillWallet(sql: Sql, walletId: string): Promise<void> {
   const [wallet] = await sql<{ posted: number }[]>`select posted from wallet where id = ${walletId}`;
   if (!wallet) throw new Error(`There is no wallet ${walletId}.`);
