@@ -1,6 +1,6 @@
 /** How a failed activity reaches an operator: one sentence with its cause, and no value of the shop's data. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import { isDatabaseAway } from '../db/connection.ts';
+import { isDatabaseUnavailable } from '../db/errors.ts';
 import { RowLockedError } from '../db/locked-rows.ts';
 import { messageOf, safeError } from '../process/redaction.ts';
 
@@ -20,7 +20,7 @@ export async function toActivityFailure<T>(what: string, work: Promise<T>): Prom
         message: `${messageOf(error)} It is retried; find out which session that is, as ${what} waits for it.`,
         cause,
       });
-    throw isDatabaseAway(error)
+    throw isDatabaseUnavailable(error)
       ? ApplicationFailure.create({
           type: 'database_unavailable',
           message: `PostgreSQL did not carry out ${what} in time; it is retried. ${messageOf(error)}`,

@@ -14,23 +14,23 @@ import {
 } from '../db/attention.ts';
 import type { Database } from '../db/connection.ts';
 import { avoidLockedRows, rowsOfOrder, type Rows } from '../db/locked-rows.ts';
-import { abandon, type AbandonRequest } from '../db/steps/cancel-reservation.ts';
+import { cancelReservation, type CancelReservationRequest } from '../db/steps/cancel-reservation.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
-import { decline } from '../db/steps/skip-payment.ts';
+import { skipPayment } from '../db/steps/skip-payment.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
 import { WALLET_FULL } from '../domain/attention.ts';
 import type { Step } from '../domain/order.ts';
 import { toActivityFailure } from './errors.ts';
 import { groupReservations } from './reservation-queue.ts';
 
-export type { AbandonRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
+export type { CancelReservationRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
 
 /** One activity per step; the keys are the activity types that the Web UI shows. */
 export interface StepActivities extends Record<Step, (request: never) => Promise<StepResult>> {
   reserve: (order: PlacedOrder) => Promise<StepResult>;
-  abandon: (request: AbandonRequest) => Promise<StepResult>;
+  abandon: (request: CancelReservationRequest) => Promise<StepResult>;
   pay: (request: PayRequest) => Promise<StepResult>;
   decline: (request: PayRequest) => Promise<StepResult>;
   release: (request: ReleaseRequest) => Promise<StepResult>;
@@ -76,9 +76,9 @@ export function createActivities(database: Database): StepActivities & RecordAct
   const refundIfItFits = step('refund', refund, rowsToRefund);
   return {
     reserve: step('reserve', (_, order: PlacedOrder) => reserveInGroups(order), rowsToReserve),
-    abandon: activity('abandon', abandon),
+    abandon: activity('abandon', cancelReservation),
     pay: step('pay', pay, rowsToPay),
-    decline: step('decline', decline, rowsToSkip),
+    decline: step('decline', skipPayment, rowsToSkip),
     release: step('release', release, rowsToRelease),
     refund: async (request) => failUnlessItFits(request, await refundIfItFits(request)),
     raiseAttention: activity('the attention mark', raiseAttention),

@@ -1,6 +1,7 @@
 /** Reconciliation's activities: they look at page after page, keep what they find, and repair what can be repaired by itself. */
 import { clearAttention, listOpenMarks } from '../db/attention.ts';
-import { isConnectionLost, isDatabaseAway, type Database } from '../db/connection.ts';
+import type { Database } from '../db/connection.ts';
+import { isConnectionLost, isDatabaseUnavailable } from '../db/errors.ts';
 import { closeUnseen, failedLook, keepFindings, type OpenFinding, type Seen } from '../db/findings.ts';
 import { look, nextSubject, type TableKind } from '../db/rules/looks.ts';
 import type { Look, Page } from '../db/rules/page.ts';
@@ -180,7 +181,7 @@ async function subjectBehind(
     return await database.run(({ sql }) => nextSubject(sql, kind, after));
   } catch (error) {
     // A table that is locked, or a PostgreSQL that is away, may be there at the next attempt.
-    if (isDatabaseAway(error)) throw error;
+    if (isDatabaseUnavailable(error)) throw error;
     throw detectorFailure(`not even the next row could be found: ${messageOf(error)}`, {
       again: 'would fail',
     });

@@ -2,8 +2,8 @@
  * Group commit: the reservations of a SKU that wait in one worker are done in one statement, so that a SKU which everybody
  * buys costs one commit for many orders instead of a queue at its row's lock.
  */
-import { isDatabaseAway, type Database } from '../db/connection.ts';
-import { gaveUp } from '../db/locked-rows.ts';
+import type { Database } from '../db/connection.ts';
+import { gaveUp, isDatabaseUnavailable } from '../db/errors.ts';
 import { reserve, reserveAll } from '../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
 
@@ -94,7 +94,7 @@ class Groups {
       return undecided;
     } catch (error) {
       // One order among many may be the cause, or that they are many.
-      if (!isDatabaseAway(error) || gaveUp(error)) return batch;
+      if (!isDatabaseUnavailable(error) || gaveUp(error)) return batch;
       for (const entry of batch) this.#end(entry).reject(error);
       return [];
     }
@@ -110,7 +110,7 @@ class Groups {
         const result = await reserve(this.#database, entry.order);
         this.#end(entry).resolve(result);
       } catch (error) {
-        const isAway = isDatabaseAway(error);
+        const isAway = isDatabaseUnavailable(error);
         for (const failed of isAway ? entries.slice(index) : [entry]) this.#end(failed).reject(error);
         if (isAway) return;
       }

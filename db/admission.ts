@@ -25,7 +25,7 @@ export async function findKeyStates(
         asked.key,
         kept.key is not null as begun,
         extract(epoch from ticket.due - now())::float8 * 1000 as "dueInMs"
-      from jsonb_array_elements_text(${JSON.stringify(keys)}::text::jsonb) as asked (key)
+      from jsonb_array_elements_text(${JSON.stringify(keys)}::jsonb) as asked (key)
       left join idempotency_key as kept on kept.operation = ${operation} and kept.key = asked.key
       left join admission_ticket as ticket on ticket.key = asked.key
     `,
@@ -55,7 +55,7 @@ export async function keepTickets(
       with tickets as (
         insert into admission_ticket (key, due)
         select key, now() + seconds * interval '1 second'
-        from jsonb_to_recordset(${rows}::text::jsonb) as ticket (key text, seconds float8)
+        from jsonb_to_recordset(${rows}::jsonb) as ticket (key text, seconds float8)
         -- Two processes may refuse one key at once: in one order, they do not lock each other out.
         order by key
         on conflict (key) do update set due = excluded.due

@@ -2,7 +2,8 @@
 import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { FINDING_KINDS, type FindingKind } from '../domain/rules.ts';
-import type { Database, Queryable } from './connection.ts';
+import type { Database } from './connection.ts';
+import type { Queryable } from './postgres.ts';
 import { parseExactly, stringifyExactly } from './exact-integers.ts';
 import { finding, repair, type FINDING_STATES } from './schema/operations.ts';
 

@@ -2,7 +2,7 @@
 import { and, eq } from 'drizzle-orm';
 import { CLAIM_LEASE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
-import { idempotencyKey } from './schema/shop.ts';
+import { idempotencyKey } from './schema/calls.ts';
 
 /** A call that a caller may repeat. */
 export interface KeyedCall {
@@ -67,7 +67,7 @@ export async function keepAnswer(
   const kept = await database.run(
     ({ sql }) => sql`
       -- Two may have worked on one call, when the first was taken for dead.
-      update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::text::json
+      update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::json
       where operation = ${operation} and key = ${key} and response_status is null
     `,
   );

@@ -5,9 +5,9 @@
  * it is free again, whatever needs it fails at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres from 'postgres';
 import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
-import { DatabaseUnavailableError, type Database } from './connection.ts';
+import type { Database } from './connection.ts';
+import { DatabaseUnavailableError, gaveUp } from './errors.ts';
 
 /**
  * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU which
@@ -18,13 +18,6 @@ export const PATIENCE_MS = 250;
 const ASK_AGAIN_MS = 100;
 /** Longer than a step that fails waits for its next attempt. */
 const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
-
-/** The codes with which a statement ends that waited for too long: lock time-out, statement time-out, deadlock. */
-const GAVE_UP: ReadonlySet<string> = new Set(['55P03', '57014', '40P01']);
-
-/** Whether PostgreSQL is there, but gave up on a lock, on the time of the statement or on a deadlock. */
-export const gaveUp = (error: unknown): boolean =>
-  error instanceof postgres.PostgresError && GAVE_UP.has(error.code);
 
 /** The rows that a statement locks, by their keys. */
 export interface Rows {
@@ -183,7 +176,7 @@ function askWhichAreLocked(database: Database, rows: readonly Row[]): Promise<Ro
       -- Which of these rows could a step not lock, in the order in which steps lock them? It waits for none of them, and lets go
       -- of the others as it ends.
       with asked as materialized (
-        select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as asked (kind text, id text)
+        select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as asked (kind text, id text)
       ),
       free_order as materialized (
         select id from orders

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
-import { orderEvent, orderLine, orders } from './schema/shop.ts';
+import { orderEvent, orderLine, orders } from './schema/orders.ts';
 
 /** What decides about a payment before it is tried. */
 export interface PaymentOutlook {

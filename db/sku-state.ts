@@ -1,7 +1,7 @@
 /** What a SKU is like, as a fingerprint: equal as long as nobody changed what callers set or count. */
 import { createHash } from 'node:crypto';
-import type { Queryable } from './connection.ts';
-import type { sku as skus } from './schema/shop.ts';
+import type { Queryable } from './postgres.ts';
+import type { sku as skus } from './schema/skus.ts';
 
 /** `any`: it only has to be there. */
 export type SkuStates = 'any' | readonly string[];
@@ -26,5 +26,5 @@ export const isInState = (sql: Queryable, states: SkuStates) =>
     ? sql`true`
     : sql`
         left(encode(sha256(convert_to(concat_ws(' ', price, currency, on_hand, name), 'UTF8')), 'hex'), ${LENGTH}::integer)
-          in (select jsonb_array_elements_text(${JSON.stringify(states)}::text::jsonb))
+          in (select jsonb_array_elements_text(${JSON.stringify(states)}::jsonb))
       `;

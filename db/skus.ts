@@ -1,14 +1,12 @@
 /** SKUs: what is sold, at what price, and how many units of it there are. */
 import { eq, inArray } from 'drizzle-orm';
-import type { PendingQuery, Row } from 'postgres';
 import { v7 as uuidv7 } from 'uuid';
-import type { Connections, Database, Queryable, Sql } from './connection.ts';
+import type { Connections, Database } from './connection.ts';
+import type { Fragment, Queryable, Sql } from './postgres.ts';
 import { ON_HAND_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
 import { isInState, type SkuStates } from './sku-state.ts';
-import { sku as skus } from './schema/shop.ts';
-
-type Fragment = PendingQuery<Row[]>;
+import { sku as skus } from './schema/skus.ts';
 
 export type Sku = typeof skus.$inferSelect;
 

@@ -3,7 +3,7 @@ import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
 import type { Database } from './connection.ts';
 import { BALANCE_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
-import { entry, transfer, wallet } from './schema/shop.ts';
+import { entry, transfer, wallet } from './schema/wallets.ts';
 
 export interface Wallet {
   id: string;

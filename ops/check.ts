@@ -2,9 +2,8 @@
  * `npm run check`: prints each rule of the design's section 4 and what breaks it; exit code 1 if anything does.
  * What belongs in ops/: commands for those who run Holdfast.
  */
-import postgres from 'postgres';
 import { defineCommand, runCommand } from '../cli/command.ts';
-import { BIGINT_AS_NUMBER } from '../db/exact-integers.ts';
+import { openPostgres } from '../db/postgres.ts';
 import { RULES, type Breach } from '../db/rules/invariants.ts';
 import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
@@ -39,12 +38,7 @@ await runCommand(command, async () => {
 
 async function check(settings: SystemSettings): Promise<Report[]> {
   const temporal = await reachTemporal(settings);
-  const sql = postgres(settings.DATABASE_URL, {
-    max: 1,
-    connect_timeout: 5,
-    connection: SESSION,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(settings.DATABASE_URL, { connections: 1, connectTimeoutS: 5, session: SESSION });
   try {
     // A database that cannot be had is no matter of its rules.
     await sql`select 1`;

@@ -1,6 +1,6 @@
 /** Rules 8 and 11: what the database calls open against what runs in Temporal. */
 import type { OrderWorkflows } from '../domain/order-workflows.ts';
-import type { Queryable } from '../db/connection.ts';
+import type { Queryable } from '../db/postgres.ts';
 import type { Breach } from '../db/rules/invariants.ts';
 import { orderWorkflowId } from '../domain/workflow-ids.ts';
 import type { RestingStage } from '../domain/stages.ts';
@@ -94,7 +94,7 @@ async function whyRunningWithoutOpenOrder(
   workflows: OrderWorkflows,
   orderId: string,
 ): Promise<string | undefined> {
-  const [order] = await sql<{ stage: string; updatedAt: Date | string; isMarked: boolean }[]>`
+  const [order] = await sql<{ stage: string; updatedAt: Date; isMarked: boolean }[]>`
     select
       stage,
       updated_at as "updatedAt",
@@ -108,7 +108,7 @@ async function whyRunningWithoutOpenOrder(
     return (await workflows.isPastReservation(orderId))
       ? 'its workflow runs, but the order is not in the database'
       : undefined;
-  if (Date.now() - new Date(order.updatedAt).getTime() < GRACE_MS) return undefined;
+  if (Date.now() - order.updatedAt.getTime() < GRACE_MS) return undefined;
   // One that is cancelled while it is paid may wait with its refund for room in the wallet, and says so.
   return order.stage === 'awaiting_payment' || order.isMarked
     ? undefined

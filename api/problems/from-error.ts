@@ -1,6 +1,6 @@
 /** Turns any error into the problem that its caller is answered with. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseAway } from '../../db/connection.ts';
+import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { TemporalUnavailableError } from '../../client/errors.ts';
 import { Problem } from './problem.ts';
 
@@ -12,7 +12,7 @@ export function toProblem(error: Error): Problem {
     return new Problem('unavailable', 'The order engine did not answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });
-  if (isDatabaseAway(error))
+  if (isDatabaseUnavailable(error))
     return new Problem('unavailable', 'The database did not answer in time.', {}, { cause: error });
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }

@@ -1,6 +1,6 @@
 /** Wallets and their entries, as callers send and see them. */
 import { z } from '@hono/zod-openapi';
-import { TRANSFER_KINDS } from '../../db/schema/shop.ts';
+import { TRANSFER_KINDS } from '../../db/schema/wallets.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, digits, id, instant, knownCurrency, party, whole } from './values.ts';

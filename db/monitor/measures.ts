@@ -3,7 +3,8 @@
  * so that its cost does not grow with what is kept.
  */
 import type { Measure } from '../../domain/measures.ts';
-import type { Database, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Sql } from '../postgres.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
 import { OVERDUE_GRACE_MS } from '../rules/looks.ts';
 import { OVERDUE_AFTER_INTERVALS, type RunIntervals } from './runs.ts';

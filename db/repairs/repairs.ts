@@ -4,7 +4,8 @@
  * there before. A second run at the same time finds the finding ended, or nothing left to do.
  */
 import { v7 as uuidv7 } from 'uuid';
-import type { Database, Queryable, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Queryable, Sql } from '../postgres.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { keepRepair, takeBack, type OpenFinding, type Repaired } from '../findings.ts';
 import type { TableKind } from '../rules/looks.ts';

@@ -1,6 +1,6 @@
 /** Whether that fits together which belongs to one order, or to one transfer. */
 import { RECORDED_MOVES } from '../../domain/stages.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { NIL, type Look, type Page, type PageOfRows } from './page.ts';
 
 const MOVES = JSON.stringify(RECORDED_MOVES);

@@ -5,7 +5,7 @@
  * Rules 8 and 11 also need Temporal's view of what runs: ops/check.ts adds it.
  */
 import { RECORDED_MOVES } from '../../domain/stages.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 
 /** What breaks a rule: the row's key and a sentence with the values that disagree. */
 export interface Breach {

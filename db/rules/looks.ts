@@ -4,7 +4,7 @@
  */
 import type { PendingQuery, Row } from 'postgres';
 import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { inconsistentOrders, ordersAndOrphans, transfers, unbalancedTransfers } from './consistency.ts';
 import { NIL, type Look, type Page, type PageOfRows } from './page.ts';
 

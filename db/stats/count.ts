@@ -1,6 +1,7 @@
 /** Brings the shop's figures up to what is recorded. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { tookTooLong, type Database } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import { tookTooLong } from '../errors.ts';
 import { FIGURES, figuresOf } from './figures.ts';
 
 export interface Counted {

@@ -1,6 +1,6 @@
 /** What the shop's figures are sums of. */
 import type { PendingQuery, Row } from 'postgres';
-import type { Queryable } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 
 /** The columns of `stat` that are sums. */
 export const FIGURES = [

@@ -1,4 +1,5 @@
-import type { Database, Queryable } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Queryable } from '../postgres.ts';
 import { FIGURES_AS_TEXT, figuresIn, type Figures, type FigureTexts } from './figures.ts';
 
 export interface StatRange {

@@ -1,4 +1,5 @@
-import type { Database, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Sql } from '../postgres.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
@@ -58,7 +59,7 @@ async function reserveInTurn(
         "paymentDeadline" as payment_deadline, at, buyer.currency,
         recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason,
         recorded.payment_deadline as recorded_deadline
-      from jsonb_to_recordset(${requests}::text::jsonb) as request (
+      from jsonb_to_recordset(${requests}::jsonb) as request (
         place integer, "orderId" uuid, "buyerId" text, "walletId" uuid, "paymentMode" text,
         "paymentDeadline" timestamptz, at timestamptz
       )
@@ -72,7 +73,7 @@ async function reserveInTurn(
     line as materialized (
       -- The same SKU on two lines is one reservation. An order that is recorded already takes nothing again.
       select place, line.sku, sum(line.quantity)::bigint as quantity
-      from jsonb_to_recordset(${lines}::text::jsonb) as line (place integer, sku text, quantity bigint)
+      from jsonb_to_recordset(${lines}::jsonb) as line (place integer, sku text, quantity bigint)
       join request using (place)
       where is_new
       group by place, line.sku

@@ -12,7 +12,8 @@
  */
 import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
-import type { Database, Sql } from '../connection.ts';
+import type { Database } from '../connection.ts';
+import type { Sql } from '../postgres.ts';
 
 /** Where the order rests after the step, as the first attempt that committed recorded it. */
 export interface StepResult {

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import { signalIfThere } from '../processes/detached.ts';
 import { freePort } from '../ports.ts';
 import { findPostgresBinaries, isPlainPath, runnableBy, type PostgresBinaries } from './binaries.ts';
@@ -240,7 +240,7 @@ function isServerOf(dataFolder: string, pid: number): boolean {
 }
 
 async function createDatabase(port: number): Promise<void> {
-  const sql = postgres(postgresUrl(port, 'postgres'), { max: 1, fetch_types: false });
+  const sql = openPostgres(postgresUrl(port, 'postgres'), { connections: 1 });
   try {
     const [found] = await sql`select from pg_database where datname = ${NAME}`;
     if (found === undefined) await sql`create database ${sql(NAME)}`;

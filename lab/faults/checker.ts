@@ -1,7 +1,8 @@
 /** The checker: everything that has to hold when the run is over. */
 import type { Client } from '@temporalio/client';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { openDatabase, type Queryable } from '../../db/connection.ts';
+import { openDatabase } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import type { Seen } from '../../db/findings.ts';
 import { lookIntoDays } from '../../db/repairs/figures.ts';
 import { checkRules } from '../../db/rules/invariants.ts';

@@ -1,9 +1,8 @@
 /** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import postgres from 'postgres';
 import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import { Buyer } from './buyer.ts';
@@ -67,10 +66,7 @@ export async function runExperiment(options: ExperimentOptions): Promise<RunFigu
 }
 
 async function connect(options: ExperimentOptions, system: System & Target): Promise<RunFigures> {
-  const sql = postgres(system.databaseUrl, {
-    max: 1,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(system.databaseUrl, { connections: 1 });
   const connection = await Connection.connect({ address: system.temporalAddress });
   try {
     return await new Experiment(options, system, sql, new Client({ connection })).run();
@@ -82,7 +78,7 @@ async function connect(options: ExperimentOptions, system: System & Target): Pro
 class Experiment {
   readonly #options: ExperimentOptions;
   readonly #system: System & Target;
-  readonly #sql: postgres.Sql<{ bigint: number }>;
+  readonly #sql: Sql;
   readonly #client: Client;
   readonly #tries = noTries();
   readonly #api: ApiClient;
@@ -91,12 +87,7 @@ class Experiment {
   readonly #signal: AbortSignal;
   #begun = 0;
 
-  constructor(
-    options: ExperimentOptions,
-    system: System & Target,
-    sql: postgres.Sql<{ bigint: number }>,
-    client: Client,
-  ) {
+  constructor(options: ExperimentOptions, system: System & Target, sql: Sql, client: Client) {
     this.#options = options;
     this.#system = system;
     this.#sql = sql;

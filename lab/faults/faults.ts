@@ -1,6 +1,6 @@
 /** What the nemesis does to the system. Each fault resolves when it is over and its target is ready again. */
 import { setTimeout as delay } from 'node:timers/promises';
-import postgres from 'postgres';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { LabProcess } from '../harness/process.ts';
 import { SERVER_NAMES, type ServerName, type System } from '../harness/system.ts';
 import type { FaultKind } from './figures.ts';
@@ -168,8 +168,8 @@ function terminateSessions(databaseUrl: string, share: number): Promise<number> 
   });
 }
 
-async function withSession<T>(databaseUrl: string, use: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 2 });
+async function withSession<T>(databaseUrl: string, use: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = openPostgres(databaseUrl, { connections: 1, connectTimeoutS: 2 });
   try {
     return await use(sql);
   } finally {

@@ -1,7 +1,7 @@
 /** Orders and workflows that are not finished: counts them, and waits until there are none. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import type { Queryable } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
 
 const POLL_MS = 200;

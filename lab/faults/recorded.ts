@@ -1,5 +1,5 @@
 /** What the database says of all orders when the run is over. */
-import type { Queryable } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 
 export interface RecordedOrder {
   id: string;

@@ -1,6 +1,6 @@
 /** Orders that stay open although every fault is healed, and attention marks that outlive their cause. */
 import type { Client } from '@temporalio/client';
-import type { Queryable } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Violation } from './figures.ts';
 import { RUNNING } from './open-work.ts';

@@ -1,7 +1,7 @@
 /** The machine and the servers that the figures come from. */
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { Connection } from '@temporalio/client';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import type { System } from './system.ts';
 
 export interface Hardware {
@@ -48,7 +48,7 @@ export async function describeMachine(system: System, loadBefore: number): Promi
 }
 
 async function postgresVersion(url: string): Promise<string> {
-  const sql = postgres(url, { max: 1 });
+  const sql = openPostgres(url, { connections: 1 });
   try {
     const [row] = await sql<{ server_version: string }[]>`show server_version`;
     return row?.server_version ?? 'unknown';

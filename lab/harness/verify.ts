@@ -1,7 +1,5 @@
 /** Speed counts only when every order is right. */
-import postgres from 'postgres';
-import type { Queryable } from '../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres, type Queryable } from '../../db/postgres.ts';
 import { RULES, checkRules, type Rule, type RuleReport } from '../../db/rules/invariants.ts';
 
 const BREACHES_SHOWN = 3;
@@ -11,10 +9,7 @@ export async function verifyOrders(
   databaseUrl: string,
   expected: { all: number; paid: number },
 ): Promise<void> {
-  const sql = postgres(databaseUrl, {
-    max: 1,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(databaseUrl, { connections: 1 });
   try {
     const lines = describeBreaches(await checkRules(sql));
     const [found] = await sql<{ all: number; paid: number }[]>`

@@ -1,7 +1,8 @@
 /** Reservations of the same SKU that wait in one worker are done in one statement, with the guarantees of each done alone. */
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { isDatabaseAway, openDatabase, type Database } from '../../db/connection.ts';
-import { abandon } from '../../db/steps/cancel-reservation.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
+import { isDatabaseUnavailable } from '../../db/errors.ts';
+import { cancelReservation } from '../../db/steps/cancel-reservation.ts';
 import { groupReservations } from '../../activities/reservation-queue.ts';
 import { reserve, reserveAll } from '../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
@@ -261,7 +262,7 @@ describe('a twin attempt', () => {
     await untilWaiting(1);
     const cancelled = { stage: 'cancelled', reason: 'changed my mind', refusal: null };
     expect(
-      await abandon(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
+      await cancelReservation(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
     ).toMatchObject(cancelled);
     await unlock();
     expect(await batch).toEqual([GRANTED, cancelled, GRANTED]);
@@ -339,7 +340,9 @@ describe('when it fails', () => {
       const orders = Array.from({ length: 20 }, () => units(sku));
       proxy.cut();
       const results = await Promise.allSettled(orders.map((order) => worker.reserve(order)));
-      const away = results.filter((result) => result.status === 'rejected' && isDatabaseAway(result.reason));
+      const away = results.filter(
+        (result) => result.status === 'rejected' && isDatabaseUnavailable(result.reason),
+      );
       expect(away).toHaveLength(orders.length);
       // The first one, and all the others.
       expect(worker.statements()).toBe(2);

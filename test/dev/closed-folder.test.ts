@@ -21,8 +21,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
 import { afterAll, describe, expect, inject, test } from 'vitest';
+import { openPostgres } from '../../db/postgres.ts';
 import { findPostgresBinaries, runnableBy } from '../../dev/postgres/binaries.ts';
 import { forgetData, hasData } from '../../dev/postgres/data.ts';
 import { canRun, postgresUser } from '../../dev/postgres/user.ts';
@@ -77,7 +77,7 @@ async function withServer<T>(
 
 /** Puts a word into the database, or reads those that are there. */
 async function words(server: Postgres, word?: string): Promise<string[]> {
-  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  const sql = openPostgres(server.url, { connections: 1 });
   try {
     await sql`create table if not exists word (word text)`;
     if (word !== undefined) await sql`insert into word values (${word})`;

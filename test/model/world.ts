@@ -3,7 +3,12 @@
  * can be said in memory. It knows nothing of SQL; what it leaves out (the ledger's legs, the rows' states) is checked by
  * the rules of db/rules/invariants.ts.
  */
-import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/order.ts';
+import type {
+  CancelReservationRequest,
+  PayRequest,
+  RefundRequest,
+  ReleaseRequest,
+} from '../../activities/order.ts';
 import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/skus.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
@@ -12,7 +17,7 @@ import type { RestingStage } from '../../domain/stages.ts';
 
 export type Request =
   | { kind: 'reserve'; request: PlacedOrder }
-  | { kind: 'abandon'; request: AbandonRequest }
+  | { kind: 'abandon'; request: CancelReservationRequest }
   | { kind: 'pay'; request: PayRequest }
   | { kind: 'decline'; request: PayRequest }
   | { kind: 'release'; request: ReleaseRequest }
@@ -144,7 +149,7 @@ function reserve(world: World, request: PlacedOrder): StepResult {
   return { stage, reason: refusal, refusal: null };
 }
 
-function abandon(world: World, request: AbandonRequest): StepResult {
+function abandon(world: World, request: CancelReservationRequest): StepResult {
   const { reason, commandId } = request;
   const lines = summed(request.lines);
   place(world, request, { lines, total: null, stage: 'cancelled', reason, commandId });

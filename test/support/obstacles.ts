@@ -1,5 +1,5 @@
 /** Obstacles on the real database, which make steps wait and fail. */
-import type { Queryable, Sql } from '../../db/connection.ts';
+import type { Queryable, Sql } from '../../db/postgres.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { topUp } from './stock.ts';
 

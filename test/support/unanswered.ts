@@ -1,6 +1,6 @@
 /** Orders whose callers still wait. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { until } from './until.ts';
 

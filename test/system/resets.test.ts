@@ -3,13 +3,12 @@
  * has recorded stays as it is, and the new run takes it over: one debit, one reservation, one refund.
  */
 import { randomUUID } from 'node:crypto';
-import postgres from 'postgres';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
+import { openPostgres } from '../../db/postgres.ts';
 import { PAYMENT_MODES } from '../../domain/order.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery } from '../../workflows/messages.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
 import { ORDER_PATHS } from '../recording/paths.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { always, interruptions, type Interruption, type Plan } from '../support/interruptions.ts';
@@ -29,10 +28,7 @@ const started = await startSystem({
   workerDatabase: between,
 });
 // Paths hold locks while they look, and several are played at once: each needs three connections.
-const sql = postgres(started.url, {
-  max: 20,
-  types: { bigint: BIGINT_AS_NUMBER },
-});
+const sql = openPostgres(started.url, { connections: 20 });
 afterAll(() => sql.end());
 const system = { ...started, sql };
 const { shop, client, clock } = system;

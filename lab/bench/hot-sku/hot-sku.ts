@@ -2,9 +2,9 @@
  * One SKU that everybody buys: reservations at the activity level, without Temporal, by three techniques that take turns on
  * one database. And what the third one costs when nobody is in anybody's way.
  */
-import postgres from 'postgres';
-import { isDatabaseAway, openDatabase, type Database } from '../../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
+import { openPostgres, type Sql } from '../../../db/postgres.ts';
+import { openDatabase, type Database } from '../../../db/connection.ts';
+import { isDatabaseUnavailable } from '../../../db/errors.ts';
 import { RULES } from '../../../db/rules/invariants.ts';
 import { groupReservations } from '../../../activities/reservation-queue.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
@@ -42,7 +42,7 @@ interface Bench {
   techniques: Readonly<Record<TechniqueName, Reserve>>;
   shop: HotSkuShop;
   /** For looking. */
-  sql: postgres.Sql<{ bigint: number }>;
+  sql: Sql;
   options: BenchmarkOptions & { seconds: number };
 }
 
@@ -52,10 +52,7 @@ export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOpti
   const startedAt = new Date().toISOString();
   return withPostgres({ signal, report }, async (url, running) => {
     const database = openDatabase(url, { connections: CONNECTIONS, name: 'holdfast bench' });
-    const sql = postgres(url, {
-      max: 1,
-      types: { bigint: BIGINT_AS_NUMBER },
-    });
+    const sql = openPostgres(url, { connections: 1 });
     try {
       const bench: Bench = {
         techniques: techniquesOn(database),
@@ -177,7 +174,7 @@ async function persist(
     try {
       return { result: await call(order), retries };
     } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
+      if (!isDatabaseUnavailable(error)) throw error;
     }
   }
 }

@@ -1,4 +1,5 @@
-import type { Database, Queryable } from '../../../db/connection.ts';
+import type { Database } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
 import type { RejectionReason } from '../../../domain/order.ts';
 

@@ -1,5 +1,5 @@
 /** A year of a million orders, written by SQL: through the steps it would take hours. */
-import type { Queryable } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 
 export const ORDERS = 1_000_000;
 export const SKUS = 500;

@@ -1,7 +1,6 @@
 /** The shop's figures with a million orders: how long the API's query takes, and what it takes to have the figures there. */
-import postgres from 'postgres';
-import { openDatabase, type Database, type Sql } from '../../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
+import { openDatabase, type Database } from '../../../db/connection.ts';
+import { openPostgres, type Sql } from '../../../db/postgres.ts';
 import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
 import { lookIntoDays } from '../../../db/repairs/figures.ts';
 import { countPending } from '../../../db/stats/count.ts';
@@ -28,10 +27,7 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
   const startedAt = new Date().toISOString();
   return withPostgres({ signal, report }, async (url, running) => {
     const database = openDatabase(url, { connections: 2, name: 'holdfast bench' });
-    const sql = postgres(url, {
-      max: 1,
-      types: { bigint: BIGINT_AS_NUMBER },
-    });
+    const sql = openPostgres(url, { connections: 1 });
     try {
       report(`Writing ${ORDERS} orders.`);
       await sql.begin((transaction) => writeOrders(transaction, report));

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { checkRules } from '../../../db/rules/invariants.ts';
-import type { Queryable } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
-import { abandon } from '../../../db/steps/cancel-reservation.ts';
+import { cancelReservation } from '../../../db/steps/cancel-reservation.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
@@ -41,7 +41,7 @@ async function shop() {
   const none = anOrder({ walletId, lines: [{ sku, quantity: 1_000 }] });
   await reserve(database, none);
   const abandoned = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
-  await abandon(database, { ...abandoned, reason: 'too early', commandId: null });
+  await cancelReservation(database, { ...abandoned, reason: 'too early', commandId: null });
   const rejected = none.orderId;
   return { sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
 }
