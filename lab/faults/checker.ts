@@ -36,7 +36,7 @@ export async function checkRun({
       breaches,
     })),
     {
-      rule: 'rule 8: every open order has exactly one running workflow, and the other way round',
+      rule: 'rule 8: every open order has exactly one running workflow, and every such workflow an open order',
       breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
     },
     { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
