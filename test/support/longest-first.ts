@@ -7,6 +7,7 @@ export const LONGEST = [
   'test/lab/faults.test.ts',
   'test/dev/start.test.ts',
   'test/workflows/reconcile-failing.test.ts',
+  'test/system/resets-of-ended-workflows.test.ts',
   'test/system/resets.test.ts',
   'test/system/command-pairs.test.ts',
   'test/system/locked-rows.test.ts',
