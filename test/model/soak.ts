@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- --commands 100000 [--seed 1]`: so many commands to the steps, and a fiftieth of them through the API.
- * Ends with what it did; the variables of steps-model.test.ts rerun a failure.
+ * `npm run soak -- --commands 100000 [--seed 1]`: this many commands to the steps, and a fiftieth of them through the API.
+ * Ends with run totals. steps-model.database.test.ts says how to rerun a failure.
  */
 import { parseArgs } from 'node:util';
 import { startVitest } from 'vitest/node';

@@ -1,4 +1,4 @@
-/** Orders whose steps are interrupted, in every way that a network and a database can, and what must have come of them. */
+/** Orders whose steps are interrupted in every way that a network can, and the facts that must be true of them afterwards. */
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { PAYMENT_MODES, type PaymentMode } from '../../domain/order.ts';
@@ -9,14 +9,14 @@ export const WINDOW = 15 * 60_000;
 
 export type Attempts = readonly Interruption[];
 
-/** The local attempt alone: the first attempt of the activity that the step falls back to is let through. */
+/** Only the local attempt is interrupted, and not the activity that the step falls back to. */
 export const ONCE: readonly Attempts[] = [
   ['fails before it is sent'],
   ['commits unheard'],
   ['commits late'],
   ['runs twice at once'],
 ];
-/** The fallback's first attempts as well. */
+/** The fallback's first attempts are interrupted, too. */
 export const REPEATED: Attempts = [
   'fails before it is sent',
   'commits late',
@@ -39,7 +39,7 @@ export interface PlacedOrder extends Buyer {
 export interface Case {
   attempts: Attempts;
   mode: PaymentMode;
-  /** Whether what was held back is carried out before or after the next command. */
+  /** Whether a late statement is carried out before or after the next command. */
   lands: 'before' | 'after';
 }
 
@@ -118,7 +118,7 @@ export async function startInterruptedOrders() {
   const system = await startSystem({ paymentWindow: WINDOW, workerDatabase: between });
   const { shop, sql } = system;
 
-  /** 10 units at 500, and a wallet with so much. */
+  /** 10 units at 500, and a wallet. */
   async function buyer(funds = 5_000): Promise<Buyer> {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
     return { sku, wallet };
@@ -136,7 +136,7 @@ export async function startInterruptedOrders() {
     return order;
   }
 
-  /** All that an order has changed. */
+  /** Everything that an order has changed. */
   async function factsOf({ id, sku, wallet }: PlacedOrder): Promise<Facts> {
     const [stage, events, stock, balance, transfers] = await Promise.all([
       shop.stageOf(id),

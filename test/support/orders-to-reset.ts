@@ -38,7 +38,7 @@ export async function startOrdersToReset() {
     expect(await statusOf(workflowId)).not.toBe('RUNNING');
   }
 
-  /** Every row that an order has, but for the keys of its steps: a new run may add one that says "had ended already". */
+  /** Every row of an order except the keys of its steps: a new run may add one that says "had ended already". */
   async function recordOf(orderId: string): Promise<unknown> {
     const [row] = await sql<{ record: unknown }[]>`
       select jsonb_build_object(
@@ -81,7 +81,7 @@ export async function startOrdersToReset() {
 
   const viewOf = (workflowId: string) => client.workflow.getHandle(workflowId).query(orderQuery);
 
-  /** An order whose reservation goes on being interrupted. */
+  /** An order whose reservation is interrupted until its plan is stopped. */
   async function reservationInterrupted(interruption: Interruption) {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const key = randomUUID();

@@ -28,7 +28,7 @@ const { shop, sql, interrupt, buyer, factsOf } = await startInterruptedOrders();
 
 afterEach(() => expectRulesHold(sql));
 
-/** Places an order, and names it as soon as it has an id: long before it has an answer. */
+/** Places an order and says its id as soon as it has one, long before it is answered. */
 function placing({ sku, wallet }: Buyer, paymentMode: PaymentMode) {
   const key = randomUUID();
   const answer: Promise<Answer> = shop.order(wallet, [{ sku, quantity: 2 }], { paymentMode }, { key });
@@ -41,7 +41,7 @@ function placing({ sku, wallet }: Buyer, paymentMode: PaymentMode) {
   return { answer, id };
 }
 
-describe.concurrent('a reservation, paid afterwards', () => {
+describe.concurrent('an interrupted reservation is made once and can be paid', () => {
   test.each(casesOf())('%s', async (_, { attempts, mode, lands }) => {
     const { sku, wallet } = await buyer();
     const plan = interrupt('reserve', wallet, attempts);
@@ -80,15 +80,15 @@ describe.concurrent('a reservation that is refused', () => {
   });
 });
 
-describe.concurrent('a cancel that comes while the reservation is interrupted', () => {
-  /** The first never has an effect, the second has one to be given back, the third lands after its compensation. */
+describe.concurrent('a cancel during an interrupted reservation cancels the order for good', () => {
+  /** The first has no effect, the second has one to be undone, the third lands after its compensation. */
   const RESERVATIONS = ['fails before it is sent', 'commits unheard', 'commits late'] as const;
   const cases = RESERVATIONS.flatMap((reservation) =>
     PAYMENT_MODES.flatMap((mode) =>
       [...ONCE, ...(reservation === 'commits late' ? [REPEATED] : [])].map(
         (attempts) =>
           [
-            `in ${mode} mode: ${reservation}, and the abandoning ${describeAttempts(attempts)}`,
+            `in ${mode} mode: ${reservation}, and the cancelling step ${describeAttempts(attempts)}`,
             { reservation, mode, attempts },
           ] as const,
       ),
@@ -97,19 +97,19 @@ describe.concurrent('a cancel that comes while the reservation is interrupted', 
   test.each(cases)('%s', async (_, { reservation, mode, attempts }) => {
     const { sku, wallet } = await buyer();
     const reserving = interrupt('reserve', wallet, always(reservation));
-    const abandoning = interrupt('abandon', wallet, attempts);
+    const cancelling = interrupt('abandon', wallet, attempts);
     const order = placing({ sku, wallet }, mode);
     const id = await order.id;
     await until('the fallback', async () => (reserving.happened() >= 2 ? true : undefined));
 
     expect(await shop.cancel(id)).toMatchObject(done('cancelled'));
     expect(await order.answer).toMatchObject(refused(409, 'order_cancelled'));
-    expect(abandoning.happened()).toBe(attempts.length);
+    expect(cancelling.happened()).toBe(attempts.length);
     const facts = reservation === 'commits unheard' ? unpaid('cancelled') : neverReserved;
     expect(await factsOf({ id, sku, wallet })).toEqual(facts);
 
     reserving.stop();
-    const landed = await Promise.all([reserving.land(), abandoning.land()]);
+    const landed = await Promise.all([reserving.land(), cancelling.land()]);
     expect(landed).toEqual([reservation === 'commits late' ? reserving.happened() : 0, lateAmong(attempts)]);
     expect(await factsOf({ id, sku, wallet })).toEqual(facts);
     expect(await shop.pay(id)).toMatchObject(refused(409, 'order_cancelled'));

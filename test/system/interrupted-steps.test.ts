@@ -34,7 +34,7 @@ const { interrupt, placed, paid, factsOf } = system;
 
 afterEach(() => expectRulesHold(sql));
 
-/** Part of an order's life whose step is interrupted, and what comes after it. */
+/** A part of an order's life whose step is interrupted, and the command that follows it. */
 interface Scenario {
   name: string;
   step: Step;
@@ -62,7 +62,7 @@ const payment = {
   facts: sold,
 } as const;
 
-/** The buyer has topped up by the time that a late attempt lands: it could pay. */
+/** The buyer has topped up before a late attempt lands: it could pay. */
 const refusedPayment = {
   step: 'pay',
   modes: ['debit'],
@@ -147,7 +147,7 @@ const SCENARIOS: readonly Scenario[] = [
   })),
 ];
 
-// All at once: statements are told apart by their order's id, and reservations of different SKUs share no statement.
+// All at once: each statement names its order, and reservations of different SKUs share no statement.
 describe.concurrent.each(SCENARIOS)(
   '$name',
   ({ step, modes, before, act, answer, facts, next, nextAnswer, nextFacts }) => {
@@ -170,7 +170,7 @@ describe.concurrent.each(SCENARIOS)(
   },
 );
 
-describe.concurrent('a cancel that comes while a payment is interrupted refunds it', () => {
+describe.concurrent('a cancel during an interrupted payment refunds it', () => {
   const cases = PAYMENT_MODES.flatMap((mode) =>
     (['fails before it is sent', 'commits unheard', 'commits late'] as const).map(
       (interruption) => [mode, interruption] as const,
@@ -191,17 +191,17 @@ describe.concurrent('a cancel that comes while a payment is interrupted refunds 
   });
 });
 
-test('a step that failed while somebody looked at the workflow goes on after its worker was replaced', async () => {
-  // Whether the question is answered just as the quick attempt ends is up to the machine: nearly always.
+test('a step that failed while its workflow was queried goes on after its worker was replaced', async () => {
+  // Only nearly always is the query answered just as the quick attempt ends.
   for (let isBetween = false; !isBetween;) {
     const { id, sku, wallet } = await placed('hold');
     const workflow = client.workflow.getHandle(orderWorkflowId(id));
     await stopWorker();
     await clock.forward(orderWorkflowId(id), WINDOW);
-    const looking = workflow.query(orderQuery);
+    const querying = workflow.query(orderQuery);
     const plan = interrupt('release', id, always('fails before it is sent'));
     await startWorker();
-    await looking;
+    await querying;
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     isBetween = await isDivided(workflow);
 
@@ -214,7 +214,7 @@ test('a step that failed while somebody looked at the workflow goes on after its
   }
 });
 
-/** Whether the end of the last quick attempt and the fallback that followed it are of different tasks. */
+/** Whether the last quick attempt and the fallback that followed it belong to different tasks. */
 async function isDivided(workflow: WorkflowHandle): Promise<boolean> {
   const events = (await workflow.fetchHistory()).events ?? [];
   const fallback = events.findLastIndex((event) => event.activityTaskScheduledEventAttributes);

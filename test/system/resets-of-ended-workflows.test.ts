@@ -20,7 +20,7 @@ const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundl
 
 afterEach(() => expectRulesHold(sql));
 
-/** The stage that a workflow ended with. One that was cancelled in the Web UI is shown as cancelled, and says no more. */
+/** The stage that a workflow ended with. One that was cancelled in the Web UI has no result. */
 async function endOf(workflowId: string): Promise<string> {
   if ((await statusOf(workflowId)) === 'CANCELLED') return 'cancelled';
   return endSchema.parse(await client.workflow.getHandle(workflowId).result()).stage;
@@ -38,16 +38,16 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
 
   const tasks = await completedTasks(client, workflowId);
   const task = tasks[index];
-  // Two things that happen at the same moment are one task or two.
+  // Two events at the same moment make one task or two.
   if (!task) return tasks.length;
   await reset(client, task, reapply);
-  // A new run that was told of no payment and of no cancel waits for them again.
+  // A new run that is sent neither payment nor cancel waits for them again.
   await clock.forward(workflowId, WINDOW);
   await untilEnded(workflowId);
 
   expect(await recordOf(orderId)).toEqual(before);
   const { stage, deadline } = await orderRow(orderId);
-  // A refund is a workflow of its own: an order's that is not told of the cancel ends as paid.
+  // A refund is a workflow of its own: an order's workflow that is not sent the cancel ends as paid.
   expect(await endOf(workflowId)).toBeOneOf(stage === 'refunded' ? ['refunded', 'paid'] : [stage]);
   if (workflowId === orderWorkflowId(orderId))
     expect((await viewOf(workflowId)).deadline).toBe(deadline.toISOString());
@@ -58,7 +58,7 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
 
 const ENDED: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
-  // The recorded paths of these look for the one order that has no answer; here there are several.
+  // The recorded versions of these paths look for the only order without an answer; here there are several.
   'cancelled-before-reservation-is-answered': async () => {
     const { id, workflowId, plan, answer } = await reservationInterrupted('commits late');
     await shop.cancel(id);
@@ -84,12 +84,12 @@ const ENDED: Readonly<Record<string, Path>> = {
 };
 
 describe.concurrent.each(REAPPLY)(
-  'a workflow that has ended, reset to any of its tasks, where it %s, leaves all as it was:',
+  'an ended workflow that is reset to any of its tasks and %s leaves every record as it was:',
   (reapply) => {
     test.each(Object.entries(ENDED))(
       '%s',
       async (_name, play) => {
-        // Each time anew, so that each reset is the first of its order.
+        // A new order each time, so that each reset is the first of its order.
         for (let index = 0, count = 1; index < count; index += 1)
           count = await resetChangesNothing(play, index, reapply);
       },

@@ -30,7 +30,7 @@ const {
 
 afterEach(() => expectRulesHold(sql));
 
-/** Resolves when the order's newest run knows that it is reserved: until then it refuses every payment. */
+/** Resolves when the order's newest run knows of its reservation: until then it refuses every payment. */
 const untilReserved = (workflowId: string) =>
   until('the new run to be reserved', async () =>
     (await viewOf(workflowId)).stage === 'reserving' ? undefined : true,
@@ -49,7 +49,7 @@ const SOLD = { onHand: 8, reserved: 0, available: 8 };
 const OPEN = REAPPLY.flatMap((reapply) => PAYMENT_MODES.map((paymentMode) => ({ reapply, paymentMode })));
 
 describe.concurrent.each(OPEN)(
-  'an open order in $paymentMode mode that is reset, and $reapply,',
+  'an open order in $paymentMode mode that is reset and $reapply',
   ({ reapply, paymentMode }) => {
     async function resetWhileOpen() {
       const order = await placed({ paymentMode });
@@ -76,7 +76,7 @@ describe.concurrent.each(OPEN)(
       expect(await shop.stockOf(sku)).toEqual(WHOLE);
     });
 
-    test('expires at the deadline that was told', async () => {
+    test('expires at the deadline the caller was given', async () => {
       const { id, sku, wallet, workflowId } = await resetWhileOpen();
       const remaining = (await orderRow(id)).deadline.getTime() - Date.now();
       await clock.forward(workflowId, remaining - 5_000);
@@ -89,30 +89,36 @@ describe.concurrent.each(OPEN)(
   },
 );
 
-describe.concurrent.each(REAPPLY)('an order whose payment was refused, reset, and %s,', (reapply) => {
-  async function resetAfterRefusal(index: number): Promise<string> {
-    const { id, wallet, workflowId } = await placed({ funds: 999 });
-    expect(await shop.pay(id)).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
-    await reset(client, await taskOf(workflowId, index), reapply);
-    await untilReserved(workflowId);
-    await shop.topUp(wallet, 1);
-    return id;
-  }
+describe.concurrent.each(REAPPLY)(
+  'an order whose payment was refused and that is reset and %s',
+  (reapply) => {
+    async function resetAfterRefusal(index: number): Promise<string> {
+      const { id, wallet, workflowId } = await placed({ funds: 999 });
+      expect(await shop.pay(id)).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
+      await reset(client, await taskOf(workflowId, index), reapply);
+      await untilReserved(workflowId);
+      await shop.topUp(wallet, 1);
+      return id;
+    }
 
-  test.each([0, 1])('at task %i, takes no money for the refused payment when it expires', async (index) => {
-    const id = await resetAfterRefusal(index);
-    await clock.forward(orderWorkflowId(id), WINDOW);
-    await untilEnded(orderWorkflowId(id));
-    expect(await shop.stageOf(id)).toBe('expired');
-  });
+    test.each([0, 1])(
+      '(to task %i) takes no money for the refused payment when it expires',
+      async (index) => {
+        const id = await resetAfterRefusal(index);
+        await clock.forward(orderWorkflowId(id), WINDOW);
+        await untilEnded(orderWorkflowId(id));
+        expect(await shop.stageOf(id)).toBe('expired');
+      },
+    );
 
-  test.each([0, 1])('at task %i, takes the money when the buyer has topped up', async (index) => {
-    const id = await resetAfterRefusal(index);
-    expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
-  });
-});
+    test.each([0, 1])('(to task %i) can be paid once the buyer has topped up', async (index) => {
+      const id = await resetAfterRefusal(index);
+      expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    });
+  },
+);
 
-/** What a caller hears in the end who sends a request again, with its key, for as long as that is the advice. */
+/** The answer that a caller ends up with who sends the request again, with its key, as long as the API asks for it. */
 const finalAnswer = (send: () => Promise<Answer>) =>
   until(
     'a final answer',
@@ -130,7 +136,7 @@ const INTERRUPTED = REAPPLY.flatMap((reapply) =>
 );
 
 describe.concurrent.each(INTERRUPTED)(
-  'when a step $interruption until its workflow is reset, and $reapply,',
+  'when a step $interruption until its workflow is reset and $reapply,',
   ({ reapply, interruption }) => {
     test('one reservation is made', async () => {
       const { workflowId, sku, plan, answer, send } = await reservationInterrupted(interruption);
@@ -142,7 +148,7 @@ describe.concurrent.each(INTERRUPTED)(
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 2, available: 8 });
     });
 
-    test.each([0, 1])('at task %i, one payment is made', async (index) => {
+    test.each([0, 1])('one payment is made (reset to task %i)', async (index) => {
       const { id, sku, wallet, workflowId } = await placed();
       const plan = interrupt('pay', id, always(interruption));
       const paying = shop.pay(id);
@@ -156,14 +162,14 @@ describe.concurrent.each(INTERRUPTED)(
       await untilStage(id, 'paid');
       expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
       expect(await shop.stockOf(sku)).toEqual(SOLD);
-      // The new run ends when it has heard of it.
+      // The new run ends once it knows of the payment.
       await clock.forward(workflowId, WINDOW);
       await untilEnded(workflowId);
       expect(await shop.cancel(id)).toMatchObject({ status: 200, body: { stage: 'refunded', version: 3 } });
     });
 
     for (const index of [0, 1]) {
-      test(`at task ${index}, the payment's caller hears of it when he sends it again`, async () => {
+      test(`the payment's caller is answered with its success when he sends it again (reset to task ${index})`, async () => {
         const { id, workflowId } = await placed();
         const key = randomUUID();
         const plan = interrupt('pay', id, always(interruption));
@@ -201,42 +207,42 @@ describe.concurrent.each(INTERRUPTED)(
 describe.concurrent('a caller whose workflow is reset while it waits', () => {
   const SEND_AGAIN = { status: 503, body: { code: 'unavailable' } };
 
-  test('for a payment is told to send it again', async () => {
+  test('for a payment is asked to send it again', async () => {
     const { id, workflowId } = await placed();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 1), 'is told no command again');
+    await reset(client, await taskOf(workflowId, 1), 'is sent no command again');
     expect(await paying).toMatchObject(SEND_AGAIN);
     plan.stop();
   });
 
-  test('for a reservation is told to send it again', async () => {
+  test('for a reservation is asked to send it again', async () => {
     const { workflowId, plan, answer } = await reservationInterrupted('fails before it is sent');
-    await reset(client, await taskOf(workflowId, 0), 'is told no command again');
-    const told = await answer;
+    await reset(client, await taskOf(workflowId, 0), 'is sent no command again');
+    const heard = await answer;
     plan.stop();
-    expect(told).toMatchObject(SEND_AGAIN);
+    expect(heard).toMatchObject(SEND_AGAIN);
   });
 
-  test('for a refund is told to send it again', async () => {
+  test('for a refund is asked to send it again', async () => {
     const { id } = await placed();
     await shop.pay(id);
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is told its commands again');
-    const told = await refunding;
+    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is sent its commands again');
+    const heard = await refunding;
     plan.stop();
-    expect(told).toMatchObject(SEND_AGAIN);
+    expect(heard).toMatchObject(SEND_AGAIN);
   });
 
-  test('for a payment has it carried out when the workflow is told of it again', async () => {
+  test('for a payment gets it carried out when the new run is sent it again', async () => {
     const { id, workflowId } = await placed();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
-    await reset(client, await taskOf(workflowId, 0), 'is told its commands again');
+    await reset(client, await taskOf(workflowId, 0), 'is sent its commands again');
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);
