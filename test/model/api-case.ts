@@ -120,7 +120,7 @@ export async function playOnApi(
     halves.set(order, passed);
     // When the order ends first, its clock stops and never reports that it has arrived.
     const arrival = clock.forward(orderWorkflowId(idOf(order)), HALF_WINDOW_MS).catch(() => {});
-    const closed = async () => ((await shop.stageOf(idOf(order))) === 'awaiting_payment' ? undefined : true);
+    const closed = async () => (await shop.stageOf(idOf(order))) !== 'awaiting_payment';
     if (passed < 2) await Promise.race([arrival, until(`${order} to be closed`, closed)]);
     else await until(`${order} to be closed at its deadline`, closed);
     return { status: 0 };

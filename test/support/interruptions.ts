@@ -95,9 +95,7 @@ export function interruptions(): Interruptions {
           () => true,
           () => true,
         );
-        await until('the twin to be waited for', async () =>
-          (await Promise.race([ended, isWaitedFor(held)])) ? true : undefined,
-        );
+        await until('the twin to be waited for', () => Promise.race([ended, isWaitedFor(held)]));
       }),
     );
     // Whoever fails first is heard of: when the twin fails, the statement is perhaps never sent.

@@ -110,5 +110,4 @@ export async function startOrdersToReset() {
   };
 }
 
-export const untilFallback = (plan: Plan) =>
-  until('the fallback', async () => (plan.happened() >= 2 ? true : undefined));
+export const untilFallback = (plan: Plan) => until('the fallback', async () => plan.happened() >= 2);

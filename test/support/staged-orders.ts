@@ -138,7 +138,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   function hold(order: StagedOrder, step: keyof StepActivities, id: string, how: Held): Promise<true> {
     const plan = interrupt(step, id, always(HELD[how]));
     order.letGo = () => plan.stop();
-    const isHeld = async () => (plan.happened() >= 2 ? true : undefined);
+    const isHeld = async () => plan.happened() >= 2;
     return until(`the fallback of ${step}`, isHeld, PATIENCE_MS);
   }
 
@@ -219,7 +219,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
 
   async function passDeadline({ id, deadline }: StagedOrder, stage: Stage): Promise<void> {
     if (stage === 'awaiting_payment') return clock.forward(orderWorkflowId(id), WINDOW);
-    await until('the deadline', async () => (Date.now() > deadline ? true : undefined), 2 * SHORT_WINDOW);
+    await until('the deadline', async () => Date.now() > deadline, 2 * SHORT_WINDOW);
   }
 
   async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
@@ -273,9 +273,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     order.accepted += 1;
     const enough = async () =>
       (await countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes')) >=
-      order.accepted
-        ? true
-        : undefined;
+      order.accepted;
     await until('a command to arrive', enough, ARRIVAL_MS).catch(() => {});
   }
 

@@ -7,16 +7,16 @@ const PAUSES_PER_WAIT = 10;
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 200;
 
-/** Resolves with the first answer that is not undefined; when patience ends, fails and names what never came. */
+/** Resolves with the first answer that is neither false nor undefined; when patience ends, fails and names what never came. */
 export async function until<T>(
   what: string,
-  look: () => Promise<T | undefined>,
+  look: () => Promise<T | false | undefined>,
   patience = PATIENCE_MS,
 ): Promise<T> {
   const startedAt = Date.now();
   for (;;) {
     const found = await look();
-    if (found !== undefined) return found;
+    if (found !== undefined && found !== false) return found;
     const waited = Date.now() - startedAt;
     if (waited >= patience) break;
     await delay(Math.min(Math.max(waited / PAUSES_PER_WAIT, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS));

@@ -124,9 +124,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     const id = await shop.placed(wallet, sku);
     proxy.cutAnswers();
     const paying = shop.pay(id);
-    await until('the payment to be committed', async () =>
-      (await shop.stageOf(id)) === 'paid' ? true : undefined,
-    );
+    await until('the payment to be committed', async () => (await shop.stageOf(id)) === 'paid');
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     proxy.heal();
     expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
@@ -141,7 +139,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     const placing = shop.order(wallet, [{ sku, quantity: 3 }], { paymentMode: 'hold' });
     await until('the reservation to be committed', async () => {
       const [row] = await sql<{ reserved: number }[]>`select reserved from sku where sku = ${sku}`;
-      return row?.reserved === 3 ? true : undefined;
+      return row?.reserved === 3;
     });
     proxy.heal();
     expect(await placing).toMatchObject({ status: 201, body: { stage: 'awaiting_payment' } });

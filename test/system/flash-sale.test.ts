@@ -103,7 +103,7 @@ test('retries, payments, cancels and refunds are carried out while new orders ar
   const underWay = randomUUID();
   const createLocked = () => shop.order(wallet, [{ sku: lockedSku, quantity: 1 }], {}, { key: underWay });
   const waiting = createLocked();
-  await until('the order to be begun', async () => ((await claimed(underWay)) ? true : undefined));
+  await until('the order to be begun', () => claimed(underWay));
   const sent = await overload(shop, lockedSku, wallet);
 
   expect((await create()).body).toEqual(first.body);
@@ -158,7 +158,7 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
         select count(*)::integer as count from idempotency_key
         where operation = 'createOrder' and response_status is null
       `;
-      return begun?.count === 10 ? true : undefined;
+      return begun?.count === 10;
     });
     const headers = { 'content-type': 'application/json', 'idempotency-key': key };
     const body = JSON.stringify({ buyerId: 'buyer', walletId: wallet, lines: [{ sku, quantity: 1 }] });

@@ -26,7 +26,7 @@ const PENDING = { status: 409, body: { code: 'refund_pending' } };
 const workflowOf = (workflowId: string) => client.workflow.getHandle(workflowId);
 const attentionOf = async (id: string) => (await shop.get(`/v1/orders/${id}`)).body['attention'];
 const untilUnmarked = (id: string) =>
-  until('the mark to clear', async () => ((await attentionOf(id)) === undefined ? true : undefined));
+  until('the mark to clear', async () => (await attentionOf(id)) === undefined);
 
 /** A paid order of 2 units at 500 out of 10, whose wallet has been filled since. */
 async function paidFromFullWallet() {
@@ -73,7 +73,7 @@ test('a refund that waits for room is made at once when an operator retries it',
   // The first pauses are short.
   await until('a long pause before the next try', async () => {
     const { raw } = await workflowOf(refundWorkflowId(id)).describe();
-    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 3) ? true : undefined;
+    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 3);
   });
   await makeRoom(wallet);
   await workflowOf(refundWorkflowId(id)).executeUpdate(retryNowUpdate, { args: [BY] });
@@ -89,7 +89,7 @@ test('a waiting refund can be asked for by any number of callers without growing
   for (const answer of answers) expect(answer).toMatchObject(PENDING);
   await until('another try', async () => {
     const { raw } = await workflowOf(refundWorkflowId(id)).describe();
-    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 2) ? true : undefined;
+    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 2);
   });
   // The note of the mark itself may have ended since.
   expect(await countEvents(client, refundWorkflowId(id))).toBeLessThanOrEqual(events + 6);

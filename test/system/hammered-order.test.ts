@@ -170,8 +170,9 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     const order = await placed({ funds: 5_000 });
     const unlock = await lockWallet(sql, order.wallet);
     const paying = bothApis(32, (to) => to.pay(order.id));
-    await until('the payment to fail', async () =>
-      (await workflowOf(order.id).query(orderQuery)).attention === null ? undefined : true,
+    await until(
+      'the payment to fail',
+      async () => (await workflowOf(order.id).query(orderQuery)).attention !== null,
     );
     // One more update started the order.
     await untilEvents(
@@ -190,7 +191,7 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     await unlock();
     const answers = await Promise.all(paying);
     for (const { status } of answers) expect(status).toBeOneOf([200, 409, 503]);
-    await until('the order to be paid', async () => ((await shop.stageOf(id)) === 'paid' ? true : undefined));
+    await until('the order to be paid', async () => (await shop.stageOf(id)) === 'paid');
   });
 
   test('an operator can skip the payment that fails', async () => {
@@ -238,7 +239,7 @@ test('more updates than Temporal takes at once make no call fail for good, even 
   await until('both APIs to have sent', async () => {
     const rows =
       await sql`select from idempotency_key where operation = 'cancelOrder' and response_status is null`;
-    return rows.length === 2 ? true : undefined;
+    return rows.length === 2;
   });
   await startWorker();
   for (const { status, body } of await Promise.all(answers))
@@ -267,7 +268,7 @@ describe('the turns of commands to one order', () => {
     for (const name of ['2', '3', '1', '4', 'other'])
       await until(`${name} to begin`, async () => {
         ends.get(name)?.();
-        return ends.has(name) ? true : undefined;
+        return ends.has(name);
       });
     await Promise.all(works);
     expect(begun.filter((name) => name !== 'other')).toEqual(['1', '2', '3', '4']);

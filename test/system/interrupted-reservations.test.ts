@@ -100,7 +100,7 @@ describe.concurrent('a cancel during an interrupted reservation cancels the orde
     const cancelling = interrupt('abandon', wallet, attempts);
     const order = placing({ sku, wallet }, mode);
     const id = await order.id;
-    await until('the fallback', async () => (reserving.happened() >= 2 ? true : undefined));
+    await until('the fallback', async () => reserving.happened() >= 2);
 
     expect(await shop.cancel(id)).toMatchObject(done('cancelled'));
     expect(await order.answer).toMatchObject(refused(409, 'order_cancelled'));

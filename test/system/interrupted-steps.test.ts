@@ -180,7 +180,7 @@ describe.concurrent('a cancel during an interrupted payment refunds it', () => {
     const order = await placed(mode);
     const plan = interrupt('pay', order.id, always(interruption));
     const paying = shop.pay(order.id);
-    await until('the fallback', async () => (plan.happened() >= 2 ? true : undefined));
+    await until('the fallback', async () => plan.happened() >= 2);
     const cancelling = shop.cancel(order.id);
     await untilEvents(client, orderWorkflowId(order.id), 'workflowExecutionUpdateAcceptedEventAttributes', 3);
     plan.stop();

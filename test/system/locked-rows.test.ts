@@ -59,10 +59,10 @@ function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
 /** Resolves when each order's quick attempt has failed: by then the worker knows that the row is locked. */
 async function untilAllFellBack(orderIds: readonly string[]): Promise<void> {
   for (const id of orderIds)
-    await until(`the fallback of order ${id}`, async () =>
-      (await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')) > 0
-        ? true
-        : undefined,
+    await until(
+      `the fallback of order ${id}`,
+      async () =>
+        (await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')) > 0,
     );
 }
 

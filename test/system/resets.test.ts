@@ -32,16 +32,10 @@ afterEach(() => expectRulesHold(sql));
 
 /** Resolves when the order's newest run knows of its reservation: until then it refuses every payment. */
 const untilReserved = (workflowId: string) =>
-  until('the new run to be reserved', async () =>
-    (await viewOf(workflowId)).stage === 'reserving' ? undefined : true,
-  );
+  until('the new run to be reserved', async () => (await viewOf(workflowId)).stage !== 'reserving');
 
 const untilStage = (orderId: string, stage: string, patience?: number) =>
-  until(
-    `order ${orderId} to be ${stage}`,
-    async () => ((await shop.stageOf(orderId)) === stage ? true : undefined),
-    patience,
-  );
+  until(`order ${orderId} to be ${stage}`, async () => (await shop.stageOf(orderId)) === stage, patience);
 
 const WHOLE = { onHand: 10, reserved: 0, available: 10 };
 const SOLD = { onHand: 8, reserved: 0, available: 8 };

@@ -89,15 +89,15 @@ const untilPaymentWaits = (): Promise<true> =>
       select from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock' and application_name = 'test worker'
     `;
-    return waiting.length > 0 ? true : undefined;
+    return waiting.length > 0;
   });
 
-async function isRefused(port: unknown): Promise<true | undefined> {
+async function isRefused(port: unknown): Promise<boolean> {
   try {
     await callerOf(port)('GET', '/healthz');
-    return undefined;
+    return false;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED' ? true : undefined;
+    return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
   }
 }
 
@@ -176,7 +176,7 @@ describe('a worker that is asked to stop', () => {
         select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and application_name = 'holdfast worker'
       `;
-      return waiting.length > 0 ? true : undefined;
+      return waiting.length > 0;
     });
     worker.child.kill('SIGTERM');
     expect(await worker.ended, worker.output()).toBe(0);

@@ -175,8 +175,9 @@ test('a workflow that finds its order reserved goes on with the deadline that is
     taskQueue,
     args: [input],
   });
-  await until('the order to wait', async () =>
-    (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
+  await until(
+    'the order to wait',
+    async () => (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment',
   );
   expect((await workflowOf(orderId).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
   await clock.forward(orderWorkflowId(orderId), 120_000);
