@@ -27,10 +27,10 @@ export interface ReconciliationActivities {
    * Clears attention marks whose workflow knows nothing of them: it was reset, or terminated, since it raised them. Returns where the
    * next page begins; null after the last.
    */
-  clearMarks: (page: { after: MarkPlace | null }) => Promise<MarkPlace | null>;
+  clearMarks: (page: { after: MarkCursor | null }) => Promise<MarkCursor | null>;
 }
 
-export interface MarkPlace {
+export interface MarkCursor {
   /** ISO 8601. */
   raisedAt: string;
   workflowId: string;
@@ -238,8 +238,8 @@ async function lookIntoDay(
 async function clearForgottenMarks(
   database: Database,
   workflows: OrderWorkflows,
-  after: MarkPlace | null,
-): Promise<MarkPlace | null> {
+  after: MarkCursor | null,
+): Promise<MarkCursor | null> {
   const place = after === null ? undefined : { ...after, raisedAt: new Date(after.raisedAt) };
   const marks = await listOpenMarks(database, { after: place, limit: MARKS });
   for (const { workflowId, orderId, raisedAt } of marks) {

@@ -12,7 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { LookResult } from '../activities/look.ts';
-import type { MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
+import type { MarkCursor, ReconciliationActivities } from '../activities/reconciliation.ts';
 import { LOOK_KINDS, type LookKind } from '../domain/rules.ts';
 import { RECONCILE_FOR_MS, SILENT_FOR_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
@@ -66,7 +66,7 @@ export async function reconcile({
     }
   }
   await closeFindings({ startedAt, looked });
-  for (let after: MarkPlace | null = null; ;) {
+  for (let after: MarkCursor | null = null; ;) {
     after = await clearMarks({ after });
     // Marks that are left are the next run's.
     if (after === null || (isBounded && Date.now() > endsBy)) break;
