@@ -1,5 +1,6 @@
 /** The system of a fault run: it restarts its servers, has a proxy on each connection, and fails fast enough to be watched. */
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { connectTemporal } from '../../client/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { ProcessesOptions } from '../harness/processes.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
@@ -51,10 +52,10 @@ async function withConnections<T>(
   use: (system: FaultSystem) => Promise<T>,
 ): Promise<T> {
   const sql = openPostgres(system.databaseUrl, { connections: 1 });
-  const connection = await Connection.connect({ address: system.temporalAddress });
+  const temporal = await connectTemporal({ address: system.temporalAddress, namespace: 'default' });
   try {
-    return await use({ ...system, sql, client: new Client({ connection }) });
+    return await use({ ...system, sql, client: temporal.client });
   } finally {
-    await Promise.all([sql.end({ timeout: 1 }), connection.close()]);
+    await Promise.all([sql.end({ timeout: 1 }), temporal.close()]);
   }
 }

@@ -5,7 +5,7 @@ import { createActivities } from '../../activities/order.ts';
 import { countSku, putSku, restockSku } from '../../db/skus.ts';
 import type { Database } from '../../db/connection.ts';
 import type { Sql } from '../../db/postgres.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';

@@ -1,7 +1,7 @@
 /**
  * The model: what SKUs, wallets and orders must be after each request, and what the request must be answered, as plainly as
  * can be said in memory. It knows nothing of SQL; what it leaves out (the ledger's legs, the rows' states) is checked by
- * the rules of db/rules/invariants.ts.
+ * the rules of db/rules/rules.ts.
  */
 import type {
   CancelReservationRequest,

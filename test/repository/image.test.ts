@@ -63,7 +63,7 @@ test('the commands of the image run from what is in the image', async () => {
   expect(checked.output).toContain('Every rule holds.');
   expect(checked.code).toBe(0);
   const reconciled = await run('ops/reconcile.ts');
-  expect(reconciled.output).toMatch(/\d+ looked at, 0 wrong, 0 of them repaired/);
+  expect(reconciled.output).toMatch(/\d+ inspected, 0 wrong, 0 of them repaired/);
   expect(reconciled.code).toBe(0);
   const replayed = await run('ops/replay.ts', '--limit', '1');
   expect(replayed.output).toMatch(/ of \d[\d,]* workflows of .* replayed \(/);

@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, refundQuery, retryNowUpdate } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
+import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { countEvents, untilEvents } from '../support/history.ts';
 import { plant } from '../support/planted.ts';
 import { completedTasks, reset } from '../support/resets.ts';
@@ -143,7 +142,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     await plant(sql, (to) => to`update orders set updated_at = now() - interval '1 day' where id = ${id}`);
     const listRunning = async () => ({ orders: [{ orderId: id, startedAt: new Date(0) }], next: null });
     const workflows = { ...orderWorkflowsOf(client, taskQueue), listRunning };
-    expect(await checkWorkflowsOfOpenOrders(sql, workflows)).toEqual([]);
+    expect(await breachesOfWorkflows(database, workflows)).toEqual([]);
     // Another caller's cancel has nothing left to cancel.
     expect(await shop.cancel(id)).toMatchObject(PENDING);
 
