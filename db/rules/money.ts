@@ -1,9 +1,6 @@
 /** Detectors of money: the counters of a wallet, the legs of a transfer, and money held for orders that are over. */
-import type { PendingQuery, Row } from 'postgres';
 import type { Queryable } from '../postgres.ts';
-import { NIL, keysOf, type Detector, type Inspected, type PageOfRows } from './detector.ts';
-
-type Fragment = PendingQuery<Row[]>;
+import { NIL, keysOf, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 /** Money of a wallet that its holds promise. */
 export const moneyHeld = (sql: Queryable, walletId: Fragment): Fragment => sql`

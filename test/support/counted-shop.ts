@@ -40,7 +40,7 @@ export function countedShop({ shop, client, sql, database, taskQueue }: TestSyst
     readStats,
 
     /** The figures of the steps' day in a currency that only this test uses. */
-    async figuresIn(currency: string, more = '') {
+    figuresIn: async (currency: string, more = '') => {
       const { totals } = await readStats(`from=${DAY}&to=${DAY}${more}`);
       return totals.find((total) => total.currency === currency) ?? { currency, ...NO_FIGURES };
     },
@@ -62,7 +62,7 @@ export function countedShop({ shop, client, sql, database, taskQueue }: TestSyst
       `,
 
     /** Orders of 3 units at 500, by their own wallets, that can each be paid. */
-    async market() {
+    market: async () => {
       const currency = freshCurrency();
       const sku = await stockedSku(sql, { onHand: 1_000, currency });
       const anOrderHere = async (paymentMode: 'debit' | 'hold' = 'debit') => {
