@@ -30,7 +30,7 @@ const apiSchema = z.object({
   /** An unpaid order holds its stock for this long, and the workflow's code must replay for as long as such an order is open. */
   PAYMENT_WINDOW: duration(100, 365 * UNITS.d).default(15 * UNITS.m),
   ATTENTION_AFTER: duration(UNITS.s, 30 * UNITS.d).default(2 * UNITS.m),
-  /** Above the 60 s after which load balancers end an idle connection: the side that sends on it must be the one that ends it. */
+  /** Above the 60 s after which load balancers end an idle connection: the sender of requests must be the one who ends it. */
   KEEP_ALIVE: duration(UNITS.s, UNITS.h).default(65 * UNITS.s),
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),

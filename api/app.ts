@@ -3,14 +3,15 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
 import { admitReads } from './admission/reads.ts';
+import type { Dependencies } from './dependencies.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
 import { enforceDeadline } from './http/deadline.ts';
-import type { Dependencies } from './dependencies.ts';
+import { logRequests } from './http/request-log.ts';
+import { refuseUnmatched } from './http/unmatched.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
-import { logRequests } from './http/request-log.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
@@ -20,7 +21,6 @@ import { orderRoutes } from './routes/orders.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
-import { refuseUnmatched } from './http/unmatched.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {

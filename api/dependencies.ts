@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { DatabasePool } from '../db/connection.ts';
 import type { OrderClient } from '../client/orders.ts';
+import type { DatabasePool } from '../db/connection.ts';
 
 /** What the API needs from outside. Tests may pass their own. */
 export interface Dependencies {

@@ -10,15 +10,15 @@
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */
 import { once } from 'node:events';
+import { openOrderClient } from '../client/orders.ts';
 import { openDatabase } from '../db/connection.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { createApi } from './app.ts';
-import { createApiServer } from './http/server.ts';
-import { openOrderClient } from '../client/orders.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
+import { createApiServer } from './http/server.ts';
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);

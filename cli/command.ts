@@ -1,7 +1,7 @@
 /** The frame of every command: its help, its options and arguments, what it shows of a failure, and its exit code. */
 import { Command, CommanderError, type OptionValues } from '@commander-js/extra-typings';
 import { complain, endOnUnexpected } from '../process/log.ts';
-import { redactText } from '../process/redaction.ts';
+import { redactText } from '../process/secrets.ts';
 import { SettingsError } from '../settings.ts';
 import { UserError } from './user-error.ts';
 

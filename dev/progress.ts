@@ -1,6 +1,6 @@
 /** The lines that a command prints for the person in front of it while it works. */
 
-/** A step that takes longer says so repeatedly, so that nobody has to wonder whether it hangs. */
+/** A step that takes longer says so repeatedly, so that it does not seem to hang. */
 const STILL_AFTER_MS = 5_000;
 
 export function say(line: string): void {

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
 import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
-import { forgetData, hasData } from './postgres/data.ts';
+import { deleteData, hasData } from './postgres/data-place.ts';
 import { defineCommand, runCommand } from '../cli/command.ts';
 import { claimFolder } from './up/claim.ts';
 import { say } from './progress.ts';
@@ -23,7 +23,7 @@ await runCommand(command, async ({ yes }) => {
   const claim = await claimFolder(folder.path, say);
   try {
     if (yes !== true && !(await isConfirmed(folder))) return say('Nothing was changed.');
-    forgetData(folder.postgres);
+    deleteData(folder.postgres);
     for (const path of toDelete) await rm(path, { recursive: true, force: true });
     say('Deleted. `npm start` starts over.');
   } finally {

@@ -24,8 +24,8 @@ await runCommand(command, async ({ repair }) => {
   const settings = systemSettings(systemEnvironment(process.env));
   const startedAt = new Date();
   const { looked, found, repaired } = await reconcile(settings, { repairCounters: repair });
-  console.log(`${looked} looked at, ${found} wrong, ${repaired} of them repaired.`);
-  const findings = await findingsOf(settings, startedAt);
+  console.log(`${looked} inspected, ${found} wrong, ${repaired} of them repaired.`);
+  const findings = await listSeenFindings(settings, startedAt);
   for (const finding of findings.slice(0, FINDINGS_SHOWN)) print(finding);
   if (findings.length > FINDINGS_SHOWN)
     console.log(`… and ${findings.length - FINDINGS_SHOWN} more: GET /v1/findings lists all of them.`);
@@ -65,7 +65,7 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
 }
 
 /** What this run, or another at the same time, has seen: open findings first. */
-async function findingsOf({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
+async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
   const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast reconcile' });
   try {
     const seen: FindingRow[] = [];

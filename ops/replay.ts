@@ -56,7 +56,7 @@ await runCommand(command, async ({ address, namespace, limit }) => {
 });
 
 interface Replayed {
-  /** How many the server has. */
+  /** Workflows on the server. */
   all: number;
   replayed: number;
   failed: number;
@@ -75,14 +75,14 @@ async function replay(
   const result = { replayed: 0, failed: 0 };
   for await (const { workflowId, error } of Worker.runReplayHistories(
     { workflowBundle },
-    firstOf(histories, limit),
+    takeFirst(histories, limit),
   )) {
     result.replayed += 1;
     if (!error) continue;
     result.failed += 1;
     console.log(`✗ ${workflowId} (${what}): ${messageOf(error)}`);
   }
-  // Some may have begun or ended since they were counted.
+  // Some may have begun or ended since the count.
   return { ...result, all: Math.max(count, result.replayed) };
 }
 
@@ -90,7 +90,7 @@ function report(address: string, open: Replayed, ended: Replayed): void {
   const failed = open.failed + ended.failed;
   const both = { all: open.all + ended.all, replayed: open.replayed + ended.replayed };
   console.log(
-    `${of(both)} workflows of ${address} replayed (${of(open)} open, ${of(ended)} ended), ${failed} do not fit this code.`,
+    `${shareOf(both)} workflows of ${address} replayed (${shareOf(open)} open, ${shareOf(ended)} ended), ${failed} do not fit this code.`,
   );
   const left = ended.all - ended.replayed;
   if (left > 0)
@@ -99,11 +99,11 @@ function report(address: string, open: Replayed, ended: Replayed): void {
     );
 }
 
-function of({ replayed, all }: Pick<Replayed, 'replayed' | 'all'>): string {
+function shareOf({ replayed, all }: Pick<Replayed, 'replayed' | 'all'>): string {
   return `${replayed.toLocaleString('en')} of ${all.toLocaleString('en')}`;
 }
 
-async function* firstOf<T>(items: AsyncIterable<T>, limit: number): AsyncIterable<T> {
+async function* takeFirst<T>(items: AsyncIterable<T>, limit: number): AsyncIterable<T> {
   let count = 0;
   if (limit <= 0) return;
   for await (const item of items) {

@@ -1,4 +1,4 @@
-/** Settings are refused when they are wrong or out of bounds, and docs/configuration.md explains each. */
+/** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
@@ -46,14 +46,14 @@ test('a duration is a number with a unit', () => {
 });
 
 interface Bounds {
-  /** The smallest and the largest value that is taken, and what lies just outside. */
+  /** The smallest and the largest accepted value, and what lies just outside. */
   least: string;
   most: string;
   outside: readonly string[];
 }
 
 const between = (least: string, most: string, ...outside: string[]): Bounds => ({ least, most, outside });
-/** What JavaScript takes for a number, and a person does not mean. */
+/** Texts that JavaScript takes for a number and no person means. */
 const ODD_NUMBERS = [
   '',
   ' 5 ',
@@ -97,7 +97,7 @@ const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
-/** A setting that is not here fails the test below: one without bounds works until somebody mistypes it. */
+/** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
   TEMPORAL_ADDRESS: between('h:1', LONG_ADDRESS, `h${LONG_ADDRESS}`, 'h:0', 'h:65536', 'h', 'u:p@h:7233', ''),
@@ -135,12 +135,12 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   TEMPORAL_CLI: named(4_096),
 };
 
-describe('every setting has bounds', () => {
+describe('bounds of settings', () => {
   test('the table of bounds names every setting, and no other', () => {
     expect(new Set(Object.keys(BOUNDS))).toEqual(new Set(Object.keys(SETTINGS)));
   });
 
-  test.each(Object.entries(SETTINGS))('%s takes its bounds, and nothing beyond them', (name, schema) => {
+  test.each(Object.entries(SETTINGS))('%s accepts its bounds, and nothing beyond them', (name, schema) => {
     const { least, most, outside } = BOUNDS[name] ?? between('', '');
     for (const value of [least, most])
       expect([value, schema.safeParse(value).success]).toEqual([value, true]);
@@ -148,7 +148,7 @@ describe('every setting has bounds', () => {
     expect(schema.safeParse('9'.repeat(5_000)).success, 'a value without end').toBe(false);
   });
 
-  test('each number and duration that is refused says what would be taken, and docs/configuration.md says so, too', async () => {
+  test('the refusal of a number or a duration says what would be accepted, and so does docs/configuration.md', async () => {
     const rows = await documentedRows();
     for (const [name, { least, most, outside }] of Object.entries(BOUNDS)) {
       if (!/^\d+(ms|s|m|h|d)?$/.test(most)) continue;
@@ -162,7 +162,7 @@ describe('every setting has bounds', () => {
   });
 });
 
-describe('a DATABASE_URL is refused when a character in it would lead elsewhere', () => {
+describe('a DATABASE_URL', () => {
   test.each([
     'postgres://holdfast:hunter#two@host:5432/holdfast',
     'postgres://holdfast:12#45@host/holdfast',
@@ -176,7 +176,7 @@ describe('a DATABASE_URL is refused when a character in it would lead elsewhere'
     'postgres://holdfast:hunter@host:99999/holdfast',
     'postgres://holdfast:hunter@ho st/holdfast',
     'postgres://',
-  ])('%s', (DATABASE_URL) => {
+  ])('that leads elsewhere because of a character in it is refused: %s', (DATABASE_URL) => {
     const read = () => apiSettings({ ...servers, DATABASE_URL });
     expect(read).toThrow(/DATABASE_URL must be postgres:/);
     expect(read).not.toThrow(/hunter|12|45/);
@@ -190,44 +190,44 @@ describe('a DATABASE_URL is refused when a character in it would lead elsewhere'
     'postgres://holdfast:secret@one:5432,two:5433/holdfast',
     'postgres://holdfast:secret@[::1]:5432/holdfast',
     'postgres://holdfast:secret@%2Fvar%2Frun%2Fpostgresql/holdfast',
-  ])('and %s is taken', (DATABASE_URL) => {
+  ])('that is well formed is accepted: %s', (DATABASE_URL) => {
     expect(apiSettings({ ...servers, DATABASE_URL })).toMatchObject({ DATABASE_URL });
   });
 });
 
-describe('a setting is refused by name when it is', () => {
+describe('a setting', () => {
   test.each([
-    ['missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
-    ['not a duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
-    ['a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
-    ['not a port', { PORT: '70000' }, /PORT/],
+    ['is missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
+    ['is no duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
+    ['is a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
+    ['is no port', { PORT: '70000' }, /PORT/],
     [
-      'another kind of address',
+      'is another kind of address',
       { DATABASE_URL: 'mysql://localhost/holdfast' },
       /DATABASE_URL must start with postgres/,
     ],
-  ])('%s', (_what, settings, message) => {
+  ])('that %s is refused by name', (_what, settings, message) => {
     expect(() => apiSettings({ ...servers, ...settings })).toThrow(message);
   });
 
   test.each([
     [
-      'a receiver of alerts that is no URL',
+      'is a receiver of alerts and no URL',
       { ALERT_WEBHOOK_URL: 'example.com' },
       /ALERT_WEBHOOK_URL must start/,
     ],
     [
-      'a receiver of alerts with a password in its URL',
+      'is a receiver of alerts with a password in its URL',
       { ALERT_WEBHOOK_URL: 'https://me:secret@example.com/' },
       /ALERT_WEBHOOK_URL must have no user/,
     ],
-    ['a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
-    ['no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
-  ])('%s', (_what, settings, message) => {
+    ['is a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
+    ['is no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
+  ])('that %s is refused by name', (_what, settings, message) => {
     expect(() => workerSettings({ ...servers, ...settings })).toThrow(message);
   });
 
-  test('one of several that are wrong: all are named', () => {
+  test('is named even if it is one of several that are wrong', () => {
     const read = () =>
       workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long', ALERT_BUSY_BUYERS: 'many' });
     for (const name of [

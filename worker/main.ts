@@ -10,7 +10,7 @@ import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
-import { ensureSchedules, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
+import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -64,23 +64,16 @@ async function main(): Promise<void> {
       monitor: monitorSettings(settings),
     });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
-    const taskQueue = settings.TASK_QUEUE;
-    const input = { repairCounters: settings.RECONCILE_REPAIR };
-    const schedules = [
-      reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
-      statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
-      monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
-    ];
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     stopping.addEventListener('abort', () => worker.shutdown());
     // Resolves once running tasks have ended. Only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
-    logger.info({ taskQueue }, 'worker ready');
+    logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
     await Promise.all([
       ended,
-      ensureSchedules(client, schedules, { logger, signal: ending.signal, findOwner }),
+      ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
     ]);
   } finally {
     await connection.close();

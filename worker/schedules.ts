@@ -9,6 +9,7 @@ import {
   type ScheduleOptions,
 } from '@temporalio/client';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
+import type { WorkerSettings } from '../settings.ts';
 import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 import { OWNER, findPredecessors, retire } from './schedule-predecessors.ts';
 
@@ -29,32 +30,33 @@ export interface ScheduleSettings {
   every: number;
 }
 
+/** The schedules of a deployment with these settings. */
+export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
+  const taskQueue = settings.TASK_QUEUE;
+  const input = { repairCounters: settings.RECONCILE_REPAIR };
+  return [
+    reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
+    statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
+    monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
+  ];
+};
+
 export const reconcileSchedule = ({
   input,
   ...settings
-}: ScheduleSettings & { input: ReconcileInput }): Schedule => ({
-  ...settings,
-  scheduleId: idOf(WORKFLOW.reconcile, settings),
-  workflowType: WORKFLOW.reconcile,
-  args: [input],
-});
+}: ScheduleSettings & { input: ReconcileInput }): Schedule =>
+  scheduleOf(WORKFLOW.reconcile, settings, [input]);
 
-export const statsSchedule = (settings: ScheduleSettings): Schedule => ({
-  ...settings,
-  scheduleId: idOf(WORKFLOW.stats, settings),
-  workflowType: WORKFLOW.stats,
-  args: [],
-});
+export const statsSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.stats, settings);
 
-export const monitorSchedule = (settings: ScheduleSettings): Schedule => ({
-  ...settings,
-  scheduleId: idOf(WORKFLOW.monitor, settings),
-  workflowType: WORKFLOW.monitor,
-  args: [],
-});
+export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.monitor, settings);
 
-const idOf = (workflowType: string, { taskQueue }: ScheduleSettings): string =>
-  `${workflowType}-${taskQueue}`;
+const scheduleOf = (
+  workflowType: string,
+  { taskQueue, every }: ScheduleSettings,
+  args: unknown[] = [],
+): Schedule => ({ scheduleId: `${workflowType}-${taskQueue}`, workflowType, taskQueue, every, args });
 
 /** Longer than Temporal takes when it answers at all. */
 const DEADLINE_MS = 10_000;
@@ -96,7 +98,7 @@ export async function ensureSchedule(client: Client, schedule: Schedule, owner?:
   const { scheduleId } = schedule;
   const predecessors = await findPredecessors(client, schedule, owner);
   const paused = predecessors.find(({ state }) => state.paused);
-  const options = { ...optionsOf(schedule, owner), ...(paused && { state: paused.state }) };
+  const options = { ...toOptions(schedule, owner), ...(paused && { state: paused.state }) };
   try {
     await client.schedule.create({ scheduleId, ...options });
   } catch (error) {
@@ -124,7 +126,7 @@ function isUpToDate(
   );
 }
 
-function optionsOf(
+function toOptions(
   { scheduleId, workflowType, taskQueue, every, args }: Schedule,
   owner: string | undefined,
 ) {

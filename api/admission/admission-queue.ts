@@ -12,12 +12,12 @@ import { Throughput } from './throughput.ts';
 const NEWCOMER_WAITS_MS = 800;
 /** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth of callers come at once. */
 const PROMISED_WAITS_MS = 1_300;
-/** The longest wait by the clock, since the projection may be wrong. A request that has not started by then is refused, but keeps its place. */
+/** The longest wait by the clock, since the projection may be wrong. A request that has not started by then is refused, but keeps its priority. */
 export const LONGEST_WAIT_MS = 1_800;
 /** The share of the throughput that is promised: the measurement varies by a few percent, and promises should be kept. */
 const PROMISED_SHARE = 0.95;
 /** A longer promise would only be a guess: by then the load has changed. */
-export const LONGEST_RETRY_AFTER_S = 120;
+const LONGEST_RETRY_AFTER_S = 120;
 
 /**
  * How a request ended: it did the work that the queue is for, or failed to, or had none to do. Only `done` counts as throughput, and

@@ -14,7 +14,7 @@ import { Tickets } from './tickets.ts';
 const GUESS_PER_SECOND = 30;
 const REPORT_EVERY_MS = 1_000;
 /** A create that takes longer frees its slot. Twice what counts as slow: load alone hardly ever delays a create that much. */
-export const LATE_MS = 2 * TARGET_MS;
+const LATE_MS = 2 * TARGET_MS;
 /** How many orders may wait at once for a row that is locked: enough to make progress soon after it is free. */
 const MOST_BLOCKED = 20;
 
@@ -63,7 +63,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     } catch (error) {
       if (error instanceof CallerGoneError) throw new Problem('overloaded', 'The caller hung up.');
       if (!(error instanceof RefusedError)) throw error;
-      // A caller who comes too early keeps the place it has.
+      // A caller who comes too early keeps the ticket it has.
       if (dueInMs === null || dueInMs <= 0) tickets.give(key, error.retryAfterS);
       throw refuse(error.retryAfterS);
     }

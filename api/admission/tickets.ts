@@ -7,13 +7,13 @@ import type { Logger } from 'pino';
 import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 
-/** Callers beyond this many are told when to come back, but do not get a place. */
+/** Callers beyond this many are told when to come back, but do not get a ticket. */
 const MOST_TICKETS = 20_000;
 const KEYS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
 /** How long the reported rates of other processes are used. */
 const RATES_COUNT_MS = 5_000;
-/** How long a place is kept after its time. */
+/** How long a ticket is kept after its time. */
 const KEPT_MS = 30_000;
 
 const UNKNOWN: KeyState = { begun: false, dueInMs: null };
@@ -99,7 +99,7 @@ export class Tickets {
         this.#others = { perSecond, until: performance.now() + RATES_COUNT_MS };
         await this.#dropOld();
       } catch (error) {
-        this.#logger.warn({ err: error }, 'could not keep the places of some refused callers');
+        this.#logger.warn({ err: error }, 'could not keep the tickets of some refused callers');
       }
     }
     this.#writing = false;

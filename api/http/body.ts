@@ -39,7 +39,7 @@ function replaceBody({ url, method, headers: sent, signal }: Request, text: stri
 }
 
 /** Whether a Content-Type (RFC 9110, section 8.3.1) is JSON in UTF-8, the only encoding for JSON between systems. */
-export function isJson(type: string): boolean {
+function isJson(type: string): boolean {
   let parsed: MIMEType;
   try {
     parsed = new MIMEType(type);

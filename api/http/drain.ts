@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BODY_LIMITS } from './body.ts';
 import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
+import { BODY_LIMITS } from './body.ts';
 
 /** Longer than a request may take, from its first byte to the last check of the servers, so that every caller gets an answer. */
 export const DRAIN_LIMIT_MS = BODY_LIMITS.patience + REQUEST_LIMIT_MS + 5_000;

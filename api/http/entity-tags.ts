@@ -42,34 +42,19 @@ export function replyWithTag(c: Context, body: object, tag?: string): Response {
   return c.body(text, 200, { 'Content-Type': 'application/json' });
 }
 
-const header = { type: 'string' as const };
+export const TAG_SCHEMA = { type: 'string' as const };
 
 export const ETAG_HEADER = {
-  ETag: { description: 'Identifies what was read, for `If-Match` and `If-None-Match`', schema: header },
+  ETag: { description: 'Identifies what was read, for `If-Match` and `If-None-Match`', schema: TAG_SCHEMA },
 };
 
 export const NOT_MODIFIED = {
   304: { description: 'Your copy, named in `If-None-Match`, is still current', headers: ETAG_HEADER },
 };
 
-export const IF_MATCH_PARAMETER = {
-  name: 'If-Match',
-  in: 'header' as const,
-  description:
-    'The ETag of the SKU that the change is based on. The change is refused if the name, price or units on hand have changed since. `*`: only if the SKU exists.',
-  schema: header,
-};
-
-export const IF_NONE_MATCH_PARAMETER = {
-  name: 'If-None-Match',
-  in: 'header' as const,
-  description: '`*`: only if the SKU does not exist yet',
-  schema: header,
-};
-
 export const KNOWN_TAG_PARAMETER = {
   name: 'If-None-Match',
   in: 'header' as const,
   description: 'The ETag of your copy. The answer is 304 if the copy is still current',
-  schema: header,
+  schema: TAG_SCHEMA,
 };

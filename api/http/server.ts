@@ -3,8 +3,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Logger } from 'pino';
-import { BODY_LIMITS } from './body.ts';
 import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
+import { BODY_LIMITS } from './body.ts';
 
 /** Enough for the clocks and timers of the two sides to differ. */
 const MARGIN_MS = 5_000;

@@ -4,9 +4,9 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
 import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 import { takeFingerprints, type ParsedRequest } from './fingerprint.ts';
 import { readKey } from './key.ts';
-import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 
 export interface KeyedRequest {
   /** The route's operationId. */

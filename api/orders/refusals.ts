@@ -1,9 +1,9 @@
 /** Explains why an order or a payment was refused, in sentences that name what is missing now. */
-import { findSkus } from '../../db/skus.ts';
 import type { Database } from '../../db/connection.ts';
-import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { Order } from '../../db/orders.ts';
+import { findSkus } from '../../db/skus.ts';
 import { findWallet } from '../../db/wallets.ts';
+import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../../domain/order.ts';
 import { Problem } from '../problems/problem.ts';
 

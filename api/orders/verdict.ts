@@ -33,7 +33,7 @@ export async function findVerdict(database: Database, command: Command): Promise
   if (!order || (order.stage === 'awaiting_payment' && openStages.includes(order.stage))) return undefined;
   // Read after the order, so that the record of whatever moved the order to this stage is visible.
   if (await isRecorded(database, orderId, commandId))
-    // The command was recorded between the two reads, so the order was read as it was before.
+    // If the order was still in an open stage, the command took effect between the two reads.
     return openStages.includes(order.stage) ? requireOrder(database, orderId) : order;
   if (openStages.includes(order.stage)) return undefined;
   throw new Problem(chooseRefusal(order.stage, command.refusal), describeStage(order));
@@ -66,7 +66,7 @@ export async function throwUndecided(
   orderId: string,
   outcome: CommandOutcome | undefined,
 ): Promise<never> {
-  if (outcome?.outcome !== 'ended') throw new Problem('unavailable', 'The order is just being closed.');
+  if (outcome?.outcome !== 'ended') throw new Problem('unavailable', 'The order is being closed right now.');
   await requireOrder(database, orderId);
   // Somebody terminated the workflow. The same command succeeds once the workflow runs again.
   throw new Problem('unavailable', 'The workflow of this order was stopped. Reconciliation starts it again.');

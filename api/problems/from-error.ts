@@ -1,7 +1,7 @@
 /** Turns any error into the problem that its caller is answered with. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { TemporalUnavailableError } from '../../client/errors.ts';
+import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { Problem } from './problem.ts';
 
 /** An error of an unknown kind is `internal_error`. */

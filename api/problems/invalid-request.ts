@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { ZodError } from 'zod';
 import { Problem } from './problem.ts';
 
-/** More would not help: a request that is this wrong was not meant for the call. */
+/** A program that sends more errors than this would not be helped by reading them all. */
 const ERRORS_SHOWN = 20;
 /** How much of an unknown field's name is shown: the name may be as long as the body. */
 const KEY_SHOWN = 100;

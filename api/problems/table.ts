@@ -18,7 +18,7 @@ export interface ProblemKind {
 export const PROBLEMS = {
   validation_failed: {
     status: 400,
-    title: 'The request breaks a rule of this call',
+    title: 'The request is invalid',
     remedy: 'Correct the fields that `errors` names.',
   },
   malformed_body: {

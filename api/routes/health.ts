@@ -1,7 +1,7 @@
 /** Health checks for whatever runs this process: is it up, and can it work? */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
-import type { CheckServers } from '../reachability.ts';
 import { Problem } from '../problems/problem.ts';
+import type { CheckServers } from '../reachability.ts';
 import { problemResponses } from '../schemas/problem.ts';
 
 const tags = ['Health'];

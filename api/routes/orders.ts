@@ -3,20 +3,20 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
+import { admitCreates } from '../admission/creates.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { replyWithTag } from '../http/entity-tags.ts';
+import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
+import { readKey } from '../idempotency/key.ts';
 import { cancelOrder } from '../orders/cancel.ts';
 import { payOrder } from '../orders/pay.ts';
 import { placeOrder } from '../orders/place.ts';
 import { refundOrder } from '../orders/refund.ts';
 import { requireOrder } from '../orders/require-order.ts';
-import type { Dependencies } from '../dependencies.ts';
-import { admitCreates } from '../admission/creates.ts';
-import { replyWithTag } from '../http/entity-tags.ts';
-import { answerOnce } from '../idempotency/answer-once.ts';
-import { readKey } from '../idempotency/key.ts';
-import { Problem } from '../problems/problem.ts';
-import { toEventReply, toOrderReply, mergeLines, type createOrderBody } from '../schemas/orders.ts';
-import { toPage } from '../schemas/page.ts';
 import { createTurns } from '../orders/turns.ts';
+import { Problem } from '../problems/problem.ts';
+import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
+import { toPage } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
@@ -30,7 +30,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
-    const admitted = { key: readKey(c), needs: needsOf(json), gone: c.req.raw.signal };
+    const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
@@ -74,50 +74,46 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(pay, async (c) => {
     const param = c.req.valid('param');
     await refuseBody(c);
-    return answerOnce(
-      c,
-      dependencies,
-      { operation: pay.operationId, request: { param } },
-      async (commandId) => ({
-        status: 200,
-        body: toOrderReply(
-          await payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
-        ),
-      }),
+    return answerWithOrder(c, { operation: pay.operationId, request: { param } }, (commandId) =>
+      payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
     );
   });
 
   app.openapi(cancel, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: cancel.operationId, request: { param, json } };
-    return answerOnce(c, dependencies, call, async (commandId) => ({
-      status: 200,
-      body: toOrderReply(
-        await cancels.take(param.id, (waitedMs) =>
-          cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
-        ),
+    return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
+      cancels.take(param.id, (waitedMs) =>
+        cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
       ),
-    }));
+    );
   });
 
   app.openapi(refund, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: refund.operationId, request: { param, json } };
-    return answerOnce(c, dependencies, call, async (commandId) => ({
-      status: 200,
-      body: toOrderReply(
-        await refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
-      ),
-    }));
+    return answerWithOrder(c, { operation: refund.operationId, request: { param, json } }, (commandId) =>
+      refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
+    );
   });
 
   return app;
+
+  /** Carries a command out once, and answers with the order that it leads to. */
+  function answerWithOrder(
+    c: Context,
+    call: KeyedRequest,
+    command: (commandId: string) => Promise<Order>,
+  ): Promise<Response> {
+    return answerOnce(c, dependencies, call, async (commandId) => ({
+      status: 200,
+      body: toOrderReply(await command(commandId)),
+    }));
+  }
 }
 
 /** The rows that the reservation of an order locks. */
-const needsOf = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
+const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
   ...lines.map(({ sku }) => `SKU ${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];

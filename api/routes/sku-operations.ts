@@ -1,16 +1,11 @@
 /** The calls on SKUs as the OpenAPI document describes them. skus.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
-import {
-  ETAG_HEADER,
-  IF_MATCH_PARAMETER,
-  IF_NONE_MATCH_PARAMETER,
-  KNOWN_TAG_PARAMETER,
-  NOT_MODIFIED,
-} from '../http/entity-tags.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import { BODY_PROBLEMS, keyedResponses, responsesOf } from '../schemas/problem.ts';
 import { countBody, putSkuBody, restockBody, skuParams, skuSchema } from '../schemas/skus.ts';
 import { noQuery } from '../schemas/values.ts';
+import { IF_MATCH_PARAMETER, IF_NONE_MATCH_PARAMETER } from './sku-conditions.ts';
 
 const tags = ['SKUs'];
 const reply = { headers: ETAG_HEADER, content: { 'application/json': { schema: skuSchema } } };

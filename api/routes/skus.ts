@@ -5,11 +5,11 @@ import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
-import { readSkuConditions, skuTag } from './sku-conditions.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
 import { retiredCurrency } from '../problems/retired-currency.ts';
 import { toSku, toSkuReply, skuSchema } from '../schemas/skus.ts';
+import { readSkuConditions, skuTag } from './sku-conditions.ts';
 import { count, get, put, restock } from './sku-operations.ts';
 
 export function skuRoutes(dependencies: Dependencies): OpenAPIHono {

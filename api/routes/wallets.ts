@@ -1,8 +1,8 @@
 /** Opens and reads buyers' wallets, and deposits money into them. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';

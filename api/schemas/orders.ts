@@ -3,8 +3,8 @@ import { z } from '@hono/zod-openapi';
 import type { OpenMark } from '../../db/attention.ts';
 import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES, type OrderLine } from '../../domain/order.ts';
-import { toAttentionReply, attentionSchema } from './attention.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
+import { toAttentionReply, attentionSchema } from './attention.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
 

@@ -2,35 +2,16 @@
  * Runs a real PostgreSQL for developers and tests, on loopback, from the binaries that npm installs. Connections need no
  * password: only somebody on this machine can connect.
  */
-import { execFile } from 'node:child_process';
-import {
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { openPostgres } from '../../db/postgres.ts';
-import { signalIfThere } from '../processes/detached.ts';
 import { freePort } from '../ports.ts';
-import { findPostgresBinaries, isPlainPath, runnableBy, type PostgresBinaries } from './binaries.ts';
-import { placeData } from './data.ts';
-import type { OsUser } from './user.ts';
-import { identify } from '../../cli/process-identity.ts';
 import { startServer, type ServerProcess, type StartOptions } from '../processes/server-process.ts';
-import { UserError } from '../../cli/user-error.ts';
-
-const run = promisify(execFile);
-
-/** The name of the role and of the database. */
-const NAME = 'holdfast';
+import { findPostgresBinaries, runnableBy, type PostgresBinaries } from './binaries.ts';
+import { NAME, createDataFolder, refuseOtherVersion } from './data-folder.ts';
+import { placeData } from './data-place.ts';
+import { readPidFile, stopLeftOver } from './pid-file.ts';
+import type { OsUser } from './user.ts';
 
 /** Long, because a large database may have to recover from a kill. A failure ends the wait at once. */
 const READY_DEADLINE_MS = 120_000;
@@ -70,7 +51,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   if (user !== undefined) reportElsewhere(options, user, { installed, binaries, dataFolder });
   if (existsSync(dataFolder)) refuseOtherVersion(dataFolder, binaries);
   else await createDataFolder(dataFolder, binaries, user, options);
-  await stopLeftOver(dataFolder);
+  await stopLeftOver(dataFolder, SHUTDOWN);
 
   const port = options.port === 0 ? await freePort() : options.port;
   const settings = { ...serverSettings(port, options.durable), ...options.settings };
@@ -142,102 +123,6 @@ function serverSettings(port: number, durable: boolean): Record<string, string> 
 
 const settingsAsArguments = (settings: Record<string, string>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-
-function refuseOtherVersion(dataFolder: string, { majorVersion }: PostgresBinaries): void {
-  const marker = join(dataFolder, 'PG_VERSION');
-  if (!existsSync(marker)) {
-    throw new UserError(
-      `${dataFolder} exists but holds no PostgreSQL database. Move it away, or set HOLDFAST_DATA to another folder.`,
-    );
-  }
-  const found = readFileSync(marker, 'utf8').trim();
-  if (found === majorVersion) return;
-  throw new UserError(
-    `The database in ${dataFolder} was made by PostgreSQL ${found}, and this is PostgreSQL ${majorVersion}, which cannot open it.\n` +
-      'Delete the local data with `npm run reset`, or keep it and set HOLDFAST_DATA to another folder.',
-  );
-}
-
-/** The folder appears complete or not at all: a partial one would neither start nor be created again. */
-async function createDataFolder(
-  dataFolder: string,
-  binaries: PostgresBinaries,
-  user: OsUser | undefined,
-  { durable, signal }: PostgresOptions,
-) {
-  const unfinished = `${dataFolder}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  if (user) chownSync(unfinished, user.uid, user.gid);
-  // The builtin locale is part of PostgreSQL, so the folder does not depend on this machine's C library.
-  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const sync = durable ? [] : ['--no-sync'];
-  const args = [
-    `--pgdata=${unfinished}`,
-    `--username=${NAME}`,
-    '--auth=trust',
-    '--no-instructions',
-    ...locale,
-    ...sync,
-  ];
-  try {
-    await withPlainPath(binaries, (initdb) => run(initdb, args, { ...user, cwd: unfinished, signal }));
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    signal?.throwIfAborted();
-    const reason = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
-    throw new UserError(`PostgreSQL could not create its data folder ${dataFolder}:\n${reason}`);
-  }
-  renameSync(unfinished, dataFolder);
-}
-
-/** initdb hands its own path to a shell, so where the path has a quote or a dollar sign, a copy is run. */
-async function withPlainPath<T>({ folder, initdb }: PostgresBinaries, use: (initdb: string) => Promise<T>) {
-  if (isPlainPath(folder)) return use(initdb);
-  const copy = mkdtempSync(join(tmpdir(), 'holdfast-initdb-'));
-  try {
-    cpSync(folder, copy, { recursive: true, verbatimSymlinks: true });
-    return await use(join(copy, 'bin/initdb'));
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
-}
-
-interface PidFile {
-  pid: number;
-  startedAt: string | undefined;
-  ready: boolean;
-}
-
-/** The server itself writes this file. Its last line says when it takes connections. */
-function readPidFile(dataFolder: string): PidFile | undefined {
-  const file = join(dataFolder, 'postmaster.pid');
-  if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return { pid: Number(lines[0]), startedAt: lines[2], ready: lines[7]?.trim() === 'ready' };
-}
-
-/** Stops a server whose starter was killed: it still runs on the folder, and a second one could not start there. */
-async function stopLeftOver(dataFolder: string): Promise<void> {
-  const pid = readPidFile(dataFolder)?.pid;
-  if (pid === undefined || !isServerOf(dataFolder, pid)) return;
-  for (const { signal, graceMs } of SHUTDOWN) {
-    signalIfThere(pid, signal);
-    const givenUpAt = Date.now() + graceMs;
-    while (Date.now() < givenUpAt) {
-      if (!isServerOf(dataFolder, pid)) return;
-      await delay(50);
-    }
-  }
-  throw new UserError(
-    `PostgreSQL (process ${pid}) still runs on ${dataFolder} and does not stop. End it with \`kill -9 ${pid}\`.`,
-  );
-}
-
-function isServerOf(dataFolder: string, pid: number): boolean {
-  const commandLine = identify(pid)?.commandLine ?? '';
-  return commandLine.includes('postgres') && commandLine.includes(`-D ${dataFolder} `);
-}
 
 async function createDatabase(port: number): Promise<void> {
   const sql = openPostgres(postgresUrl(port, 'postgres'), { connections: 1 });

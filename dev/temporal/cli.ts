@@ -1,9 +1,11 @@
 /** Finds the `temporal` command, which contains the Temporal server and its Web UI, and fetches it when the machine has none. */
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fetchTemporalCli, TEMPORAL_VERSION } from './fetch.ts';
+import { dataFolder } from '../../cli/data-folder.ts';
 import { UserError } from '../../cli/user-error.ts';
+import type { LocalSettings } from '../../settings.ts';
 
 const run = promisify(execFile);
 
@@ -17,27 +19,24 @@ export interface TemporalCli {
 }
 
 export interface FindOptions {
-  /** The folder of all local data, which also keeps the fetched command. */
-  dataFolder: string;
-  /** The setting TEMPORAL_CLI: uses this one and no other. */
-  chosen?: string | undefined;
   /** Gets a line before anything that takes long. */
   report: (line: string) => void;
   /** Ends a fetch that is under way, which then rejects. */
   signal?: AbortSignal | undefined;
 }
 
-/** @throws {UserError} that names every place that was tried, each with its reason, and what to install. */
-export async function findTemporalCli({
-  dataFolder,
-  chosen,
-  report,
-  signal,
-}: FindOptions): Promise<TemporalCli> {
+/**
+ * Takes the command of TEMPORAL_CLI and no other, when that is set. The data folder keeps the one that is fetched.
+ * @throws {UserError} that names every place that was tried, each with its reason, and what to install.
+ */
+export async function findTemporalCli(
+  { HOLDFAST_DATA, TEMPORAL_CLI: chosen }: Pick<LocalSettings, 'HOLDFAST_DATA' | 'TEMPORAL_CLI'>,
+  { report, signal }: FindOptions,
+): Promise<TemporalCli> {
   if (chosen !== undefined)
     return probe(chosen).catch((error: unknown) => Promise.reject(wrongChoice(chosen, error)));
 
-  const cached = resolve(dataFolder, 'bin', `temporal-${TEMPORAL_VERSION}`, 'temporal');
+  const cached = join(dataFolder(HOLDFAST_DATA).path, 'bin', `temporal-${TEMPORAL_VERSION}`, 'temporal');
   const tried: string[] = [];
   const attempt = (place: string, path: string): Promise<TemporalCli | undefined> =>
     probe(path).catch((error: unknown) => {

@@ -19,7 +19,17 @@ import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
 /** The source of the worker and the API. */
-const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
+const SOURCES = [
+  'domain',
+  'process',
+  'settings.ts',
+  'db',
+  'activities',
+  'workflows',
+  'client',
+  'worker',
+  'api',
+] as const;
 
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
@@ -90,10 +100,8 @@ async function allDone(tasks: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason;
 }
 
-function findCli({ settings, folder, signal }: Start): Promise<TemporalCli> {
-  return step('temporal command', () =>
-    findTemporalCli({ dataFolder: folder.path, chosen: settings.TEMPORAL_CLI, report: say, signal }),
-  );
+function findCli({ settings, signal }: Start): Promise<TemporalCli> {
+  return step('temporal command', () => findTemporalCli(settings, { report: say, signal }));
 }
 
 async function startDatabase({ plan, settings, folder, servers }: Start): Promise<void> {

@@ -1,4 +1,4 @@
-/** SKUs and wallets of which no order waits for another's: many, and each order takes the next of both. */
+/** Enough SKUs and wallets that no order waits for another: each order takes the next of both. */
 import { expectStatus, type ApiClient, type CreateOrder } from '../../api/client.ts';
 
 /** Several times the callers, so that none meets another's locks. */

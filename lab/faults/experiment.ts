@@ -1,20 +1,16 @@
 /** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
 import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
-import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
-import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import { Buyer } from './buyer.ts';
 import { watchForCalm } from './calm-intervals.ts';
 import { fillCatalogue, type Catalogue } from './catalogue.ts';
 import { checkRun } from './checker.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
-import type { Target } from './faults.ts';
+import { withFaultSystem, type FaultSystem } from './fault-system.ts';
 import type { Rate, RunFigures, Violation } from './figures.ts';
 import type { BuyerHistory, History } from './history.ts';
 import { startNemesis, type Nemesis } from './nemesis.ts';
-import { closeNetwork, openNetwork, routesThrough } from './network.ts';
 import { countOpen, settle } from './open-work.ts';
 import { randomFrom } from './random.ts';
 import { readRecorded } from './recorded.ts';
@@ -34,52 +30,15 @@ const PATIENCE_MS = 60_000;
 /** The run watches for this much longer, to tell what is slow from what is stalled. */
 const MORE_PATIENCE_MS = 120_000;
 const PROGRESS_MS = 15_000;
-/** Outages of a usual length then raise attention marks, which have to be cleared again. */
-const ATTENTION_AFTER = '8s';
-/** The worker is then killed while it counts the shop's figures, too. */
-const STATS_EVERY = '5s';
 
-export async function runExperiment(options: ExperimentOptions): Promise<RunFigures> {
-  const ports = await choosePorts();
-  const network = await openNetwork(ports);
-  const settings = {
-    worker: { STATS_EVERY },
-    API: { PAYMENT_WINDOW: `${options.paymentWindow}ms`, ATTENTION_AFTER },
-  };
-  try {
-    return await withSystem(
-      {
-        prefix: 'holdfast-faults-',
-        restarts: true,
-        keepFolder: ({ violations }) => violations.length > 0,
-        signal: options.signal,
-        report: options.report,
-        ports,
-        routes: routesThrough(network),
-        settings,
-      },
-      (system) => connect(options, { ...system, network }),
-    );
-  } finally {
-    closeNetwork(network);
-  }
-}
-
-async function connect(options: ExperimentOptions, system: System & Target): Promise<RunFigures> {
-  const sql = openPostgres(system.databaseUrl, { connections: 1 });
-  const connection = await Connection.connect({ address: system.temporalAddress });
-  try {
-    return await new Experiment(options, system, sql, new Client({ connection })).run();
-  } finally {
-    await Promise.all([sql.end({ timeout: 1 }), connection.close()]);
-  }
-}
+export const runExperiment = (options: ExperimentOptions): Promise<RunFigures> =>
+  withFaultSystem({ ...options, keepFolder: ({ violations }) => violations.length > 0 }, (system) =>
+    new Experiment(options, system).run(),
+  );
 
 class Experiment {
   readonly #options: ExperimentOptions;
-  readonly #system: System & Target;
-  readonly #sql: Sql;
-  readonly #client: Client;
+  readonly #system: FaultSystem;
   readonly #tries = noTries();
   readonly #api: ApiClient;
   readonly #history: History = { buyers: [], deposits: [] };
@@ -87,11 +46,9 @@ class Experiment {
   readonly #signal: AbortSignal;
   #begun = 0;
 
-  constructor(options: ExperimentOptions, system: System & Target, sql: Sql, client: Client) {
+  constructor(options: ExperimentOptions, system: FaultSystem) {
     this.#options = options;
     this.#system = system;
-    this.#sql = sql;
-    this.#client = client;
     this.#signal = AbortSignal.any([options.signal, this.#failed.signal]);
     const { seed } = options;
     this.#api = new ApiClient(
@@ -101,6 +58,7 @@ class Experiment {
 
   async run(): Promise<RunFigures> {
     const { orders, callers, arrivals, report } = this.#options;
+    const { sql, client, databaseUrl } = this.#system;
     const startedAt = new Date().toISOString();
     const catalogue = await fillCatalogue(this.#api, this.#history);
     const warmUp = Math.round(orders * SHARES.warmUp);
@@ -124,29 +82,23 @@ class Experiment {
     const faultSeconds = (Date.now() - faultsFrom) / 1_000;
 
     const healed = Date.now();
-    const openAtHeal = (await countOpen(this.#sql, this.#client)).orders;
+    const openAtHeal = (await countOpen(sql, client)).orders;
     report(`Healed, with ${openAtHeal} orders open. Waiting until nothing is open.`);
     const violations = await this.#recover(load);
     const recovery = Date.now() - healed;
 
     report('Throughput after the faults.');
     const after = await measure();
-    await settle(this.#sql, this.#client, { patienceMs: PATIENCE_MS, signal: this.#signal });
+    await settle(sql, client, { patienceMs: PATIENCE_MS, signal: this.#signal });
 
     report('Asking again for every answer.');
     await this.#askAgain();
 
     report('Checking.');
-    const recorded = await readRecorded(this.#sql);
+    const recorded = await readRecorded(sql);
     violations.push(
-      ...(await findStalled(this.#sql, this.#client, PATIENCE_MS)),
-      ...(await checkRun({
-        sql: this.#sql,
-        databaseUrl: this.#system.databaseUrl,
-        client: this.#client,
-        history: this.#history,
-        recorded,
-      })),
+      ...(await findStalled(sql, client, PATIENCE_MS)),
+      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded })),
     );
     return summarize(this.#options, this.#system, {
       startedAt,
@@ -222,6 +174,7 @@ class Experiment {
   /** Resolves when every caller has its answer and nothing is open. */
   async #recover(load: Load): Promise<Violation[]> {
     const signal = this.#signal;
+    const { sql, client } = this.#system;
     const answered = load.done.then(() => true);
     const late = delay(PATIENCE_MS, false, { signal, ref: false });
     const violations: Violation[] = [];
@@ -234,11 +187,11 @@ class Experiment {
       });
     }
     const left = Math.max(PATIENCE_MS - (Date.now() - startedAt), 0);
-    await settle(this.#sql, this.#client, { patienceMs: left, signal });
-    violations.push(...(await findStalled(this.#sql, this.#client, PATIENCE_MS)));
+    await settle(sql, client, { patienceMs: left, signal });
+    violations.push(...(await findStalled(sql, client, PATIENCE_MS)));
     if (violations.length > 0) {
       await Promise.race([answered, delay(MORE_PATIENCE_MS, false, { signal })]);
-      await settle(this.#sql, this.#client, { patienceMs: MORE_PATIENCE_MS, signal });
+      await settle(sql, client, { patienceMs: MORE_PATIENCE_MS, signal });
     }
     return violations;
   }

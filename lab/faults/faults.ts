@@ -121,7 +121,7 @@ export const restartEverything: MakeFault = ({ servers, databaseUrl }, random, o
 
 /** Ends early when the nemesis does. */
 const wait = (ms: number, over: AbortSignal): Promise<void> =>
-  delay(ms, undefined, { signal: over }).catch(() => {});
+  delay(Math.max(ms, 0), undefined, { signal: over }).catch(() => {});
 
 /** The first is always among them. */
 const upTo = (

@@ -15,7 +15,7 @@ export function faultsMarkdown(figures: RunFigures): string {
   const { machine, startedAt, seed, paceSeconds, callers, arrivals, paymentWindow, violations } = figures;
   return [
     `${hardwareLine(machine)}, temporal ${machine.temporal}. ${startedAt.slice(0, 10)}, seed ${seed}, ${callers} callers, ` +
-      `${arrivals} orders a second at most during the storm, window to pay ${paymentWindow / 1_000} s, ` +
+      `${arrivals} orders a second at most during the faults, window ${paymentWindow / 1_000} s, ` +
       `${paceSeconds.least} to ${paceSeconds.most} s from a restart to the next kill of ` +
       `${figures.kills === 'each' ? 'the same process' : 'any process'}, ` +
       `pauses and cuts of up to ${figures.longestSeconds} s.`,
@@ -33,7 +33,7 @@ function rows(figures: RunFigures): [string, string][] {
     ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
     ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, countOf(kind, faults)]),
     ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],
-    ['lulls', `${figures.lulls.count}, ${seconds(figures.lulls.seconds * 1_000)} in all`],
+    ['calm intervals', `${figures.lulls.count}, ${seconds(figures.lulls.seconds * 1_000)} in all`],
     ['processes that ended by themselves', countEnds(figures)],
     ['**violations**', `**${violations.length}**`],
     ['calls, each until its final answer', String(tries.calls)],

@@ -15,7 +15,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export const hardwareLine = ({ cores, cpu, memoryGiB, system, node }: Hardware): string =>
   `${cores} cores of ${cpu}, ${memoryGiB} GiB, ${system}; Node ${node}`;
 
-/** @param more servers beside PostgreSQL. */
+/** @param more the other servers, after PostgreSQL. */
 export const hostLine = (host: Host, more = ''): string =>
   `${hardwareLine(host)}, PostgreSQL ${host.postgres}${more}. Load before the run: ${host.loadBefore.toFixed(1)}.`;
 

@@ -1,6 +1,5 @@
 /** The whole system as real processes: on servers of its own, on free ports, and with nothing left running. */
 import { join } from 'node:path';
-import { dataFolder } from '../../cli/data-folder.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { freePort } from '../../dev/ports.ts';
 import { postgresUrl } from '../../dev/postgres/server.ts';
@@ -10,7 +9,7 @@ import { startTemporal } from '../../dev/temporal/server.ts';
 import { localSettings } from '../../settings.ts';
 import { startPostgresAt } from './own-postgres.ts';
 import type { LabProcess } from './process.ts';
-import { withProcesses, type Processes, type ProcessesOptions, type RunOptions } from './processes.ts';
+import { withProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 
 export const SERVER_NAMES = ['PostgreSQL', 'Temporal', 'worker', 'API'] as const;
 export type ServerName = (typeof SERVER_NAMES)[number];
@@ -54,7 +53,8 @@ async function startSystem<T>(
   processes: Processes,
   { ports: chosen, routes, settings, report }: SystemOptions<T>,
 ): Promise<System> {
-  const temporalCli = await findCli(processes.signal, report);
+  const { signal } = processes;
+  const temporalCli = await findTemporalCli(localSettings(process.env), { report, signal });
   report('Starting PostgreSQL, Temporal, the worker and the API.');
   // Chosen once: a server that is started again is found where it was.
   const ports = chosen ?? (await choosePorts());
@@ -106,16 +106,6 @@ export const choosePorts = async (): Promise<Ports> => ({
   postgres: await freePort(),
   temporal: await freePort(),
 });
-
-function findCli(signal: AbortSignal, report: RunOptions['report']): Promise<TemporalCli> {
-  const { HOLDFAST_DATA, TEMPORAL_CLI } = localSettings(process.env);
-  return findTemporalCli({
-    dataFolder: dataFolder(HOLDFAST_DATA).path,
-    chosen: TEMPORAL_CLI,
-    report,
-    signal,
-  });
-}
 
 const addressesAt = ({ postgres, temporal }: Ports) => ({
   databaseUrl: postgresUrl(postgres),

@@ -1,4 +1,4 @@
-/** `npm run replay` says of how many workflows it replayed how many, and takes every open one. */
+/** `npm run replay` replays every open workflow, and says how many of how many it replayed. */
 import { expect, inject, test } from 'vitest';
 import { WORKFLOW } from '../../workflows/messages.ts';
 import { startScript } from '../support/server-process.ts';
@@ -23,13 +23,13 @@ async function replay(...args: string[]) {
   return { code: await started.ended, output: started.output() };
 }
 
-test('a replay of a part says so, leaves out only what has ended, and says how to have the rest', async () => {
+test('a replay with a limit says so, leaves out only workflows that have ended, and says how to replay the rest', async () => {
   const wallet = await shop.wallet(10_000);
   const sku = await shop.sku(20);
   const open = [];
   for (let order = 0; order < 3; order++) open.push(await shop.placed(wallet, sku));
   for (let order = 0; order < 3; order++) await shop.cancel(await shop.placed(wallet, sku));
-  // Listings lag behind.
+  // The listing lags behind.
   await until('all of them to be listed', async () =>
     (await count('=')) >= 3 && (await count('!=')) >= 3 ? true : undefined,
   );

@@ -96,9 +96,7 @@ export function interruptions(): Interruptions {
           () => true,
           () => true,
         );
-        await until('the twin to be waited for', async () =>
-          (await Promise.race([ended, isWaitedFor(held)])) ? true : undefined,
-        );
+        await until('the twin to be waited for', () => Promise.race([ended, isWaitedFor(held)]));
       }),
     );
     // The first failure counts: when the twin fails, the statement may never be sent.
@@ -128,7 +126,9 @@ export function interruptions(): Interruptions {
     let outcome: PromiseLike<unknown> | undefined;
     const then: typeof sendIt = (onAnswer, onError) =>
       (outcome ??= sendOrInterrupt()).then(onAnswer, onError);
-    return Object.assign(query, { then });
+    return new Proxy(query, {
+      get: (target, name): unknown => (name === 'then' ? then : Reflect.get(target, name)),
+    });
   }
 
   const spyOn = (sql: Sql): Sql =>

@@ -8,7 +8,7 @@ export function burstMarkdown(figures: BurstFigures): string {
   const { machine, startedAt, rows, targets, paymentsPerSecond } = figures;
   return [
     hostLine(machine, `, Temporal server ${machine.temporal}`),
-    `${startedAt.slice(0, 10)}, one after the other, with ${paymentsPerSecond} payments a second beside. Latencies in ms, p50 / p99.`,
+    `${startedAt.slice(0, 10)}, one after the other, with ${paymentsPerSecond} payments a second besides. Latencies in ms, p50 / p99.`,
     table(HEAD, rows.map(cells)),
     targetTable(targets),
   ].join('\n\n');

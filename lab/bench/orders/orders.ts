@@ -2,8 +2,9 @@
  * What an order costs beside a workflow that does nothing. Both take turns in short rounds, so that whatever else the
  * machine does meets both, and the figures that are compared come from the same minute.
  */
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { ApiClient, fetchFrom } from '../../../api/client.ts';
+import { connectTemporal } from '../../../client/connection.ts';
 import { describeMachine, loadNow } from '../../harness/machine.ts';
 import { sum } from '../../harness/statistics.ts';
 import type { System } from '../../harness/system.ts';
@@ -32,10 +33,12 @@ export function benchOrders({ seconds = SECONDS, ...options }: BenchmarkOptions)
   const startedAt = new Date().toISOString();
   return withBenchSystem(options, async (system) => {
     const { signal } = system.processes;
-    const connection = await Connection.connect({ address: system.temporalAddress });
+    const { client, close } = await connectTemporal({
+      address: system.temporalAddress,
+      namespace: 'default',
+    });
     try {
-      const client = new Client({ connection });
-      const series = await connection.withAbortSignal(signal, () =>
+      const series = await client.withAbortSignal(signal, () =>
         measure(client, system, { seconds, signal, report }),
       );
       const figures: OrderFigures = {
@@ -48,7 +51,7 @@ export function benchOrders({ seconds = SECONDS, ...options }: BenchmarkOptions)
       };
       return { figures, markdown: ordersMarkdown(figures) };
     } finally {
-      await connection.close();
+      await close();
     }
   });
 }

@@ -27,7 +27,7 @@ function retried(rows: readonly Row[]): string[] {
   const retries = sum(rows.map((row) => row.retries));
   if (retries === 0) return [];
   return [
-    `${retries} requests were answered 503 and sent again when that said; their latency holds all of it.`,
+    `${retries} requests were answered 503 and sent again when that answer said; their latency includes the wait.`,
   ];
 }
 

@@ -48,7 +48,7 @@ export function placeData(dataFolder: string): DataPlace {
 }
 
 /** Deletes a database, wherever it is. */
-export function forgetData(dataFolder: string): void {
+export function deleteData(dataFolder: string): void {
   const outside = findOutside(dataFolder);
   // In a copied project, the database of the original stays where it is.
   if (outside !== undefined && existsSync(outside) && ownerOf(outside) === realPath(dataFolder))

@@ -1,23 +1,25 @@
-/** The same key and request have one effect and one answer, whoever dies on the way. */
+/** The same key and request have one effect and one answer, whatever crashes. */
 import { createHash, randomUUID } from 'node:crypto';
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createApi } from '../../api/app.ts';
-import { answerOnce } from '../../api/idempotency/answer-once.ts';
-import { openOrderClient } from '../../client/orders.ts';
-import { createWalletBody } from '../../api/schemas/wallets.ts';
-import { expectRulesHold } from '../support/database.ts';
-import { Shop, expectStatus, idOf } from '../support/shop.ts';
-import { startSystem } from '../support/system.ts';
-import { until } from '../support/until.ts';
+import { createApi } from '../../../api/app.ts';
+import { answerOnce } from '../../../api/idempotency/answer-once.ts';
+import { createWalletBody } from '../../../api/schemas/wallets.ts';
+import { openOrderClient } from '../../../client/orders.ts';
+import { expectRulesHold } from '../../support/database.ts';
+import { JSON_TYPE, WALLET, expectProblem, findClaims, postBytes, serve } from '../../support/http.ts';
+import { Shop, expectStatus, idOf } from '../../support/shop.ts';
+import { startSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
 
 const system = await startSystem();
 const { shop, sql } = system;
+const wire = await serve(system);
 
 afterEach(() => expectRulesHold(sql));
 
-/** As when the API died after the effect and before it kept the answer. */
+/** Leaves the key as if the API had crashed after the effect and before it kept the answer. */
 async function forgetAnswer(key: string): Promise<void> {
   const forgotten = await sql`
     update idempotency_key set response_status = null, response_body = null, claimed_until = now() where key = ${key}
@@ -25,30 +27,30 @@ async function forgetAnswer(key: string): Promise<void> {
   expect(forgotten.count).toBe(1);
 }
 
-/** The address of a new wallet's deposits. */
-const deposits = async () => `/v1/wallets/${await shop.wallet(0)}/deposits`;
+/** The address to deposit into a new wallet. */
+const newDepositPath = async () => `/v1/wallets/${await shop.wallet(0)}/deposits`;
 
-/** A placed order, and its create to be sent again. */
-const open = async () => {
+/** Places an order, and returns it with a function that sends the same request again. */
+const placeAnOrder = async () => {
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(5_000), randomUUID()];
   const create = () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
   return { sku, wallet, key, create, id: idOf(expectStatus(await create(), 201)) };
 };
 
-describe('a key', () => {
+describe('an idempotency key', () => {
   test.each([
     ['missing', {}, 'idempotency_key_missing'],
     ['empty', { 'idempotency-key': '' }, 'idempotency_key_missing'],
-    ['over-long', { 'idempotency-key': 'x'.repeat(256) }, 'idempotency_key_invalid'],
+    ['too long', { 'idempotency-key': 'x'.repeat(256) }, 'idempotency_key_invalid'],
     ['not ASCII', { 'idempotency-key': 'ké' }, 'idempotency_key_invalid'],
   ])('that is %s is refused', async (_, key, code) => {
     const headers = { 'content-type': 'application/json', ...key };
-    const answer = await shop.raw(await deposits(), { method: 'POST', headers, body: '{"amount":1}' });
+    const answer = await shop.raw(await newDepositPath(), { method: 'POST', headers, body: '{"amount":1}' });
     expect(answer).toMatchObject({ status: 400, body: { code } });
   });
 
-  test('gets the first answer again, marked', async () => {
-    const [path, key] = [await deposits(), randomUUID()];
+  test('gets its first answer again, marked as replayed', async () => {
+    const [path, key] = [await newDepositPath(), randomUUID()];
     const first = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
     await shop.post(path, { amount: 7 });
     const again = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
@@ -57,7 +59,7 @@ describe('a key', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
 
-  test('gets the first refusal again', async () => {
+  test('gets its first refusal again', async () => {
     const [sku, wallet, key] = [await shop.sku(1), await shop.wallet(0), randomUUID()];
     const first = await shop.order(wallet, [{ sku, quantity: 2 }], {}, { key });
     expect(first).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
@@ -68,20 +70,20 @@ describe('a key', () => {
     });
   });
 
-  test('is not taken for another request, and is another one on another call', async () => {
-    const [path, key] = [await deposits(), randomUUID()];
+  test('is refused for a different request, and is a separate key for another operation', async () => {
+    const [path, key] = [await newDepositPath(), randomUUID()];
     expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
     expect(await shop.post(path, { amount: 6 }, { key })).toMatchObject({
       status: 422,
       body: { code: 'idempotency_key_reused' },
     });
-    expect(await shop.post(await deposits(), { amount: 5 }, { key })).toMatchObject({
+    expect(await shop.post(await newDepositPath(), { amount: 5 }, { key })).toMatchObject({
       body: { code: 'idempotency_key_reused' },
     });
     expectStatus(await shop.post('/v1/wallets', { ownerId: 'o', currency: 'EUR' }, { key }), 201);
   });
 
-  test('does not tell requests apart by the order of their members', async () => {
+  test('is accepted for the same request with its members in another order', async () => {
     const key = randomUUID();
     expectStatus(await shop.post('/v1/wallets', { ownerId: 'o', currency: 'EUR' }, { key }), 201);
     const again = expectStatus(
@@ -107,16 +109,68 @@ describe('a key', () => {
   });
 });
 
-describe('a key of another release', () => {
-  /** As 0.3 did it: of what the body came to be, with its defaults and without blanks around it. */
+describe('an Idempotency-Key header', () => {
+  const headers = [JSON_TYPE];
+
+  test.each([
+    ['the same value', 'Idempotency-Key: K'],
+    ['another value', 'Idempotency-Key: L'],
+    ['the same value and its name in capitals', 'IDEMPOTENCY-KEY: K'],
+    ['no value', 'Idempotency-Key:'],
+  ])('that is sent twice, the second time with %s, is refused', async (_, second) => {
+    expectProblem(
+      await wire.send(postBytes(WALLET, { key: 'K', headers: [...headers, second] })),
+      400,
+      'idempotency_key_invalid',
+    );
+  });
+
+  test('that a proxy joined with its own copy is refused', async () => {
+    const answer = await system.shop.raw('/v1/wallets', {
+      method: 'POST',
+      body: WALLET,
+      headers: [
+        ['content-type', 'application/json'],
+        ['idempotency-key', 'K'],
+        ['idempotency-key', 'K'],
+      ],
+    });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'idempotency_key_invalid' } });
+  });
+
+  test('with a comma is a single key', async () => {
+    const key = `${randomUUID()}, ${randomUUID()}`;
+    const first = await wire.send(postBytes(WALLET, { key, headers }));
+    const again = await wire.send(postBytes(WALLET, { key, headers }));
+    expect(first).toMatchObject({ status: 201 });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(again.body).toBe(first.body);
+    expect(await findClaims(sql, key)).toHaveLength(1);
+  });
+
+  test('may consist of the same value twice with a comma between', async () => {
+    expect(await wire.send(postBytes(WALLET, { key: 'K, K', headers }))).toMatchObject({ status: 201 });
+  });
+
+  test.each([
+    ['an emoji', '😀'],
+    ['a combining mark', 'e\u0301'],
+  ])('with %s is refused', async (_, key) => {
+    const utf8 = Buffer.from(key).toString('latin1');
+    expectProblem(await wire.send(postBytes(WALLET, { key: utf8, headers })), 400, 'idempotency_key_invalid');
+  });
+});
+
+describe('an idempotency key of another release', () => {
+  /** Stores the fingerprint that 0.3 took: of the parsed body, with its defaults and trimmed texts. */
   const keepAsIn03 = async (key: string, request: string) => {
     const fingerprint = createHash('sha256').update(request).digest('hex');
     const kept = await sql`update idempotency_key set fingerprint = ${fingerprint} where key = ${key}`;
     expect(kept.count).toBe(1);
   };
 
-  test('that 0.3 kept with a default is recognised when the body comes without it, and with it', async () => {
-    const { sku, wallet, key, create, id } = await open();
+  test('that 0.3 stored with a default is recognised whether or not the body spells the default out', async () => {
+    const { sku, wallet, key, create, id } = await placeAnOrder();
     await keepAsIn03(
       key,
       `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
@@ -131,8 +185,8 @@ describe('a key of another release', () => {
     });
   });
 
-  test('that 0.3 kept of a trimmed reason and an id in small letters is recognised', async () => {
-    const { id, wallet } = await open();
+  test('that 0.3 stored for a trimmed reason and a lower-case id is recognised', async () => {
+    const { id, wallet } = await placeAnOrder();
     const [key, other] = [randomUUID(), randomUUID()];
     const cancel = () => shop.cancel(id, ' changed my mind\n', { key });
     const first = expectStatus(await cancel(), 200);
@@ -152,8 +206,8 @@ describe('a key of another release', () => {
     expect((await shop.post('/v1/orders', order, { key: other })).body).toEqual(placed.body);
   });
 
-  test('that is left from 0.3 without an answer is worked on again under its first id', async () => {
-    const { sku, wallet, key, create, id } = await open();
+  test('that 0.3 left without an answer is carried out again under its first command id', async () => {
+    const { sku, wallet, key, create, id } = await placeAnOrder();
     await keepAsIn03(
       key,
       `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
@@ -162,7 +216,7 @@ describe('a key of another release', () => {
     expect(await create()).toMatchObject({ status: 201, body: { id } });
   });
 
-  test('is recognised by a release that has a default more', async () => {
+  test('is recognised by a release that adds a default', async () => {
     const key = randomUUID();
     const body = { ownerId: 'o', currency: 'EUR' };
     const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
@@ -206,16 +260,16 @@ describe('a key of another release', () => {
   });
 });
 
-describe('an answer that was never kept', () => {
-  test('of a create is the order as it stands by now', async () => {
-    const { id, key, create } = await open();
+describe('an answer that was lost before it was kept', () => {
+  test('is, for a create, the order as it is now', async () => {
+    const { id, key, create } = await placeAnOrder();
     expectStatus(await shop.pay(id), 200);
     await forgetAnswer(key);
     expect(await create()).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
   });
 
-  test('of a payment is found by its command, also after a refund', async () => {
-    const { id, wallet } = await open();
+  test('is, for a payment, found by its command, even after a refund', async () => {
+    const { id, wallet } = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.pay(id, { key }), 200);
     await forgetAnswer(key);
@@ -226,14 +280,14 @@ describe('an answer that was never kept', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('of a cancel or a refund is found by its command', async () => {
-    const cancelled = await open();
+  test('is, for a cancel or a refund, found by its command', async () => {
+    const cancelled = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.cancel(cancelled.id, 'x', { key }), 200);
     await forgetAnswer(key);
     expect(await shop.cancel(cancelled.id, 'x', { key })).toMatchObject({ status: 200 });
 
-    const paid = await open();
+    const paid = await placeAnOrder();
     const refundKey = randomUUID();
     expectStatus(await shop.pay(paid.id), 200);
     expectStatus(await shop.refund(paid.id, true, { key: refundKey }), 200);
@@ -242,7 +296,7 @@ describe('an answer that was never kept', () => {
     expect(await shop.refund(paid.id, true)).toMatchObject({ body: { code: 'order_not_refundable' } });
   });
 
-  test('of a deposit and of a restock is the one movement', async () => {
+  test('is, for a deposit or a restock, the movement that was made', async () => {
     const [sku, wallet] = [await shop.sku(1), await shop.wallet(0)];
     const [depositKey, restockKey] = [randomUUID(), randomUUID()];
     const deposit = () => shop.post(`/v1/wallets/${wallet}/deposits`, { amount: 5 }, { key: depositKey });
@@ -258,8 +312,8 @@ describe('an answer that was never kept', () => {
   });
 });
 
-describe('while a server is away', () => {
-  test('a request is refused in time, and completes once when it is sent again', async () => {
+describe('while Temporal or the worker is down', () => {
+  test('a request is refused in time, and takes effect once when it is sent again', async () => {
     const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
     const temporal = openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
     const logger = pino({ level: 'silent' });
@@ -280,7 +334,7 @@ describe('while a server is away', () => {
     expect(await severed.get('/readyz')).toMatchObject({ body: { detail: 'Temporal does not answer.' } });
     expectStatus(await severed.get(`/v1/wallets/${wallet}`), 200);
 
-    const placed = await until('the claim of the first request to run out', async () => {
+    const placed = await until('the claim of the first request to expire', async () => {
       const answer = await shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
       return answer.body['code'] === 'idempotency_in_progress' ? undefined : answer;
     });

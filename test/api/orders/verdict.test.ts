@@ -1,21 +1,21 @@
-/** Whoever's command had the effect hears so, and nobody else, whatever a new run of the workflow knows. */
+/** Only the caller whose command took effect is told so, whatever a new run of the workflow knows. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { createActivities } from '../../activities/order.ts';
-import { cancelOrder } from '../../api/orders/cancel.ts';
-import { openOrderClient } from '../../client/orders.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
-import { untilEvents } from '../support/history.ts';
-import { startSecondApi } from '../support/second-api.ts';
-import type { Answer } from '../support/answer.ts';
-import type { PostOptions, Shop } from '../support/shop.ts';
-import { anOrder } from '../support/step-requests.ts';
-import { startSystem } from '../support/system.ts';
-import { lockWallet, refuseRefund } from '../support/obstacles.ts';
-import { until } from '../support/until.ts';
+import { createActivities } from '../../../activities/order.ts';
+import { cancelOrder } from '../../../api/orders/cancel.ts';
+import { openOrderClient } from '../../../client/orders.ts';
+import { orderWorkflowId, refundWorkflowId } from '../../../domain/workflow-ids.ts';
+import { WORKFLOW, type OrderEnd, type OrderInput } from '../../../workflows/messages.ts';
+import type { Answer } from '../../support/answer.ts';
+import { expectRulesHold } from '../../support/database.ts';
+import { untilEvents } from '../../support/history.ts';
+import { lockWallet, refuseRefund } from '../../support/obstacles.ts';
+import { startSecondApi } from '../../support/second-api.ts';
+import type { PostOptions, Shop } from '../../support/shop.ts';
+import { anOrder } from '../../support/step-requests.ts';
+import { startSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
 
 const system = await startSystem();
 const { shop, client, sql, database, taskQueue, startWorker, stopWorker } = system;
@@ -24,22 +24,22 @@ const steps = createActivities(database);
 
 afterEach(() => expectRulesHold(sql));
 
-/** An order of 2 units at 500 out of 10. */
-async function placed() {
+/** Places an order of 2 units at 500 each, out of 10. */
+async function placeOne() {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
   return { sku, wallet, id: await shop.placed(wallet, sku, 2) };
 }
 
-async function paid() {
-  const order = await placed();
+async function placeAndPayOne() {
+  const order = await placeOne();
   expect(await shop.pay(order.id)).toMatchObject({ status: 200 });
   return order;
 }
 
 type Send = (to: Shop, id: string, options: PostOptions) => Promise<Answer>;
 
-/** Sends a command, and resolves with its id while the answer is still to come. */
-async function sent(send: Send, to: Shop, id: string) {
+/** Sends a command, and resolves with its id before it is answered. */
+async function begin(send: Send, to: Shop, id: string) {
   const key = randomUUID();
   const answer = send(to, id, { key });
   const commandId = await until('the id of the command', async () => {
@@ -57,7 +57,7 @@ interface Case {
   command: string;
   before: () => Promise<{ id: string }>;
   send: Send;
-  /** What a worker did that died before Temporal heard of it. */
+  /** What a worker does that crashes before Temporal learns of it. */
   carryOut: (orderId: string, commandId: string) => Promise<{ stage: string }>;
   stage: string;
   code: string;
@@ -66,7 +66,7 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     command: 'payment',
-    before: placed,
+    before: placeOne,
     send: (to, id, options) => to.pay(id, options),
     carryOut: (orderId, commandId) => steps.pay({ orderId, commandId, at: at() }),
     stage: 'paid',
@@ -74,7 +74,7 @@ const CASES: readonly Case[] = [
   },
   {
     command: 'cancel',
-    before: placed,
+    before: placeOne,
     send: (to, id, options) => to.cancel(id, 'test', options),
     carryOut: (orderId, commandId) =>
       steps.release({ orderId, commandId, to: 'cancelled', reason: 'test', at: at() }),
@@ -83,7 +83,7 @@ const CASES: readonly Case[] = [
   },
   {
     command: 'cancel of a paid order',
-    before: paid,
+    before: placeAndPayOne,
     send: (to, id, options) => to.cancel(id, 'test', options),
     carryOut: (orderId, commandId) =>
       steps.refund({ orderId, commandId, reason: 'test', restock: true, at: at() }),
@@ -92,7 +92,7 @@ const CASES: readonly Case[] = [
   },
   {
     command: 'refund',
-    before: paid,
+    before: placeAndPayOne,
     send: (to, id, options) => to.refund(id, true, options),
     carryOut: (orderId, commandId) =>
       steps.refund({ orderId, commandId, reason: 'broken', restock: true, at: at() }),
@@ -102,13 +102,13 @@ const CASES: readonly Case[] = [
 ];
 
 describe.each(CASES)('a $command', ({ before, send, carryOut, stage, code }) => {
-  test('that a dead worker carried out is answered as done, and another one that comes before it in the new run is not', async () => {
+  test('that a crashed worker carried out is answered as done, and a rival that the new run takes first is refused', async () => {
     const { id } = await before();
     await stopWorker();
-    const rival = await sent(send, otherApi, id);
-    await reachedTemporal();
-    const mine = await sent(send, shop, id);
-    await reachedTemporal();
+    const rival = await begin(send, otherApi, id);
+    await toReachTemporal();
+    const mine = await begin(send, shop, id);
+    await toReachTemporal();
     expect(await carryOut(id, mine.commandId)).toMatchObject({ stage });
     await startWorker();
     expect(await mine.answer).toMatchObject({ status: 200, body: { stage } });
@@ -119,13 +119,13 @@ describe.each(CASES)('a $command', ({ before, send, carryOut, stage, code }) => 
 });
 
 /**
- * Temporal shows nothing of an update that no worker has taken. Should this be too short, the two come in the other order, and the same
- * has to be true.
+ * Temporal does not show an update that no worker has taken. If this is too short, the two arrive in the other order, and the same must
+ * hold.
  */
-const reachedTemporal = (): Promise<void> => delay(300);
+const toReachTemporal = (): Promise<void> => delay(300);
 
-test('a cancel that is carried out just as the database is asked about it is answered by how the order stands then', async () => {
-  const { id: orderId } = await paid();
+test('a cancel that takes effect between the two reads of its verdict is answered with the order as it is afterwards', async () => {
+  const { id: orderId } = await placeAndPayOne();
   const commandId = randomUUID();
   let isFirst = true;
   const between: typeof database = {
@@ -144,29 +144,31 @@ test('a cancel that is carried out just as the database is asked about it is ans
   expect(order).toMatchObject({ stage: 'refunded' });
 });
 
-describe('a cancel that comes while the payment is being taken', () => {
-  /** The payment is made, the cancel accepted, and the refund fails until it is let go. */
-  async function refundHeldUp({ id, wallet }: { id: string; wallet: string }) {
+describe('a cancel that arrives while the payment is being taken', () => {
+  /** Makes the payment and has the cancel accepted, while the refund fails until it is allowed. */
+  async function cancelWithRefundHeldUp({ id, wallet }: { id: string; wallet: string }) {
     const allowRefund = await refuseRefund(sql, id);
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     const key = randomUUID();
-    const before = await updatesOf(id);
+    const before = await countAcceptedUpdates(id);
     const cancelling = shop.cancel(id, 'changed my mind', { key });
-    await until('the cancel to be accepted', async () => ((await updatesOf(id)) > before ? true : undefined));
+    await until('the cancel to be accepted', async () =>
+      (await countAcceptedUpdates(id)) > before ? true : undefined,
+    );
     await unlock();
     expect(await paying).toMatchObject({ status: 200 });
     return { key, cancelling, allowRefund };
   }
-  const updatesOf = async (id: string) =>
+  const countAcceptedUpdates = async (id: string) =>
     ((await client.workflow.getHandle(orderWorkflowId(id)).fetchHistory()).events ?? []).filter(
       (event) => event.workflowExecutionUpdateAcceptedEventAttributes,
     ).length;
 
-  test('and while somebody else\u2019s refund runs is answered by what came of it, and never as paid', async () => {
-    const order = await placed();
-    const { key, cancelling, allowRefund } = await refundHeldUp(order);
+  test('and while another caller\u2019s refund runs is answered with the outcome, and never as paid', async () => {
+    const order = await placeOne();
+    const { key, cancelling, allowRefund } = await cancelWithRefundHeldUp(order);
     const refunding = otherApi.refund(order.id, true);
     await untilEvents(client, refundWorkflowId(order.id), 'activityTaskScheduledEventAttributes', 1);
     await allowRefund();
@@ -185,10 +187,10 @@ describe('a cancel that comes while the payment is being taken', () => {
   });
 
   test.each(['terminated', 'left running'])(
-    'of an order from before 0.4, whose refund has a workflow of its own that is %s, is obeyed',
+    'on an order from before 0.4, whose refund workflow is %s, is carried out',
     async (fate) => {
-      const order = await placedBefore04();
-      const { key, cancelling, allowRefund } = await refundHeldUp(order);
+      const order = await placeAsIn03();
+      const { key, cancelling, allowRefund } = await cancelWithRefundHeldUp(order);
       await untilEvents(client, refundWorkflowId(order.id), 'activityTaskScheduledEventAttributes', 1);
       if (fate === 'terminated')
         await client.workflow.getHandle(refundWorkflowId(order.id)).terminate('by mistake');
@@ -205,9 +207,9 @@ describe('a cancel that comes while the payment is being taken', () => {
     },
   );
 
-  test('runs no workflow for its refund', async () => {
-    const order = await placed();
-    const { cancelling, allowRefund } = await refundHeldUp(order);
+  test('starts no workflow for its refund', async () => {
+    const order = await placeOne();
+    const { cancelling, allowRefund } = await cancelWithRefundHeldUp(order);
     await allowRefund();
     expect(await cancelling).toMatchObject({ status: 200, body: { stage: 'refunded' } });
     await expect(client.workflow.getHandle(refundWorkflowId(order.id)).describe()).rejects.toThrow(
@@ -215,8 +217,8 @@ describe('a cancel that comes while the payment is being taken', () => {
     );
   });
 
-  /** As an API of 0.3 placed it. */
-  async function placedBefore04() {
+  /** Places an order as an API of 0.3 did. */
+  async function placeAsIn03() {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const { orderId, buyerId, paymentMode, lines } = anOrder({
       walletId: wallet,

@@ -4,20 +4,6 @@ import { defineCommand, execute } from '../../cli/command.ts';
 import { UserError } from '../../cli/user-error.ts';
 import { wholeNumber } from '../../cli/values.ts';
 import { SettingsError } from '../../settings.ts';
-import { startScript } from '../support/server-process.ts';
-
-const COMMANDS = [
-  'ops/check.ts',
-  'ops/migrate.ts',
-  'ops/reconcile.ts',
-  'ops/replay.ts',
-  'dev/up/start.ts',
-  'dev/demo/demo.ts',
-  'dev/reset.ts',
-  'lab/bench/run.ts',
-  'lab/faults/run.ts',
-  'test/model/soak.ts',
-];
 
 let output = '';
 beforeEach(() => {
@@ -104,11 +90,4 @@ describe('an option that takes a whole number', () => {
   test.each(['1', '10'])('accepts its bound %s', async (limit) => {
     expect(await run(`--limit=${limit}`)).toMatchObject({ code: 0, options: { limit: Number(limit) } });
   });
-});
-
-test.each(COMMANDS)('%s explains itself without any setting', async (script) => {
-  const nothing = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
-  const help = startScript(script, { ...nothing, PATH: process.env['PATH'] }, { args: ['--help'] });
-  expect(await help.ended, help.output()).toBe(0);
-  expect(help.output()).toMatch(/Usage: npm run \w+ -- \[options\][\s\S]*Exit codes:/);
 });
