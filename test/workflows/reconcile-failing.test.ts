@@ -35,17 +35,17 @@ const edit = (walletId: string, posted: number) =>
 
 /**
  * Makes a wallet's entries slow to sum, or unreadable. Until it is repaired, they can only be read.
- * @param trouble SQL that each entry of the wallet costs.
+ * @param cost SQL that each entry of the wallet costs.
  */
-async function spoilEntriesOf(walletId: string, trouble: string): Promise<void> {
+async function spoilEntriesOf(walletId: string, cost: string): Promise<void> {
   await sql`alter table entry rename to entry_row`;
   await sql.unsafe(`
     create view entry as
     select entry_row.*
     from entry_row
-    where case when wallet_id = '${walletId}' then ${trouble} is not null else true end
+    where case when wallet_id = '${walletId}' then ${cost} is not null else true end
   `);
-  mends.push(async () => {
+  repairs.push(async () => {
     await sql`drop view entry`;
     await sql`alter table entry_row rename to entry`;
   });
@@ -53,11 +53,11 @@ async function spoilEntriesOf(walletId: string, trouble: string): Promise<void> 
 const SLOW = 'pg_sleep(1.7)::text';
 const UNREADABLE = '(1 / (amount - amount))';
 
-const mends: (() => Promise<void>)[] = [];
-const mend = async () => {
-  for (const undo of mends.splice(0)) await undo();
+const repairs: (() => Promise<void>)[] = [];
+const repairAll = async () => {
+  for (const undo of repairs.splice(0)) await undo();
 };
-afterEach(mend);
+afterEach(repairAll);
 
 /** Inspects all of a kind, as a run does. */
 async function inspectAll(
@@ -98,7 +98,7 @@ describe('a wallet that takes long to sum', () => {
       ]);
     // Somebody asks for its repair, which sums as much.
     await reconcile(true);
-    await mend();
+    await repairAll();
     expect(await shop.balanceOf(slow)).toEqual({ posted: 100, held: 0 });
     expect(await findingsAbout(slow)).toMatchObject([{ state: 'repaired' }]);
   }, 120_000);
@@ -117,7 +117,7 @@ describe('a wallet that takes long to sum', () => {
       },
     ]);
     expect(await findingsAbout(behind)).toMatchObject([{ kind: 'wallet_counter_wrong' }]);
-    await mend();
+    await repairAll();
     await edit(behind, 100);
     await reconcile();
     expect(await findingsAbout(slow)).toMatchObject([{ kind: 'look_failed', state: 'gone' }]);
@@ -149,7 +149,7 @@ test('a run ends when its time is over, and each kind behind a slow one still ge
       finding: expect.stringMatching(/^was not searched to the end: .*timeout/),
     }),
   );
-  await mend();
+  await repairAll();
   await plant(sql, (to) => to`delete from idempotency_key where key = ${lost}`);
 }, 120_000);
 
@@ -173,7 +173,7 @@ test('a row that cannot be read is a finding; what was found of it before stays 
     }),
   );
   // The next run is like any other.
-  await mend();
+  await repairAll();
   await edit(unreadable, 100);
   await reconcile();
   expect((await findingsAbout(unreadable)).every(({ state }) => state === 'gone')).toBe(true);
@@ -186,7 +186,7 @@ test('a table that cannot be read at all costs only the kinds that are detected 
   await plant(sql, (to) => to`update sku set on_hand = 11 where sku = ${sku}`);
   await reconcile();
   await sql`alter table wallet rename to wallet_elsewhere`;
-  mends.push(async () => {
+  repairs.push(async () => {
     await sql`alter table wallet_elsewhere rename to wallet`;
   });
   await plant(sql, (to) => to`update sku set on_hand = 10 where sku = ${sku}`);
@@ -201,7 +201,7 @@ test('a table that cannot be read at all costs only the kinds that are detected 
       finding: expect.stringContaining('relation "wallet" does not exist'),
     },
   ]);
-  await mend();
+  await repairAll();
   await edit(wallet, 100);
   await reconcile();
   const after = [...(await findingsAbout(wallet)), ...(await findingsAbout('wallet_counter_wrong'))];

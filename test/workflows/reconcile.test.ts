@@ -83,13 +83,13 @@ describe('order_missing', () => {
     const id = await unansweredOrder({ sql, client });
     await untilListed(id);
     expect(await inspect(LONG)).toMatchObject({ found: 0 });
-    const mend = await lockSku(sql, sku);
+    const unlock = await lockSku(sql, sku);
     await startWorker();
     await until('an attempt to reserve', async () =>
       (await workflowOf(id).query(orderQuery)).failing === 'reserve' ? true : undefined,
     );
     expect(await inspect(LONG)).toMatchObject({ found: 0 });
-    await mend();
+    await unlock();
     expect(await asking).toMatchObject({ status: 201 });
   });
 });
@@ -315,7 +315,7 @@ test('rows that take long are inspected in smaller pages', async () => {
     large.database,
     orderWorkflowsOf(client, `none-${randomUUID()}`),
   );
-  let looked = 0;
+  let inspected = 0;
   for (let after: string | null = null, isLast = false; !isLast;) {
     const page: PageResult = await lookInto({
       kind: 'stock_counter_wrong',
@@ -323,11 +323,11 @@ test('rows that take long are inspected in smaller pages', async () => {
       startedAt: new Date().toISOString(),
       repairCounters: false,
     });
-    looked += page.looked;
+    inspected += page.looked;
     after = page.next;
     isLast = after === null;
   }
-  expect(looked).toBe(4);
+  expect(inspected).toBe(4);
 }, 60_000);
 
 test('a workflow that still runs for an order that is over breaks rule 8, even while no worker could answer for it', async () => {

@@ -198,9 +198,9 @@ test('the schedule of the figures exists once, follows the settings, and counts'
   }
 });
 
-test('reconciliation finds nothing wrong alongside live orders, and in the end the figures are what the callers were told', async () => {
+test('reconciliation finds nothing wrong alongside live orders, and in the end the figures are what the callers heard', async () => {
   const sku = await shop.sku(10_000);
-  const told = { ...NO_ORDERS };
+  const answered = { ...NO_ORDERS };
   const live = new AbortController();
   const buyer = async (number: number) => {
     const [rich, poor] = [await shop.wallet(1_000_000), await shop.wallet(0)];
@@ -208,22 +208,22 @@ test('reconciliation finds nothing wrong alongside live orders, and in the end t
       const paymentMode = turn % 2 ? 'hold' : 'debit';
       if (turn % 5 === 4) {
         expectStatus(await shop.order(poor, [{ sku, quantity: 2 }], { paymentMode: 'hold' }), 422);
-        told.rejected += 1;
-        told.placed += 1;
+        answered.rejected += 1;
+        answered.placed += 1;
         continue;
       }
       const id = idOf(expectStatus(await shop.order(rich, [{ sku, quantity: 2 }], { paymentMode }), 201));
-      told.placed += 1;
+      answered.placed += 1;
       if (turn % 3 === 0) {
         expectStatus(await shop.cancel(id), 200);
-        told.cancelled += 1;
+        answered.cancelled += 1;
         continue;
       }
       expectStatus(await shop.pay(id), 200);
-      told.paid += 1;
+      answered.paid += 1;
       if (turn % 3 === 1) continue;
       expectStatus(await shop.refund(id, turn % 2 === 0), 200);
-      told.refunded += 1;
+      answered.refunded += 1;
     }
   };
   const before = (await listFindings()).length;
@@ -235,7 +235,7 @@ test('reconciliation finds nothing wrong alongside live orders, and in the end t
   await reconcile();
   expect((await listFindings()).slice(before)).toEqual([]);
 
-  // Whoever runs this around midnight has two days.
+  // A run around midnight has two days.
   const [yesterday, tomorrow] = [-1, 1].map((days) =>
     new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10),
   );
@@ -244,12 +244,14 @@ test('reconciliation finds nothing wrong alongside live orders, and in the end t
   expect(others).toEqual([]);
   expect(figures).toEqual({
     currency: 'EUR',
-    orders: told,
-    revenue: 1_000 * told.paid,
-    refunds: 1_000 * told.refunded,
-    unitsSold: 2 * told.paid,
+    orders: answered,
+    revenue: 1_000 * answered.paid,
+    refunds: 1_000 * answered.refunded,
+    unitsSold: 2 * answered.paid,
   });
-  expect(await shop.stockOf(sku)).toMatchObject({ onHand: 10_000 - 2 * told.paid + Number(unitsReturned) });
+  expect(await shop.stockOf(sku)).toMatchObject({
+    onHand: 10_000 - 2 * answered.paid + Number(unitsReturned),
+  });
   expect(Date.parse(countedUntil ?? '')).toBeGreaterThan(Date.now() - 60_000);
   await expectRulesHold(sql);
 });
