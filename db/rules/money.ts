@@ -55,7 +55,9 @@ export const walletCounters: Detector = {
             'posted %s, by its entries %s; held %s, by its holds %s', page.posted, entries.posted, page.held, promised.held
           )
         when misstated > 0
-          then format('%s of its entries state another balance than they sum to, or an overdrawn one: first entry %s', misstated, first_misstated)
+          then format(
+            'entry %s states another balance than the entries sum to, or an overdrawn one (entries that do: %s)', first_misstated, misstated
+          )
       end as finding
     from (${wallets(sql, page)}) as page
     cross join lateral (${sumOfEntries(sql, sql`page.id`)}) as entries
