@@ -24,7 +24,7 @@ interface ProblemFields {
   orderId?: string;
 }
 
-/** An answer as it came. Its body holds the fields of `Body` or those of a problem: {@link expectStatus} tells which. */
+/** An answer. Its body has either the fields of `Body` or those of a problem; {@link expectStatus} tells them apart. */
 export interface Answer<Body = object> {
   status: number;
   headers: Headers;
@@ -33,7 +33,7 @@ export interface Answer<Body = object> {
 
 export interface CallOptions {
   headers?: Readonly<Record<string, string>>;
-  /** Gives the call up. */
+  /** Aborts the call. */
   signal?: AbortSignal;
 }
 
@@ -136,7 +136,7 @@ export class ApiClient {
     return toAnswer(await this.#send(path, init));
   }
 
-  /** An answer as it is written, for integers that JSON.parse would round. */
+  /** Returns the body as it is written, for integers that JSON.parse would round. */
   async text(path: string): Promise<string> {
     return (await this.#send(path, { method: 'GET' })).text();
   }
@@ -152,14 +152,14 @@ function withBody(body: unknown, { headers, ...options }: CallOptions = {}): Req
 
 async function toAnswer<Body>(response: Response): Promise<Answer<Body>> {
   const text = await response.text();
-  // What the API answers has the shape of its schemas: its own tests see to that.
+  // Trusted to have the shape of the API's schemas, which the API's own tests check.
   const body: Answer<Body>['body'] | null = text === '' ? {} : JSON.parse(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new Error(`${response.url} answered ${response.status} and not with an object: ${text}`);
   return { status: response.status, headers: response.headers, body };
 }
 
-/** Returns an answer whose status says that all fields of `Body` are there, and throws any other, in full. */
+/** Returns the answer, with every field of `Body`, when it has one of these statuses. @throws with the whole answer otherwise. */
 export function expectStatus<Body>(
   answer: Answer<Body>,
   ...expected: readonly number[]
@@ -177,7 +177,7 @@ function hasStatus<Body>(
   return expected.includes(answer.status);
 }
 
-/** The seconds after which the answer asks to be called again; undefined when it does not ask. */
+/** The seconds that the answer asks to wait before another call; undefined when it asks for none. */
 export function secondsToWait({ headers }: Answer): number | undefined {
   const seconds = headers.get('retry-after');
   return seconds === null ? undefined : Number(seconds);

@@ -3,9 +3,9 @@ import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription }
 import type { OrderWorkflows } from '../domain/order-workflows.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { WORKFLOW, orderQuery, refundQuery, type OrderView, type RefundView } from '../workflows/messages.ts';
-import { ANSWER_MS, QUERY_MS, type AskTemporal } from './deadlines.ts';
-import { BROKEN_STATUS_QUERY, lostCommandsOf } from './lost-commands.ts';
-import { restartsOf } from './restart.ts';
+import { askTemporal, askWorkflow } from './ask.ts';
+import { BROKEN_STATUS_QUERY, findLostRefund } from './lost-commands.ts';
+import { restartOrder, restartRefund } from './restart.ts';
 
 /** Workflows in a page of a listing: a caller may query each of them, and an activity must not be silent for a minute. */
 const PAGE = 100;
@@ -14,13 +14,11 @@ const FAILING_ATTEMPT = 3;
 
 export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
   const { namespace } = client.options;
-  const ask: AskTemporal = (question) => client.withDeadline(Date.now() + ANSWER_MS, question);
-  const { findLostCancel, findLostRefund } = lostCommandsOf(client, ask);
 
-  /** Undefined when it does not run. */
+  /** The open run; undefined when there is none. */
   async function findRunning(workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
     try {
-      const description = await ask(() => client.workflow.getHandle(workflowId).describe());
+      const description = await askTemporal(client, () => client.workflow.getHandle(workflowId).describe());
       return description.status.name === 'RUNNING' ? description : undefined;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
@@ -33,7 +31,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
 
   /** A page of this deployment's workflows. A namespace may have several deployments, each with its own database. */
   async function list(query: string, after: string | null) {
-    const { executions, nextPageToken } = await ask(() =>
+    const { executions, nextPageToken } = await askTemporal(client, () =>
       client.workflowService.listWorkflowExecutions({
         namespace,
         query: `${query} AND TaskQueue = '${taskQueue}'`,
@@ -60,7 +58,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       if (!(await isRunning(workflowId))) return false;
       const query = async (): Promise<OrderView> => client.workflow.getHandle(workflowId).query(orderQuery);
       try {
-        return (await client.withDeadline(Date.now() + QUERY_MS, query)).stage !== 'reserving';
+        return (await askWorkflow(client, query)).stage !== 'reserving';
       } catch {
         // No answer in time, or its tasks fail.
         const attempt = (await findRunning(workflowId))?.raw.pendingWorkflowTask?.attempt ?? 0;
@@ -74,7 +72,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
         workflowId.startsWith(refundWorkflowId('')) ? handle.query(refundQuery) : handle.query(orderQuery);
       try {
         if (!(await isRunning(workflowId))) return false;
-        return (await client.withDeadline(Date.now() + QUERY_MS, query)).attention !== null;
+        return (await askWorkflow(client, query)).attention !== null;
       } catch {
         // No answer in time, or it has just ended. The next run asks again.
         return true;
@@ -108,8 +106,9 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       return { orderIds: [...new Set(ids)], next };
     },
 
-    findLostRefund,
-    ...restartsOf(client, { taskQueue, ask, findLostCancel }),
+    findLostRefund: (orderId) => findLostRefund(client, orderId),
+    restartOrder: (order) => restartOrder(client, taskQueue, order),
+    restartRefund: (refund) => restartRefund(client, taskQueue, refund),
   };
 }
 

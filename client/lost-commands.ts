@@ -9,7 +9,7 @@ import type { LostRefund } from '../domain/order-workflows.ts';
 import { CANCELLED_IN_TEMPORAL, type RefundInput } from '../domain/order.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../workflows/messages.ts';
-import type { AskTemporal } from './deadlines.ts';
+import { askTemporal } from './ask.ts';
 
 /** How a run ends that did not finish its work. `CANCELED` is not among them: such an order gave everything back first. */
 const BROKEN_STATUSES = { FAILED: 'failed', TERMINATED: 'was terminated', TIMED_OUT: 'timed out' } as const;
@@ -38,97 +38,92 @@ export interface LostCancel {
   reason: string;
 }
 
-export interface LostCommands {
-  /** The refund of a paid order that a workflow accepted and that no workflow carries out. */
-  findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** The cancel that an order's workflow accepted, if that workflow ended without carrying it out. */
-  findLostCancel: (orderId: string) => Promise<LostCancel | undefined>;
+/** The cancel that an order's workflow accepted, if that workflow ended without carrying it out. */
+export async function findLostCancel(client: Client, orderId: string): Promise<LostCancel | undefined> {
+  const newest = await findNewestRun(client, orderWorkflowId(orderId));
+  return newest?.howItBroke
+    ? findUnansweredCancel(client, await fetchHistory(client, newest.run))
+    : undefined;
 }
 
-export function lostCommandsOf(client: Client, ask: AskTemporal): LostCommands {
-  const { loadedDataConverter } = client.options;
-
-  /** The newest run, and how it broke, if it did. A reset terminates a run, too, but starts a newer one. */
-  async function findNewestRun(workflowId: string) {
-    try {
-      const run = await ask(() => client.workflow.getHandle(workflowId).describe());
-      return { run, howItBroke: describeBreak(run) };
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return undefined;
-      throw error;
-    }
-  }
-
-  const fetchHistory = ({ workflowId, runId }: WorkflowExecutionDescription): Promise<History> =>
-    ask(() => client.workflow.getHandle(workflowId, runId).fetchHistory());
-
-  const decodeFirst = async (payloads: Payloads): Promise<unknown> =>
-    (await decodeArrayFromPayloads(loadedDataConverter, payloads))[0];
-
-  const decodeInput = ({ events }: History): Promise<unknown> =>
-    decodeFirst(events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads);
-
-  /** The first cancel that was accepted and never answered. */
-  async function findUnansweredCancel({ events }: History): Promise<LostCancel | undefined> {
-    const answered = new Set(
-      events?.map((event) => event.workflowExecutionUpdateCompletedEventAttributes?.meta?.updateId),
-    );
-    for (const event of events ?? []) {
-      if (event.workflowExecutionCancelRequestedEventAttributes)
-        return { commandId: null, reason: CANCELLED_IN_TEMPORAL };
-      // After a reset, an update is in the event that admitted it again.
-      const { meta, input } =
-        event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest ??
-        event.workflowExecutionUpdateAdmittedEventAttributes?.request ??
-        {};
-      if (answered.has(meta?.updateId)) continue;
-      if (input?.name === cancelUpdate.name) {
-        const { commandId, reason } = cancelSchema.parse(await decodeFirst(input.args?.payloads));
-        return { commandId, reason };
-      }
-      if (input?.name === giveUpUpdate.name) {
-        const { reason } = giveUpSchema.parse(await decodeFirst(input.args?.payloads));
-        return { commandId: null, reason };
-      }
-    }
-    return undefined;
-  }
-
-  return {
-    async findLostCancel(orderId) {
-      const newest = await findNewestRun(orderWorkflowId(orderId));
-      return newest?.howItBroke ? findUnansweredCancel(await fetchHistory(newest.run)) : undefined;
-    },
-
-    async findLostRefund(orderId) {
-      const refund = await findNewestRun(refundWorkflowId(orderId));
-      if (refund) {
-        if (!refund.howItBroke) return undefined;
-        const history = await fetchHistory(refund.run);
-        // A refused refund had nothing to give back, and its caller was answered: nothing is lost.
-        if (!wasRefused(history))
-          return {
-            refund: refundInput.parse(await decodeInput(history)),
-            finding: `is paid, and the workflow of its refund ${refund.howItBroke}`,
-          };
-      }
-      const order = await findNewestRun(orderWorkflowId(orderId));
-      if (!order?.howItBroke) return undefined;
-      const history = await fetchHistory(order.run);
-      const cancel = await findUnansweredCancel(history);
-      if (!cancel) return undefined;
-      const { attentionAfter } = attentionSchema.parse(await decodeInput(history));
+/** The refund of a paid order that a workflow accepted and that no workflow carries out. */
+export async function findLostRefund(client: Client, orderId: string): Promise<LostRefund | undefined> {
+  const refund = await findNewestRun(client, refundWorkflowId(orderId));
+  if (refund) {
+    if (!refund.howItBroke) return undefined;
+    const history = await fetchHistory(client, refund.run);
+    // A refused refund had nothing to give back, and its caller was answered: nothing is lost.
+    if (!wasRefused(history))
       return {
-        refund: {
-          orderId,
-          ...cancel,
-          restock: true,
-          ...(attentionAfter !== undefined && { attentionAfter }),
-        },
-        finding: `is paid, and its workflow ${order.howItBroke} after it had accepted a cancel`,
+        refund: refundInput.parse(await decodeInput(client, history)),
+        finding: `is paid, and the workflow of its refund ${refund.howItBroke}`,
       };
+  }
+  const order = await findNewestRun(client, orderWorkflowId(orderId));
+  if (!order?.howItBroke) return undefined;
+  const history = await fetchHistory(client, order.run);
+  const cancel = await findUnansweredCancel(client, history);
+  if (!cancel) return undefined;
+  const { attentionAfter } = attentionSchema.parse(await decodeInput(client, history));
+  return {
+    refund: {
+      orderId,
+      ...cancel,
+      restock: true,
+      ...(attentionAfter !== undefined && { attentionAfter }),
     },
+    finding: `is paid, and its workflow ${order.howItBroke} after it had accepted a cancel`,
   };
+}
+
+/** The newest run, and how it broke, if it did. A reset terminates a run, too, but starts a newer one. */
+async function findNewestRun(client: Client, workflowId: string) {
+  try {
+    const run = await askTemporal(client, () => client.workflow.getHandle(workflowId).describe());
+    return { run, howItBroke: describeBreak(run) };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+const fetchHistory = (
+  client: Client,
+  { workflowId, runId }: WorkflowExecutionDescription,
+): Promise<History> => askTemporal(client, () => client.workflow.getHandle(workflowId, runId).fetchHistory());
+
+/** The first cancel that was accepted and never answered. */
+async function findUnansweredCancel(client: Client, { events }: History): Promise<LostCancel | undefined> {
+  const answered = new Set(
+    events?.map((event) => event.workflowExecutionUpdateCompletedEventAttributes?.meta?.updateId),
+  );
+  for (const event of events ?? []) {
+    if (event.workflowExecutionCancelRequestedEventAttributes)
+      return { commandId: null, reason: CANCELLED_IN_TEMPORAL };
+    // After a reset, an update is in the event that admitted it again.
+    const { meta, input } =
+      event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest ??
+      event.workflowExecutionUpdateAdmittedEventAttributes?.request ??
+      {};
+    if (answered.has(meta?.updateId)) continue;
+    if (input?.name === cancelUpdate.name) {
+      const { commandId, reason } = cancelSchema.parse(await decodeFirst(client, input.args?.payloads));
+      return { commandId, reason };
+    }
+    if (input?.name === giveUpUpdate.name) {
+      const { reason } = giveUpSchema.parse(await decodeFirst(client, input.args?.payloads));
+      return { commandId: null, reason };
+    }
+  }
+  return undefined;
+}
+
+const decodeInput = (client: Client, { events }: History): Promise<unknown> =>
+  decodeFirst(client, events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads);
+
+async function decodeFirst({ options }: Client, payloads: Payloads): Promise<unknown> {
+  const [first] = await decodeArrayFromPayloads(options.loadedDataConverter, payloads);
+  return first;
 }
 
 const describeBreak = ({ status }: WorkflowExecutionDescription): string | undefined =>

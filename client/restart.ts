@@ -6,64 +6,64 @@ import {
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
-import type { OrderWorkflows } from '../domain/order-workflows.ts';
+import type { OpenOrder } from '../domain/order-workflows.ts';
+import type { RefundInput } from '../domain/order.ts';
 import { WORKFLOW, cancelUpdate } from '../workflows/messages.ts';
-import { QUERY_MS, type AskTemporal } from './deadlines.ts';
-import type { LostCancel, LostCommands } from './lost-commands.ts';
+import { askTemporal, askWorkflow } from './ask.ts';
+import { findLostCancel, type LostCancel } from './lost-commands.ts';
 import { orderStart, refundStart, toNewOrder, type OrderWorkflow, type RefundWorkflow } from './start.ts';
 
-export function restartsOf(
-  client: Client,
-  {
+/** Resolves to false when the order's workflow runs by now. */
+export async function restartOrder(client: Client, taskQueue: string, order: OpenOrder): Promise<boolean> {
+  // Searched for before the new run is the newest one.
+  const cancel = await findLostCancel(client, order.id);
+  const options = orderStart(toNewOrder(order), {
     taskQueue,
-    ask,
-    findLostCancel,
-  }: { taskQueue: string; ask: AskTemporal } & Pick<LostCommands, 'findLostCancel'>,
-): Pick<OrderWorkflows, 'restartOrder' | 'restartRefund'> {
-  return {
-    async restartOrder(order) {
-      // Asked for before the new run is the newest one.
-      const cancel = await findLostCancel(order.id);
-      const options = orderStart(toNewOrder(order), {
-        taskQueue,
-        whileRunning: 'FAIL',
-        // The order is open, so its workflow ended too early, however it ended.
-        afterEnd: 'ALLOW_DUPLICATE',
-        summary: 'Started again by reconciliation',
-      });
-      return unlessStarted(async () => {
-        const handle = await ask(() => client.workflow.start<OrderWorkflow>(WORKFLOW.order, options));
-        if (cancel) await resendCancel(handle, cancel);
-      });
-    },
+    whileRunning: 'FAIL',
+    // The order is open, so its workflow ended too early, however it ended.
+    afterEnd: 'ALLOW_DUPLICATE',
+    summary: 'Started again by reconciliation',
+  });
+  return unlessStarted(async () => {
+    const handle = await askTemporal(client, () =>
+      client.workflow.start<OrderWorkflow>(WORKFLOW.order, options),
+    );
+    if (cancel) await resendCancel(client, handle, cancel);
+  });
+}
 
-    restartRefund(refund) {
-      const options = refundStart(refund, {
-        taskQueue,
-        whileRunning: 'FAIL',
-        // A refund that ended well was made.
-        afterEnd: 'ALLOW_DUPLICATE_FAILED_ONLY',
-        summary: 'Begun again by reconciliation',
-      });
-      return unlessStarted(() => ask(() => client.workflow.start<RefundWorkflow>(WORKFLOW.refund, options)));
-    },
-  };
+/** Resolves to false when the refund's workflow runs by now, or has ended well. */
+export function restartRefund(client: Client, taskQueue: string, refund: RefundInput): Promise<boolean> {
+  const options = refundStart(refund, {
+    taskQueue,
+    whileRunning: 'FAIL',
+    // A refund that ended well was made.
+    afterEnd: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    summary: 'Started again by reconciliation',
+  });
+  return unlessStarted(() =>
+    askTemporal(client, () => client.workflow.start<RefundWorkflow>(WORKFLOW.refund, options)),
+  );
+}
 
-  /** Sends a new run the cancel that the run before it had accepted. */
-  async function resendCancel(handle: WorkflowHandle, { commandId, reason }: LostCancel): Promise<void> {
-    const command = { commandId: commandId ?? randomUUID(), reason };
-    try {
-      await client.withDeadline(Date.now() + QUERY_MS, () =>
-        handle.startUpdate(cancelUpdate, {
-          updateId: command.commandId,
-          args: [command],
-          waitForStage: WorkflowUpdateStage.ACCEPTED,
-        }),
-      );
-    } catch {
-      // No worker took it in time. The server keeps this request, which only lacks the caller's reason.
-      await ask(() => handle.cancel());
-    }
+/** Sends a new run the cancel that the run before it had accepted. */
+async function resendCancel(
+  client: Client,
+  handle: WorkflowHandle,
+  { commandId, reason }: LostCancel,
+): Promise<void> {
+  const command = { commandId: commandId ?? randomUUID(), reason };
+  try {
+    await askWorkflow(client, () =>
+      handle.startUpdate(cancelUpdate, {
+        updateId: command.commandId,
+        args: [command],
+        waitForStage: WorkflowUpdateStage.ACCEPTED,
+      }),
+    );
+  } catch {
+    // No worker took it in time. The server keeps this request, which only lacks the caller's reason.
+    await askTemporal(client, () => handle.cancel());
   }
 }
 

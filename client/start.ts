@@ -1,4 +1,4 @@
-/** How the workflow of an order or of its refund is started: one set of options, whoever starts it. */
+/** How the workflow of an order or of its refund is started: with the same options wherever it is started. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';
@@ -15,7 +15,7 @@ export interface StartPolicy {
   taskQueue: string;
   /** While a workflow with this id runs: `USE_EXISTING` sends the command to it, `FAIL` starts nothing. */
   whileRunning: 'USE_EXISTING' | 'FAIL';
-  /** Which ended workflow with this id may be followed by another: none, one that failed or was terminated, or any. */
+  /** After an ended workflow with this id: never starts another, starts one if it failed or was terminated, or always starts one. */
   afterEnd: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY' | 'ALLOW_DUPLICATE';
   /** The line that the Web UI shows; unless given, what was ordered or refunded. */
   summary?: string;

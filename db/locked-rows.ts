@@ -5,6 +5,7 @@
  * free again, whatever needs it fails at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
 import { DatabaseUnavailableError, gaveUp } from './errors.ts';
 
@@ -15,8 +16,8 @@ import { DatabaseUnavailableError, gaveUp } from './errors.ts';
 export const PATIENCE_MS = 250;
 /** How long a row is taken to be locked without asking again: at most ten questions per second, however many orders need it. */
 const ASK_AGAIN_MS = 100;
-/** How long a row that nobody needs is remembered: longer than a failed step waits for its next attempt (10 s). */
-const FORGET_MS = 15_000;
+/** How long a row that nobody needs is remembered: longer than a failed step waits for its next attempt. */
+const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
 
 /** The rows that a statement locks, by their keys. */
 export interface Rows {

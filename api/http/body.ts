@@ -1,4 +1,4 @@
-/** Reads a request's body: whole, in time, in UTF-8, and before anything is claimed for the request. */
+/** Reads a request's body: complete, in time, in UTF-8, and before anything is claimed for the request. */
 import { MIMEType } from 'node:util';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
@@ -13,14 +13,14 @@ export interface BodyLimits {
 export const BODY_LIMITS: BodyLimits = { bytes: 64 * 1024, patience: 10_000 };
 
 /**
- * Replaces the request by one whose body has arrived, and whose Content-Type says only whether it is JSON. Left to themselves, Hono
- * and its OpenAPI routes wait for a body however slow it is, decode what is not UTF-8 with replacement characters, and refuse legal
- * spellings of the media type.
+ * Replaces the request with one whose body has arrived, and whose Content-Type only says whether it is JSON. Hono and its OpenAPI routes
+ * alone would wait for a body however slow it is, decode invalid UTF-8 with replacement characters, and refuse valid spellings of the
+ * media type.
  * @throws {Problem} when the body is too large, too slow, encoded, cut off, or not UTF-8.
  */
 export function readBody(limits: BodyLimits): MiddlewareHandler {
   return async function readWholeBody(c, next) {
-    // A request that no route takes gets 404 or 405, whatever its body is.
+    // A request that matches no route gets 404 or 405, whatever its body is.
     const isRouted = matchedRoutes(c).some(({ method }) => method !== 'ALL');
     if (isRouted && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
       refuseEncoded(c);
@@ -38,8 +38,8 @@ function replaceBody({ url, method, headers: sent, signal }: Request, text: stri
   return new Request(url, { method, headers, body: text === '' ? null : text, signal });
 }
 
-/** Whether a Content-Type (RFC 9110, section 8.3.1) is JSON in UTF-8, the only encoding that JSON has between systems. */
-export function isJson(type: string): boolean {
+/** Whether a Content-Type (RFC 9110, section 8.3.1) is JSON in UTF-8, the only encoding for JSON between systems. */
+function isJson(type: string): boolean {
   let parsed: MIMEType;
   try {
     parsed = new MIMEType(type);
@@ -54,7 +54,7 @@ function refuseEncoded(c: Context): void {
   const codings = (c.req.header('Content-Encoding') ?? '').split(',').map((coding) => coding.trim());
   if (codings.every((coding) => coding === '' || coding.toLowerCase() === 'identity')) return;
   c.header('Accept-Encoding', 'identity');
-  throw new Problem('unsupported_media_type', 'The body has to be sent as it is, without Content-Encoding.');
+  throw new Problem('unsupported_media_type', 'The body must be sent without Content-Encoding.');
 }
 
 async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8Array> {
@@ -82,7 +82,7 @@ async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8A
     void reader.cancel().catch(() => {});
     if (!(error instanceof Problem))
       throw new Problem('malformed_request', 'The body ended before it was complete.', {}, { cause: error });
-    // The rest of the body would be taken for the next request.
+    // Otherwise the rest of the body would be read as the next request.
     if (error.code === 'request_timeout') c.header('Connection', 'close');
     throw error;
   } finally {
@@ -90,9 +90,10 @@ async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8A
   }
 }
 
-const tooLarge = (bytes: number) => new Problem('body_too_large', `A body has at most ${bytes / 1024} KiB.`);
+const tooLarge = (bytes: number) =>
+  new Problem('body_too_large', `The body can be at most ${bytes / 1024} KiB.`);
 
-/** Strictly: replacement characters would turn two names into one. A byte order mark is dropped, as RFC 8259 allows. */
+/** Decodes strictly: replacement characters would make two names equal. A byte order mark is dropped, as RFC 8259 allows. */
 function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -1,42 +1,44 @@
+/** Answers every request in time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
-import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
+import { REQUEST_LIMIT_MS, REQUEST_PATIENCE_MS } from '../../domain/timeouts.ts';
 import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
-import { describe } from './request-log.ts';
+import { describeRequest } from './request-log.ts';
 
-/** With the second that a check may take, a caller hears within 5 s that a server is away. */
-const PATIENCE_MS = 3_500;
 const CHECK_PAUSE_MS = 1_000;
 
 /**
- * Answers `unavailable` when a request takes long and a server is away, or when it takes too long altogether. What the
- * request does goes on: it is bounded by the deadlines of its own calls, and a retry finds what came of it.
+ * Answers `unavailable` when a request is slow because a server does not answer, or when it takes too long altogether. The request's work
+ * goes on, bounded by the deadlines of its own calls, and a retry finds its result.
  */
-export function deadline(checkServers: CheckServers, logger: Logger): MiddlewareHandler {
+export function enforceDeadline(checkServers: CheckServers, logger: Logger): MiddlewareHandler {
   return async function answerInTime(c, next) {
     const done = new AbortController();
     const work = next();
     const inTime = work.then(() => undefined);
-    const problem = await Promise.race([inTime, reasonToGiveUp(done.signal)]).finally(() => done.abort());
+    const problem = await Promise.race([inTime, waitForReasonToGiveUp(done.signal)]).finally(() =>
+      done.abort(),
+    );
     if (!problem) return;
     void work.then(() => reportFailure(c.error), reportFailure);
     throw problem;
 
     function reportFailure(error: unknown): void {
-      if (error !== problem) logger.warn({ ...describe(c), err: error }, 'failed after it was answered');
+      if (error !== problem)
+        logger.warn({ ...describeRequest(c), err: error }, 'failed after it was answered');
     }
   };
 
-  async function reasonToGiveUp(done: AbortSignal): Promise<Problem> {
+  async function waitForReasonToGiveUp(done: AbortSignal): Promise<Problem> {
     const limit = performance.now() + REQUEST_LIMIT_MS;
-    await sleep(PATIENCE_MS, undefined, { signal: done });
+    await sleep(REQUEST_PATIENCE_MS, undefined, { signal: done });
     while (performance.now() < limit) {
       const problem = await checkServers();
       if (problem) return problem;
       await sleep(CHECK_PAUSE_MS, undefined, { signal: done });
     }
-    return new Problem('unavailable', `The request was not done within ${REQUEST_LIMIT_MS} ms.`);
+    return new Problem('unavailable', `The request did not finish within ${REQUEST_LIMIT_MS} ms.`);
   }
 }

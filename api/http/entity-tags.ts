@@ -1,4 +1,4 @@
-/** Entity tags and conditions on them (RFC 9110, sections 8.8.3 and 13): whether what a caller read is still so. */
+/** Entity tags and conditions on them (RFC 9110, sections 8.8.3 and 13): whether what a caller read is still current. */
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import { Problem } from '../problems/problem.ts';
@@ -12,8 +12,8 @@ export interface EntityTag {
 
 const ENTITY_TAG = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g;
 
-/** `*`, or a list of tags; undefined when the header is neither. */
-function tagsIn(header: string): '*' | EntityTag[] | undefined {
+/** `*` or a list of tags; undefined if the header is neither. */
+function parseTags(header: string): '*' | EntityTag[] | undefined {
   if (header.trim() === '*') return '*';
   const rest = header.replaceAll(ENTITY_TAG, 'x').replaceAll(/[ \t]/g, '');
   if (!/^,*x(?:,+x)*,*$/.test(rest)) return undefined;
@@ -26,48 +26,35 @@ function tagsIn(header: string): '*' | EntityTag[] | undefined {
 export function readCondition(c: Context, name: ConditionHeader): '*' | EntityTag[] | undefined {
   const header = c.req.header(name);
   if (header === undefined) return undefined;
-  const tags = tagsIn(header);
+  const tags = parseTags(header);
   if (tags) return tags;
   const message = 'must be * or a list of entity tags in double quotes';
   throw new Problem('validation_failed', `${name}: ${message}`, { errors: [{ field: name, message }] });
 }
 
-/** Replies with what was read and its tag, or with 304 if the caller's copy is still the same. */
-export function taggedReply(c: Context, body: object, tag?: string): Response {
+/** Replies with a body and its tag, or with 304 if the caller's copy is still current. */
+export function replyWithTag(c: Context, body: object, tag?: string): Response {
   const text = JSON.stringify(body);
   const etag = tag ?? `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
   c.header('ETag', etag);
-  const known = tagsIn(c.req.header('If-None-Match') ?? '') ?? [];
+  const known = parseTags(c.req.header('If-None-Match') ?? '') ?? [];
   if (known === '*' || known.some(({ opaque }) => `"${opaque}"` === etag)) return c.body(null, 304);
   return c.body(text, 200, { 'Content-Type': 'application/json' });
 }
 
-const header = { type: 'string' as const };
+export const TAG_SCHEMA = { type: 'string' as const };
 
 export const ETAG_HEADER = {
-  ETag: { description: 'Names what was read, for `If-Match` and `If-None-Match`', schema: header },
+  ETag: { description: 'Identifies what was read, for `If-Match` and `If-None-Match`', schema: TAG_SCHEMA },
 };
 
-export const NOT_MODIFIED = { 304: { description: 'It is as `If-None-Match` says', headers: ETAG_HEADER } };
-
-export const IF_MATCH_PARAMETER = {
-  name: 'If-Match',
-  in: 'header' as const,
-  description:
-    'The ETag of what the change is based on: it is refused when name, price or units on hand are others by now. `*`: only if the SKU exists.',
-  schema: header,
-};
-
-export const IF_NONE_MATCH_PARAMETER = {
-  name: 'If-None-Match',
-  in: 'header' as const,
-  description: '`*`: only if there is no such SKU yet',
-  schema: header,
+export const NOT_MODIFIED = {
+  304: { description: 'Your copy, named in `If-None-Match`, is still current', headers: ETAG_HEADER },
 };
 
 export const KNOWN_TAG_PARAMETER = {
   name: 'If-None-Match',
   in: 'header' as const,
-  description: 'The ETag of a copy that you have: answered with 304 when it is still right',
-  schema: header,
+  description: 'The ETag of your copy. The answer is 304 if the copy is still current',
+  schema: TAG_SCHEMA,
 };

@@ -1,18 +1,21 @@
-/** Takes a port for a server, or explains why it cannot. */
+/** Makes a server listen on its port, or explains why it cannot. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 
-/** Says what stands in the way of listening, for the person who starts the server. */
+/** Explains to the person who starts the server why it cannot listen. */
 export class ListenError extends Error {
   override name = 'ListenError';
 }
 
-/** Connections that may wait to be accepted. By default it is 511, and of a thousand callers at once half waited a second for TCP to try again. */
+/**
+ * How many connections may wait to be accepted. With the default of 511, half of a thousand simultaneous callers waited a second for TCP to
+ * try again.
+ */
 const BACKLOG = 4_096;
 
 /**
- * Resolves with the address once the server listens; port 0 takes a free one.
- * @throws {ListenError} when the port cannot be had.
+ * Resolves with the address once the server listens. Port 0 takes a free port.
+ * @throws {ListenError} when the port is not available.
  */
 export async function listen(
   server: Server,
@@ -23,14 +26,15 @@ export async function listen(
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw new ListenError(obstacle(error, host, port), { cause: error });
+    throw new ListenError(explainFailure(error, host, port), { cause: error });
   }
   const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('The server listens at no port.');
+  if (typeof address !== 'object' || address === null)
+    throw new Error('The server does not listen on a port.');
   return { host: address.address, port: address.port };
 }
 
-function obstacle(error: unknown, host: string, port: number): string {
+function explainFailure(error: unknown, host: string, port: number): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':

@@ -1,10 +1,11 @@
+/** Answers requests that match no route. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { Problem } from '../problems/problem.ts';
 
-/** Tells an address that does not exist from one that does not take the request's method. */
-export function unmatched(app: OpenAPIHono): (c: Context) => never {
-  // What every method passes through is no address of its own.
+/** Refuses an address that does not exist with 404, and one that does not support the request's method with 405. */
+export function refuseUnmatched(app: OpenAPIHono): (c: Context) => never {
+  // Middleware is registered for all methods and is not an address.
   const routes = app.routes.flatMap(({ method, path }) =>
     method === 'ALL' ? [] : [{ method, pattern: patternOf(path) }],
   );
@@ -15,11 +16,11 @@ export function unmatched(app: OpenAPIHono): (c: Context) => never {
     c.header('Allow', allowed.join(', '));
     throw new Problem(
       'method_not_allowed',
-      `This address takes ${allowed.join(' and ')}, not ${c.req.method}.`,
+      `This address supports ${allowed.join(' and ')}, not ${c.req.method}.`,
     );
   };
 }
 
-/** `/v1/skus/:sku` as a regular expression; paths have dots, and no other special characters. */
+/** A path such as `/v1/skus/:sku` as a regular expression. Dots are the only special characters in our paths. */
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll('.', String.raw`\.`).replaceAll(/:[^/]+/g, '[^/]+')}$`);

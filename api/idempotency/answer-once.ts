@@ -1,27 +1,27 @@
-/** Answers a POST once: the same key and request get the same answer, however often and after whatever crash. */
+/** Answers a POST once: the same key and request get the same answer, however often they are sent and whatever crashes. */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
 import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
+import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 import { takeFingerprints, type ParsedRequest } from './fingerprint.ts';
 import { readKey } from './key.ts';
-import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 
 export interface KeyedRequest {
   /** The route's operationId. */
   operation: string;
   /** The path's parameters and the body, validated. */
   request: ParsedRequest;
-  /** Where the thing that a 201 made is found: this path and the command's id. */
+  /** The collection in which a 201 creates something: its address is this path and the command's id. */
   location?: string;
 }
 
 /**
- * Runs `effect` for a request that nobody has answered, and keeps its answer: a success, or a problem that the effect
- * decided. What may be different next time (a 5xx, a problem that is not final) is not kept.
- * @param effect gets the id that is the same at every retry of this request, and must be idempotent by it.
- * @throws {Problem} when the key is missing, was used for something else, or its first request still runs.
+ * Runs `effect` for a request that was not answered before, and keeps its answer: a success or a final problem. An answer that may be
+ * different next time (a 5xx, or a problem that is not final) is not kept.
+ * @param effect receives an id that is the same for every retry of this request, and must be idempotent by it.
+ * @throws {Problem} when the key is missing, was used for another request, or its first request is still running.
  */
 export async function answerOnce(
   c: Context,
@@ -33,7 +33,7 @@ export async function answerOnce(
   const claim = await claimKey(database, call, uuidv7());
   switch (claim.state) {
     case 'reused':
-      throw new Problem('idempotency_key_reused', 'The first request with this key had other contents.');
+      throw new Problem('idempotency_key_reused', 'The first request with this key was a different one.');
     case 'in_progress':
       throw new Problem(
         'idempotency_in_progress',
@@ -41,49 +41,53 @@ export async function answerOnce(
       );
     case 'answered':
       c.header('Idempotency-Replayed', 'true');
-      return reply(c, claim.answer, claim.commandId, location);
+      return sendAnswer(c, claim.answer, claim.commandId, location);
     case 'claimed':
-      return reply(c, await work(claim.commandId), claim.commandId, location);
+      return sendAnswer(c, await carryOut(claim.commandId), claim.commandId, location);
   }
 
-  async function work(commandId: string): Promise<Answer> {
-    const answer = await finalAnswer(commandId);
+  async function carryOut(commandId: string): Promise<Answer> {
+    const answer = await decideAnswer(commandId);
     try {
       return await keepAnswer(database, call, answer);
     } catch (error) {
-      // The effect is there, and a retry comes to the same answer by the command's id.
-      logger.warn({ err: error, operation, commandId }, 'the answer to an idempotent request was not kept');
+      // The effect is done, and a retry reaches the same answer through the command's id.
+      logger.warn({ err: error, operation, commandId }, 'could not keep the answer to an idempotent request');
       return answer;
     }
   }
 
-  async function finalAnswer(commandId: string): Promise<Answer> {
+  async function decideAnswer(commandId: string): Promise<Answer> {
     try {
       return await effect(commandId);
     } catch (error) {
       if (error instanceof Problem && error.kind.status < 500 && error.kind.isFinal !== false)
         return { status: error.kind.status, body: error.document };
-      await release();
+      await releaseClaim();
       throw error;
     }
   }
 
-  async function release(): Promise<void> {
+  async function releaseClaim(): Promise<void> {
     try {
       await releaseKey(database, call);
     } catch (error) {
-      logger.debug({ err: error, operation }, 'the claim on an idempotency key was left to run out');
+      logger.debug(
+        { err: error, operation },
+        'could not release the claim on an idempotency key: it expires by itself',
+      );
     }
   }
 }
 
-function reply(
+function sendAnswer(
   c: Context,
   { status, body }: Answer,
   commandId: string,
   location: string | undefined,
 ): Response {
-  if (!isContentful(status)) throw new Error(`An answer was kept with status ${status}.`);
+  if (!isContentful(status))
+    throw new Error(`The kept answer has status ${status}, which no answer can have.`);
   if (status === 201 && location) c.header('Location', `${location}/${commandId}`);
   return c.body(JSON.stringify(body), status, {
     'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,

@@ -1,4 +1,4 @@
-/** Tells a retry from another request under the same key. */
+/** Fingerprints requests, to tell a retry from a different request with the same key. */
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import type { KeyedCall } from '../../db/idempotency.ts';
@@ -6,13 +6,13 @@ import type { KeyedCall } from '../../db/idempotency.ts';
 export interface ParsedRequest {
   param?: object;
   json?: object;
-  /** What the change is conditional on, from its headers; undefined when it is not. */
+  /** The condition in the request's headers; undefined if there is none. */
   ifMatch?: unknown;
 }
 
 /**
- * Two requests are the same when the caller sent the same, whatever this release makes of it. Otherwise a release that adds a
- * default would take the retry of an older request for a different one.
+ * Two requests are the same if the caller sent the same, however this release reads it. Otherwise a release that adds a default would
+ * take the retry of an older request for a different request.
  */
 export async function takeFingerprints(
   c: Context,
@@ -21,16 +21,16 @@ export async function takeFingerprints(
 ): Promise<Pick<KeyedCall, 'fingerprint' | 'earlierFingerprint'>> {
   const body: unknown = json === undefined ? undefined : await c.req.json();
   return {
-    fingerprint: fingerprintOf({ param, json: body, ifMatch }),
-    earlierFingerprint: fingerprintOf({ param, json: earlierForm(operation, body), ifMatch }),
+    fingerprint: fingerprint({ param, json: body, ifMatch }),
+    earlierFingerprint: fingerprint({ param, json: toEarlierForm(operation, body), ifMatch }),
   };
 }
 
 /**
- * A body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys are kept forever, so
- * theirs are recognised forever.
+ * The body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys are kept forever, so
+ * keys of those releases are recognised forever.
  */
-function earlierForm(operation: string, body: unknown): unknown {
+function toEarlierForm(operation: string, body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;
   const form: Record<string, unknown> = {
     ...(operation === 'createOrder' && { paymentMode: 'debit' }),
@@ -41,12 +41,12 @@ function earlierForm(operation: string, body: unknown): unknown {
   return form;
 }
 
-function fingerprintOf(request: unknown): string {
-  return createHash('sha256').update(JSON.stringify(request, sortedKeys)).digest('hex');
+function fingerprint(request: unknown): string {
+  return createHash('sha256').update(JSON.stringify(request, sortKeys)).digest('hex');
 }
 
-/** Two requests that differ in the order of their members are the same. */
-function sortedKeys(_: string, value: unknown): unknown {
+/** Two requests that differ only in the order of their members are the same. */
+function sortKeys(_: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

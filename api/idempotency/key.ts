@@ -1,16 +1,16 @@
-/** The Idempotency-Key header: how it is described, and how it is read. */
+/** The Idempotency-Key header: its description in the OpenAPI document, and how it is read. */
 import { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
 import { Problem } from '../problems/problem.ts';
 
-/** The header in the OpenAPI document. It is checked after the rest of the request, so it is no part of its schemas. */
+/** Not part of a request's schemas, because it is checked after the rest of the request. */
 export const IDEMPOTENCY_KEY_PARAMETER = {
   name: 'Idempotency-Key',
   in: 'header' as const,
   required: true,
   description:
-    'Names the intent: a retry with the same key and request gets the first answer, marked with `Idempotency-Replayed: true`.',
+    'Identifies the intent: a retry with the same key and request gets the first answer, marked with `Idempotency-Replayed: true`.',
   schema: {
     type: 'string' as const,
     minLength: 1,
@@ -20,16 +20,16 @@ export const IDEMPOTENCY_KEY_PARAMETER = {
   example: '7f0c7f6e-5d1b-4f0e-9d55-0c1b1f5c2a11',
 };
 
-/** @throws {Problem} when it is missing or unusable. */
+/** @throws {Problem} when the key is missing or invalid. */
 export function readKey(c: Context): string {
   const key = c.req.header('Idempotency-Key');
   if (key === undefined || key === '')
-    throw new Problem('idempotency_key_missing', 'This call needs the header.');
+    throw new Problem('idempotency_key_missing', 'This call needs an Idempotency-Key header.');
   if (isRepeated(c, key)) throw new Problem('idempotency_key_invalid', 'The header was sent more than once.');
   if (!KEY.test(key))
     throw new Problem(
       'idempotency_key_invalid',
-      `A key is 1 to ${IDEMPOTENCY_KEY_MAX} printable ASCII characters.`,
+      `A key has 1 to ${IDEMPOTENCY_KEY_MAX} printable ASCII characters.`,
     );
   return key;
 }
@@ -37,8 +37,8 @@ export function readKey(c: Context): string {
 const KEY = new RegExp(IDEMPOTENCY_KEY_PATTERN);
 
 /**
- * Whether the header came more than once. Node and `Headers` join the values, and one key may have a comma: so what counts is what
- * came in over the wire, and, without a wire, whether the joined values are equal.
+ * Whether the header came more than once. Node and `Headers` join repeated values with commas, and a single key may contain a comma. So
+ * the raw headers decide if there is a connection, and otherwise whether the joined values are equal.
  */
 function isRepeated(c: Context, key: string): boolean {
   const incoming: unknown = c.env?.incoming;

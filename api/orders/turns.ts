@@ -1,22 +1,22 @@
 /**
- * Lets commands of one order take turns before they are sent to its workflow. Temporal takes ten updates of a workflow at once, and one
- * more also costs the order its task under way: a crowd of payments would shut out cancel and operators.
+ * Makes the commands of one order take turns before they go to its workflow. Temporal accepts ten updates of a workflow at once, and one
+ * more also fails the workflow task under way: a crowd of payments would lock out cancels and operators.
  */
 import { Problem } from '../problems/problem.ts';
 
 export interface Turns {
   /**
-   * Runs `work`, which hears how many milliseconds it has waited, when fewer than `atOnce` other works with this key run in this process.
-   * @throws {Problem} `order_busy` when its turn does not come within {@link TURN_WAIT_MS}.
+   * Runs `work` once fewer than `atOnce` others with this key run in this process, and passes it the milliseconds it waited.
+   * @throws {Problem} `order_busy` if its turn does not come within {@link TURN_WAIT_MS}.
    */
   take<T>(key: string, work: (waitedMs: number) => Promise<T>): Promise<T>;
 }
 
-/** Some tens of payments when all is well. What is left of the request's time is for the work. */
+/** Enough for some tens of payments when all is well. The rest of the request's time is for the work itself. */
 export const TURN_WAIT_MS = 2_000;
 
 export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
-  /** What runs and what waits, by key. */
+  /** What is running and what is waiting, by key. */
   const lines = new Map<string, { running: number; queue: (() => void)[] }>();
 
   function enter(key: string): Promise<void> {
@@ -44,7 +44,7 @@ export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
     const line = lines.get(key);
     if (!line) return;
     const next = line.queue.shift();
-    // Whoever is next takes the place over.
+    // The next one inherits the slot.
     if (next) return next();
     line.running -= 1;
     if (line.running === 0) lines.delete(key);

@@ -1,26 +1,26 @@
-/** What an error that nobody handled means to the caller. */
+/** Turns any error into the problem that its caller is answered with. */
 import { HTTPException } from 'hono/http-exception';
-import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { TemporalUnavailableError } from '../../client/errors.ts';
+import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { Problem } from './problem.ts';
 
-/** The problem that an error is answered with. What it does not know is `internal_error`. */
-export function problemOf(error: Error): Problem {
+/** An error of an unknown kind is `internal_error`. */
+export function toProblem(error: Error): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof HTTPException) return problemOfRequest(error);
+  if (error instanceof HTTPException) return toRequestProblem(error);
   if (error instanceof TemporalUnavailableError)
-    return new Problem('unavailable', 'The order engine gave no answer in time.', {}, { cause: error });
+    return new Problem('unavailable', 'The order engine did not answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });
   if (isDatabaseUnavailable(error))
-    return new Problem('unavailable', 'The database gave no answer in time.', {}, { cause: error });
+    return new Problem('unavailable', 'The database did not answer in time.', {}, { cause: error });
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }
 
-/** Hono's own refusals, while it reads a request. */
-function problemOfRequest(error: HTTPException): Problem {
-  if (error.status === 400) return new Problem('malformed_body', 'The body cannot be read as JSON.');
+/** Hono's own refusals while it reads a request. */
+function toRequestProblem(error: HTTPException): Problem {
+  if (error.status === 400) return new Problem('malformed_body', 'The body is not valid JSON.');
   if (error.status === 415)
-    return new Problem('unsupported_media_type', 'The body has to be sent as application/json, in UTF-8.');
+    return new Problem('unsupported_media_type', 'The body must be sent as application/json, in UTF-8.');
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }

@@ -1,15 +1,15 @@
-/** A problem as it is thrown, and as the RFC 9457 document that a caller reads. */
+/** A problem: thrown in our code, and sent to the caller as an RFC 9457 document. */
 import { PROBLEMS, type ProblemCode, type ProblemKind } from './table.ts';
 
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** Members of a problem document beside those that every one has. */
+/** Members of a problem document in addition to the standard ones. */
 export interface ProblemDetails {
   /** What is wrong with the request, by field. */
   errors?: { field: string; message: string }[];
-  /** The order that the problem is about, when the caller may not know its id. */
+  /** The order that the problem is about, if the caller may not know its id. */
   orderId?: string;
-  /** The units on hand that were not expected. */
+  /** The units on hand, if they are not as expected. */
   onHand?: number;
 }
 
@@ -23,16 +23,16 @@ export interface ProblemDocument extends ProblemDetails {
 }
 
 export interface ProblemOptions extends ErrorOptions {
-  /** Seconds, where the code's own are not the right ones this time. */
+  /** Overrides the seconds of the code. */
   retryAfter?: number;
 }
 
-/** Thrown by whatever handles a request; becomes the reply. */
+/** Thrown while a request is handled; becomes the reply. */
 export class Problem extends Error {
   override name = 'Problem';
   readonly code: ProblemCode;
   readonly details: ProblemDetails;
-  /** Seconds after which the same request is worth sending again. */
+  /** Seconds after which it makes sense to send the same request again. */
   readonly retryAfter: number | undefined;
 
   /** @param detail one or two sentences about this occurrence. */

@@ -1,6 +1,6 @@
 /**
- * Everything that can go wrong for a caller: one code each, with its HTTP status and what to do about it.
- * Codes are a closed list and stable: callers decide by them. Sentences are for people and may change.
+ * Everything that can go wrong for a caller: one code each, with its HTTP status and what the caller can do.
+ * The list of codes is closed and stable, because programs decide by them. Sentences are for people and may change.
  */
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
@@ -9,17 +9,17 @@ export interface ProblemKind {
   title: string;
   /** What the caller can do. */
   remedy: string;
-  /** Seconds after which the same request is worth sending again. */
+  /** Seconds after which it makes sense to send the same request again. */
   retryAfter?: number;
-  /** False where the same request may be answered otherwise later, so that no answer is kept under its Idempotency-Key. */
+  /** False if the same request may get another answer later: then no answer is kept under its Idempotency-Key. */
   isFinal?: false;
 }
 
 export const PROBLEMS = {
   validation_failed: {
     status: 400,
-    title: 'The request breaks a rule of this call',
-    remedy: 'Correct what `errors` names.',
+    title: 'The request is invalid',
+    remedy: 'Correct the fields that `errors` names.',
   },
   malformed_body: {
     status: 400,
@@ -28,8 +28,8 @@ export const PROBLEMS = {
   },
   malformed_request: {
     status: 400,
-    title: 'The request is not HTTP as it should be',
-    remedy: 'Correct the address, the headers or how the body is sent.',
+    title: 'The request is not valid HTTP',
+    remedy: 'Correct the address, the headers or the way the body is sent.',
   },
   idempotency_key_missing: {
     status: 400,
@@ -38,17 +38,17 @@ export const PROBLEMS = {
   },
   idempotency_key_invalid: {
     status: 400,
-    title: 'The Idempotency-Key header is not usable',
-    remedy: 'Send one, of 1 to 255 printable ASCII characters, for example a UUID.',
+    title: 'The Idempotency-Key header is invalid',
+    remedy: 'Send one key of 1 to 255 printable ASCII characters, for example a UUID.',
   },
   not_found: {
     status: 404,
-    title: 'There is no such thing',
+    title: 'Not found',
     remedy: 'Check the address and the id in it.',
   },
   method_not_allowed: {
     status: 405,
-    title: 'This address does not take this method',
+    title: 'This address does not support this method',
     remedy: 'Use one of the methods in the Allow header.',
   },
   request_timeout: {
@@ -59,7 +59,7 @@ export const PROBLEMS = {
   out_of_stock: {
     status: 409,
     title: 'Not enough units are available',
-    remedy: 'Order fewer, or later. Nothing was reserved.',
+    remedy: 'Order fewer units, or try again later. Nothing was reserved.',
   },
   order_not_payable: {
     status: 409,
@@ -96,34 +96,34 @@ export const PROBLEMS = {
   },
   refund_pending: {
     status: 409,
-    title: 'The refund waits, and will be made',
+    title: 'The refund is waiting, and will be made',
     remedy:
-      "Read the order's `attention`: with `wallet_full`, the wallet is at its limit, and the money comes back once there is room. Send the same request again, with the same Idempotency-Key, to hear when it is done.",
+      "Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.",
     retryAfter: 60,
     isFinal: false,
   },
   on_hand_below_reserved: {
     status: 409,
     title: 'Open orders hold more units than that',
-    remedy: 'Count at least the reserved units, or wait for orders to end.',
+    remedy: 'Count at least as many units as are reserved, or wait until orders have ended.',
   },
   on_hand_changed: {
     status: 409,
-    title: 'There are not as many units on hand as expected',
+    title: 'The units on hand are not as expected',
     remedy:
-      'Units were sold or came in since. Count again, under a new Idempotency-Key and with the `onHand` of this answer as `expectedOnHand`.',
+      'Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.',
   },
   on_hand_set_at_creation: {
     status: 409,
-    title: 'Units on hand are set with PUT only when it creates the SKU',
+    title: 'PUT sets the units on hand only when it creates the SKU',
     remedy:
-      'Leave `onHand` out to change name and price. Add units with `POST /v1/skus/{sku}/restocks`, set what was counted with `POST /v1/skus/{sku}/counts`.',
+      'To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.',
   },
   precondition_failed: {
     status: 412,
-    title: 'The thing is not as If-Match or If-None-Match asks for',
+    title: 'The condition in If-Match or If-None-Match is not met',
     remedy:
-      'Read it again, and send the request with its new ETag if it is still wanted; a POST under a new Idempotency-Key.',
+      'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
   },
   idempotency_in_progress: {
     status: 409,
@@ -144,12 +144,12 @@ export const PROBLEMS = {
   idempotency_key_reused: {
     status: 422,
     title: 'This Idempotency-Key was used for another request',
-    remedy: 'Use a new key for a new intent.',
+    remedy: 'Use a new key for each new intent.',
   },
   unknown_sku: {
     status: 422,
-    title: 'A SKU of the order does not exist',
-    remedy: 'Order what is in the catalogue. Nothing was reserved.',
+    title: 'A SKU in the order does not exist',
+    remedy: 'Order only SKUs from the catalogue. Nothing was reserved.',
   },
   unknown_wallet: {
     status: 422,
@@ -158,23 +158,23 @@ export const PROBLEMS = {
   },
   currency_mismatch: {
     status: 422,
-    title: 'Prices and wallet are not in one currency',
-    remedy: "Order what is priced in the wallet's currency. Nothing was reserved.",
+    title: 'The prices and the wallet are in different currencies',
+    remedy: "Order only SKUs that are priced in the wallet's currency. Nothing was reserved.",
   },
   total_limit_exceeded: {
     status: 422,
-    title: 'The order comes to more than a wallet can hold',
+    title: 'The order totals more than a wallet can hold',
     remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
   },
   insufficient_funds: {
     status: 422,
-    title: 'The wallet does not hold enough',
-    remedy: 'Put money into the wallet and try again under a new Idempotency-Key.',
+    title: 'The wallet does not have enough money',
+    remedy: 'Deposit money into the wallet and try again with a new Idempotency-Key.',
   },
   stock_limit_exceeded: {
     status: 422,
     title: 'The SKU would have too many units on hand',
-    remedy: 'Restock less.',
+    remedy: 'Restock fewer units.',
   },
   balance_limit_exceeded: {
     status: 422,
@@ -185,37 +185,38 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many payments of this order were refused',
     remedy:
-      'Put money into the wallet, then send the same request again: a payment that the wallet can cover is taken until the deadline.',
+      'Deposit money into the wallet, then send the same request again: until the deadline, a payment that the wallet can cover is taken.',
     retryAfter: 5,
     isFinal: false,
   },
   headers_too_large: {
     status: 431,
-    title: 'Address and headers are too large',
-    remedy: 'Send at most 16 KiB of them.',
+    title: 'The address and headers are too large',
+    remedy: 'Keep them within 16 KiB together.',
   },
   internal_error: {
     status: 500,
-    title: 'Something failed that should not',
-    remedy: 'Report the X-Request-Id header. The same request may be sent again: it completes at most once.',
+    title: 'Something failed unexpectedly',
+    remedy:
+      'Report the X-Request-Id header. You may send the same request again: it takes effect at most once.',
   },
   overloaded: {
     status: 503,
-    title: 'More is asked for than can be answered in time',
+    title: 'There are more requests than can be answered in time',
     remedy:
-      'Nothing was begun. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes before new ones.',
+      'Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes ahead of new ones.',
     retryAfter: 1,
   },
   unavailable: {
     status: 503,
-    title: 'The system cannot answer just now',
+    title: 'The system cannot answer right now',
     remedy: 'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.',
     retryAfter: 1,
   },
   stopping: {
     status: 503,
     title: 'This server is about to stop',
-    remedy: 'Send requests to another one, or here again after the seconds in Retry-After.',
+    remedy: 'Send requests to another server, or to this one again after the seconds in Retry-After.',
     retryAfter: 1,
   },
 } as const satisfies Record<string, ProblemKind>;

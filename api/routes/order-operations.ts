@@ -1,4 +1,4 @@
-/** The calls on orders as the OpenAPI document shows them. */
+/** The calls on orders as the OpenAPI document describes them. orders.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
 import { REJECTION_REASONS } from '../../domain/order.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
@@ -26,7 +26,7 @@ export const create = createRoute({
   path: '/orders',
   operationId: 'createOrder',
   tags,
-  summary: 'Place an order: reserve its units, and in `hold` mode its money',
+  summary: 'Place an order: reserve its units and, in `hold` mode, its money',
   parameters,
   request: {
     query: noQuery,
@@ -72,7 +72,7 @@ export const events = createRoute({
   path: '/orders/{id}/events',
   operationId: 'listOrderEvents',
   tags,
-  summary: 'What happened to an order, oldest first',
+  summary: 'List the events of an order, oldest first',
   request: { params: orderParams, query: eventsQuery },
   responses: {
     200: { description: 'A page of events', content: { 'application/json': { schema: eventPage } } },
@@ -106,7 +106,7 @@ export const cancel = createRoute({
   path: '/orders/{id}/cancel',
   operationId: 'cancelOrder',
   tags,
-  summary: 'Cancel an order; one that is paid is refunded and its units go back on hand',
+  summary: 'Cancel an order. A paid order is refunded, and its units go back on hand',
   parameters,
   request: {
     params: orderParams,
@@ -114,7 +114,7 @@ export const cancel = createRoute({
     body: { required: true, content: { 'application/json': { schema: cancelBody } } },
   },
   responses: keyedResponses(
-    { 200: { description: 'Cancelled, or refunded when it was paid', content } },
+    { 200: { description: 'Cancelled, or refunded if it was paid', content } },
     'not_found',
     'order_not_cancellable',
     'order_expired',
@@ -129,7 +129,7 @@ export const refund = createRoute({
   path: '/orders/{id}/refund',
   operationId: 'refundOrder',
   tags,
-  summary: 'Give the money of a paid order back',
+  summary: 'Refund a paid order',
   parameters,
   request: {
     params: orderParams,

@@ -1,16 +1,11 @@
-/** The calls on SKUs as the OpenAPI document shows them. */
+/** The calls on SKUs as the OpenAPI document describes them. skus.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
-import {
-  ETAG_HEADER,
-  IF_MATCH_PARAMETER,
-  IF_NONE_MATCH_PARAMETER,
-  KNOWN_TAG_PARAMETER,
-  NOT_MODIFIED,
-} from '../http/entity-tags.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import { BODY_PROBLEMS, keyedResponses, responsesOf } from '../schemas/problem.ts';
 import { countBody, putSkuBody, restockBody, skuParams, skuSchema } from '../schemas/skus.ts';
 import { noQuery } from '../schemas/values.ts';
+import { IF_MATCH_PARAMETER, IF_NONE_MATCH_PARAMETER } from './sku-conditions.ts';
 
 const tags = ['SKUs'];
 const reply = { headers: ETAG_HEADER, content: { 'application/json': { schema: skuSchema } } };
@@ -22,7 +17,7 @@ export const put = createRoute({
   tags,
   summary: 'Create a SKU with its first units, or change its name and price',
   description:
-    'Units on hand of a SKU that exists are changed by `POST /v1/skus/{sku}/restocks` and `POST /v1/skus/{sku}/counts`, so that no sale is overwritten.',
+    'To change the units on hand of an existing SKU, use `POST /v1/skus/{sku}/restocks` or `POST /v1/skus/{sku}/counts`, so that no sale is overwritten.',
   parameters: [IF_MATCH_PARAMETER, IF_NONE_MATCH_PARAMETER],
   request: {
     params: skuParams,
@@ -65,7 +60,7 @@ export const restock = createRoute({
     body: { required: true, content: { 'application/json': { schema: restockBody } } },
   },
   responses: keyedResponses(
-    { 201: { description: 'Added; the SKU as it is now', ...reply } },
+    { 201: { description: 'Added. The SKU as it is now', ...reply } },
     'not_found',
     'stock_limit_exceeded',
     'precondition_failed',
@@ -77,7 +72,7 @@ export const count = createRoute({
   path: '/skus/{sku}/counts',
   operationId: 'countSku',
   tags,
-  summary: 'Set units on hand to what was counted, if they are as expected',
+  summary: 'Set the units on hand to a counted number, if they are as expected',
   parameters: [IDEMPOTENCY_KEY_PARAMETER, IF_MATCH_PARAMETER],
   request: {
     params: skuParams,
@@ -85,7 +80,7 @@ export const count = createRoute({
     body: { required: true, content: { 'application/json': { schema: countBody } } },
   },
   responses: keyedResponses(
-    { 201: { description: 'Counted; the SKU as it is now', ...reply } },
+    { 201: { description: 'Counted. The SKU as it is now', ...reply } },
     'not_found',
     'on_hand_changed',
     'on_hand_below_reserved',

@@ -10,7 +10,7 @@
  * PostgreSQL evaluates the CHECK on the row as the statement's snapshot has it, before it notices that the row has changed since then:
  * after a restock that the snapshot lacks, `reserved = reserved + 1` alone would be refused.
  */
-import type { PaymentMode } from '../../domain/order.ts';
+import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database } from '../connection.ts';
 import type { Sql } from '../postgres.ts';
@@ -30,12 +30,8 @@ export interface StepResult {
 }
 
 /** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */
-export interface PlacedOrder {
+export interface PlacedOrder extends OrderContents {
   orderId: string;
-  buyerId: string;
-  walletId: string;
-  paymentMode: PaymentMode;
-  lines: readonly { sku: string; quantity: number }[];
   paymentDeadline: string;
   at: string;
 }

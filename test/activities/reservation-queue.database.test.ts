@@ -10,7 +10,7 @@ import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { startProxy } from '../support/proxy.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { fundedWallet, stockedSku, type SkuOptions } from '../support/stock.ts';
-import { lockSku, lockWallet } from '../support/trouble.ts';
+import { lockSku, lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const { database, sql, url } = await freshDatabase();

@@ -1,33 +1,32 @@
-/** A refund or a cancel that somebody was promised is carried out, also when the workflow that promised it failed or was terminated. */
+/** A refund or a cancel that a workflow accepted is carried out even if that workflow failed, timed out or was terminated. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
-import { checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { WORKFLOW, cancelUpdate, giveUpUpdate, type RefundEnd } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
+import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { untilEvents } from '../support/history.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet } from '../support/trouble.ts';
+import { lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
-const { shop, client, sql, taskQueue } = system;
+const { shop, client, sql, database, taskQueue } = system;
 const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
 const workflows = orderWorkflowsOf(client, taskQueue);
 
 const refundOf = (id: string) => client.workflow.getHandle(refundWorkflowId(id));
 const ignore = () => {};
 
-const mends: (() => Promise<unknown>)[] = [];
-const mend = async () => {
-  for (const undo of mends.splice(0)) await undo();
+const repairs: (() => Promise<unknown>)[] = [];
+const repairSteps = async () => {
+  for (const repair of repairs.splice(0)) await repair();
 };
-afterEach(mend);
+afterEach(repairSteps);
 
-/** PostgreSQL refuses every attempt at a step, until it is mended. */
+/** PostgreSQL refuses every attempt at a step until `repairSteps`. */
 async function refuseStep(step: 'refund' | 'release'): Promise<void> {
   await sql.unsafe(`
     create function refuse_${step}() returns trigger language plpgsql as $$ begin raise exception 'no ${step} today'; end $$
@@ -36,15 +35,15 @@ async function refuseStep(step: 'refund' | 'release'): Promise<void> {
     create trigger refuse_${step} before insert on order_step
     for each row when (new.step = '${step}') execute function refuse_${step}()
   `);
-  mends.push(() => sql.unsafe(`drop function refuse_${step}() cascade`));
+  repairs.push(() => sql.unsafe(`drop function refuse_${step}() cascade`));
 }
 
-/** Ends what runs for the order, as somebody does in the Web UI. */
+/** Terminates every workflow of the order, as a person can in the Web UI. */
 async function terminateAll(id: string): Promise<void> {
   for (const handle of [workflowOf(id), refundOf(id)]) await handle.terminate('by mistake').catch(ignore);
 }
 
-/** The listing of workflows lags. */
+/** The listing of workflows lags behind. */
 const untilListed = (id: string) =>
   until('the listing to know that the workflow broke', async () =>
     (await workflows.listBroken(null)).orderIds.includes(id) ? true : undefined,
@@ -61,10 +60,10 @@ async function paid() {
   return order;
 }
 
-const broken = async (id: string) =>
-  (await checkWorkflowsOfOpenOrders(sql, workflows)).filter(({ subject }) => subject.includes(id));
+const findBreaches = async (id: string) =>
+  (await breachesOfWorkflows(database, workflows)).filter(({ subject }) => subject.includes(id));
 
-describe('a refund whose caller gave up', () => {
+describe('a refund that its workflow accepted', () => {
   /** The refund of a paid order, as the API begins it, which keeps failing. */
   async function failing({ restock = true, runTimeout = 60_000 } = {}) {
     const order = await paid();
@@ -81,14 +80,14 @@ describe('a refund whose caller gave up', () => {
     return { ...order, ...refund };
   }
 
-  test('is begun again as it was asked for when its workflow was terminated, once', async () => {
+  test('is started again exactly once, as it was requested, after its workflow was terminated', async () => {
     const { id, wallet, sku, commandId } = await failing();
     await refundOf(id).terminate('by mistake');
     await untilListed(id);
-    expect(await broken(id)).toEqual([
+    expect(await findBreaches(id)).toEqual([
       { subject: `order ${id}`, finding: 'is paid, and the workflow of its refund was terminated' },
     ]);
-    await mend();
+    await repairSteps();
     expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });
     expect(await refundOf(id).result()).toMatchObject({ stage: 'refunded', commandId });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
@@ -98,15 +97,15 @@ describe('a refund whose caller gave up', () => {
     ]);
     expect(await reconcile()).toMatchObject({ found: 0 });
     expect(await findingsAbout(id)).toHaveLength(1);
-    expect(await broken(id)).toEqual([]);
+    expect(await findBreaches(id)).toEqual([]);
     await expectRulesHold(sql);
   });
 
-  test('is begun again once by several runs at the same time', async () => {
+  test('is started again once by several runs of reconciliation at the same time', async () => {
     const { id, wallet, sku } = await failing({ restock: false });
     await refundOf(id).terminate('by mistake');
     await untilListed(id);
-    await mend();
+    await repairSteps();
     await Promise.all([reconcile(), reconcile(), reconcile()]);
     await untilRefunded(id);
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
@@ -115,11 +114,11 @@ describe('a refund whose caller gave up', () => {
     await expectRulesHold(sql);
   });
 
-  test('is begun again when its workflow timed out', async () => {
+  test('is started again after its workflow timed out', async () => {
     const { id, commandId } = await failing({ restock: false, runTimeout: 2_000 });
     await refundOf(id).result().catch(ignore);
     await untilListed(id);
-    await mend();
+    await repairSteps();
     await reconcile();
     await untilRefunded(id);
     expect(await findingsAbout(id)).toMatchObject([
@@ -127,7 +126,7 @@ describe('a refund whose caller gave up', () => {
     ]);
   });
 
-  test('is in flight while a later run of its workflow carries it out', async () => {
+  test('is no finding while a later run of its workflow carries it out', async () => {
     const { id } = await failing();
     await refundOf(id).terminate('by mistake');
     await untilListed(id);
@@ -137,14 +136,14 @@ describe('a refund whose caller gave up', () => {
     );
     await reconcile();
     expect(await findingsAbout(id)).toEqual([]);
-    expect(await broken(id)).toEqual([]);
-    await mend();
+    expect(await findBreaches(id)).toEqual([]);
+    await repairSteps();
     await again;
     await untilRefunded(id);
   });
 });
 
-describe('a cancel that was accepted while the payment was taken', () => {
+describe('a cancel that its workflow accepted', () => {
   const accepted = (id: string, updates: number) =>
     untilEvents(client, orderWorkflowId(id), 'workflowExecutionUpdateAcceptedEventAttributes', updates);
 
@@ -163,7 +162,7 @@ describe('a cancel that was accepted while the payment was taken', () => {
       },
     ],
     [
-      'by a caller',
+      'from a caller',
       'changed my mind',
       async (id: string) => {
         const command = { commandId: randomUUID(), reason: 'changed my mind' };
@@ -174,7 +173,7 @@ describe('a cancel that was accepted while the payment was taken', () => {
       },
     ],
   ] as const)(
-    '%s becomes a refund, though everything that ran for the order was terminated',
+    '%s while the payment was taken becomes a refund although every workflow of the order was terminated',
     async (_how, reason, cancel) => {
       const { id, wallet, sku } = await placed();
       const letGo = await lockWallet(sql, wallet);
@@ -194,7 +193,7 @@ describe('a cancel that was accepted while the payment was taken', () => {
       });
       await terminateAll(id);
       await paying;
-      await mend();
+      await repairSteps();
       await untilListed(id);
       await reconcile();
       expect(await findingsAbout(id)).toMatchObject([{ kind: 'workflow_failed', state: 'repaired' }]);
@@ -222,14 +221,14 @@ describe('a cancel that was accepted while the payment was taken', () => {
         workflowOf(id).executeUpdate(giveUpUpdate, { args: [{ actor: 'dana', reason: 'nobody answers' }] }),
     ],
   ] as const)(
-    'by %s while nobody paid is carried out by the workflow that is started again',
+    'from %s while nobody paid is carried out by the workflow that is started again',
     async (_who, reason, cancel) => {
       const { id, sku } = await placed();
       await refuseStep('release');
       void cancel(id).catch(ignore);
       await accepted(id, 2);
       await workflowOf(id).terminate('by mistake');
-      await mend();
+      await repairSteps();
       await reconcile();
       await until('the cancel', async () => ((await shop.stageOf(id)) === 'cancelled' ? true : undefined));
       expect(await shop.get(`/v1/orders/${id}`)).toMatchObject({ body: { reason } });
@@ -239,9 +238,9 @@ describe('a cancel that was accepted while the payment was taken', () => {
   );
 });
 
-test('a paid order whose workflow was terminated after that is as it should be', async () => {
+test('a paid order whose workflow was terminated after the payment is no finding', async () => {
   const { id, wallet } = await placed();
-  // Something that was answered promises nothing more.
+  // An answered command cannot be lost.
   expect(await shop.pay(id)).toMatchObject({ status: 200 });
   await workflowOf(id).result();
   const other = await placed();

@@ -1,4 +1,4 @@
-/** What would break `docker compose up` or leak something; no Docker is needed to check it. */
+/** Checks without Docker what would break `docker compose up` or leak something. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { MEASURES } from '../../domain/measures.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -75,7 +76,7 @@ describe('images', () => {
     expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
   });
 
-  test('every service has either an image of others or ours', () => {
+  test('every service has either a published image or ours', () => {
     for (const [name, { image, build }] of everyService)
       expect([name, image === undefined]).toEqual([name, build !== undefined]);
   });
@@ -98,7 +99,7 @@ describe('secrets', () => {
     expect(read('.env.example')).toMatch(/^POSTGRES_PASSWORD=$/m);
   });
 
-  test('no password stands in the file itself', () => {
+  test('no password is written in docker-compose.yml itself', () => {
     for (const [name, { environment }] of everyService)
       for (const [key, value] of Object.entries(environment)) {
         if (/PASSWORD|PWD|SECRET|TOKEN/.test(key))
@@ -113,7 +114,7 @@ describe('secrets', () => {
     expect(inImage('.env')).toBe(false);
   });
 
-  test('nothing is published beyond this machine', () => {
+  test('no port is published beyond this machine', () => {
     for (const port of everyService.flatMap(([, { ports }]) => ports))
       expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
@@ -175,15 +176,23 @@ describe('settings', () => {
       value,
     ]),
   );
+  const THRESHOLDS = MEASURES.map((measure) => `ALERT_${measure.toUpperCase()}`);
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
   test.each(Object.entries(readers))(
     '%s knows and accepts every variable that it is given',
     (name, reader) => {
       const environment = environmentOf(name, { ...example, POSTGRES_PASSWORD: 'x' });
-      expect(Object.keys(reader(environment))).toEqual(expect.arrayContaining(Object.keys(environment)));
+      const known = Object.keys(reader(environment)).flatMap((setting) =>
+        setting === 'thresholds' ? THRESHOLDS : setting,
+      );
+      expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
     },
   );
+
+  test('the worker is given the threshold of every measure', () => {
+    expect(Object.keys(service('worker').environment)).toEqual(expect.arrayContaining(THRESHOLDS));
+  });
 
   test('the API answers outside its container', () => {
     const settings = apiSettings(environmentOf('api', { POSTGRES_PASSWORD: 'x' }));
@@ -222,7 +231,7 @@ describe('files', () => {
   });
 
   const ours = everyService.flatMap(([, { build, command }]) => (build === undefined ? [] : [command]));
-  // What an operator runs in a container: `docker compose exec api node ops/check.ts`.
+  // Commands that an operator runs in a container: `docker compose exec api node ops/check.ts`.
   const byHand = ['ops/check.ts', 'ops/reconcile.ts', 'ops/replay.ts'].map((entry) => ['node', entry]);
 
   test.each([...ours, ...byHand])(

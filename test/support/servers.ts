@@ -1,25 +1,16 @@
-/**
- * The real servers that all tests share: started once for the run, on free ports and in a folder that is thrown away.
- * What belongs in test/: a file for each guarantee; here in support/ what they share, and in recording/ how the
- * histories of histories/ are made.
- */
+/** The real servers that all tests share, PostgreSQL and Temporal, and the workflows compiled: made once for a run. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { openPostgres } from '../../db/postgres.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
-import { dataFolder } from '../../cli/data-folder.ts';
-import { startPostgres } from '../../dev/postgres/server.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
 import { bundleWorkflows } from '../../worker/worker.ts';
-import { TEMPLATE } from './template.ts';
+import startDatabaseServer from './database-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    databaseUrl: string;
     temporalAddress: string;
     /** The command that runs Temporal, for tests that start one of their own. */
     temporalCli: string;
@@ -34,22 +25,18 @@ export default async function startServers(project: TestProject): Promise<() => 
   const stopAll = async () => {
     for (const stop of stops.toReversed()) await stop();
   };
-  const bringUp = async <T extends { stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> => {
-    const server = await starting;
-    stops.push(() => server.stop());
-    return server;
+  const bringUp = async (starting: Promise<() => Promise<void>>) => {
+    stops.push(await starting);
   };
   try {
     const cli = await findCli();
-    const [database, temporal] = await Promise.all([
-      bringUp(startDatabase(folder)),
-      bringUp(startOrchestrator(folder, cli)),
+    // Each is awaited, so that whichever fails, what the others started is stopped.
+    const results = await Promise.allSettled([
+      bringUp(startDatabaseServer(project)),
+      bringUp(startTemporalServer(project, folder, cli)),
+      provideBundle(project, folder),
     ]);
-    await makeTemplate(database.url);
-    project.provide('databaseUrl', database.url);
-    project.provide('temporalAddress', temporal.address);
-    project.provide('temporalCli', cli.path);
-    project.provide('workflowBundlePath', await writeBundle(folder));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
     return stopAll;
   } catch (error) {
     await stopAll();
@@ -57,39 +44,25 @@ export default async function startServers(project: TestProject): Promise<() => 
   }
 }
 
-function startDatabase(folder: string) {
-  return startPostgres({
-    dataFolder: join(folder, 'postgres'),
-    port: 0,
-    durable: false,
-    report: (line) => console.log(line),
-    logFile: join(folder, 'postgres.log'),
-  });
-}
-
 function findCli() {
-  const { HOLDFAST_DATA, TEMPORAL_CLI } = localSettings(process.env);
-  return findTemporalCli({
-    dataFolder: dataFolder(HOLDFAST_DATA).path,
-    chosen: TEMPORAL_CLI,
-    report: (line) => console.log(line),
+  return findTemporalCli(localSettings(process.env), { report: (line) => console.log(line) });
+}
+
+async function startTemporalServer(project: TestProject, folder: string, cli: TemporalCli) {
+  const server = await startTemporal({
+    cli,
+    port: 0,
+    timeSkipping: true,
+    logFile: join(folder, 'temporal.log'),
   });
+  project.provide('temporalAddress', server.address);
+  project.provide('temporalCli', cli.path);
+  return () => server.stop();
 }
 
-function startOrchestrator(folder: string, cli: TemporalCli) {
-  return startTemporal({ cli, port: 0, timeSkipping: true, logFile: join(folder, 'temporal.log') });
-}
-
-async function makeTemplate(url: string): Promise<void> {
-  const admin = openPostgres(url, { connections: 1 });
-  await admin`create database ${admin(TEMPLATE)}`;
-  await admin.end();
-  await migrateDatabase(Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href);
-}
-
-async function writeBundle(folder: string): Promise<string> {
+async function provideBundle(project: TestProject, folder: string): Promise<void> {
   const path = join(folder, 'workflows.js');
   const { code } = await bundleWorkflows();
   await writeFile(path, code);
-  return path;
+  project.provide('workflowBundlePath', path);
 }

@@ -1,30 +1,32 @@
-/** Orders that began under earlier code must go on under this one: every recorded history replays. */
+/** Orders that began under earlier code must continue under this code: every recorded history replays. */
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { describe, expect, inject, test } from 'vitest';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import { PATHS } from '../recording/paths.ts';
 import { VERSION } from '../recording/version.ts';
+import { startReplayer } from '../support/replayer.ts';
 
 const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('../support/changed-workflows.ts', import.meta.url));
 
-// A failed replay is what the second half of this file is after.
+// Failed replays are expected in the second half of this file, so they are not logged.
 Runtime.install({
   logger: new DefaultLogger('ERROR', () => {}),
   telemetryOptions: { logging: { filter: 'OFF', console: {} } },
 });
 
-/** `<release>/<path>`: those of earlier releases tell of orders that may still be open. */
+/** `<release>/<path>`: orders of earlier releases may still be open. */
 const names = (await readdir(FOLDER, { recursive: true }))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace(/\.json$/, ''))
   .sort();
-const historyOf = async (name: string): Promise<unknown> =>
-  JSON.parse(await readFile(`${FOLDER}${name}.json`, 'utf8'));
+const historyOf = async (name: string) =>
+  historyFromJSON(JSON.parse(await readFile(`${FOLDER}${name}.json`, 'utf8')));
 
-test('there is a history of this release for every path of an order\u2019s life, and for no other', () => {
+test('this release has a recorded history of every path of an order\u2019s life, and of nothing else', () => {
   const recorded = names.filter((name) => name.startsWith(`${VERSION}/`));
   expect(recorded).toEqual(
     Object.keys(PATHS)
@@ -33,17 +35,17 @@ test('there is a history of this release for every path of an order\u2019s life,
   );
 });
 
-describe('this code replays', () => {
-  test.each(names)('%s', async (name) => {
-    const workflowBundle = { codePath: inject('workflowBundlePath') };
-    await Worker.runReplayHistory({ workflowBundle, replayName: name }, await historyOf(name));
+describe('this code', () => {
+  const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundlePath') } });
+  test.each(names)('replays the history %s', async (name) => {
+    await replay({ workflowId: name, history: await historyOf(name) });
   });
 });
 
-describe('a deliberately changed workflow is found out by', async () => {
-  const workflowBundle = await bundleWorkflows(CHANGED);
-  test.each(names)('%s', async (name) => {
-    const replaying = Worker.runReplayHistory({ workflowBundle, replayName: name }, await historyOf(name));
+describe('a workflow that was changed without care', async () => {
+  const replay = startReplayer({ workflowBundle: await bundleWorkflows(CHANGED) });
+  test.each(names)('does not replay the history %s', async (name) => {
+    const replaying = replay({ workflowId: name, history: await historyOf(name) });
     await expect(replaying).rejects.toThrow(/TMPRL1100|[Nn]ondeterminism/);
   });
 });

@@ -17,7 +17,7 @@ import { plant, plantOrders, plantPayments } from '../support/planted.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { expectStatus } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
-import { lockSku } from '../support/trouble.ts';
+import { lockSku } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 

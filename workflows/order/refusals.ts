@@ -1,9 +1,9 @@
-/** Why a payment or a refund was refused: as its step answered, and as its caller hears it. */
+/** Why a payment or a refund was refused: as its step answers, and as its caller hears it. */
 import type { StepResult } from '../../activities/order.ts';
 import type { RefusalReason } from '../../domain/order.ts';
 import type { Stage } from '../../domain/stages.ts';
 
-/** A step's answer as a history may hold it. Up to 0.4 it had no `refusal`: a refused payment or refund named it as its reason. */
+/** A step's answer as a history may hold it. Up to 0.4 it had no `refusal`, and a refused payment or refund named it as its `reason`. */
 export type RecordedResult = Omit<StepResult, 'refusal'> & Partial<Pick<StepResult, 'refusal'>>;
 
 /** Why a payment or a refund had no effect; null when it had one. */
@@ -20,7 +20,7 @@ export function toPaymentRefusal(refusal: string | null): RefusalReason | null {
 }
 
 /** What the caller of a payment hears when the order was closed before the payment's turn came. */
-export function refuseUntried(stage: Stage): RefusalReason {
+export function refusalByStage(stage: Stage): RefusalReason {
   if (stage === 'expired') return 'order_expired';
   return stage === 'cancelled' ? 'order_cancelled' : 'order_not_payable';
 }

@@ -1,5 +1,5 @@
 /** What `npm run bench -- hot-sku --json FILE` writes. Times are milliseconds unless a name says otherwise. */
-import type { Target } from '../figures.ts';
+import type { Target } from '../targets.ts';
 import type { Host } from '../../harness/machine.ts';
 import type { Latency } from '../../harness/statistics.ts';
 
