@@ -1,5 +1,5 @@
 /** The decision of the technique `lock, decide, record`, in code. */
-import fc from 'fast-check';
+import { array, assert, constantFrom, integer, property, record, tuple } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideReservations } from '../../../lab/bench/hot-sku/decide.ts';
 import { TOTAL_LIMIT } from '../../../domain/limits.ts';
@@ -66,15 +66,13 @@ describe('a decision on reservations', () => {
     ]);
   });
 
-  const anyOrder = fc
-    .record({
-      lines: fc.array(fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.integer({ min: 1, max: 4 })), {
-        minLength: 1,
-        maxLength: 4,
-      }),
-      paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
-    })
-    .map(({ lines, paymentMode }) => order(lines, paymentMode));
+  const anyOrder = record({
+    lines: array(tuple(constantFrom('A', 'B', 'C'), integer({ min: 1, max: 4 })), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+    paymentMode: constantFrom('debit' as const, 'hold' as const),
+  }).map(({ lines, paymentMode }) => order(lines, paymentMode));
 
   test('grants no more than there is, and refuses only what does not fit into the rest', () => {
     const skus = ['A', 'B', 'C'].map((sku, index) => ({
@@ -83,26 +81,22 @@ describe('a decision on reservations', () => {
       currency: 'EUR',
       available: 6,
     }));
-    fc.assert(
-      fc.property(
-        fc.array(anyOrder, { maxLength: 12 }),
-        fc.integer({ min: 0, max: 300 }),
-        (orders, funds) => {
-          const left = new Map(skus.map(({ sku, available }) => [sku, available]));
-          let money = funds;
-          const decisions = decideReservations(orders, skus, [{ ...WALLET, available: funds }]);
-          expect(decisions.map((decision) => decision.order)).toEqual(orders);
-          for (const { order: decided, lines, reason, total } of decisions) {
-            const cost = decided.paymentMode === 'hold' ? (total ?? 0) : 0;
-            const fits = lines.every(({ sku, quantity }) => quantity <= (left.get(sku) ?? 0));
-            expect(reason).toBe(!fits ? 'out_of_stock' : cost > money ? 'insufficient_funds' : null);
-            if (reason !== null) continue;
-            for (const { sku, quantity } of lines) left.set(sku, (left.get(sku) ?? 0) - quantity);
-            money -= cost;
-          }
-          expect(Math.min(money, ...left.values())).toBeGreaterThanOrEqual(0);
-        },
-      ),
+    assert(
+      property(array(anyOrder, { maxLength: 12 }), integer({ min: 0, max: 300 }), (orders, funds) => {
+        const left = new Map(skus.map(({ sku, available }) => [sku, available]));
+        let money = funds;
+        const decisions = decideReservations(orders, skus, [{ ...WALLET, available: funds }]);
+        expect(decisions.map((decision) => decision.order)).toEqual(orders);
+        for (const { order: decided, lines, reason, total } of decisions) {
+          const cost = decided.paymentMode === 'hold' ? (total ?? 0) : 0;
+          const fits = lines.every(({ sku, quantity }) => quantity <= (left.get(sku) ?? 0));
+          expect(reason).toBe(!fits ? 'out_of_stock' : cost > money ? 'insufficient_funds' : null);
+          if (reason !== null) continue;
+          for (const { sku, quantity } of lines) left.set(sku, (left.get(sku) ?? 0) - quantity);
+          money -= cost;
+        }
+        expect(Math.min(money, ...left.values())).toBeGreaterThanOrEqual(0);
+      }),
     );
   });
 });
