@@ -22,7 +22,7 @@ const moneyFigure = (name: string) => numeric(name, { precision: 40, scale: 0, m
 
 /**
  * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is for orders that
- * were never priced. Always equal to the events that are no longer in stat_pending: whoever takes them out adds them here.
+ * were never priced. Always equal to the events that are no longer in stat_pending: the transaction that takes them out adds them here.
  */
 export const stat = pgTable(
   'stat',

@@ -63,7 +63,7 @@ async function stock(sku: string) {
   return row;
 }
 
-/** Resolves when so many statements of this database wait for a lock. */
+/** Resolves when exactly `count` statements of this database wait for a lock. */
 const untilWaiting = (count: number): Promise<true> =>
   until(`${count} statements to wait for a lock`, async () => {
     const [row] = await sql<{ waiting: number }[]>`
@@ -131,19 +131,19 @@ describe('a batch of reservations', () => {
 
   test('holds no more money than a wallet has, and books the hold of each order', async () => {
     const sku = await stockedSku(sql, { onHand: 10, price: 500 });
-    const purse = await fundedWallet(sql, { funds: 1_499 });
-    const hold = { walletId: purse, paymentMode: 'hold' } as const;
+    const payer = await fundedWallet(sql, { funds: 1_499 });
+    const hold = { walletId: payer, paymentMode: 'hold' } as const;
     const worker = aWorker();
     const orders = [
       units(sku),
       units(sku, 1, hold),
       units(sku, 2, hold),
       units(sku, 1, hold),
-      units(sku, 1, { walletId: purse }),
+      units(sku, 1, { walletId: payer }),
     ];
     const noFunds = { stage: 'rejected', reason: 'insufficient_funds', refusal: null };
     expect(await atOnce(worker, orders)).toEqual([GRANTED, GRANTED, noFunds, GRANTED, GRANTED]);
-    expect(await sql`select posted, held from wallet where id = ${purse}`).toEqual([
+    expect(await sql`select posted, held from wallet where id = ${payer}`).toEqual([
       { posted: 1_499, held: 1_000 },
     ]);
     expect(worker.statements()).toBe(2);
@@ -355,11 +355,11 @@ describe('when a reservation fails,', () => {
 
 test('200 callers of two workers for 20 units of a SKU get 20 units, in far fewer statements than orders', async () => {
   const [hot = '', other = ''] = await stockedSkus({ onHand: 20, price: 1 }, { onHand: 1_000, price: 1 });
-  const purse = await fundedWallet(sql, { funds: 1_000 });
+  const payer = await fundedWallet(sql, { funds: 1_000 });
   const [one, another] = [aWorker(), aWorker()];
   const orders = Array.from({ length: 200 }, (_, index) =>
     each(index % 3 === 0 ? [other, hot] : [hot], {
-      walletId: purse,
+      walletId: payer,
       paymentMode: index % 5 === 0 ? 'hold' : 'debit',
     }),
   );
@@ -374,13 +374,13 @@ test('200 callers of two workers for 20 units of a SKU get 20 units, in far fewe
 
 test('workers whose orders name the same SKUs in opposite order, with holds on one wallet, do not deadlock', async () => {
   const skus = await stockedSkus(...Array.from({ length: 4 }, () => ({ onHand: 1_000, price: 1 })));
-  const purse = await fundedWallet(sql, { funds: 1_000 });
+  const payer = await fundedWallet(sql, { funds: 1_000 });
   const workers = Array.from({ length: 6 }, () => aWorker());
   const results = await Promise.all(
     workers.flatMap((worker, index) =>
       Array.from({ length: 20 }, () =>
         worker.reserve(
-          each(index % 2 === 0 ? skus : skus.toReversed(), { walletId: purse, paymentMode: 'hold' }),
+          each(index % 2 === 0 ? skus : skus.toReversed(), { walletId: payer, paymentMode: 'hold' }),
         ),
       ),
     ),
