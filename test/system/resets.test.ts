@@ -84,7 +84,7 @@ describe.concurrent.each(OPEN)(
 );
 
 describe.concurrent.each(REAPPLY)(
-  'an order whose payment was refused and that is reset and %s',
+  'an order whose payment was refused and whose workflow is reset and %s',
   (reapply) => {
     async function resetAfterRefusal(index: number): Promise<string> {
       const { id, wallet, workflowId } = await placeOrder({ funds: 999 });
@@ -96,7 +96,7 @@ describe.concurrent.each(REAPPLY)(
     }
 
     test.each([0, 1])(
-      '(to task %i) takes no money for the refused payment when it expires',
+      '(reset to task %i) takes no money for the refused payment when it expires',
       async (index) => {
         const id = await resetAfterRefusal(index);
         await clock.forward(orderWorkflowId(id), WINDOW);
@@ -105,7 +105,7 @@ describe.concurrent.each(REAPPLY)(
       },
     );
 
-    test.each([0, 1])('(to task %i) can be paid once the buyer has topped up', async (index) => {
+    test.each([0, 1])('(reset to task %i) can be paid once the buyer has topped up', async (index) => {
       const id = await resetAfterRefusal(index);
       expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     });
