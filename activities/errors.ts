@@ -1,34 +1,36 @@
+/** How a failed activity reaches an operator: one sentence with its cause, and no value of the shop's data. */
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import { isDatabaseAway } from '../db/connection.ts';
+import { isDatabaseUnavailable } from '../db/errors.ts';
 import { RowLockedError } from '../db/locked-rows.ts';
 import { messageOf, safeError } from '../process/redaction.ts';
-
-/** As {@link inWords}, of what was done for an order. */
-export const inWordsOfOrder = <T>(what: string, orderId: string, work: Promise<T>): Promise<T> =>
-  inWords(`${what} for order ${orderId}`, work);
 
 /**
  * Turns what PostgreSQL did not do into the sentence that an operator reads in the Web UI, with the cause attached. Every
  * failure may be retried: what failed left nothing behind.
+ * @param what the work, as a noun: it stands in the middle of the sentence.
  */
-export async function inWords<T>(what: string, work: Promise<T>): Promise<T> {
+export async function toActivityFailure<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    const cause = safeError(error);
     if (error instanceof RowLockedError)
       throw ApplicationFailure.create({
         type: 'row_locked',
-        message: `${messageOf(error)} It is tried again; find out which session that is, as ${what} waits for it.`,
-        cause: safeError(error),
+        message: `${messageOf(error)} It is retried; find out which session that is, as ${what} waits for it.`,
+        cause,
       });
-    const away = isDatabaseAway(error);
-    throw ApplicationFailure.create({
-      type: away ? 'database_unavailable' : 'database_refused',
-      message: away
-        ? `PostgreSQL did not carry out ${what} in time; it is tried again. ${messageOf(error)}`
-        : `PostgreSQL refused ${what}; it is tried again, but somebody should look. ${messageOf(error)}`,
-      cause: safeError(error),
-    });
+    throw isDatabaseUnavailable(error)
+      ? ApplicationFailure.create({
+          type: 'database_unavailable',
+          message: `PostgreSQL did not carry out ${what} in time; it is retried. ${messageOf(error)}`,
+          cause,
+        })
+      : ApplicationFailure.create({
+          type: 'database_refused',
+          message: `PostgreSQL refused ${what}; it is retried, but somebody should look. ${messageOf(error)}`,
+          cause,
+        });
   }
 }
 
@@ -36,17 +38,17 @@ interface Prospect {
   again: 'may succeed' | 'would fail';
 }
 
-/** Reconciliation cannot go on with what it looks for. */
-export const cannotLook = (message: string, { again }: Prospect): ApplicationFailure =>
+/** A detector of reconciliation cannot go on. */
+export const detectorFailure = (message: string, { again }: Prospect): ApplicationFailure =>
   ApplicationFailure.create({ type: 'cannot_look', message, nonRetryable: again === 'would fail' });
 
-/** Not one row or workflow is in trouble, but all of them. */
+/** Not one row or workflow is at fault, but all of them. */
 export const tooManyFailures = (count: number, last: string, prospect: Prospect): ApplicationFailure =>
-  cannotLook(`${count} in a row failed; the last one ${last}`, prospect);
+  detectorFailure(`${count} in a row failed; the last one ${last}`, prospect);
 
 /**
- * Around every activity: what it throws goes into the workflow's history, where anybody with the Web UI reads it, so values that
- * a statement was given stay out, whoever put the error into words.
+ * Wraps every activity: what it throws goes into the workflow's history, where anybody with the Web UI reads it. The values that a
+ * statement was given stay out, wherever the message was made.
  */
 export async function failSafely<Input, Output>(
   input: Input,
@@ -55,7 +57,7 @@ export async function failSafely<Input, Output>(
   try {
     return await next(input);
   } catch (error) {
-    // Cancellation and the like say nothing about data.
+    // Cancellation and the like contain no data.
     if (error instanceof TemporalFailure && !(error instanceof ApplicationFailure)) throw error;
     if (!(error instanceof ApplicationFailure)) throw safeError(error);
     const { type, nonRetryable, details, nextRetryDelay, category } = error;

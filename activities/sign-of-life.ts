@@ -1,12 +1,10 @@
-/** How an activity that takes long tells Temporal that it goes on, and hears that nobody waits for it any more. */
+/** How a long activity tells Temporal that it goes on, and learns that nobody waits for it any longer. */
 import { asyncLocalStorage } from '@temporalio/activity';
-import { SILENT_FOR_MS } from '../domain/timeouts.ts';
-
-const HEARTBEAT_MS = SILENT_FOR_MS / 6;
+import { HEARTBEAT_MS } from '../domain/timeouts.ts';
 
 /**
- * To be called before whatever may take more than some seconds, well within {@link SILENT_FOR_MS}. Outside of an activity nobody listens, and it does nothing.
- * @throws when the activity was cancelled, so that it does not run on beside the attempt that follows.
+ * Call it before anything that may take more than some seconds, well within `SILENT_FOR_MS`. Outside an activity it does nothing.
+ * @throws when the activity was cancelled, so that it does not run beside the attempt that follows.
  */
 export function signOfLife(): void {
   const context = asyncLocalStorage.getStore();
@@ -16,8 +14,8 @@ export function signOfLife(): void {
 }
 
 /**
- * Gives signs of life until the work ends. For what cannot do so itself: one long statement.
- * @throws when the activity was cancelled, as a worker that stops does: the work is then left alone.
+ * Gives signs of life until the work ends. For work that cannot do so itself: one long statement.
+ * @throws when the activity was cancelled, as by a worker that stops: the work is then left alone.
  */
 export async function whileAlive<T>(work: Promise<T>): Promise<T> {
   const context = asyncLocalStorage.getStore();

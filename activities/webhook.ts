@@ -1,21 +1,19 @@
-/** The way to whoever receives alerts. */
+/** Delivers notices to the receiver of alerts. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Notice } from '../db/monitor/alerts.ts';
+import { ALERT_RULES } from '../domain/measures.ts';
+import { NOTICE_ANSWER_MS } from '../domain/timeouts.ts';
 import { messageOf } from '../process/redaction.ts';
-import { ALERT_WHEN } from '../domain/measures.ts';
-
-/** How long the receiver has to answer. Meanwhile the attempt takes one of the worker's slots from the steps of orders. */
-const ANSWER_WITHIN_MS = 5_000;
 
 /**
- * Posts a notice as JSON. Whoever receives it twice knows it by the header `Holdfast-Notice`.
+ * Posts a notice as JSON. A receiver that gets it twice recognizes it by the header `Holdfast-Notice`.
  * @throws {ApplicationFailure} retryable, with the sentence that an operator reads, unless the answer is a 2xx.
  */
 export async function postNotice(url: string, notice: Notice): Promise<void> {
   const { alert, event } = notice;
-  // Neither path nor query: they may have a secret in them.
+  // Neither path nor query: they may contain a secret.
   const receiver = `The receiver of alerts at ${new URL(url).origin}`;
-  const again = `the notice that the alert ${alert.name} was ${event} is sent again until it is taken.`;
+  const again = `the notice that the alert ${alert.name} was ${event} is sent again until it is accepted.`;
   const response = await post(url, notice).catch((error: unknown) => {
     throw ApplicationFailure.create({
       type: 'receiver_unreachable',
@@ -40,18 +38,18 @@ function post(url: string, { alert, event, at, value, subjects }: Notice): Promi
       name: alert.name,
       value,
       threshold: alert.threshold,
-      alertWhen: ALERT_WHEN[alert.name],
+      alertWhen: ALERT_RULES[alert.name].opens,
       subjects,
       at: at.toISOString(),
       openedAt: alert.openedAt.toISOString(),
     }),
-    // Followed, it would become a GET that delivers nothing.
+    // A redirect that is followed becomes a GET, which delivers nothing.
     redirect: 'manual',
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    signal: AbortSignal.timeout(NOTICE_ANSWER_MS),
   });
 }
 
-/** `fetch` itself says no more than that it failed. */
+/** The error that `fetch` throws says only that it failed; its cause says why. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return messageOf(cause);

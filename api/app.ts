@@ -1,16 +1,17 @@
-/** The API: what every request passes through, and where each resource is found. */
+/** Assembles the API: what every request passes through, and the routes. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
-import type { ZodError } from 'zod';
 import { admitReads } from './admission/reads.ts';
-import { BODY_LIMITS, readBody } from './body.ts';
-import { deadline } from './deadline.ts';
 import type { Dependencies } from './dependencies.ts';
-import { problemOf } from './failures.ts';
-import { PROBLEM_JSON, Problem } from './problems.ts';
-import { serverCheck } from './reachability.ts';
-import { requestLog } from './request-log.ts';
+import { BODY_LIMITS, readBody } from './http/body.ts';
+import { enforceDeadline } from './http/deadline.ts';
+import { logRequests } from './http/request-log.ts';
+import { refuseUnmatched } from './http/unmatched.ts';
+import { toProblem } from './problems/from-error.ts';
+import { refuseInvalid } from './problems/invalid-request.ts';
+import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
+import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
@@ -20,28 +21,22 @@ import { orderRoutes } from './routes/orders.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
-import { unmatched } from './unmatched.ts';
 
-/** More would only tell a caller's program what it cannot read anyway. */
-const ERRORS_SHOWN = 20;
-/** Of a member that nobody knows, whose name may be a whole body. */
-const KEY_SHOWN = 100;
-
-/** Builds the API. It listens nowhere: pass its `fetch` to a server, or call its `request` in a test. */
+/** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
-  const checkServers = serverCheck(dependencies);
+  const checkServers = createServerCheck(dependencies);
 
-  app.use(requestId(), requestLog(dependencies.logger));
-  app.onError((error, c) => problemReply(c, problemOf(error)));
+  app.use(requestId(), logRequests(dependencies.logger));
+  app.onError((error, c) => sendProblem(c, toProblem(error)));
 
   app.use(
     '/v1/*',
-    // Who calls, and what they may do, is decided here, before anything is read.
-    // A body that arrives slowly has taken nothing yet: neither time of the request's own, nor a place, nor a claim on its key.
+    // Authentication and permissions go here, before anything is read.
+    // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
     admitReads(dependencies.database),
-    deadline(checkServers, dependencies.logger),
+    enforceDeadline(checkServers, dependencies.logger),
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
@@ -53,38 +48,12 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app));
-  app.notFound(unmatched(app));
+  app.notFound(refuseUnmatched(app));
   return app;
 }
 
-function problemReply(c: Context, problem: Problem): Response {
+function sendProblem(c: Context, problem: Problem): Response {
   const { retryAfter } = problem;
   if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
   return c.body(JSON.stringify(problem.document), problem.kind.status, { 'Content-Type': PROBLEM_JSON });
-}
-
-function refuseInvalid(result: { success: boolean; target: string; error?: ZodError }, c: Context): void {
-  if (result.success || !result.error) return;
-  // Without a content type there is no body either: that was checked before.
-  if (result.target === 'json' && c.req.header('Content-Type') === undefined)
-    throw new Problem('malformed_body', 'This call needs a body.');
-  const errors = errorsIn(result.error).slice(0, ERRORS_SHOWN);
-  throw new Problem(
-    'validation_failed',
-    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
-    {
-      errors,
-    },
-  );
-}
-
-function errorsIn({ issues }: ZodError): { field: string; message: string }[] {
-  return issues.flatMap((issue) => {
-    const path = issue.path.join('.');
-    if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
-    return issue.keys.map((key) => {
-      const field = key.slice(0, KEY_SHOWN);
-      return { field: path ? `${path}.${field}` : field, message: 'is not known here' };
-    });
-  });
 }

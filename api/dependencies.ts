@@ -1,16 +1,19 @@
 import type { Logger } from 'pino';
+import type { OrderClient } from '../client/orders.ts';
 import type { DatabasePool } from '../db/connection.ts';
-import type { Orchestration } from '../client/orders.ts';
 
-/** What the API stands on; a test may pass others. */
+/** What the API needs from outside. Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
-  temporal: Orchestration;
+  temporal: OrderClient;
   logger: Logger;
-  /** Milliseconds that a new order has to be paid. */
+  /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
-  /** Milliseconds that a step of an order may keep failing before a person has to look. */
+  /** How many milliseconds a step of an order may keep failing before a person has to look. */
   attentionAfter: number;
-  /** Aborted when the process is to end; left out where nobody asks for it. */
+  /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
 }
+
+/** The two servers that an order's commands need. */
+export type Servers = Pick<Dependencies, 'temporal' | 'database'>;

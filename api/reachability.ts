@@ -1,25 +1,21 @@
-/** Whether the servers that the API stands on answer at all: tells one that is away from one that is busy. */
+/** Checks whether PostgreSQL and Temporal answer at all, to tell a server that is down from a busy one. */
 import { within } from '../db/connection.ts';
-import type { Dependencies } from './dependencies.ts';
-import { Problem } from './problems.ts';
+import { SERVER_CHECK_MS } from '../domain/timeouts.ts';
+import type { Servers } from './dependencies.ts';
+import { Problem } from './problems/problem.ts';
 
-const CHECK_DEADLINE_MS = 1_000;
-
-/** The problem of a server that does not answer within a second; undefined when all do. */
+/** Resolves with a problem if a server does not answer within a second, and with undefined if both answer. */
 export type CheckServers = () => Promise<Problem | undefined>;
 
-/** Callers that ask at the same time share one check, so that many waiting requests do not make a busy server busier. */
-export function serverCheck({
-  database,
-  temporal,
-}: Pick<Dependencies, 'database' | 'temporal'>): CheckServers {
+/** Requests that ask at the same time share one check, so that many waiting requests do not add load to a busy server. */
+export function createServerCheck({ database, temporal }: Servers): CheckServers {
   let running: Promise<Problem | undefined> | undefined;
   return () => (running ??= check().finally(() => (running = undefined)));
 
   async function check(): Promise<Problem | undefined> {
     const failures = await Promise.all([
       failureOf('PostgreSQL', () => database.check()),
-      failureOf('Temporal', () => temporal.check(CHECK_DEADLINE_MS)),
+      failureOf('Temporal', () => temporal.check(SERVER_CHECK_MS)),
     ]);
     const found = failures.filter((failure) => failure !== undefined);
     if (found.length === 0) return undefined;
@@ -34,9 +30,9 @@ export function serverCheck({
 }
 
 async function failureOf(name: string, answer: () => Promise<unknown>): Promise<Error | undefined> {
-  const late = () => new Error(`No answer within ${CHECK_DEADLINE_MS} ms.`);
+  const late = () => new Error(`No answer within ${SERVER_CHECK_MS} ms.`);
   try {
-    await within(CHECK_DEADLINE_MS, answer(), late);
+    await within(SERVER_CHECK_MS, answer(), late);
     return undefined;
   } catch (cause) {
     return new Error(`${name} does not answer.`, { cause });

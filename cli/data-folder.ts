@@ -1,4 +1,4 @@
-/** Where everything lies that running Holdfast leaves on this machine. */
+/** Where Holdfast keeps what it leaves on this machine. */
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,11 +11,11 @@ export interface DataFolder {
   temporalDatabase: string;
   logs: string;
   logFile(name: string): string;
-  /** A path in it as people want to read it. */
+  /** A path inside, short enough to read. */
   shown(path: string): string;
 }
 
-/** @param setting HOLDFAST_DATA: absolute, or relative to the project, from wherever a command is called. */
+/** @param setting HOLDFAST_DATA: absolute, or relative to the project, wherever a command is called from. */
 export function dataFolder(setting: string): DataFolder {
   const path = resolve(ROOT, setting);
   const logs = join(path, 'logs');

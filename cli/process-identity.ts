@@ -1,14 +1,14 @@
-/** Tells whether a process id that was written down earlier still means the same process. */
+/** Finds out whether a process id that was recorded earlier still belongs to the same process. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
 export interface ProcessIdentity {
-  /** Differs between two processes that get the same id one after the other. */
+  /** Differs between two processes that had the same id one after the other. */
   startedAt: string;
   commandLine: string;
 }
 
-/** Undefined when no such process runs; one that ended and waits to be collected by its parent does not run. */
+/** Undefined when no such process runs. A process that ended and that its parent has not collected yet does not run. */
 export function identify(pid: number): ProcessIdentity | undefined {
   try {
     return existsSync('/proc/self/stat') ? fromProc(pid) : fromPs(pid);
@@ -19,7 +19,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
 
 function fromProc(pid: number): ProcessIdentity | undefined {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the program's name in brackets and may hold anything, so count from behind it.
+  // The second field is the program's name in brackets and may contain anything, so count from its end.
   const [state, ...later] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (state === 'Z' || state === 'X') return undefined;
   const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();

@@ -1,4 +1,4 @@
-/** Finds the system that `npm start` runs on this machine, for commands that work beside it. */
+/** Finds the system that `npm start` runs on this machine, for commands that work on it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -8,9 +8,9 @@ const processSchema = z.object({ pid: z.int().positive(), startedAt: z.string() 
 
 const runningSchema = z.object({
   starter: processSchema,
-  /** In the order in which they were started. */
+  /** In the order in which they started. */
   servers: z.array(processSchema.extend({ name: z.string() })),
-  /** Once all of it is ready. */
+  /** Present once all of it is ready. */
   system: z
     .object({ api: z.string(), webUi: z.string().optional(), settings: z.record(z.string(), z.string()) })
     .optional(),
@@ -20,10 +20,10 @@ const runningSchema = z.object({
 export type RecordedProcess = z.output<typeof processSchema>;
 export type Running = z.output<typeof runningSchema>;
 
-/** What another command needs to work beside the running system. */
+/** What a command needs to work on the running system. */
 export type RunningSystem = NonNullable<Running['system']>;
 
-/** In the data folder: what runs on it. */
+/** The file in a data folder that records what runs on it. */
 export const runningFile = (dataFolder: string): string => join(dataFolder, 'running.json');
 
 export const isAlive = ({ pid, startedAt }: RecordedProcess): boolean =>
@@ -43,7 +43,7 @@ export function readRunning(file: string): { text: string; running: Running | un
   }
 }
 
-/** The system that runs on this folder and is ready, if any. */
+/** The system that runs on this data folder and is ready, if any. */
 export function findRunningSystem(dataFolder: string): RunningSystem | undefined {
   const running = readRunning(runningFile(dataFolder))?.running;
   return running !== undefined && isAlive(running.starter) ? running.system : undefined;

@@ -1,4 +1,4 @@
-/** Something that the person at the keyboard can put right: shown as its message alone, without a stack. */
+/** A failure that the person at the keyboard can fix: its message is shown alone, without a stack. */
 export class UserError extends Error {
   override name = 'UserError';
 }

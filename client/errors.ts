@@ -1,85 +1,81 @@
-/** What the errors of Temporal's client mean to a caller of the API. */
+/** Classifies the errors of Temporal's client: which call may be repeated, and which workflow has ended. */
 import {
   ApplicationFailure,
   NamespaceNotFoundError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
-  isGrpcCancelledError,
-  isGrpcDeadlineError,
   isGrpcServiceError,
 } from '@temporalio/client';
-import type { ByHandRefusal } from '../domain/attention.ts';
-import { REFUSAL_REASONS, type RefusalReason } from '../domain/order.ts';
+import proto from '@temporalio/proto';
 
-/** Temporal is away, overloaded, or has no worker at hand. Whether the call was carried out is unknown. */
-export class TemporalAwayError extends Error {
-  override name = 'TemporalAwayError';
+/** Temporal does not answer, is overloaded, or has no worker to do the work. Whether the call was carried out is unknown. */
+export class TemporalUnavailableError extends Error {
+  override name = 'TemporalUnavailableError';
 }
 
-/** What a workflow refused: a command that cannot be carried out, or one that says what cannot be kept. */
-export type Refusal =
-  { outcome: 'refused'; reason: RefusalReason; detail: string } | { outcome: 'malformed'; detail: string };
-
-/** The refusal that an update's error is; undefined for any other error. */
-export function refusalIn(error: unknown): Refusal | undefined {
-  if (!(error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure))
-    return undefined;
-  const { type, message } = error.cause;
-  if (type === MALFORMED) return { outcome: 'malformed', detail: message };
-  const reason = REFUSAL_REASONS.find((known) => known === type);
-  return reason && { outcome: 'refused', reason, detail: message };
-}
-
-const MALFORMED = 'malformed' satisfies ByHandRefusal;
-
-/** An update that failed for a reason that is not known here, such as one of a newer worker: nothing is known to be done. */
-export function unforeseen(error: unknown): unknown {
-  if (!(error instanceof WorkflowUpdateFailedError)) return error;
-  return new TemporalAwayError('The workflow refused the call for a reason that is not known here.', {
-    cause: error,
-  });
-}
-
-/** The server's name for what becomes of an update whose workflow ended before it was answered. */
+/** The server's name for an update whose workflow ended after accepting it and before answering it. */
 const UPDATE_LOST = 'AcceptedUpdateCompletedWorkflow';
 
+/** Whether the workflow accepted the command and then ended without an answer. */
 export const wasLost = (error: unknown): boolean =>
   error instanceof WorkflowUpdateFailedError &&
   error.cause instanceof ApplicationFailure &&
   error.cause.type === UPDATE_LOST;
 
+/** Whether the workflow that a command was for has ended, or never began. */
 export const hasEnded = (error: unknown): boolean =>
   wasLost(error) ||
   error instanceof WorkflowNotFoundError ||
   error instanceof WorkflowExecutionAlreadyStartedError;
 
-/** gRPC's code for what the server did not foresee, and for an update that it will never answer. */
+/** gRPC's code for a failure that the server did not expect, and for an update that it will never answer. */
 const INTERNAL = 13;
 
 /**
- * gRPC's codes of a call that may succeed when it is made again: cancelled, unknown, deadline exceeded, resource exhausted (too many
- * updates in flight), failed precondition (the order's worker died in the middle of a task), aborted (the task was lost), out of range,
- * internal, unavailable, data loss. The others say that the call itself is wrong.
+ * gRPC's codes of a call that may succeed when it is repeated: cancelled, unknown, deadline exceeded, resource exhausted (too many
+ * updates in flight), failed precondition (the order's worker died in the middle of a task), aborted (the task was lost), out of
+ * range, internal, unavailable, data loss. The other codes say that the call itself is wrong.
  */
-const AWAY: ReadonlySet<number> = new Set([1, 2, 4, 8, 9, 10, 11, INTERNAL, 14, 15]);
+const RETRYABLE: ReadonlySet<number> = new Set([1, 2, 4, 8, 9, 10, 11, INTERNAL, 14, 15]);
 
-/** The gRPC code of an error or of what caused it. */
-function grpcCodeOf(error: unknown): number | undefined {
-  if (isGrpcServiceError(error)) return error.code;
-  return error instanceof Error && error.cause !== undefined ? grpcCodeOf(error.cause) : undefined;
-}
+type GrpcError = typeof isGrpcServiceError extends (error: unknown) => error is infer E ? E : never;
 
-export const isInternal = (error: unknown): boolean => grpcCodeOf(error) === INTERNAL;
-
-/** Whether a call may succeed when it is made again. */
-export function isAway(error: unknown): boolean {
-  if (error instanceof TemporalAwayError) return true;
-  if (isGrpcDeadlineError(error) || isGrpcCancelledError(error)) return true;
-  // A server that starts may not know its namespaces yet.
+/** Whether a call may succeed when it is repeated. */
+export function isRetryable(error: unknown): boolean {
+  if (error instanceof TemporalUnavailableError) return true;
+  // A server that is starting may not know its namespaces yet.
   if (error instanceof NamespaceNotFoundError) return true;
-  // Of an update-with-start the client unwraps the sentence, and not the type.
-  if (error instanceof Error && /^Namespace \S+ is not found\.$/.test(error.message)) return true;
-  if (isGrpcServiceError(error)) return AWAY.has(error.code);
-  return error instanceof Error && error.cause !== undefined && isAway(error.cause);
+  if (isGrpcServiceError(error)) return RETRYABLE.has(error.code) || lacksNamespace(error);
+  return error instanceof Error && error.cause !== undefined && isRetryable(error.cause);
 }
+
+/** Whether the server failed in a way that it did not expect. */
+export const isInternal = (error: unknown): boolean => findGrpcCode(error) === INTERNAL;
+
+/** The gRPC code of an error, or of its cause. */
+function findGrpcCode(error: unknown): number | undefined {
+  if (isGrpcServiceError(error)) return error.code;
+  return error instanceof Error && error.cause !== undefined ? findGrpcCode(error.cause) : undefined;
+}
+
+/**
+ * Whether a part of an update-with-start failed because the server does not know the namespace. The client then throws the part's
+ * code and message as a plain gRPC error; its type stays in the details of the whole call.
+ */
+function lacksNamespace({ metadata }: GrpcError): boolean {
+  const [status] = metadata.get('grpc-status-details-bin');
+  if (!(status instanceof Uint8Array)) return false;
+  return google.rpc.Status.decode(status)
+    .details.filter(isOfType('temporal.api.errordetails.v1.MultiOperationExecutionFailure'))
+    .flatMap(({ value }) => MultiOperationExecutionFailure.decode(value ?? new Uint8Array()).statuses)
+    .some(({ details }) => details?.some(isOfType('temporal.api.errordetails.v1.NamespaceNotFoundFailure')));
+}
+
+const { google, temporal } = proto;
+const { MultiOperationExecutionFailure } = temporal.api.errordetails.v1;
+
+const isOfType =
+  (name: string) =>
+  ({ type_url: url }: { type_url?: string | null }): boolean =>
+    url?.endsWith(`/${name}`) ?? false;

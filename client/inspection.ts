@@ -1,48 +1,24 @@
-/** What reconciliation asks of Temporal, and does there. */
-import { randomUUID } from 'node:crypto';
-import {
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateStage,
-  type Client,
-  type WorkflowExecutionDescription,
-  type WorkflowHandle,
-} from '@temporalio/client';
+/** What rules and reconciliation ask Temporal about the workflows of orders. */
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import type { OrderWorkflows } from '../domain/order-workflows.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
-import type { RefundInput } from '../domain/order.ts';
-import {
-  ORDER_RULES,
-  WORKFLOW,
-  cancelUpdate,
-  orderQuery,
-  refundQuery,
-  type OrderEnd,
-  type OrderInput,
-  type OrderView,
-  type RefundEnd,
-  type RefundView,
-} from '../workflows/messages.ts';
-import { BROKEN_STATUS_QUERY, promisesOf, type LostCancel } from './promises.ts';
+import { WORKFLOW, orderQuery, refundQuery, type OrderView, type RefundView } from '../workflows/messages.ts';
+import { askTemporal, askWorkflow } from './ask.ts';
+import { BROKEN_STATUS_QUERY, findLostRefund } from './lost-commands.ts';
+import { restartOrder, restartRefund } from './restart.ts';
 
-/** Workflows in a page of the listing: all of them may be asked, and an activity must not be silent for a minute. */
+/** Workflows in a page of a listing: a caller may query each of them, and an activity must not be silent for a minute. */
 const PAGE = 100;
-/** For a worker that has to replay the order first. */
-const QUERY_MS = 3_000;
-/** For Temporal itself. Without a deadline, a server that has gone silent is waited for without end. */
-const ANSWER_MS = 5_000;
 /** A task is at its first attempt when it waits for a worker, at its second when a worker died with it. */
 const FAILING_ATTEMPT = 3;
 
 export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
   const { namespace } = client.options;
-  const within = <T>(ask: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + ANSWER_MS, ask);
-  const { findLostCancel, findLostRefund } = promisesOf(client, within);
 
-  /** Undefined when it does not run. */
-  async function running(workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
+  /** The open run; undefined when there is none. */
+  async function findRunning(workflowId: string): Promise<WorkflowExecutionDescription | undefined> {
     try {
-      const description = await within(() => client.workflow.getHandle(workflowId).describe());
+      const description = await askTemporal(client, () => client.workflow.getHandle(workflowId).describe());
       return description.status.name === 'RUNNING' ? description : undefined;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return undefined;
@@ -50,11 +26,12 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
     }
   }
 
-  const isRunning = async (workflowId: string): Promise<boolean> => (await running(workflowId)) !== undefined;
+  const isRunning = async (workflowId: string): Promise<boolean> =>
+    (await findRunning(workflowId)) !== undefined;
 
-  /** A page of what the listing knows of this deployment: a namespace may have several, each with a database of its own. */
+  /** A page of this deployment's workflows. A namespace may have several deployments, each with its own database. */
   async function list(query: string, after: string | null) {
-    const { executions, nextPageToken } = await within(() =>
+    const { executions, nextPageToken } = await askTemporal(client, () =>
       client.workflowService.listWorkflowExecutions({
         namespace,
         query: `${query} AND TaskQueue = '${taskQueue}'`,
@@ -73,48 +50,31 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
     };
   }
 
-  /** Tells a run that was started again of the cancel that the run before had accepted. */
-  async function cancelAgain(handle: WorkflowHandle, { commandId, reason }: LostCancel): Promise<void> {
-    const command = { commandId: commandId ?? randomUUID(), reason };
-    try {
-      await client.withDeadline(Date.now() + QUERY_MS, () =>
-        handle.startUpdate(cancelUpdate, {
-          updateId: command.commandId,
-          args: [command],
-          waitForStage: WorkflowUpdateStage.ACCEPTED,
-        }),
-      );
-    } catch {
-      // No worker has taken it in time. This one is kept by the server; it only has no words of the caller.
-      await within(() => handle.cancel());
-    }
-  }
-
   return {
     isRunning: (orderId) => isRunning(orderWorkflowId(orderId)),
 
     async isPastReservation(orderId) {
       const workflowId = orderWorkflowId(orderId);
       if (!(await isRunning(workflowId))) return false;
-      const ask = async (): Promise<OrderView> => client.workflow.getHandle(workflowId).query(orderQuery);
+      const query = async (): Promise<OrderView> => client.workflow.getHandle(workflowId).query(orderQuery);
       try {
-        return (await client.withDeadline(Date.now() + QUERY_MS, ask)).stage !== 'reserving';
+        return (await askWorkflow(client, query)).stage !== 'reserving';
       } catch {
-        // It could not say so in time, or its tasks fail.
-        const attempt = (await running(workflowId))?.raw.pendingWorkflowTask?.attempt ?? 0;
+        // No answer in time, or its tasks fail.
+        const attempt = (await findRunning(workflowId))?.raw.pendingWorkflowTask?.attempt ?? 0;
         return attempt >= FAILING_ATTEMPT;
       }
     },
 
     async isMarked(workflowId) {
       const handle = client.workflow.getHandle(workflowId);
-      const ask = async (): Promise<OrderView | RefundView> =>
+      const query = async (): Promise<OrderView | RefundView> =>
         workflowId.startsWith(refundWorkflowId('')) ? handle.query(refundQuery) : handle.query(orderQuery);
       try {
         if (!(await isRunning(workflowId))) return false;
-        return (await client.withDeadline(Date.now() + QUERY_MS, ask)).attention !== null;
+        return (await askWorkflow(client, query)).attention !== null;
       } catch {
-        // Nobody could say so in time, or it ended just now. The next run asks again.
+        // No answer in time, or it has just ended. The next run asks again.
         return true;
       }
     },
@@ -126,7 +86,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       );
       return {
         orders: found.flatMap(({ workflowId, startedAt }) => {
-          const orderId = idAfter(orderWorkflowId(''), workflowId);
+          const orderId = findIdAfter(orderWorkflowId(''), workflowId);
           return orderId === undefined ? [] : [{ orderId, startedAt }];
         }),
         next,
@@ -141,64 +101,17 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       );
       const ids = found.flatMap(
         ({ workflowId }) =>
-          idAfter(orderWorkflowId(''), workflowId) ?? idAfter(refundWorkflowId(''), workflowId) ?? [],
+          findIdAfter(orderWorkflowId(''), workflowId) ?? findIdAfter(refundWorkflowId(''), workflowId) ?? [],
       );
       return { orderIds: [...new Set(ids)], next };
     },
 
-    findLostRefund,
-
-    async refundAgain(refund) {
-      try {
-        await within(() =>
-          client.workflow.start<(input: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
-            workflowId: refundWorkflowId(refund.orderId),
-            taskQueue,
-            args: [refund],
-            workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-            staticSummary: 'Begun again by reconciliation',
-          }),
-        );
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-        throw error;
-      }
-    },
-
-    async startAgain({ id, buyerId, walletId, paymentMode, lines, createdAt, paymentDeadline }) {
-      const input: OrderInput = {
-        orderId: id,
-        buyerId,
-        walletId,
-        paymentMode,
-        lines: lines.map(({ sku, quantity }) => ({ sku, quantity })),
-        paymentWindow: paymentDeadline.getTime() - createdAt.getTime(),
-        deadline: paymentDeadline.toISOString(),
-        rules: ORDER_RULES,
-      };
-      // Asked for before the new run is the newest one.
-      const cancel = await findLostCancel(id);
-      try {
-        const handle = await within(() =>
-          client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
-            workflowId: orderWorkflowId(id),
-            taskQueue,
-            args: [input],
-            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-            staticSummary: 'Started again by reconciliation',
-          }),
-        );
-        if (cancel) await cancelAgain(handle, cancel);
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
-        throw error;
-      }
-    },
+    findLostRefund: (orderId) => findLostRefund(client, orderId),
+    restartOrder: (order) => restartOrder(client, taskQueue, order),
+    restartRefund: (refund) => restartRefund(client, taskQueue, refund),
   };
 }
 
-/** What follows a prefix; undefined when something else begins with it. */
-const idAfter = (prefix: string, workflowId: string): string | undefined =>
+/** The rest of a workflow id after its prefix; undefined for an id with another prefix. */
+const findIdAfter = (prefix: string, workflowId: string): string | undefined =>
   workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : undefined;

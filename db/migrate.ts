@@ -1,8 +1,7 @@
 /** Brings a database to the newest schema: a step of every start, and `npm run migrate`. */
 import { fileURLToPath } from 'node:url';
-import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
-import postgres from 'postgres';
+import { openPostgres, ormOn } from './postgres.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 
@@ -11,10 +10,10 @@ const MIGRATION_LOCK = 0x686f6c64;
 
 /** Safe to call from several processes at once, and again: applied migrations are skipped. */
 export async function migrateDatabase(url: string, migrationsFolder = MIGRATIONS): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
+  const sql = openPostgres(url, { connections: 1, connectTimeoutS: 5 });
   try {
     await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-    await migrate(drizzle(sql), { migrationsFolder });
+    await migrate(ormOn(sql), { migrationsFolder });
   } finally {
     await sql.end({ timeout: 5 });
   }

@@ -1,7 +1,7 @@
 /**
  * What every npm script runs first: `node dev/bootstrap.mjs <script.ts> [arguments]`.
  * Plain JavaScript without dependencies, because it runs on whatever Node the machine has and before anything is
- * installed. It brings node_modules to what package-lock.json says and then runs the script on the project's own Node.
+ * installed. It installs what package-lock.json says, and then runs the script on the project's own Node.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -45,13 +45,13 @@ function isInstalled() {
   return Object.entries(packagesIn('package-lock.json')).every(([path, wanted]) => {
     if (path === '') return true;
     const found = installed[path];
-    // Optional ones are absent when they are for another platform.
+    // An optional package is absent when it is for another platform.
     if (found === undefined) return wanted.optional === true;
     return found.version === wanted.version && found.integrity === wanted.integrity;
   });
 }
 
-/** Runs the npm that started us, or else the one on the PATH. @param {string[]} args */
+/** Runs the npm that started us, or the one on the PATH. @param {string[]} args */
 function npm(...args) {
   const started = process.env.npm_execpath;
   const ofNpm = started !== undefined && /^np[mx]-cli\.js$/.test(basename(started));
@@ -71,17 +71,17 @@ function install() {
     fail(`npm could not be run (${error.message}). Install npm, then run the same command again.`);
   if (status !== 0) {
     fail(
-      'The dependencies could not be installed: npm says above what is wrong. Put it right and run the same command again.',
+      'The dependencies could not be installed: npm says above what is wrong. Fix that and run the same command again.',
     );
   }
   console.log(`Dependencies installed (${Math.round((Date.now() - started) / 1000)} s).`);
 }
 
-/** The Node to run scripts on: the project's own, so that every machine uses the same; else the machine's if it is new enough. */
+/** The Node that runs scripts: the project's own, so that every machine uses the same, or the machine's if it is new enough. */
 function chooseNode() {
   if (majorVersion(projectNode) >= OLDEST_TO_RUN) return projectNode;
   if (majorVersion(process.execPath) >= OLDEST_TO_RUN) return process.execPath;
-  // Newer npms skip install scripts that package.json does not allow, and some people turn all of them off.
+  // Newer versions of npm skip install scripts that package.json does not allow, and some people turn all of them off.
   console.log(`Getting Node ${OLDEST_TO_RUN} for this project (npm rebuild node).`);
   npm('rebuild', 'node', '--loglevel=error');
   if (majorVersion(projectNode) >= OLDEST_TO_RUN) return projectNode;
@@ -101,8 +101,8 @@ function run(node, args) {
   child.on('error', (error) => fail(`${node} could not be run: ${error.message}`));
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 
-  // We stay until the child has ended, which decides what a signal means. A terminal sends Ctrl-C to the child as well;
-  // without a terminal a SIGINT may have been meant for us alone.
+  // We stay until the child has ended: it decides what a signal means. A terminal sends Ctrl-C to the child as well; without
+  // a terminal, a SIGINT may have been meant for us alone.
   let interrupted = false;
   process.on('SIGINT', () => {
     interrupted = true;
@@ -118,7 +118,7 @@ function run(node, args) {
 }
 
 /**
- * npm puts a shell between itself and us, and a signal to npm alone ends one or both of them without reaching us.
+ * npm puts a shell between itself and us. A signal to npm alone ends one or both of them and does not reach us.
  * @param {() => void} ended
  */
 function whenNpmEnds(ended) {
@@ -147,7 +147,7 @@ if (majorVersion(process.execPath) < OLDEST_TO_INSTALL) {
 }
 if (process.platform === 'win32') {
   fail(
-    'This runs on Linux and macOS. On Windows use it inside WSL: https://learn.microsoft.com/windows/wsl/install.',
+    'This runs on Linux and macOS. On Windows, use it inside WSL: https://learn.microsoft.com/windows/wsl/install.',
   );
 }
 const [script, ...args] = process.argv.slice(2);

@@ -1,8 +1,8 @@
-/** Which TCP ports of this machine are free. */
+/** Finds free TCP ports on this machine. */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** Below every system's range for outgoing connections, so that none takes a port between its choice and its use. */
+/** Below every system's range for outgoing connections, so that none of them takes a port between its choice and its use. */
 const FIRST = 20_000;
 const COUNT = 12_000;
 const ATTEMPTS = 50;
@@ -17,7 +17,7 @@ export async function freePort(): Promise<number> {
 }
 
 export async function isPortFree(host: string, port: number): Promise<boolean> {
-  // macOS lets us listen on 127.0.0.1 beside a server on all addresses; only connecting finds that one.
+  // macOS lets us listen on 127.0.0.1 beside a server on all addresses; only connecting finds that server.
   return (await canListen(host, port)) && !(await answers(host, port));
 }
 

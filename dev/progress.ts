@@ -1,13 +1,13 @@
-/** What a command tells the person in front of it while it works. */
+/** The lines that a command prints for the person in front of it while it works. */
 
-/** A step that takes longer says so again and again: nobody should have to wonder whether it hangs. */
+/** A step that takes longer says so repeatedly, so that it does not seem to hang. */
 const STILL_AFTER_MS = 5_000;
 
 export function say(line: string): void {
   console.log(line);
 }
 
-/** Runs one step and tells how long it took; a failed one is left to whoever reports the error. */
+/** Runs one step and prints how long it took. A failure is for the caller to report. */
 export async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   const started = performance.now();
   const seconds = (): string => ((performance.now() - started) / 1_000).toFixed(1);

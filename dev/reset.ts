@@ -1,36 +1,40 @@
-/** `npm run reset`: forgets the local databases and logs, after asking. The fetched temporal command stays. */
+/** `npm run reset`: deletes the local databases and logs, after asking. The fetched temporal command stays. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { localSettings } from '../settings.ts';
 import { dataFolder, type DataFolder } from '../cli/data-folder.ts';
-import { forgetData, hasData } from './postgres/data.ts';
-import { runCommand } from '../cli/run-command.ts';
-import { claimFolder } from './up/running.ts';
+import { deleteData, hasData } from './postgres/data-place.ts';
+import { defineCommand, runCommand } from '../cli/command.ts';
+import { claimFolder } from './up/claim.ts';
 import { say } from './progress.ts';
 import { UserError } from '../cli/user-error.ts';
 
-await runCommand(async () => {
+const command = defineCommand({
+  name: 'reset',
+  summary: 'Deletes the local databases and logs. The temporal command that was fetched stays.',
+}).option('--yes', 'do not ask first');
+
+await runCommand(command, async ({ yes }) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
-  const doomed = [folder.temporal, folder.logs].filter((path) => existsSync(path));
-  if (doomed.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
-  // Claimed before the question, so that nothing can start on the data while it is open.
+  const toDelete = [folder.temporal, folder.logs].filter((path) => existsSync(path));
+  if (toDelete.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
+  // Claimed before the question, so that nothing can start on the data while it waits for the answer.
   const claim = await claimFolder(folder.path, say);
   try {
-    if (!(await isConfirmed(folder))) return say('Nothing was changed.');
-    forgetData(folder.postgres);
-    for (const path of doomed) await rm(path, { recursive: true, force: true });
-    say('Forgotten. `npm start` begins anew.');
+    if (yes !== true && !(await isConfirmed(folder))) return say('Nothing was changed.');
+    deleteData(folder.postgres);
+    for (const path of toDelete) await rm(path, { recursive: true, force: true });
+    say('Deleted. `npm start` starts over.');
   } finally {
     claim.release();
   }
 });
 
 async function isConfirmed(folder: DataFolder): Promise<boolean> {
-  if (process.argv.includes('--yes')) return true;
   if (!process.stdin.isTTY) {
     throw new UserError(
-      'This deletes data, and there is nobody to ask. If that is meant: npm run reset -- --yes',
+      'This deletes data, and without a terminal nobody can confirm it. To delete it all the same: npm run reset -- --yes',
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

@@ -1,7 +1,7 @@
-/** The words for orders that a person has to look at, and for what that person may do. */
+/** The words for an order that needs a person's attention, and for what that person may do. */
 import type { Step } from './order.ts';
 
-/** What is wrong: the step that keeps failing, or a wallet at its limit, into which a refund does not fit. */
+/** What is wrong: a kind of step that keeps failing, or a wallet at its limit, into which a refund does not fit. */
 export const ATTENTION_REASONS = [
   'reservation_failing',
   'payment_failing',
@@ -11,7 +11,7 @@ export const ATTENTION_REASONS = [
 ] as const;
 export type AttentionReason = (typeof ATTENTION_REASONS)[number];
 
-/** Why a refund has to wait, as its step answers and its attention mark says. */
+/** Why a refund waits: the refusal of its step, and the reason of its attention mark. */
 export const WALLET_FULL = 'wallet_full' satisfies AttentionReason;
 
 export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
@@ -23,7 +23,7 @@ export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
   refund: 'refund_failing',
 };
 
-/** A mark on an order that a person has to look at. Times are ISO 8601. */
+/** A mark on an order that needs a person's attention. Times are ISO 8601. */
 export interface Attention {
   reason: AttentionReason;
   /** The step that keeps failing while it is being retried. */
@@ -43,7 +43,7 @@ export interface Intervention {
   reason: string;
 }
 
-/** Why an update that was sent by hand was refused. */
+/** Why an update that a person sent was refused. */
 export const BY_HAND_REFUSALS = [
   'malformed',
   'unsigned',

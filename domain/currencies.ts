@@ -1,12 +1,12 @@
 /**
- * ISO 4217 List One as its maintenance agency (SIX) published it on 2026-01-01, which is up to amendment 180: every code that has a
- * minor unit, by the digits of that unit. Checked against SIX's list-one.xml and list-three.xml of that date.
+ * ISO 4217 List One as its maintenance agency (SIX) published it on 2026-01-01, up to amendment 180: every code that has a minor
+ * unit, by the digits of that unit. Checked against SIX's list-one.xml and list-three.xml of that date.
  *
- * The table is our own because a runtime's locale data describes how people write prices: for 17 currencies it has fewer digits
+ * We keep our own table because a runtime's locale data describes how people write prices: for 17 currencies it has fewer digits
  * than the standard, and it keeps withdrawn codes until the runtime is replaced.
  *
- * Codes without a minor unit are left out: precious metals, XDR, XTS, XXX. No amount in minor units exists in them. Fund codes
- * that have one, such as CLF, are in.
+ * Codes without a minor unit are left out (precious metals, XDR, XTS, XXX), because no amount in minor units exists in them. Fund
+ * codes that have a minor unit, such as CLF, are included.
  *
  * To apply an amendment, move withdrawn codes to RETIRED, never delete them, and set the date.
  */
@@ -26,12 +26,12 @@ const CURRENT: Readonly<Record<number, string>> = {
 };
 
 const withdrawn = (since: string) => ({ digits: 2, why: `was withdrawn from ISO 4217 in ${since}` });
-/** Earlier releases counted two digits. */
+/** Earlier releases assumed two digits. */
 const withoutMinorUnit = { digits: 2, why: 'has no minor unit in ISO 4217' };
 
 /**
- * Codes that earlier releases accepted and this one does not, most of them withdrawn (the month is List Three's). Wallets, SKUs and
- * orders that are in one keep working: they are read, topped up, paid, refunded and renamed. New wallets and prices are refused.
+ * Codes that earlier releases accepted and this one does not, most of them withdrawn (the month is List Three's). Existing wallets,
+ * SKUs and orders in such a currency keep working: they are read, topped up, paid, refunded and renamed. New wallets and prices are refused.
  */
 export const RETIRED: ReadonlyMap<string, { digits: number; why: string }> = new Map([
   ['ANG', withdrawn('2025-03')],
@@ -44,7 +44,7 @@ export const RETIRED: ReadonlyMap<string, { digits: number; why: string }> = new
   ['ZWL', withdrawn('2024-09')],
 ]);
 
-/** Digits of the minor unit, of each code that new wallets and prices may have. */
+/** The digits of the minor unit, for each code that new wallets and prices may have. */
 export const CURRENCIES: ReadonlyMap<string, number> = new Map(
   Object.entries(CURRENT).flatMap(([digits, codes]) =>
     codes
@@ -54,7 +54,7 @@ export const CURRENCIES: ReadonlyMap<string, number> = new Map(
   ),
 );
 
-/** Digits of the minor unit, of each code that anything kept may have. */
+/** The digits of the minor unit, for each code that stored data may have. */
 export const MINOR_DIGITS: ReadonlyMap<string, number> = new Map([
   ...CURRENCIES,
   ...[...RETIRED].map(([code, { digits }]) => [code, digits] as const),

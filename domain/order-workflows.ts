@@ -1,29 +1,28 @@
-/** What the rules need to know of an order's workflows, and ask of them: a port that client/ implements. */
-import type { PaymentMode, OrderLine, RefundInput } from './order.ts';
+/** What reconciliation needs from the workflows of orders: a port that client/ implements. */
+import type { OrderContents, RefundInput } from './order.ts';
 
-/** What reconciliation asks of Temporal. */
 export interface OrderWorkflows {
   isRunning: (orderId: string) => Promise<boolean>;
   /**
-   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. One whose tasks keep failing
-   * cannot say, and counts; one that waits for a worker has not begun.
+   * Whether an order's workflow runs and is past its reservation, so that the order is recorded. A workflow whose tasks keep failing
+   * cannot say, and counts; a workflow that waits for a worker has not begun.
    */
   isPastReservation: (orderId: string) => Promise<boolean>;
-  /** Whether the workflow of an order, or of its refund, says that a person has to look. One that does not answer may. */
+  /** Whether the workflow of an order, or of its refund, has an attention mark. A workflow that does not answer may have one. */
   isMarked: (workflowId: string) => Promise<boolean>;
-  /** Orders whose workflow runs, as far as the listing knows, which lags. */
+  /** Orders whose workflow runs, according to the listing, which lags. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** Orders of which a workflow, or one of its refund, failed, timed out or was terminated, as far as the listing knows. */
+  /** Orders whose workflow, or whose refund's workflow, failed, timed out or was terminated, according to the listing. */
   listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
-  /** The refund that a workflow was asked for, and which none carries out any more. */
+  /** The refund that was requested from a workflow and that no workflow carries out now. */
   findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** Starts a refund again. Returns false when one runs by now, or has ended well. */
-  refundAgain: (refund: RefundInput) => Promise<boolean>;
+  /** Starts a refund again. Returns false when one is running by now, or has succeeded. */
+  restartRefund: (refund: RefundInput) => Promise<boolean>;
   /**
-   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the run before had
-   * accepted, if any. Returns false when one runs by now.
+   * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the previous run had
+   * accepted, if any. Returns false when one is running by now.
    */
-  startAgain: (order: OpenOrder) => Promise<boolean>;
+  restartOrder: (order: OpenOrder) => Promise<boolean>;
 }
 
 export interface RunningOrder {
@@ -33,17 +32,13 @@ export interface RunningOrder {
 
 export interface LostRefund {
   refund: RefundInput;
-  /** What became of it, as a sentence about the order. */
+  /** What happened to it, as a sentence about the order. */
   finding: string;
 }
 
 /** An order that waits for its payment, as it is recorded. */
-export interface OpenOrder {
+export interface OpenOrder extends OrderContents {
   id: string;
-  buyerId: string;
-  walletId: string;
-  paymentMode: PaymentMode;
-  lines: readonly OrderLine[];
   createdAt: Date;
   paymentDeadline: Date;
 }

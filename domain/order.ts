@@ -1,4 +1,4 @@
-/** An order's words: its lines, how it is paid, its steps, and why it was rejected or a command refused. */
+/** The words of an order: what is ordered, how it is paid, its steps, and why it was rejected or a command refused. */
 
 export const PAYMENT_MODES = ['debit', 'hold'] as const;
 /** `debit`: the wallet is debited when the buyer pays. `hold`: the money is held with the stock and captured when the buyer pays. */
@@ -9,14 +9,22 @@ export interface OrderLine {
   quantity: number;
 }
 
+/** What a buyer orders. The same in the call that places the order, in its workflow and in the step that reserves it. */
+export interface OrderContents {
+  buyerId: string;
+  walletId: string;
+  lines: readonly OrderLine[];
+  paymentMode: PaymentMode;
+}
+
 export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
 /**
- * One effect of an order on the database. `(order id, step)` is its idempotency key; for a payment it is `(order id, command id)`.
+ * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment `(order id, command id)`.
  * `abandon` cancels a reservation that was not answered, `decline` skips a payment: the names are in histories and stay.
  */
 export type Step = (typeof STEPS)[number];
 
-/** Why an order was rejected, in the order in which the reserve step checks. */
+/** Why an order was rejected, in the order in which the reserve step checks it. */
 export const REJECTION_REASONS = [
   'unknown_wallet',
   'unknown_sku',
@@ -40,37 +48,37 @@ export const REFUSAL_REASONS = [
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
-/** Recorded for a payment that a person skipped: its key is taken, no money moved, and none will. */
+/** Recorded for a payment that a person skipped: its key is taken, so no money has moved, and none will. */
 export const PAYMENT_SKIPPED = 'payment_skipped';
 
-/** The reason of an order whose window ended, beside the caller's own words for cancel and refund. */
+/** The reason of an order whose window ended. The reason of a cancel or a refund is the caller's own words. */
 export const WINDOW_ENDED = 'payment_window_ended';
 /** The reason of an order that was cancelled with `handle.cancel()`, the Web UI's Cancel button. */
 export const CANCELLED_IN_TEMPORAL = 'cancelled_in_temporal';
 
 /**
- * How many payments of one order are let through. Every payment that reaches the workflow stays in its history: after 2,000 updates
+ * How many payments of one order are accepted. Every payment that reaches the workflow stays in its history: after 2,000 updates
  * Temporal refuses every further command of the order, and long before that a replay takes seconds.
  */
 export const PAYMENT_LIMITS = {
-  /** Refused payments after which the API lets only a payment through that the wallet can cover. */
+  /** After this many refused payments the API lets only a payment through that the wallet can cover. */
   refused: 20,
-  /** The same in the workflow. Higher, because several API processes may each let one more through than they mean to. */
+  /** The same in the workflow. Higher, because each of several API processes may let one more through than it means to. */
   refusedByWorkflow: 40,
-  /** Refused payments after which the workflow takes none, not even one that the wallet could cover a moment ago. */
+  /** After this many refused payments the workflow accepts none, not even a payment that the wallet could cover a moment ago. */
   refusedAtAll: 150,
-  /** Accepted payments that wait for their turn. Temporal takes ten updates of one workflow at once; the rest are for cancel and operators. */
+  /** Accepted payments that are not answered yet. Temporal takes ten updates of one workflow at once; the others are for cancel and operators. */
   waiting: 3,
 } as const;
 
-/** A refund of a paid order, as it is asked for. */
+/** A refund of a paid order, as it is requested. */
 export interface RefundInput {
   orderId: string;
-  /** The command that asked for it: tells a repeated refund from a second one. Null for the Web UI's Cancel. */
+  /** The command that requested it: tells a repeated refund from a second one. Null for the Web UI's Cancel. */
   commandId: string | null;
   reason: string;
   /** Whether the units go back on hand. */
   restock: boolean;
-  /** Milliseconds that a step may keep failing before a person has to look. */
+  /** Milliseconds that a step may keep failing before a person is asked to look. */
   attentionAfter?: number;
 }

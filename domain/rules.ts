@@ -1,6 +1,6 @@
-/** The words for what reconciliation finds: one kind for each way in which a rule can be broken. */
+/** The words for what reconciliation finds: one kind for each way to break a rule. */
 
-/** In the order in which reconciliation runs their detectors. */
+/** In the order in which reconciliation runs their detectors. Recorded, so the names stay. */
 export const FINDING_KINDS = [
   'workflow_missing',
   'order_missing',
@@ -20,11 +20,11 @@ export const FINDING_KINDS = [
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
-/** What a run of reconciliation goes through. `look_failed` is what it finds when a detector itself fails. */
-export type LookKind = Exclude<FindingKind, 'look_failed'>;
-export const LOOK_KINDS = FINDING_KINDS.filter((kind): kind is LookKind => kind !== 'look_failed');
+/** The kinds that have a detector. `look_failed` says that a detector itself failed. */
+export type DetectedKind = Exclude<FindingKind, 'look_failed'>;
+export const DETECTED_KINDS = FINDING_KINDS.filter((kind): kind is DetectedKind => kind !== 'look_failed');
 
-/** How many rows or workflows were looked at, and how many of them were found wrong and repaired. */
+/** How many rows or workflows a run inspected, how many of them were wrong, and how many of those it repaired. */
 export interface ReconcileEnd {
   looked: number;
   found: number;

@@ -1,4 +1,4 @@
-/** An order's stages and the only moves between them. Everything that names a stage takes it from here. */
+/** An order's stages and the only moves between them. All other code takes its stages from here. */
 
 export const STAGES = [
   'reserving',
@@ -14,7 +14,7 @@ export const STAGES = [
 
 export type Stage = (typeof STAGES)[number];
 
-/** Stages that only the workflow shows; the database records the resting stages that they lead to. */
+/** Stages that only the workflow shows; the database records the resting stages they lead to. */
 export type PassingStage = 'reserving' | 'paying' | 'refunding';
 export type RestingStage = Exclude<Stage, PassingStage>;
 
@@ -44,7 +44,7 @@ export function mayMove(from: Stage, to: Stage): boolean {
 }
 
 /**
- * The moves that the database records: passing stages left out, and no move for a payment that was refused.
+ * The moves that the database records: passing stages are left out, and a refused payment is no move.
  * `from` is null for an order's first event.
  */
 export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingStage }[] = [

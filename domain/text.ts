@@ -1,41 +1,41 @@
 /**
  * The rule for texts that people and other programs choose, shared by the API's schemas, the workflows' validators and the
- * database's CHECKs. If one of them were stricter than the one before it, an order would hang on words that were accepted.
+ * database's CHECKs. If one of these were stricter than the one before it, an order would hang on words that were accepted.
  */
 
 export interface TextRule {
-  /** Unicode code points at most, as PostgreSQL's char_length and JSON Schema's maxLength count them. The least is always one. */
+  /** The most Unicode code points, counted as by PostgreSQL's char_length and JSON Schema's maxLength. The minimum is always one. */
   readonly max: number;
-  /** Whether blanks at both ends are dropped. Ids are kept as they are: two that differ in a blank are two. */
+  /** Whether blanks at both ends are dropped. Ids are kept as they are: two ids that differ in a blank are two ids. */
   readonly trimmed: boolean;
   /** Whether it may have tabs and line ends. No text has other control characters. */
   readonly lines: boolean;
 }
 
 export const TEXT = {
-  /** Who a caller says that somebody is: an id of the caller's own. */
+  /** A caller's own id for somebody. */
   party: { max: 128, trimmed: false, lines: false },
-  /** What a SKU is called. */
+  /** The name of a SKU. */
   title: { max: 200, trimmed: true, lines: false },
-  /** Why somebody cancels, refunds or steps in. */
+  /** Why somebody cancels, refunds or intervenes. */
   reason: { max: 500, trimmed: true, lines: true },
-  /** Which operator steps in. */
+  /** Which operator intervenes. */
   actor: { max: 200, trimmed: true, lines: false },
 } as const satisfies Record<string, TextRule>;
 
-/** Regular expressions that JavaScript, PostgreSQL and JSON Schema read alike. */
+/** Regular expressions that mean the same in JavaScript, PostgreSQL and JSON Schema. */
 export const SKU_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 export const IDEMPOTENCY_KEY_MAX = 255;
 export const IDEMPOTENCY_KEY_PATTERN = `^[ -~]{1,${IDEMPOTENCY_KEY_MAX}}$`;
 
-/** The characters that `trim` drops, for PostgreSQL, whose own trim drops only spaces. */
+/** The characters that JavaScript's `trim` drops, for PostgreSQL, whose own trim drops only spaces. */
 export const BLANKS =
   '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
 
-/** The text as it is kept. */
+/** The text as it is stored. */
 export const trimText = (text: string, rule: TextRule): string => (rule.trimmed ? text.trim() : text);
 
-/** What is wrong with a text that is trimmed, for whoever sent it; null when it can be kept. */
+/** What is wrong with a trimmed text, for its sender; null when it can be stored. */
 export function findFlaw(text: string, { max, trimmed, lines }: TextRule): string | null {
   // A code point has at most two units, so the first comparison saves counting a megabyte.
   if (
@@ -50,10 +50,10 @@ export function findFlaw(text: string, { max, trimmed, lines }: TextRule): strin
   return `must not contain control characters${lines ? ' other than tabs and line ends' : ''}, nor halves of characters`;
 }
 
-/** Whether something that nobody has checked is a text by this rule. */
+/** Whether an unchecked value is a text by this rule. */
 export const isText = (value: unknown, rule: TextRule): value is string =>
   typeof value === 'string' && findFlaw(trimText(value, rule), rule) === null;
 
-// NUL and halves of surrogate pairs are among them, which PostgreSQL cannot keep at all.
+// Among them are NUL and halves of surrogate pairs, which PostgreSQL cannot store at all.
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
 const CONTROL_BUT_LINES = /(?![\t\r\n])[\p{Cc}\p{Cs}]/u;

@@ -1,6 +1,11 @@
-/** `npm run migrate`: brings the database to this version's schema. */
-import { runCommand } from '../cli/run-command.ts';
+/** `npm run migrate`: brings the database to the schema of this version. */
+import { defineCommand, runCommand } from '../cli/command.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { databaseSettings } from '../settings.ts';
 
-await runCommand(() => migrateDatabase(databaseSettings(process.env).DATABASE_URL));
+const command = defineCommand({
+  name: 'migrate',
+  summary: 'Brings the database of DATABASE_URL to the schema of this version.',
+});
+
+await runCommand(command, () => migrateDatabase(databaseSettings(process.env).DATABASE_URL));

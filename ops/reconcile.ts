@@ -1,71 +1,59 @@
-/**
- * `npm run reconcile [-- --repair]`: reconciles now, and prints what was found and done. Exit code 1 when something stays open.
- * With `--repair` it also sets counters to what they sum.
- */
-import { parseArgs } from 'node:util';
-import { Client } from '@temporalio/client';
+/** `npm run reconcile`: reconciles now, and prints what was found and done. */
+import type { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { listFindings, type FindingRow } from '../db/findings.ts';
-import { runCommand } from '../cli/run-command.ts';
+import { defineCommand, runCommand } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
-import { messageOf } from '../process/redaction.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 const FINDINGS_SHOWN = 100;
 const PAGE = 500;
 
-await runCommand(async () => {
+const command = defineCommand({
+  name: 'reconcile',
+  summary: 'Reconciles the database with itself and with Temporal now, and prints what was found and done.',
+  failed: 'a finding stays open, or the run failed',
+}).option('--repair', 'also set counters and figures to what they sum', false);
+
+await runCommand(command, async ({ repair }) => {
   const settings = systemSettings(systemEnvironment(process.env));
   const startedAt = new Date();
-  const { looked, found, repaired } = await reconcile(settings, readArguments(process.argv.slice(2)));
-  console.log(`${looked} looked at, ${found} wrong, ${repaired} of them repaired.`);
-  const findings = await findingsOf(settings, startedAt);
+  const { looked, found, repaired } = await reconcile(settings, { repairCounters: repair });
+  console.log(`${looked} inspected, ${found} wrong, ${repaired} of them repaired.`);
+  const findings = await listSeenFindings(settings, startedAt);
   for (const finding of findings.slice(0, FINDINGS_SHOWN)) print(finding);
   if (findings.length > FINDINGS_SHOWN)
     console.log(`… and ${findings.length - FINDINGS_SHOWN} more: GET /v1/findings lists all of them.`);
-  if (findings.some(({ state }) => state === 'open')) process.exitCode = 1;
+  if (findings.some(({ state }) => state === 'open')) return 'failed';
 });
 
-function readArguments(args: string[]): ReconcileInput {
+async function reconcile(settings: SystemSettings, input: ReconcileInput): Promise<ReconcileEnd> {
+  const { client, close } = await reachTemporal(settings);
   try {
-    const { values } = parseArgs({ args, options: { repair: { type: 'boolean', default: false } } });
-    return { repairCounters: values.repair };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\nUsage: npm run reconcile -- [--repair]`);
-  }
-}
-
-async function reconcile(
-  { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE }: SystemSettings,
-  input: ReconcileInput,
-): Promise<ReconcileEnd> {
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS');
-  try {
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
-    await refuseWithoutWorker(client, TASK_QUEUE);
+    await refuseWithoutWorker(client, settings.TASK_QUEUE);
     return await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(
       WORKFLOW.reconcile,
       {
         workflowId: `${WORKFLOW.reconcile}-by-hand-${new Date().toISOString()}`,
-        taskQueue: TASK_QUEUE,
+        taskQueue: settings.TASK_QUEUE,
         args: [input],
         workflowExecutionTimeout: LONGEST_RUN_MS,
         staticSummary: input.repairCounters ? 'By hand, and sets counters' : 'By hand',
       },
     );
   } finally {
-    await connection.close();
+    await close();
   }
 }
 
-/** Nothing would ever come of it. @throws {UserError} when no worker has asked for work lately. */
+/** @throws {UserError} when no worker has asked for work lately: the run would wait forever. */
 async function refuseWithoutWorker({ workflowService, options }: Client, taskQueue: string): Promise<void> {
-  // Without a type, Temporal tells of tasks of workflows.
+  // Without a type, Temporal describes the pollers of workflow tasks.
   const { pollers } = await workflowService.describeTaskQueue({
     namespace: options.namespace,
     taskQueue: { name: taskQueue },
@@ -76,8 +64,8 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
     );
 }
 
-/** Those that this run has seen, or another one at the same time: what is open first. */
-async function findingsOf({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
+/** What this run, or another at the same time, has seen: open findings first. */
+async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
   const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast reconcile' });
   try {
     const seen: FindingRow[] = [];

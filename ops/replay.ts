@@ -1,81 +1,62 @@
 /**
- * `npm run replay -- [--address HOST:PORT] [--namespace NAME] [--limit N]`: replays the workflows of a live server on the workflow
- * code of this checkout: all that are open, and of those that have ended the newest N. Run it before a deployment: an order
- * that does not replay would get stuck. Exit code 1 if any does not.
+ * `npm run replay`: replays the workflows of a live server on the workflow code of this checkout: all that are open, and the newest
+ * of those that have ended. Run it before a deployment: an order that does not replay would get stuck.
  */
-import { parseArgs } from 'node:util';
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { runCommand } from '../cli/run-command.ts';
-import { UserError } from '../cli/user-error.ts';
+import { defineCommand, runCommand } from '../cli/command.ts';
+import { wholeNumber } from '../cli/values.ts';
 import { messageOf } from '../process/redaction.ts';
 import { systemSettings } from '../settings.ts';
 import { bundleWorkflows } from '../worker/worker.ts';
 import { WORKFLOW } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
-import { connectTemporal } from './temporal.ts';
+import { reachTemporal } from './temporal.ts';
 
 const FETCHED_AT_ONCE = 10;
-/** Of the workflows that have ended, unless --limit says otherwise: a bad deployment can only stop open ones. */
+/** Workflows that have ended, unless --limit says otherwise: a bad deployment can only stop open ones. */
 const USUAL_LIMIT = 1_000;
 const PAGE = 1_000;
-const USAGE = 'Usage: npm run replay -- [--address HOST:PORT] [--namespace NAME] [--limit N]';
 const TYPES = Object.values(WORKFLOW)
   .map((type) => `'${type}'`)
   .join(', ');
 const OPEN = `WorkflowType IN (${TYPES}) AND ExecutionStatus = 'Running'`;
 const ENDED = `WorkflowType IN (${TYPES}) AND ExecutionStatus != 'Running'`;
 
-Runtime.install({ logger: new DefaultLogger('ERROR') });
+const command = defineCommand({
+  name: 'replay',
+  summary:
+    'Replays the workflows of a live server on the code of this checkout: all that are open, and the newest of those that have ended.',
+  failed: 'a workflow does not fit this code, or the replay failed',
+})
+  .option('--address <host:port>', 'the Temporal server, instead of TEMPORAL_ADDRESS')
+  .option('--namespace <name>', 'its namespace, instead of TEMPORAL_NAMESPACE')
+  .option('--limit <count>', 'how many ended workflows to replay', wholeNumber(0, 999_999_999), USUAL_LIMIT);
 
-await runCommand(async () => {
-  const { address, namespace, limit } = readArguments(process.argv.slice(2));
+await runCommand(command, async ({ address, namespace, limit }) => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const environment = systemEnvironment(process.env);
-  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = systemSettings({
+  const settings = systemSettings({
     ...environment,
     ...(address !== undefined && { TEMPORAL_ADDRESS: address }),
     ...(namespace !== undefined && { TEMPORAL_NAMESPACE: namespace }),
     // Replaying needs no database.
     DATABASE_URL: environment['DATABASE_URL'] ?? 'postgres://not-used',
   });
-  const connection = await connectTemporal(TEMPORAL_ADDRESS, 'TEMPORAL_ADDRESS or --address');
+  const { client, close } = await reachTemporal(settings, 'TEMPORAL_ADDRESS or --address');
   try {
-    const client = new Client({ connection, namespace: TEMPORAL_NAMESPACE });
     const workflowBundle = await bundleWorkflows();
     const open = await replay(client, workflowBundle, { what: 'open', query: OPEN });
     const ended = await replay(client, workflowBundle, { what: 'ended', query: ENDED, limit });
-    report(TEMPORAL_ADDRESS, open, ended);
-    if (open.failed + ended.failed > 0) process.exitCode = 1;
+    report(settings.TEMPORAL_ADDRESS, open, ended);
+    if (open.failed + ended.failed > 0) return 'failed';
   } finally {
-    await connection.close();
+    await close();
   }
 });
 
-interface Arguments {
-  address: string | undefined;
-  namespace: string | undefined;
-  limit: number;
-}
-
-function readArguments(args: string[]): Arguments {
-  const { address, namespace, limit } = parse(args);
-  const most = limit === undefined ? USUAL_LIMIT : Number(limit);
-  if (!/^\d{1,9}$/.test(limit ?? '1'))
-    throw new UserError(`--limit takes a whole number of workflows that have ended.\n${USAGE}`);
-  return { address, namespace, limit: most };
-}
-
-function parse(args: string[]) {
-  try {
-    const text = { type: 'string' } as const;
-    return parseArgs({ args, options: { address: text, namespace: text, limit: text } }).values;
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`);
-  }
-}
-
 interface Replayed {
-  /** How many the server has. */
+  /** Workflows on the server. */
   all: number;
   replayed: number;
   failed: number;
@@ -94,14 +75,14 @@ async function replay(
   const result = { replayed: 0, failed: 0 };
   for await (const { workflowId, error } of Worker.runReplayHistories(
     { workflowBundle },
-    firstOf(histories, limit),
+    takeFirst(histories, limit),
   )) {
     result.replayed += 1;
     if (!error) continue;
     result.failed += 1;
     console.log(`✗ ${workflowId} (${what}): ${messageOf(error)}`);
   }
-  // Some may have begun or ended since they were counted.
+  // Some may have begun or ended since the count.
   return { ...result, all: Math.max(count, result.replayed) };
 }
 
@@ -109,7 +90,7 @@ function report(address: string, open: Replayed, ended: Replayed): void {
   const failed = open.failed + ended.failed;
   const both = { all: open.all + ended.all, replayed: open.replayed + ended.replayed };
   console.log(
-    `${of(both)} workflows of ${address} replayed (${of(open)} open, ${of(ended)} ended), ${failed} do not fit this code.`,
+    `${shareOf(both)} workflows of ${address} replayed (${shareOf(open)} open, ${shareOf(ended)} ended), ${failed} do not fit this code.`,
   );
   const left = ended.all - ended.replayed;
   if (left > 0)
@@ -118,11 +99,11 @@ function report(address: string, open: Replayed, ended: Replayed): void {
     );
 }
 
-function of({ replayed, all }: Pick<Replayed, 'replayed' | 'all'>): string {
+function shareOf({ replayed, all }: Pick<Replayed, 'replayed' | 'all'>): string {
   return `${replayed.toLocaleString('en')} of ${all.toLocaleString('en')}`;
 }
 
-async function* firstOf<T>(items: AsyncIterable<T>, limit: number): AsyncIterable<T> {
+async function* takeFirst<T>(items: AsyncIterable<T>, limit: number): AsyncIterable<T> {
   let count = 0;
   if (limit <= 0) return;
   for await (const item of items) {

@@ -1,11 +1,21 @@
-import { Connection } from '@temporalio/client';
+/** Connects a command to the Temporal server that its settings name. */
 import { UserError } from '../cli/user-error.ts';
+import { connectTemporal, type TemporalConnection } from '../client/connection.ts';
+import { TemporalUnavailableError } from '../client/errors.ts';
+import type { SystemSettings } from '../settings.ts';
 
-/** @throws {UserError} when no Temporal server answers there within 5 s. @param namedBy what the address was taken from. */
-export async function connectTemporal(address: string, namedBy: string): Promise<Connection> {
+/**
+ * @param namedBy the setting or option that the address comes from.
+ * @throws {UserError} when no Temporal server answers there.
+ */
+export async function reachTemporal(
+  { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE }: Pick<SystemSettings, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>,
+  namedBy = 'TEMPORAL_ADDRESS',
+): Promise<Pick<TemporalConnection, 'client' | 'close'>> {
   try {
-    return await Connection.connect({ address, connectTimeout: '5s' });
-  } catch {
-    throw new UserError(`No Temporal server answers at ${address} (${namedBy}).`);
+    return await connectTemporal({ address: TEMPORAL_ADDRESS, namespace: TEMPORAL_NAMESPACE });
+  } catch (error) {
+    if (!(error instanceof TemporalUnavailableError)) throw error;
+    throw new UserError(`No Temporal server answers at ${TEMPORAL_ADDRESS} (${namedBy}).`, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
-/** How a process speaks: log lines and last words, both through the one redaction. */
+/** What a process says: log lines and its last words, both redacted in one place. */
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { messageOf, printable, redactFields, redactText } from './redaction.ts';
+import { messageOf, printable, redactFields } from './redaction.ts';
+import { redactText } from './secrets.ts';
 
 /** @param destination standard output unless given. */
 export function openLogger(name: string, level: string, destination?: DestinationStream): Logger {
@@ -8,7 +9,7 @@ export function openLogger(name: string, level: string, destination?: Destinatio
     name,
     level,
     formatters: { log: redactFields },
-    // By now it is described.
+    // The error is already described by `redactFields`.
     serializers: { err: (described: unknown) => described },
     hooks: {
       logMethod(
@@ -17,19 +18,19 @@ export function openLogger(name: string, level: string, destination?: Destinatio
         log: (...args: Parameters<Logger['info']>) => void,
       ) {
         const [first, ...rest]: unknown[] = args;
-        // pino would take its message from the error as it is.
+        // pino would take the message from the unredacted error.
         if (first instanceof Error)
           log.call(this, { err: first }, typeof rest[0] === 'string' ? rest[0] : messageOf(first));
         else log.apply(this, args);
       },
-      // Whatever slipped into a sentence, or a field that is no error.
+      // What slipped into a message, or into a field that is no error.
       streamWrite: redactText,
     },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-/** Ends the process on an error that nobody awaits, which Node would print with all that it holds. */
+/** Ends the process on an unhandled error, which Node would print with everything in it. */
 export function endOnUnexpected(report: (error: unknown) => void): void {
   process.on('uncaughtException', (error) => {
     report(error);
@@ -37,5 +38,5 @@ export function endOnUnexpected(report: (error: unknown) => void): void {
   });
 }
 
-/** The last words of a command. */
+/** Prints the error that ends a command. */
 export const complain = (error: unknown): void => console.error(printable(error));

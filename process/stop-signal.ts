@@ -1,10 +1,7 @@
 /** How a process is asked to end. */
 import { constants } from 'node:os';
 
-/**
- * Aborted at the first SIGTERM or SIGINT; a second one ends the process at once, for a person or a supervisor that does not want
- * to wait.
- */
+/** Aborted at the first SIGTERM or SIGINT. A second one ends the process at once, for those who do not want to wait. */
 export function stopSignal(onSecond: () => void): AbortSignal {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const)

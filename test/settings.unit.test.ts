@@ -1,15 +1,15 @@
-/** Settings are refused when they are wrong or out of bounds, and the README tells of each. */
+/** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
 
-/** The README's row of each setting: what stands in its columns. */
-async function readmeRows(): Promise<Map<string, string>> {
-  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
-  const table = readme.split('## Configuration')[1]?.split('\n## ')[0] ?? '';
-  const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+/** The row of each setting in docs/configuration.md. */
+async function documentedRows(): Promise<Map<string, string>> {
+  const document = await readFile(new URL('../docs/configuration.md', import.meta.url), 'utf8');
+  const rows = document.split('\n').filter((line) => line.startsWith('| `'));
   return new Map(
     rows.flatMap((row) =>
       [...(row.split('|')[1] ?? '').matchAll(/`([A-Z_][A-Z0-9_]*)`/g)].map(
@@ -19,8 +19,21 @@ async function readmeRows(): Promise<Map<string, string>> {
   );
 }
 
-test('the README\u2019s table names every setting, and no other', async () => {
-  expect(new Set((await readmeRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
+test('docs/configuration.md names every setting, and no other', async () => {
+  expect(new Set((await documentedRows()).keys())).toEqual(new Set(Object.keys(SETTINGS)));
+});
+
+test('the threshold of a measure is the one in docs/configuration.md unless its setting says otherwise', async () => {
+  const rows = await documentedRows();
+  const { thresholds } = workerSettings(servers);
+  for (const measure of MEASURES) {
+    const setting = `ALERT_${measure.toUpperCase()}`;
+    expect(rows.get(setting)?.split('|')[2], setting).toContain(`\`${thresholds[measure]}\``);
+    expect(workerSettings({ ...servers, [setting]: '0.25' }).thresholds).toEqual({
+      ...thresholds,
+      [measure]: 0.25,
+    });
+  }
 });
 
 test('a duration is a number with a unit', () => {
@@ -33,14 +46,14 @@ test('a duration is a number with a unit', () => {
 });
 
 interface Bounds {
-  /** The smallest and the largest value that is taken, and what lies just outside. */
+  /** The smallest and the largest accepted value, and what lies just outside. */
   least: string;
   most: string;
   outside: readonly string[];
 }
 
 const between = (least: string, most: string, ...outside: string[]): Bounds => ({ least, most, outside });
-/** What JavaScript takes for a number, and a person does not mean. */
+/** Texts that JavaScript takes for a number and no person means. */
 const ODD_NUMBERS = [
   '',
   ' 5 ',
@@ -78,14 +91,13 @@ const named = (most: number, character = 'a'): Bounds =>
   between(character, character.repeat(most), '', character.repeat(most + 1));
 
 const port = whole('0', '65535', '65536');
-const count = decimal('1000000000', '1000000000.1', '1000000001');
 const share = decimal('1', '1.001', '80');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
-/** A setting that is not here fails the test below: one without bounds works until somebody mistypes it. */
+/** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
   TEMPORAL_ADDRESS: between('h:1', LONG_ADDRESS, `h${LONG_ADDRESS}`, 'h:0', 'h:65536', 'h', 'u:p@h:7233', ''),
@@ -113,26 +125,22 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
   ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
-  ALERT_ORDERS_PAST_DEADLINE: count,
-  ALERT_ORDERS_PENDING_LONG: count,
-  ALERT_BUSY_BUYERS: count,
-  ALERT_STOCK_ANOMALIES: count,
-  ALERT_ORDER_LATENCY_P99: count,
-  ALERT_PAYMENT_FAILURE_RATE: share,
-  ALERT_DATABASE_CONNECTIONS: share,
-  ALERT_ABNORMAL_ORDERS: share,
-  ALERT_ORDER_SUCCESS: share,
-  ALERT_RUNS_OVERDUE: count,
+  ...Object.fromEntries(
+    MEASURES.map((measure) => [
+      `ALERT_${measure.toUpperCase()}`,
+      ALERT_RULES[measure].unit === 'share' ? share : decimal('1000000000', '1000000000.1', '1000000001'),
+    ]),
+  ),
   HOLDFAST_DATA: named(4_096),
   TEMPORAL_CLI: named(4_096),
 };
 
-describe('every setting has bounds', () => {
+describe('bounds of settings', () => {
   test('the table of bounds names every setting, and no other', () => {
     expect(new Set(Object.keys(BOUNDS))).toEqual(new Set(Object.keys(SETTINGS)));
   });
 
-  test.each(Object.entries(SETTINGS))('%s takes its bounds, and nothing beyond them', (name, schema) => {
+  test.each(Object.entries(SETTINGS))('%s accepts its bounds, and nothing beyond them', (name, schema) => {
     const { least, most, outside } = BOUNDS[name] ?? between('', '');
     for (const value of [least, most])
       expect([value, schema.safeParse(value).success]).toEqual([value, true]);
@@ -140,8 +148,8 @@ describe('every setting has bounds', () => {
     expect(schema.safeParse('9'.repeat(5_000)).success, 'a value without end').toBe(false);
   });
 
-  test('each number and duration that is refused says what would be taken, and the README says so, too', async () => {
-    const rows = await readmeRows();
+  test('the refusal of a number or a duration says what would be accepted, and so does docs/configuration.md', async () => {
+    const rows = await documentedRows();
     for (const [name, { least, most, outside }] of Object.entries(BOUNDS)) {
       if (!/^\d+(ms|s|m|h|d)?$/.test(most)) continue;
       const shown = (text: string) => text.replaceAll(/,(?=\d{3})/g, '');
@@ -154,7 +162,7 @@ describe('every setting has bounds', () => {
   });
 });
 
-describe('a DATABASE_URL is refused when a character in it would lead elsewhere', () => {
+describe('a DATABASE_URL', () => {
   test.each([
     'postgres://holdfast:hunter#two@host:5432/holdfast',
     'postgres://holdfast:12#45@host/holdfast',
@@ -168,7 +176,7 @@ describe('a DATABASE_URL is refused when a character in it would lead elsewhere'
     'postgres://holdfast:hunter@host:99999/holdfast',
     'postgres://holdfast:hunter@ho st/holdfast',
     'postgres://',
-  ])('%s', (DATABASE_URL) => {
+  ])('that leads elsewhere because of a character in it is refused: %s', (DATABASE_URL) => {
     const read = () => apiSettings({ ...servers, DATABASE_URL });
     expect(read).toThrow(/DATABASE_URL must be postgres:/);
     expect(read).not.toThrow(/hunter|12|45/);
@@ -182,45 +190,53 @@ describe('a DATABASE_URL is refused when a character in it would lead elsewhere'
     'postgres://holdfast:secret@one:5432,two:5433/holdfast',
     'postgres://holdfast:secret@[::1]:5432/holdfast',
     'postgres://holdfast:secret@%2Fvar%2Frun%2Fpostgresql/holdfast',
-  ])('and %s is taken', (DATABASE_URL) => {
+  ])('that is well formed is accepted: %s', (DATABASE_URL) => {
     expect(apiSettings({ ...servers, DATABASE_URL })).toMatchObject({ DATABASE_URL });
   });
 });
 
-describe('a setting is refused by name when it is', () => {
+describe('a setting', () => {
   test.each([
-    ['missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
-    ['not a duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
-    ['a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
-    ['not a port', { PORT: '70000' }, /PORT/],
+    ['is missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
+    ['is no duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
+    ['is a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
+    ['is no port', { PORT: '70000' }, /PORT/],
     [
-      'another kind of address',
+      'is another kind of address',
       { DATABASE_URL: 'mysql://localhost/holdfast' },
       /DATABASE_URL must start with postgres/,
     ],
-  ])('%s', (_what, settings, message) => {
+  ])('that %s is refused by name', (_what, settings, message) => {
     expect(() => apiSettings({ ...servers, ...settings })).toThrow(message);
   });
 
   test.each([
     [
-      'a receiver of alerts that is no URL',
+      'is a receiver of alerts and no URL',
       { ALERT_WEBHOOK_URL: 'example.com' },
       /ALERT_WEBHOOK_URL must start/,
     ],
     [
-      'a receiver of alerts with a password in its URL',
+      'is a receiver of alerts with a password in its URL',
       { ALERT_WEBHOOK_URL: 'https://me:secret@example.com/' },
       /ALERT_WEBHOOK_URL must have no user/,
     ],
-    ['a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
-    ['no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
-  ])('%s', (_what, settings, message) => {
+    ['is a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
+    ['is no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
+  ])('that %s is refused by name', (_what, settings, message) => {
     expect(() => workerSettings({ ...servers, ...settings })).toThrow(message);
   });
 
-  test('one of several that are wrong: all are named', () => {
-    const read = () => workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long' });
-    expect(read).toThrow(/DATABASE_URL[\s\S]*TEMPORAL_ADDRESS[\s\S]*WORKER_STEP_SLOTS[\s\S]*SHUTDOWN_GRACE/);
+  test('is named even if it is one of several that are wrong', () => {
+    const read = () =>
+      workerSettings({ WORKER_STEP_SLOTS: '0', SHUTDOWN_GRACE: 'long', ALERT_BUSY_BUYERS: 'many' });
+    for (const name of [
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'WORKER_STEP_SLOTS',
+      'SHUTDOWN_GRACE',
+      'ALERT_BUSY_BUYERS',
+    ])
+      expect(read).toThrow(name);
   });
 });

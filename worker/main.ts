@@ -1,6 +1,6 @@
 /**
  * Runs the workflows and their activities: `node worker/main.ts`.
- * What belongs here: bundling, slots, logging and the order in which things stop.
+ * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
@@ -10,7 +10,7 @@ import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
-import { ensureSchedules, monitorSchedule, reconcileSchedule, statsSchedule } from './schedules.ts';
+import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -34,11 +34,11 @@ const stopAtOnce = (): void => {
   logger.info('stopped before it was ready');
   process.exit();
 };
-// Until it takes tasks there is nothing to wait for.
+// Until the worker takes tasks, there is nothing to wait for.
 stopping.addEventListener('abort', stopAtOnce);
 
 Runtime.install({
-  // By us, below.
+  // We handle them, below.
   shutdownSignals: [],
   logger: new DefaultLogger('DEBUG', ({ level, message, meta }: LogEntry) =>
     logger[LEVELS[level]](meta ?? {}, message),
@@ -64,27 +64,20 @@ async function main(): Promise<void> {
       monitor: monitorSettings(settings),
     });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
-    const taskQueue = settings.TASK_QUEUE;
-    const input = { repairCounters: settings.RECONCILE_REPAIR };
-    const schedules = [
-      reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
-      statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
-      monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
-    ];
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     stopping.addEventListener('abort', () => worker.shutdown());
-    // Ends once running tasks have ended; only then may what they use be closed.
+    // Resolves once running tasks have ended. Only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
-    logger.info({ taskQueue }, 'worker ready');
+    logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
     await Promise.all([
       ended,
-      ensureSchedules(client, schedules, { logger, signal: ending.signal, findOwner }),
+      ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
     ]);
   } finally {
     await connection.close();
-    // The process would not exit while the pool is open.
+    // The process does not exit while the pool is open.
     await database.close();
   }
 }

@@ -1,11 +1,11 @@
 /**
- * What others send to the workflows and hear from them: workflow types, inputs and results, updates and queries. Wire names: they are in
- * histories and stay. No workflow code is here, so that the client can import it.
+ * What others send to the workflows and get back: workflow types, inputs and results, updates and queries. These are wire names: they are
+ * in histories and stay. There is no workflow code here, so that the client can import it.
  */
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { Attention, Intervention } from '../domain/attention.ts';
 import type { Measure } from '../domain/measures.ts';
-import type { OrderLine, PaymentMode, RefusalReason, Step } from '../domain/order.ts';
+import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
 
 export const WORKFLOW = {
@@ -17,24 +17,20 @@ export const WORKFLOW = {
   deliverAlerts: 'deliverAlerts',
 } as const;
 
-export interface OrderInput {
+/** Its lines are one per SKU, in SKU order. */
+export interface OrderInput extends OrderContents {
   orderId: string;
-  buyerId: string;
-  walletId: string;
-  /** One line per SKU, in SKU order. */
-  lines: OrderLine[];
-  paymentMode: PaymentMode;
   /** Milliseconds from the order's start to its deadline. */
   paymentWindow: number;
-  /** Milliseconds that a step may keep failing before a person has to look. Left out by orders from before 0.2. */
+  /** Milliseconds that a step may keep failing before a person is asked to look. Missing in orders from before 0.2. */
   attentionAfter?: number;
   /** ISO 8601: the deadline the caller was given, when the workflow of an open order is started again. */
   deadline?: string;
-  /** {@link ORDER_RULES} when the order began. Left out by orders from before 0.4. */
+  /** {@link ORDER_RULES} when the order began. Missing in orders from before 0.4. */
   rules?: number;
 }
 
-/** The rules by which an order begins now. What an order's code does depends on its input, so older orders keep theirs. */
+/** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
 export const ORDER_RULES = 4;
 
 export interface OrderEnd {
@@ -43,7 +39,7 @@ export interface OrderEnd {
 }
 
 export interface RefundEnd extends OrderEnd {
-  /** The command whose refund this is; another command's refund of the same order was refused. */
+  /** The command whose refund this is; the refund of any other command was refused. */
   commandId: string | null;
 }
 
@@ -55,7 +51,7 @@ export interface PlaceAnswer {
 
 export interface PayCommand {
   commandId: string;
-  /** Whether the wallet could cover the payment when the API looked, just before. */
+  /** Whether the wallet could cover the payment when the API checked, just before. */
   funded?: boolean;
 }
 
@@ -65,19 +61,19 @@ export interface CancelCommand {
 }
 
 export interface CommandAnswer {
-  /** `refunding` when the refund has to wait for room in the wallet. */
+  /** `refunding` when the refund waits for room in the wallet. */
   stage: Stage;
-  /** Set when the command was carried out and refused in the end (a payment without funds). */
+  /** Set when the command was accepted and then refused (a payment without funds). */
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it has to wait for room in the wallet. */
+/** How far a refund is: `refunding` when it waits for room in the wallet. */
 export interface RefundAnswer {
   stage: Stage;
 }
 
 export interface SkipStep extends Intervention {
-  /** Named, so that nobody skips another step than the one that was looked at. */
+  /** Named, so that nobody skips another step than the one they saw failing. */
   step: Step;
 }
 
@@ -92,7 +88,7 @@ export interface OrderView {
   stage: Stage;
   deadline: string;
   payAttempts: number;
-  /** The step that failed and is being tried again. */
+  /** The step that failed and is being retried. */
   failing: Step | null;
   attention: Attention | null;
 }
@@ -103,9 +99,9 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 }
 
 export interface ReconcileInput {
-  /** Whether counters and figures are set to what they sum. What an order holds is given back in any case. */
+  /** Whether wrong counters and figures are set to their sums. What a closed order holds is given back in any case. */
   repairCounters: boolean;
-  /** Milliseconds, as RECONCILE_FOR_MS, which it is unless given. */
+  /** How long the run searches, in milliseconds; RECONCILE_FOR_MS by default. */
   forMs?: number;
 }
 
@@ -115,7 +111,7 @@ export interface StatsEnd {
 }
 
 export interface DeliverInput {
-  /** Whose alerts are sent: one workflow for each measure, so that they arrive in order. */
+  /** Whose alerts are sent: one workflow per measure, so that they arrive in order. */
   name: Measure;
 }
 
@@ -126,7 +122,7 @@ export interface DeliverEnd {
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');
 export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel');
-/** Answers once the refund is made, or has to wait. */
+/** Answers once the refund is made, or waits. */
 export const refundUpdate = defineUpdate<RefundAnswer>('refund');
 export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
 export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');

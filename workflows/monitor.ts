@@ -1,14 +1,15 @@
 /**
- * The monitor: measures what a shop is run by, opens and closes alerts, and sees to it that they are told. Runs on a schedule.
- * Telling is left to workflows of its own, so that a receiver that is down holds up neither this nor the next run.
+ * The monitor: takes the measures that a shop is run by, opens and closes alerts, and has their notices delivered. Runs on a schedule.
+ * Deliveries are workflows of their own, so that a receiver that is down delays neither this run nor the next.
  */
 import { patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { MonitorActivities } from '../activities/monitor.ts';
 import type { MonitorEnd } from '../domain/measures.ts';
 import { WORKFLOW } from './messages.ts';
 import { recordEnd, startDeliveries } from './run-end.ts';
+import { now } from './time.ts';
 
-// Together less than a minute: what could not be measured by then is the next run's, and this one fails.
+// Together less than a minute: what could not be measured by then is left to the next run, and this run fails.
 const { measure } = proxyActivities<MonitorActivities>({
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '45 seconds',
@@ -16,16 +17,16 @@ const { measure } = proxyActivities<MonitorActivities>({
 });
 
 export async function monitor(): Promise<MonitorEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isWatched = patched('watched');
-  // Not the run's start, which lies long back when no worker was there.
-  const at = new Date().toISOString();
+  // Not the run's start, which is long ago if no worker was running.
+  const at = now();
   let end: MonitorEnd;
   try {
     end = await measure({ at });
-    setCurrentDetails(inWords(end));
+    setCurrentDetails(describeEnd(end));
   } catch (error) {
-    // Also when something could not be measured: what was, may have opened an alert.
+    // Even when something could not be measured: the rest may have opened an alert.
     await startDeliveries();
     throw error;
   }
@@ -34,5 +35,5 @@ export async function monitor(): Promise<MonitorEnd> {
   return end;
 }
 
-const inWords = ({ measured, crossed }: MonitorEnd): string =>
+const describeEnd = ({ measured, crossed }: MonitorEnd): string =>
   `${measured} measured. ${crossed.length === 0 ? 'No threshold is crossed' : `Crossed: ${crossed.join(', ')}`}.`;

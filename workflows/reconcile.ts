@@ -1,7 +1,7 @@
 /**
- * Reconciliation: compares what the tables and Temporal say of the same orders, page by page, repairs what can be repaired by
- * itself and keeps the rest as findings. Runs on a schedule beside live orders; two runs at once do nothing twice. What it
- * cannot look at is a finding too, and it goes on behind it: a run always ends.
+ * Reconciliation: compares what the tables and Temporal say about the same orders, page by page, repairs what can be repaired
+ * automatically and keeps the rest as findings. Runs on a schedule alongside live orders; two runs at once do nothing twice. What it
+ * cannot inspect is a finding too, and it continues after it: a run always ends.
  */
 import {
   ActivityFailure,
@@ -11,26 +11,26 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LookResult } from '../activities/look.ts';
-import type { MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
-import { LOOK_KINDS, type LookKind } from '../domain/rules.ts';
+import type { ReconciliationActivities } from '../activities/reconciliation/activities.ts';
+import type { MarkCursor } from '../activities/reconciliation/marks.ts';
+import type { PageResult } from '../activities/reconciliation/page.ts';
+import { DETECTED_KINDS, type DetectedKind, type ReconcileEnd } from '../domain/rules.ts';
 import { RECONCILE_FOR_MS, SILENT_FOR_MS } from '../domain/timeouts.ts';
-import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from './messages.ts';
 import { recordEnd } from './run-end.ts';
 
-/** What is left when the time is over is asked for all the same, and fails. */
+/** When the time is over, what is left is still requested, and fails. */
 const SHORTEST_MS = 1_000;
 
 const { lookInto } = proxyActivities<ReconciliationActivities>({
-  // A day's figures may take minutes; a look that has died is noticed by its silence.
+  // A day's figures may take minutes; an attempt that has died is noticed by its silence.
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: SILENT_FOR_MS,
-  // Two minutes: longer than PostgreSQL or Temporal takes to come back, and then the run looks for the next kind.
+  // Two minutes: longer than PostgreSQL or Temporal takes to come back. After that the run goes on with the next kind.
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 8 },
 });
 
-// Each within a second when PostgreSQL is there. When it is not, this run fails, and the next one begins.
+// Each takes less than a second while PostgreSQL answers. If it does not, this run fails, and the next one begins.
 const { keepFailedLook, closeFindings, clearMarks } = proxyActivities<ReconciliationActivities>({
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: SILENT_FOR_MS,
@@ -38,61 +38,61 @@ const { keepFailedLook, closeFindings, clearMarks } = proxyActivities<Reconcilia
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });
 
-/** What runs of earlier releases looked for: one that a newer worker takes over ends as it began. */
-const KINDS_OF_0_3 = LOOK_KINDS.slice(0, LOOK_KINDS.indexOf('workflow_failed'));
-const KINDS_OF_0_2 = LOOK_KINDS.slice(0, LOOK_KINDS.indexOf('order_inconsistent'));
+/** The kinds of earlier releases: a run that a newer worker takes over ends as it began. */
+const KINDS_OF_0_3 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('workflow_failed'));
+const KINDS_OF_0_2 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('order_inconsistent'));
 
 export async function reconcile({
   repairCounters,
   forMs = RECONCILE_FOR_MS,
 }: ReconcileInput): Promise<ReconcileEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isBounded = patched('bounded');
-  const kinds = isBounded ? LOOK_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
+  const kinds = isBounded ? DETECTED_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
   const startedAt = workflowInfo().startTime.toISOString();
   const endsBy = Date.now() + forMs;
   const end: ReconcileEnd = { looked: 0, found: 0, repaired: 0 };
-  const looked: LookKind[] = [];
+  const completed: DetectedKind[] = [];
   for (const kind of kinds) {
-    // Half of what is left: one kind that takes long leaves time for those behind it.
+    // Half of the time that is left: a kind that takes long leaves time for the kinds after it.
     const share = Math.max((endsBy - Date.now()) / 2, SHORTEST_MS);
     try {
-      await lookForAll(kind, { startedAt, repairCounters, endsBy: Date.now() + share }, end);
-      looked.push(kind);
+      await detectAll(kind, { startedAt, repairCounters, endsBy: Date.now() + share }, end);
+      completed.push(kind);
     } catch (error) {
       if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
       end.found += 1;
-      await keepFailedLook({ kind, why: `was not looked for to the end: ${causeOf(error)}`, startedAt });
+      await keepFailedLook({ kind, why: `was not searched to the end: ${causeOf(error)}`, startedAt });
     }
   }
-  await closeFindings({ startedAt, looked });
-  for (let after: MarkPlace | null = null; ;) {
+  await closeFindings({ startedAt, looked: completed });
+  for (let after: MarkCursor | null = null; ;) {
     after = await clearMarks({ after });
-    // Marks that are left are the next run's.
+    // The remaining marks are left to the next run.
     if (after === null || (isBounded && Date.now() > endsBy)) break;
   }
   if (isBounded) await recordEnd(WORKFLOW.reconcile);
-  setCurrentDetails(inWords(end));
+  setCurrentDetails(describeEnd(end));
   return end;
 }
 
-interface Looking {
+interface Search {
   startedAt: string;
   repairCounters: boolean;
   /** Milliseconds since 1970, as the workflow counts them. */
   endsBy: number;
 }
 
-/** @throws {ActivityFailure} when it is not done by then, or could not go on. */
-async function lookForAll(
-  kind: LookKind,
-  { startedAt, repairCounters, endsBy }: Looking,
+/** @throws {ActivityFailure} when a kind is not searched to the end by then, or could not be. */
+async function detectAll(
+  kind: DetectedKind,
+  { startedAt, repairCounters, endsBy }: Search,
   end: ReconcileEnd,
 ): Promise<void> {
   for (let after: string | null = null; ;) {
-    setCurrentDetails(`Looks for ${kind}. ${inWords(end)}`);
+    setCurrentDetails(`Searches for ${kind}. ${describeEnd(end)}`);
     const scheduleToCloseTimeout = Math.max(endsBy - Date.now(), SHORTEST_MS);
-    const page: LookResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
+    const page: PageResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
       { kind, after, startedAt, repairCounters },
     ]);
     end.looked += page.looked;
@@ -103,10 +103,10 @@ async function lookForAll(
   }
 }
 
-/** Which activity it was says nothing; why it failed does. */
+/** The innermost message: the others only say that an activity failed. */
 function causeOf(error: Error): string {
   return error.cause instanceof Error ? causeOf(error.cause) : error.message;
 }
 
-const inWords = ({ looked, found, repaired }: ReconcileEnd): string =>
-  `${looked} looked at, ${found} wrong, ${repaired} of them repaired.`;
+const describeEnd = ({ looked, found, repaired }: ReconcileEnd): string =>
+  `${looked} inspected, ${found} wrong, ${repaired} of them repaired.`;

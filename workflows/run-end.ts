@@ -1,29 +1,30 @@
-/** How a run that a schedule starts says that it has ended, so that another run notices when none does any more. */
+/** How a scheduled run records that it has ended, so that the other runs notice when it stops running. */
 import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import type { Delivery, MonitorActivities } from '../activities/monitor.ts';
 import type { RunName } from '../domain/measures.ts';
+import { RUN_END_ATTEMPT_MS } from '../domain/timeouts.ts';
 import { WORKFLOW, type DeliverEnd, type DeliverInput } from './messages.ts';
+import { now } from './time.ts';
 
-// What fails by then is the next run's.
+// What has failed by then is left to the next run.
 const { listUndelivered } = proxyActivities<MonitorActivities>({
   startToCloseTimeout: '5 seconds',
   scheduleToCloseTimeout: '10 seconds',
   retry: { initialInterval: '1s' },
 });
-// Three queries.
 const { recordRunEnd } = proxyActivities<MonitorActivities>({
-  startToCloseTimeout: '10 seconds',
-  scheduleToCloseTimeout: '20 seconds',
+  startToCloseTimeout: RUN_END_ATTEMPT_MS,
+  scheduleToCloseTimeout: 2 * RUN_END_ATTEMPT_MS,
   retry: { initialInterval: '1s' },
 });
 
-/** Records the end, and opens or closes the alert about runs that do not end. To be called last. */
+/** Records the end, and opens or closes the alert about runs that do not end. Call it last. */
 export async function recordEnd(run: RunName): Promise<void> {
-  await recordRunEnd({ run, at: new Date().toISOString() });
+  await recordRunEnd({ run, at: now() });
   await startDeliveries();
 }
 
-/** Sees to it that whoever receives alerts is sent what became of them. */
+/** Starts a workflow for each measure whose alerts have notices that are not delivered yet. */
 export async function startDeliveries(): Promise<void> {
   for (const delivery of await listUndelivered()) await startDelivery(delivery);
 }
@@ -34,10 +35,10 @@ async function startDelivery({ name, workflowId }: Delivery): Promise<void> {
       workflowId,
       args: [{ name }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `Tells the receiver of alerts about ${name}`,
+      staticSummary: `Sends the notices about ${name} to the receiver of alerts`,
     });
   } catch (error) {
-    // The one that runs delivers this notice, too; should it be about to end, the next run of the monitor starts another.
+    // The workflow that is running delivers this notice, too; if it is about to end, the next run of the monitor starts another.
     if (!(error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError')) throw error;
   }
 }

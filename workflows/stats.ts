@@ -1,6 +1,6 @@
 /**
- * The shop's figures: adds to them what was recorded since the last time. Runs on a schedule; two runs at once count nothing
- * twice, and one that is killed loses nothing.
+ * Adds the events since the last run to the shop's figures. Runs on a schedule; two runs at once count nothing twice, and a run that
+ * is killed loses nothing.
  */
 import { patched, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { StatsActivities } from '../activities/stats.ts';
@@ -13,13 +13,13 @@ const { countEvents } = proxyActivities<StatsActivities>({
 });
 
 export async function stats(): Promise<StatsEnd> {
-  // Asked for before anything else, as it has to be; see docs/architecture.md.
+  // Must come before anything else; see docs/decisions/0029.
   const isWatched = patched('watched');
   let counted = 0;
   for (;;) {
     const some = await countEvents();
     counted += some.counted;
-    setCurrentDetails(`${counted} events were counted.`);
+    setCurrentDetails(`${counted} events counted.`);
     if (!some.isDone) continue;
     if (isWatched) await recordEnd(WORKFLOW.stats);
     return { counted };

@@ -1,56 +1,56 @@
 /**
- * Which requests begin now, which wait for a moment, and which are to come back when: the algorithm alone, on a clock that
- * the caller passes.
+ * Decides which requests start now, which wait for a moment, and which come back later and when: the algorithm alone, on a clock that the
+ * caller passes.
  *
- * As many run at once as the limit allows. Behind them is a queue that is worked off within a second or so. Whoever finds it
- * full is promised a second in which it will have room: promises are spaced by what the system was measured to do, so that
- * callers who keep them find the queue short, and never empty. A caller who was promised goes before newcomers.
+ * As many requests run at once as the limit allows. Behind them is a queue that drains within a second or so. A caller who finds the
+ * queue full is promised a second in which it will have room. Promises are spaced by the measured throughput, so that callers who keep
+ * them find the queue short but never empty. A caller with a promise goes ahead of newcomers.
  */
 import { Throughput } from './throughput.ts';
 
-/** How long a newcomer may have to wait, going by what ends a second. Longer, and it is refused. */
+/** A newcomer is refused if it would have to wait longer than this, judging by the measured throughput. */
 const NEWCOMER_WAITS_MS = 800;
-/** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth come together. */
+/** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth of callers come at once. */
 const PROMISED_WAITS_MS = 1_300;
-/** Going by the clock. What was projected may turn out wrong; what has not begun by then is refused, and keeps its place. */
+/** The longest wait by the clock, since the projection may be wrong. A request that has not started by then is refused, but keeps its priority. */
 export const LONGEST_WAIT_MS = 1_800;
-/** Of what the system can do: what is measured varies by some percent, and a promise should be kept. */
+/** The share of the throughput that is promised: the measurement varies by a few percent, and promises should be kept. */
 const PROMISED_SHARE = 0.95;
-/** Longer is no promise but a guess: by then the load will be another. */
-export const LONGEST_RETRY_AFTER_S = 120;
+/** A longer promise would only be a guess: by then the load has changed. */
+const LONGEST_RETRY_AFTER_S = 120;
 
 /**
- * What became of a request: the work that the queue is for was done, or failed, or there was none to do. Only the first says how
- * much the system does, and the last says nothing about it.
+ * How a request ended: it did the work that the queue is for, or failed to, or had none to do. Only `done` counts as throughput, and
+ * `nothing` says nothing about the system.
  */
 export type Outcome = 'done' | 'failed' | 'nothing';
 
-/** A request that runs. */
+/** A running request. */
 export interface Turn {
   readonly startedAt: number;
-  /** Gives its place to another, once, because it takes too long. It goes on all the same. */
+  /** Frees its slot, once, because it takes too long. The request itself goes on. */
   setAside(): void;
-  /** To be called once. */
+  /** Call this once. */
   end(outcome: Outcome): void;
 }
 
-/** Nothing was begun. The caller is to come back after the seconds. */
+/** Nothing was started. The caller should come back after these seconds. */
 export class RefusedError extends Error {
   override name = 'RefusedError';
   readonly retryAfterS: number;
 
   constructor(retryAfterS: number) {
-    super(`More is asked for than can be done in time. There will be room in ${retryAfterS} s.`);
+    super(`There are more requests than can be handled in time. There will be room in ${retryAfterS} s.`);
     this.retryAfterS = retryAfterS;
   }
 }
 
-/** The caller hung up while its request waited. Nothing was begun. */
+/** The caller hung up while its request waited. Nothing was started. */
 export class CallerGoneError extends Error {
   override name = 'CallerGoneError';
 }
 
-/** How many may run at once. */
+/** How many requests may run at once. */
 export interface Limit {
   readonly value: number;
   learn(ended: { startedAt: number; endedAt: number; saturated: boolean }): void;
@@ -58,13 +58,13 @@ export interface Limit {
 
 export interface QueueOptions {
   limit: Limit;
-  /** Requests a second that the system is thought to do until that was measured. */
+  /** The assumed throughput, in requests per second, until one was measured. */
   guessPerSecond: number;
-  /** Whether callers who come back are known: then newcomers queue behind what was promised. */
+  /** Whether callers are recognised when they come back: then newcomers queue behind the promises. */
   knowsCallers: boolean;
-  /** What other processes of this system do a second: callers come back to any of them, so all promise at one pace. */
+  /** The throughput of each other process of this system. Callers come back to any process, so all of them promise at one pace. */
   othersPerSecond?: () => readonly number[];
-  /** Milliseconds, on a clock that never goes back. */
+  /** Milliseconds, on a monotonic clock. */
   now?: () => number;
 }
 
@@ -79,12 +79,12 @@ export class AdmissionQueue {
   readonly #now: () => number;
   readonly #promised = new Set<Begin>();
   readonly #newcomers = new Set<Begin>();
-  /** The last moment that somebody was promised. */
+  /** The latest moment promised to anybody. */
   #latestPromise = 0;
   #running = 0;
-  /** When everything that was let in and promised so far will have begun. */
+  /** When everything admitted and promised so far will have started. */
   #bookedUntil = 0;
-  /** The same for those whose promise could not be kept. */
+  /** The same for callers whose promise could not be kept. */
   #lateUntil = 0;
 
   constructor({
@@ -101,7 +101,7 @@ export class AdmissionQueue {
     this.#now = now;
   }
 
-  /** Whether a request that comes now begins at once. */
+  /** Whether a request that comes now would start at once. */
   get hasRoom(): boolean {
     return this.#waiting === 0 && this.#running < this.#limit.value;
   }
@@ -112,16 +112,16 @@ export class AdmissionQueue {
     return { running: this.#running, limit: this.#limit.value, waiting: this.#waiting, perSecond };
   }
 
-  /** For what must not be refused: it begins at once and still counts as running. */
+  /** For requests that must not be refused: starts one at once, and still counts it as running. */
   passAhead(): Turn {
     return this.#begin();
   }
 
   /**
-   * Resolves when the request may begin.
-   * @param promisedAt what this caller was promised before, on the queue's clock; undefined for a newcomer.
-   * @param gone fires when the caller has hung up.
-   * @throws {RefusedError} when it may not.
+   * Resolves when the request may start.
+   * @param promisedAt the moment promised to this caller earlier, on the queue's clock; undefined for a newcomer.
+   * @param gone fires when the caller hangs up.
+   * @throws {RefusedError} when the request may not start in time.
    * @throws {CallerGoneError}
    */
   async enter(promisedAt: number | undefined, gone: AbortSignal): Promise<Turn> {
@@ -133,21 +133,21 @@ export class AdmissionQueue {
     const spacing = this.#spacing(now);
     const wait = (this.#waiting * 1_000) / this.#throughput.perSecond(now);
     if (promisedAt === undefined) this.#bookNewcomer(now, wait, spacing);
-    // Who has come in vain before finds more room.
+    // A caller who was refused before finds more room.
     else if (wait > PROMISED_WAITS_MS + Math.min(now - promisedAt, LONGEST_WAIT_MS - PROMISED_WAITS_MS))
       throw this.#refuseLate(now, wait, spacing);
     return this.#wait(promisedAt === undefined ? this.#newcomers : this.#promised, gone);
   }
 
   #bookNewcomer(now: number, wait: number, spacing: number): void {
-    // Nobody was promised a later moment: what late callers cost must keep no newcomer out once all of them have come.
+    // Nobody was promised a later moment. What late callers cost must not keep newcomers out once all late callers have come.
     const booked = Math.max(Math.min(this.#bookedUntil, this.#latestPromise + spacing), now + wait);
     this.#bookedUntil = Math.min(booked, now + LONGEST_RETRY_AFTER_S * 1_000) + spacing;
     const ahead = this.#knowsCallers ? booked - now : wait;
     if (ahead > NEWCOMER_WAITS_MS) throw this.#promise(now, booked - now);
   }
 
-  /** Its promise came from a rate that the system did not keep. It costs everybody who comes later that much more. */
+  /** The promise was based on a rate that the system did not keep. Everybody who comes later waits that much longer. */
   #refuseLate(now: number, wait: number, spacing: number): RefusedError {
     const late = Math.max(this.#lateUntil, now + wait);
     this.#lateUntil = late + spacing;
@@ -156,7 +156,7 @@ export class AdmissionQueue {
   }
 
   #promise(now: number, inMs: number): RefusedError {
-    // Rounded down: the queue is never empty when they come, and works off a second's worth of them.
+    // Rounded down, so that the queue is not yet empty when callers come. It can absorb a second's worth of them.
     const seconds = Math.max(1, Math.floor(inMs / 1_000));
     this.#latestPromise = Math.max(this.#latestPromise, now + inMs);
     return new RefusedError(seconds);
@@ -164,23 +164,23 @@ export class AdmissionQueue {
 
   async #wait(queue: Set<Begin>, gone: AbortSignal): Promise<Turn> {
     const { promise, resolve, reject } = Promise.withResolvers<Turn>();
-    const hungUp = () => reject(new CallerGoneError());
+    const onHangUp = () => reject(new CallerGoneError());
     const tooLong = setTimeout(() => {
       const now = this.#now();
       reject(this.#refuseLate(now, 0, this.#spacing(now)));
     }, LONGEST_WAIT_MS);
-    gone.addEventListener('abort', hungUp, { once: true });
+    gone.addEventListener('abort', onHangUp, { once: true });
     queue.add(resolve);
     try {
       return await promise;
     } finally {
       queue.delete(resolve);
       clearTimeout(tooLong);
-      gone.removeEventListener('abort', hungUp);
+      gone.removeEventListener('abort', onHangUp);
     }
   }
 
-  /** Milliseconds between two promises. */
+  /** The milliseconds between two promises. */
   #spacing(now: number): number {
     const rates = [this.#throughput.perSecond(now), ...this.#othersPerSecond()];
     const mean = rates.reduce((total, rate) => total + rate, 0) / rates.length;
@@ -195,10 +195,10 @@ export class AdmissionQueue {
     const startedAt = this.#now();
     this.#running += 1;
     if (this.#running >= this.#limit.value) this.#throughput.busy(startedAt);
-    let hasPlace = true;
+    let holdsSlot = true;
     const leave = (outcome: Outcome): void => {
-      if (!hasPlace) return;
-      hasPlace = false;
+      if (!holdsSlot) return;
+      holdsSlot = false;
       const saturated = this.#running >= this.#limit.value;
       this.#running -= 1;
       if (outcome !== 'nothing') this.#limit.learn({ startedAt, endedAt: this.#now(), saturated });

@@ -1,22 +1,22 @@
-/** How many requests may be worked on at once, learned from how long they take. */
+/** Learns how many requests may run at once from how long they take. */
 
 /**
- * What a create may take once it was begun. With the time that it may wait before (see {@link AdmissionQueue}), its caller
- * hears within about 2 s. Well above what a create takes when all is well (40 ms), so only a queue further down exceeds it.
+ * How long a create may take once it has started. Together with its wait in the {@link AdmissionQueue}, its caller gets an answer within
+ * about 2 s. This is well above the 40 ms of a create when all is well, so only a queue further down makes a create exceed it.
  */
 export const TARGET_MS = 1_000;
-/** Enough to keep a small system busy, and little enough that a cold one answers the first ones in time. */
+/** Enough to keep a small system busy, and few enough that a cold system answers the first ones in time. */
 const FIRST = 10;
-/** Below this, a system that is slow for another reason than its load would never recover. */
+/** With a lower limit, a system that is slow for another reason than load would never recover. */
 const LEAST = 6;
 const MOST = 2_000;
-/** Until the first sign of congestion the limit grows by a quarter with each round of answers, then by three quarters of a request. */
+/** Each round of answers raises the limit: by a quarter until the first sign of congestion, and then by three quarters of a request. */
 const GROWTH = { atFirst: 0.25, later: 0.75 } as const;
 const BACK_OFF = 0.9;
 
 /**
- * Additive increase, multiplicative decrease, as TCP does it: processes that share a system feel the same latency, and so
- * come to equal shares without knowing of each other.
+ * Additive increase, multiplicative decrease, as in TCP: processes that share a system observe the same latency, and so reach equal shares
+ * without knowing of each other.
  */
 export class ConcurrencyLimit {
   #limit = FIRST;
@@ -33,7 +33,7 @@ export class ConcurrencyLimit {
    */
   learn({ startedAt, endedAt, saturated }: { startedAt: number; endedAt: number; saturated: boolean }): void {
     if (endedAt - startedAt > TARGET_MS) {
-      // What had begun before the last step back shows the same congestion again.
+      // A request that started before the last back-off shows the same congestion again.
       if (startedAt < this.#backedOffAt) return;
       this.#congested = true;
       this.#backedOffAt = endedAt;

@@ -1,36 +1,36 @@
 /**
- * Lets in as many new orders as can be answered within about two seconds. The others are refused before anything is claimed
- * or begun, with a second in which there will be room for them. Retries of an order that was let in are never refused.
+ * Admits as many new orders as can be answered within about two seconds. The others are refused before anything is claimed or started, and
+ * told in which second there will be room for them. Retries of an admitted order are never refused.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../../db/connection.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError, type Outcome, type Turn } from './admission-queue.ts';
 import { ConcurrencyLimit, TARGET_MS } from './concurrency-limit.ts';
 import { Stragglers, type Needs } from './stragglers.ts';
 import { Tickets } from './tickets.ts';
 
-/** What a small system does. A fresh process knows better after half a second under load. */
+/** The throughput of a small system. A new process has measured its own after half a second under load. */
 const GUESS_PER_SECOND = 30;
 const REPORT_EVERY_MS = 1_000;
-/** A create that takes longer gives its place to another. Twice what counts as slow: load alone hardly ever takes that long. */
-export const LATE_MS = 2 * TARGET_MS;
-/** Orders that may wait at once for what others wait for in vain: enough to go on soon once it is free. */
-const MOST_IN_TROUBLE = 20;
+/** A create that takes longer frees its slot. Twice what counts as slow: load alone hardly ever delays a create that much. */
+const LATE_MS = 2 * TARGET_MS;
+/** How many orders may wait at once for a row that is locked: enough to make progress soon after it is free. */
+const MOST_BLOCKED = 20;
 
 export interface Create {
   /** The idempotency key. */
   key: string;
   needs: Needs;
-  /** Fires when its caller hangs up. */
+  /** Fires when the caller hangs up. */
   gone: AbortSignal;
 }
 
 export interface CreateAdmission {
   /**
-   * Runs `work` when it is its turn.
-   * @param work calls `began` when it begins an order: a replayed answer says nothing about how busy the system is.
-   * @throws {Problem} `overloaded`; then `work` was not called.
+   * Runs `work` when its turn comes.
+   * @param work calls `began` when it starts an order: a replayed answer says nothing about how busy the system is.
+   * @throws {Problem} `overloaded`, without having called `work`.
    */
   run<T>(create: Create, work: (began: () => void) => Promise<T>): Promise<T>;
 }
@@ -42,9 +42,9 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     knowsCallers: true,
     othersPerSecond: () => tickets.othersPerSecond,
   });
-  // For orders that would wait in vain just now, so that those which need something else find their places free.
-  const inTrouble = new AdmissionQueue({
-    limit: { value: MOST_IN_TROUBLE, learn: () => {} },
+  // For orders that would wait for a locked row, so that orders which do not need the row find free slots.
+  const blockedQueue = new AdmissionQueue({
+    limit: { value: MOST_BLOCKED, learn: () => {} },
     guessPerSecond: 1,
     knowsCallers: true,
   });
@@ -53,7 +53,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
   let refused = 0;
 
   async function enter({ key, needs, gone }: Create): Promise<Turn> {
-    const line = stragglers.hold(needs) ? inTrouble : queue;
+    const line = stragglers.wouldBlock(needs) ? blockedQueue : queue;
     // The usual case costs nothing.
     if (line.hasRoom) return line.passAhead();
     const { begun, dueInMs } = await tickets.find(key);
@@ -63,16 +63,16 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     } catch (error) {
       if (error instanceof CallerGoneError) throw new Problem('overloaded', 'The caller hung up.');
       if (!(error instanceof RefusedError)) throw error;
-      // Who comes too early keeps the place it has.
+      // A caller who comes too early keeps the ticket it has.
       if (dueInMs === null || dueInMs <= 0) tickets.give(key, error.retryAfterS);
-      throw refusal(error.retryAfterS);
+      throw refuse(error.retryAfterS);
     }
   }
 
-  function refusal(retryAfter: number): Problem {
+  function refuse(retryAfter: number): Problem {
     if (refused === 0) setTimeout(report, REPORT_EVERY_MS).unref();
     refused += 1;
-    const detail = `More orders are asked for than can be placed now. There is room for this one in ${retryAfter} s.`;
+    const detail = `There are more orders than can be placed now. There will be room for this one in ${retryAfter} s.`;
     return new Problem('overloaded', detail, {}, { retryAfter });
   }
 
@@ -81,7 +81,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     refused = 0;
   }
 
-  /** Sets an order aside once it is late. @returns what is to be called when it ends. */
+  /** Sets an order aside once it is late. @returns a function to call when the order ends. */
   function watch(turn: Turn, needs: Needs): (outcome: Outcome) => void {
     const { startedAt } = turn;
     let rememberFailed = (): void => {};
@@ -92,7 +92,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     return (outcome) => {
       clearTimeout(timer);
       const isQuick = performance.now() - startedAt < TARGET_MS;
-      if (outcome === 'done') stragglers.placed(needs, { startedAt, isQuick });
+      if (outcome === 'done') stragglers.recordPlaced(needs, { startedAt, isQuick });
       else rememberFailed();
       turn.end(outcome);
     };

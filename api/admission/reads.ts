@@ -1,18 +1,18 @@
-/** Reads have their own bound: however many come at once, they leave half of the connections to everything else. */
+/** Limits reads: however many come at once, they leave half of the connections to everything else. */
 import type { MiddlewareHandler } from 'hono';
 import type { DatabasePool } from '../../db/connection.ts';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError } from './admission-queue.ts';
 
-/** Pages of lists that a small system answers. A fresh process knows better after half a second under load. */
+/** The list pages per second of a small system. A new process has measured its own rate after half a second under load. */
 const GUESS_PER_SECOND = 200;
 
-/** Each read uses one connection at a time. What cannot be answered within about two seconds is refused at once. */
+/** Each read uses one connection at a time. A read that could not be answered within about two seconds is refused at once. */
 export function admitReads({ connections }: Pick<DatabasePool, 'connections'>): MiddlewareHandler {
   const queue = new AdmissionQueue({
     limit: { value: Math.ceil(connections / 2), learn: () => {} },
     guessPerSecond: GUESS_PER_SECOND,
-    // A read has no key by which it is known when it comes back.
+    // A read has no key by which it could be recognised when it comes back.
     knowsCallers: false,
   });
   return async function admitRead(c, next) {
@@ -20,7 +20,7 @@ export function admitReads({ connections }: Pick<DatabasePool, 'connections'>): 
     const turn = queue.hasRoom
       ? queue.passAhead()
       : await queue.enter(undefined, c.req.raw.signal).catch((error: unknown) => {
-          throw refusalOf(error);
+          throw toRefusal(error);
         });
     try {
       await next();
@@ -30,10 +30,10 @@ export function admitReads({ connections }: Pick<DatabasePool, 'connections'>): 
   };
 }
 
-function refusalOf(error: unknown): unknown {
+function toRefusal(error: unknown): unknown {
   if (error instanceof CallerGoneError) return new Problem('overloaded', 'The caller hung up.');
   if (!(error instanceof RefusedError)) return error;
   const { retryAfterS: retryAfter } = error;
-  const detail = `More is read than can be answered now. There is room in ${retryAfter} s.`;
+  const detail = `There are more reads than can be answered now. There will be room in ${retryAfter} s.`;
   return new Problem('overloaded', detail, {}, { retryAfter });
 }

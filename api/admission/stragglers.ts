@@ -1,48 +1,48 @@
 /**
- * Orders that take far longer than new orders do: the row of a SKU or wallet that they need may be locked by somebody's open
- * transaction. They must not take the places of orders that need none of it.
+ * Tracks orders that take far longer than others: somebody's open transaction may have locked the row of a SKU or wallet that they need.
+ * They must not take the slots of orders that do not need that row.
  */
 
-/** What an order has to lock to be placed: its SKUs, and the wallet of a hold. */
+/** The rows an order locks to be placed: its SKUs, and its wallet in `hold` mode. */
 export type Needs = readonly string[];
 
 interface Straggler {
   needs: Needs;
   startedAt: number;
-  /** Whether an order that needs nothing of the same began later, and was placed quickly: then it is not the system that is slow. */
-  isInTrouble: boolean;
+  /** Whether an order that needs none of the same rows started later and was placed quickly: then the system is not what is slow. */
+  isBlocked: boolean;
 }
 
-/** How long one that failed is remembered: its caller asks again, and would take a place to find out the same. */
+/** How long a failed order is remembered: its caller tries again, and would use a slot only to fail the same way. */
 const REMEMBERED_MS = 15_000;
 
 export class Stragglers {
   readonly #late = new Set<Straggler>();
 
-  /** To be called when an order is late. @returns what is to be called when it failed after all. */
+  /** Call this when an order is late. @returns a function to call if the order fails after all. */
   add(needs: Needs, startedAt: number): () => void {
-    const straggler = { needs, startedAt, isInTrouble: false };
+    const straggler = { needs, startedAt, isBlocked: false };
     this.#late.add(straggler);
     return () => {
       setTimeout(() => this.#late.delete(straggler), REMEMBERED_MS).unref();
     };
   }
 
-  /** To be called when an order was placed, late or not: what it needed was to be had. */
-  placed(needs: Needs, { startedAt, isQuick }: { startedAt: number; isQuick: boolean }): void {
+  /** Call this when an order was placed, late or not: the rows it needed were free. */
+  recordPlaced(needs: Needs, { startedAt, isQuick }: { startedAt: number; isQuick: boolean }): void {
     for (const straggler of this.#late) {
       if (straggler.needs.every((need) => needs.includes(need))) this.#late.delete(straggler);
-      else if (isQuick && straggler.startedAt < startedAt && !share(straggler.needs, needs))
-        straggler.isInTrouble = true;
+      else if (isQuick && straggler.startedAt < startedAt && !overlap(straggler.needs, needs))
+        straggler.isBlocked = true;
     }
   }
 
-  /** Whether an order would wait for what other orders wait for in vain. */
-  hold(needs: Needs): boolean {
+  /** Whether an order would wait for a row that other orders are already waiting for. */
+  wouldBlock(needs: Needs): boolean {
     for (const straggler of this.#late)
-      if (straggler.isInTrouble && share(straggler.needs, needs)) return true;
+      if (straggler.isBlocked && overlap(straggler.needs, needs)) return true;
     return false;
   }
 }
 
-const share = (one: Needs, other: Needs): boolean => one.some((need) => other.includes(need));
+const overlap = (one: Needs, other: Needs): boolean => one.some((need) => other.includes(need));

@@ -1,19 +1,19 @@
 /**
- * Remembers what refused callers were promised, in the database, as their next request may reach another process. All that
- * come while a statement runs share the next one: a thousand refusals cost a few statements.
+ * Remembers in the database what refused callers were promised, because their next request may reach another process. All requests that
+ * come while a statement runs share the next statement, so a thousand refusals cost a few statements.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 
-/** Callers who come later than this many are told when to come, but keep no place. */
+/** Callers beyond this many are told when to come back, but do not get a ticket. */
 const MOST_TICKETS = 20_000;
 const KEYS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
-/** What was heard of the other processes is forgotten then. */
-const PACE_COUNTS_MS = 5_000;
-/** A place is kept this long after its time. */
+/** How long the reported rates of other processes are used. */
+const RATES_COUNT_MS = 5_000;
+/** How long a ticket is kept after its time. */
 const KEPT_MS = 30_000;
 
 const UNKNOWN: KeyState = { begun: false, dueInMs: null };
@@ -24,10 +24,10 @@ export class Tickets {
   readonly #operation: string;
   #asked = new Map<string, PromiseWithResolvers<KeyState>>();
   #asking = false;
-  /** Seconds by key, to be written. */
+  /** Seconds by key, still to be written. */
   #given = new Map<string, number>();
   #writing = false;
-  /** When each ticket that this process gave runs out, the oldest first. Bounds their number. */
+  /** When each ticket that this process issued expires, oldest first. Limits their number. */
   readonly #outstanding = new Map<string, number>();
   #droppedAt = -Infinity;
   readonly #process = randomUUID();
@@ -35,8 +35,8 @@ export class Tickets {
   #others: { perSecond: readonly number[]; until: number } = { perSecond: [], until: 0 };
 
   /**
-   * @param operation the one whose idempotency keys these are.
-   * @param perSecond the pace of this process, for the others.
+   * @param operation the operation that the idempotency keys belong to.
+   * @param perSecond the rate of this process, for the others.
    */
   constructor(database: Database, logger: Logger, operation: string, perSecond: () => number) {
     this.#database = database;
@@ -45,12 +45,12 @@ export class Tickets {
     this.#perSecond = perSecond;
   }
 
-  /** The pace of each other process that refuses orders for load. */
+  /** The rate of each other process that is refusing orders for load. */
   get othersPerSecond(): readonly number[] {
     return performance.now() < this.#others.until ? this.#others.perSecond : [];
   }
 
-  /** What is known of a key by now. */
+  /** Resolves with what is known about a key. */
   find(key: string): Promise<KeyState> {
     const asked = this.#asked.get(key) ?? Promise.withResolvers<KeyState>();
     this.#asked.set(key, asked);
@@ -58,7 +58,7 @@ export class Tickets {
     return asked.promise;
   }
 
-  /** Does not wait until it is written: the caller comes back a second later at the earliest. */
+  /** Does not wait until the ticket is written: the caller comes back a second later at the earliest. */
   give(key: string, seconds: number): void {
     const now = performance.now();
     this.#outstanding.delete(key);
@@ -76,7 +76,7 @@ export class Tickets {
   async #ask(): Promise<void> {
     this.#asking = true;
     while (this.#asked.size > 0) {
-      // All that the event loop has at hand goes together.
+      // Everything that the event loop has ready goes into one statement.
       await new Promise(setImmediate);
       const batch = take(this.#asked, KEYS_IN_STATEMENT);
       try {
@@ -96,10 +96,10 @@ export class Tickets {
       try {
         const pace = { process: this.#process, perSecond: this.#perSecond() };
         const perSecond = await keepTickets(this.#database, take(this.#given, KEYS_IN_STATEMENT), pace);
-        this.#others = { perSecond, until: performance.now() + PACE_COUNTS_MS };
+        this.#others = { perSecond, until: performance.now() + RATES_COUNT_MS };
         await this.#dropOld();
       } catch (error) {
-        this.#logger.warn({ err: error }, 'the places of some refused callers were not kept');
+        this.#logger.warn({ err: error }, 'could not keep the tickets of some refused callers');
       }
     }
     this.#writing = false;
@@ -113,7 +113,7 @@ export class Tickets {
   }
 }
 
-/** Moves the first entries into a map of their own. */
+/** Moves the first entries into a new map. */
 function take<T>(from: Map<string, T>, most: number): Map<string, T> {
   const taken = new Map([...from].slice(0, most));
   for (const key of taken.keys()) from.delete(key);

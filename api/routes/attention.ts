@@ -1,19 +1,18 @@
-/** What a person has to look at, and what persons did. They act in Temporal: see the README. */
+/** The orders that need a person, and what people did to an order. People act in Temporal: see docs/operations.md. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
-import { findOrder } from '../../db/orders.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { Problem } from '../problems.ts';
+import { requireOrder } from '../orders/require-order.ts';
 import {
   attentionQuery,
   interventionList,
-  interventionReply,
+  toInterventionReply,
   markPage,
-  markReply,
-  placeOfMark,
+  toMarkReply,
+  formatMarkCursor,
 } from '../schemas/attention.ts';
 import { orderParams } from '../schemas/orders.ts';
-import { pageOf } from '../schemas/page.ts';
+import { toPage } from '../schemas/page.ts';
 import { problemResponses } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
 
@@ -22,7 +21,7 @@ const list = createRoute({
   path: '/attention',
   operationId: 'listAttention',
   tags: ['Attention'],
-  summary: 'List the orders that a person has to look at, oldest mark first',
+  summary: 'List the orders that need a person, oldest mark first',
   request: { query: attentionQuery },
   responses: {
     200: { description: 'A page of marks', content: { 'application/json': { schema: markPage } } },
@@ -35,10 +34,10 @@ const interventions = createRoute({
   path: '/orders/{id}/interventions',
   operationId: 'listOrderInterventions',
   tags: ['Attention'],
-  summary: 'What persons did to an order, oldest first',
+  summary: 'List what people did to an order, oldest first',
   request: { params: orderParams, query: noQuery },
   responses: {
-    200: { description: 'All of it', content: { 'application/json': { schema: interventionList } } },
+    200: { description: 'All interventions', content: { 'application/json': { schema: interventionList } } },
     ...problemResponses('validation_failed', 'not_found'),
   },
 });
@@ -49,16 +48,15 @@ export function attentionRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(list, async (c) => {
     const { limit, cursor: after } = c.req.valid('query');
     const rows = await listOpenMarks(database, { after, limit: limit + 1 });
-    return c.json(pageOf('attention', rows, { limit, item: markReply, placeOf: placeOfMark }), 200);
+    return c.json(toPage('attention', rows, { limit, item: toMarkReply, cursorOf: formatMarkCursor }), 200);
   });
 
   app.openapi(interventions, async (c) => {
     const { id } = c.req.valid('param');
     const rows = await listInterventions(database, id);
-    // An order whose reservation keeps failing is not recorded yet, and may have been acted on.
-    if (rows.length === 0 && !(await findOrder(database, id)))
-      throw new Problem('not_found', `There is no order ${id}.`);
-    return c.json({ items: rows.map(interventionReply) }, 200);
+    // Somebody may have acted on an order that is not recorded yet because its reservation keeps failing.
+    if (rows.length === 0) await requireOrder(database, id);
+    return c.json({ items: rows.map(toInterventionReply) }, 200);
   });
 
   return app;

@@ -1,13 +1,13 @@
-/** The API's own description, for programs and in a browser. All of it is served from here: it works offline. */
+/** The API's description, for programs and in a browser. It is served entirely from this process, so it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { Problem } from '../problems.ts';
+import { Problem } from '../problems/problem.ts';
 
 const INFO = {
   title: 'Holdfast',
   version: '1.0.0',
   description:
-    'Durable order orchestration. Amounts are whole minor units beside an ISO 4217 currency. Errors are RFC 9457 problem documents; decide by their `code`. Every POST needs an `Idempotency-Key` header and may be sent again with it.',
+    'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key.',
 };
 
 const PAGE = `<!doctype html>
@@ -27,21 +27,21 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// A file of its own, so that the policy below can forbid scripts inside the page.
+// A separate file, so that the policy below can forbid inline scripts.
 const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });
 `;
 
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
-/** The only files of Swagger UI that the page needs. */
+/** The files of Swagger UI that the page needs, and no others. */
 const ASSETS: ReadonlyMap<string, string> = new Map([
   ['swagger-ui.css', 'text/css; charset=utf-8'],
   ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
   ['favicon-32x32.png', 'image/png'],
 ]);
 
-/** @param api what is described. */
+/** @param api the API to describe. */
 export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
   const app = new OpenAPIHono();
 

@@ -1,10 +1,10 @@
-/** What reconciliation found, and what it did. */
+/** What reconciliation found and what it did about it. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listFindings } from '../../db/findings.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { exactReply } from '../exact-reply.ts';
-import { findingPage, findingReply, findingsQuery } from '../schemas/findings.ts';
-import { pageOf } from '../schemas/page.ts';
+import { replyExactly } from '../http/exact-reply.ts';
+import { findingPage, toFindingReply, findingsQuery } from '../schemas/findings.ts';
+import { toPage } from '../schemas/page.ts';
 import { responsesOf } from '../schemas/problem.ts';
 
 const list = createRoute({
@@ -25,7 +25,10 @@ export function findingRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listFindings(database, filter, { before, limit: limit + 1 });
-    return exactReply(c, pageOf('findings', rows, { limit, item: findingReply, placeOf: ({ id }) => id }));
+    return replyExactly(
+      c,
+      toPage('findings', rows, { limit, item: toFindingReply, cursorOf: ({ id }) => id }),
+    );
   });
   return app;
 }

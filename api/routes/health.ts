@@ -1,7 +1,7 @@
-/** For whatever runs this process: is it up, and can it work? */
+/** Health checks for whatever runs this process: is it up, and can it work? */
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
+import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
-import { Problem } from '../problems.ts';
 import { problemResponses } from '../schemas/problem.ts';
 
 const tags = ['Health'];
@@ -11,10 +11,10 @@ const alive = createRoute({
   path: '/healthz',
   operationId: 'isAlive',
   tags,
-  summary: 'Is the process up?',
+  summary: 'Check whether the process is up',
   responses: {
     200: {
-      description: 'Yes',
+      description: 'The process is up',
       content: { 'application/json': { schema: z.object({ status: z.literal('up') }) } },
     },
   },
@@ -25,17 +25,17 @@ const ready = createRoute({
   path: '/readyz',
   operationId: 'isReady',
   tags,
-  summary: 'Do the database and Temporal answer?',
+  summary: 'Check whether the database and Temporal answer',
   responses: {
     200: {
-      description: 'Both do',
+      description: 'Both answer',
       content: { 'application/json': { schema: z.object({ status: z.literal('ready') }) } },
     },
     ...problemResponses(),
   },
 });
 
-/** @param stopping when it is aborted, nobody shall be sent here any more. */
+/** @param stopping once it is aborted, no more requests should be sent here. */
 export function healthRoutes(checkServers: CheckServers, stopping?: AbortSignal): OpenAPIHono {
   const app = new OpenAPIHono();
 
@@ -43,7 +43,7 @@ export function healthRoutes(checkServers: CheckServers, stopping?: AbortSignal)
 
   app.openapi(ready, async (c) => {
     if (stopping?.aborted === true)
-      throw new Problem('stopping', 'Requests that run are answered; no new ones shall come.');
+      throw new Problem('stopping', 'Running requests are still answered. Send no new ones.');
     const problem = await checkServers();
     if (problem) throw problem;
     return c.json({ status: 'ready' as const }, 200);

@@ -1,18 +1,18 @@
-/** What the monitor measured, and the alerts that it opened. */
+/** What the monitor measured and the alerts it opened. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listAlerts } from '../../db/monitor/alerts.ts';
 import { listMeasurements } from '../../db/monitor/measurements.ts';
 import type { Dependencies } from '../dependencies.ts';
 import {
   alertPage,
-  alertReply,
+  toAlertReply,
   alertsQuery,
   measurementPage,
-  measurementReply,
+  toMeasurementReply,
   measurementsQuery,
-  placeOfMeasurement,
+  formatMeasurementCursor,
 } from '../schemas/monitor.ts';
-import { pageOf } from '../schemas/page.ts';
+import { toPage } from '../schemas/page.ts';
 import { problemResponses } from '../schemas/problem.ts';
 
 const measurements = createRoute({
@@ -20,7 +20,7 @@ const measurements = createRoute({
   path: '/measurements',
   operationId: 'listMeasurements',
   tags: ['Monitor'],
-  summary: 'List what was measured each minute, newest first',
+  summary: 'List the measurements of each minute, newest first',
   request: { query: measurementsQuery },
   responses: {
     200: {
@@ -36,7 +36,7 @@ const alerts = createRoute({
   path: '/alerts',
   operationId: 'listAlerts',
   tags: ['Monitor'],
-  summary: 'List the alerts, newest first',
+  summary: 'List alerts, newest first',
   request: { query: alertsQuery },
   responses: {
     200: { description: 'A page of alerts', content: { 'application/json': { schema: alertPage } } },
@@ -50,14 +50,14 @@ export function monitorRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(measurements, async (c) => {
     const { limit, cursor: after, ...filter } = c.req.valid('query');
     const rows = await listMeasurements(database, filter, { after, limit: limit + 1 });
-    const page = { limit, item: measurementReply, placeOf: placeOfMeasurement };
-    return c.json(pageOf('measurements', rows, page), 200);
+    const page = { limit, item: toMeasurementReply, cursorOf: formatMeasurementCursor };
+    return c.json(toPage('measurements', rows, page), 200);
   });
 
   app.openapi(alerts, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listAlerts(database, filter, { before, limit: limit + 1 });
-    return c.json(pageOf('alerts', rows, { limit, item: alertReply, placeOf: ({ id }) => id }), 200);
+    return c.json(toPage('alerts', rows, { limit, item: toAlertReply, cursorOf: ({ id }) => id }), 200);
   });
 
   return app;

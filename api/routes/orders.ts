@@ -1,49 +1,52 @@
-/** Orders: placing, reading and commanding them. */
+/** Places and reads orders, and passes on the commands to pay, cancel and refund them. */
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
-import { findOrder, listEvents, listOrders, type Order } from '../../db/orders.ts';
-import { ORDER_RULES } from '../../workflows/messages.ts';
-import { cancelOrder, payOrder, placeOrder, refundOrder } from '../commands.ts';
-import type { Dependencies } from '../dependencies.ts';
+import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { admitCreates } from '../admission/creates.ts';
-import { taggedReply } from '../entity-tags.ts';
-import { answerOnce, keyOf } from '../idempotency.ts';
-import { Problem } from '../problems.ts';
-import { eventReply, orderReply, summedLines, type createOrderBody } from '../schemas/orders.ts';
-import { pageOf } from '../schemas/page.ts';
-import { createTurns } from '../turns.ts';
-import { cancel, create, events, get, list, pay, refund } from './order-calls.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { replyWithTag } from '../http/entity-tags.ts';
+import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
+import { readKey } from '../idempotency/key.ts';
+import { cancelOrder } from '../orders/cancel.ts';
+import { payOrder } from '../orders/pay.ts';
+import { placeOrder } from '../orders/place.ts';
+import { refundOrder } from '../orders/refund.ts';
+import { requireOrder } from '../orders/require-order.ts';
+import { createTurns } from '../orders/turns.ts';
+import { Problem } from '../problems/problem.ts';
+import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
+import { toPage } from '../schemas/page.ts';
+import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database, logger, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
-  // Apart, so that payments which wait for a locked wallet hold up no cancel. Two payments, so that one which comes too late hears
-  // so while another one waits.
+  // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that one that comes
+  // too late is refused while another still waits.
   const [payments, cancels] = [createTurns(2), createTurns(1)];
-  const admission = admitCreates(database, logger, 'createOrder');
+  const admission = admitCreates(database, logger, create.operationId);
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
-    const call = { operation: 'createOrder', request: { json }, location: '/v1/orders' };
-    const admitted = { key: keyOf(c), needs: needsOf(json), gone: c.req.raw.signal };
+    const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
+    const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
-        const lines = summedLines(json.lines);
-        const input = { ...json, orderId, lines, paymentWindow, attentionAfter, rules: ORDER_RULES };
-        return { status: 201, body: orderReply(await placeOrder(dependencies, input)) };
+        const lines = mergeLines(json.lines);
+        const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
+        return { status: 201, body: toOrderReply(await placeOrder(dependencies, newOrder)) };
       }),
     );
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    // One after the other: a read uses one connection at a time.
-    const order = await findOrder(database, id);
-    if (!order) throw unknown(id);
+    // One after the other: a read may use only one connection at a time.
+    const order = await requireOrder(database, id);
     const marks = await findOpenMarks(database, [id]);
-    return taggedReply(c, orderReply(order, marks.get(id)));
+    return replyWithTag(c, toOrderReply(order, marks.get(id)));
   });
 
   app.openapi(list, async (c) => {
@@ -53,17 +56,17 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
       database,
       rows.map(({ id }) => id),
     );
-    const item = (order: Order) => orderReply(order, marks.get(order.id));
-    return c.json(pageOf('orders', rows, { limit, item, placeOf: ({ id }) => id }), 200);
+    const item = (order: Order) => toOrderReply(order, marks.get(order.id));
+    return c.json(toPage('orders', rows, { limit, item, cursorOf: ({ id }) => id }), 200);
   });
 
   app.openapi(events, async (c) => {
     const { id } = c.req.valid('param');
     const { limit, cursor: after = 0 } = c.req.valid('query');
     const rows = await listEvents(database, id, { after, limit: limit + 1 });
-    if (rows.length === 0 && !(await findOrder(database, id))) throw unknown(id);
+    if (rows.length === 0) await requireOrder(database, id);
     return c.json(
-      pageOf('events', rows, { limit, item: eventReply, placeOf: ({ version }) => version }),
+      toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version }),
       200,
     );
   });
@@ -71,52 +74,51 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(pay, async (c) => {
     const param = c.req.valid('param');
     await refuseBody(c);
-    return answerOnce(c, dependencies, { operation: 'payOrder', request: { param } }, async (commandId) => ({
-      status: 200,
-      body: orderReply(
-        await payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
-      ),
-    }));
+    return answerWithOrder(c, { operation: pay.operationId, request: { param } }, (commandId) =>
+      payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
+    );
   });
 
   app.openapi(cancel, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: 'cancelOrder', request: { param, json } };
-    return answerOnce(c, dependencies, call, async (commandId) => ({
-      status: 200,
-      body: orderReply(
-        await cancels.take(param.id, (waitedMs) =>
-          cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
-        ),
+    return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
+      cancels.take(param.id, (waitedMs) =>
+        cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
       ),
-    }));
+    );
   });
 
   app.openapi(refund, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: 'refundOrder', request: { param, json } };
-    return answerOnce(c, dependencies, call, async (commandId) => ({
-      status: 200,
-      body: orderReply(
-        await refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
-      ),
-    }));
+    return answerWithOrder(c, { operation: refund.operationId, request: { param, json } }, (commandId) =>
+      refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
+    );
   });
 
   return app;
+
+  /** Carries a command out once, and answers with the order that it leads to. */
+  function answerWithOrder(
+    c: Context,
+    call: KeyedRequest,
+    command: (commandId: string) => Promise<Order>,
+  ): Promise<Response> {
+    return answerOnce(c, dependencies, call, async (commandId) => ({
+      status: 200,
+      body: toOrderReply(await command(commandId)),
+    }));
+  }
 }
 
-/** What the reservation of an order locks. */
-const needsOf = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
+/** The rows that the reservation of an order locks. */
+const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
   ...lines.map(({ sku }) => `SKU ${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];
 
-const unknown = (id: string) => new Problem('not_found', `There is no order ${id}.`);
-
-/** A payment says nothing beside its order. The empty object is let through: many clients always send one. */
+/** A payment has no body. An empty object is accepted, because many clients always send one. */
 async function refuseBody(c: Context): Promise<void> {
   const body = (await c.req.text()).trim();
   if (body !== '' && !/^\{\s*\}$/.test(body))

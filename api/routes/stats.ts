@@ -1,19 +1,19 @@
-/** The shop's figures. */
+/** Reads the shop's figures. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { exactReply } from '../exact-reply.ts';
+import { replyExactly } from '../http/exact-reply.ts';
 import { responsesOf } from '../schemas/problem.ts';
-import { statsQuery, statsReply, statsSchema } from '../schemas/stats.ts';
+import { statsQuery, toStatsReply, statsSchema } from '../schemas/stats.ts';
 
 const read = createRoute({
   method: 'get',
   path: '/stats',
   operationId: 'readStats',
   tags: ['Statistics'],
-  summary: 'Read orders, money and units by the day, of the shop or of a SKU',
+  summary: 'Read orders, money and units by day, for the shop or for one SKU',
   description:
-    'Figures are integers with all their digits, also beyond 2^53 - 1, where most JSON parsers round. Read them with one that has big integers.',
+    'Figures are integers with all their digits, even beyond 2^53 - 1, where most JSON parsers round. Read them with a parser that supports big integers.',
   request: { query: statsQuery },
   responses: responsesOf(
     { 200: { description: 'The figures', content: { 'application/json': { schema: statsSchema } } } },
@@ -26,7 +26,7 @@ export function statRoutes({ database }: Dependencies): OpenAPIHono {
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
     const range = { from, to, sku };
-    return exactReply(c, statsReply(range, await readStats(database, range)));
+    return replyExactly(c, toStatsReply(range, await readStats(database, range)));
   });
   return app;
 }

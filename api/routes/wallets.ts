@@ -1,14 +1,15 @@
-/** Buyers' wallets. */
+/** Opens and reads buyers' wallets, and deposits money into them. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, taggedReply } from '../entity-tags.ts';
-import { IDEMPOTENCY_KEY_PARAMETER, answerOnce } from '../idempotency.ts';
-import { Problem } from '../problems.ts';
-import { retiredCurrency } from '../refusals.ts';
-import { pageOf } from '../schemas/page.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
+import { answerOnce } from '../idempotency/answer-once.ts';
+import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
+import { Problem } from '../problems/problem.ts';
+import { retiredCurrency } from '../problems/retired-currency.ts';
+import { toPage } from '../schemas/page.ts';
 import { keyedResponses, problemResponses, responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
 import {
@@ -16,9 +17,9 @@ import {
   depositBody,
   entriesQuery,
   entryPage,
-  entryReply,
+  toEntryReply,
   walletParams,
-  walletReply,
+  toWalletReply,
   walletSchema,
 } from '../schemas/wallets.ts';
 
@@ -54,12 +55,12 @@ const get = createRoute({
   ),
 });
 
-const putIn = createRoute({
+const makeDeposit = createRoute({
   method: 'post',
   path: '/wallets/{id}/deposits',
   operationId: 'depositIntoWallet',
   tags,
-  summary: 'Put money in',
+  summary: 'Deposit money',
   parameters: [IDEMPOTENCY_KEY_PARAMETER],
   request: {
     params: walletParams,
@@ -67,7 +68,7 @@ const putIn = createRoute({
     body: { required: true, content: { 'application/json': { schema: depositBody } } },
   },
   responses: keyedResponses(
-    { 201: { description: 'Deposited; the wallet just after it', content } },
+    { 201: { description: 'Deposited. The wallet just after the deposit', content } },
     'not_found',
     'balance_limit_exceeded',
   ),
@@ -78,7 +79,7 @@ const entries = createRoute({
   path: '/wallets/{id}/entries',
   operationId: 'listWalletEntries',
   tags,
-  summary: 'What happened to a wallet, newest first',
+  summary: 'List the entries of a wallet, newest first',
   request: { params: walletParams, query: entriesQuery },
   responses: {
     200: { description: 'A page of entries', content: { 'application/json': { schema: entryPage } } },
@@ -92,34 +93,37 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
-    const call = { operation: 'createWallet', request: { json }, location: '/v1/wallets' };
+    const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
       const created = await createWallet(database, { id, ...json });
-      return { status: 201, body: walletReply(created) };
+      return { status: 201, body: toWalletReply(created) };
     });
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
     const found = await findWallet(database, id);
-    if (!found) throw unknown(id);
-    return taggedReply(c, walletReply(found));
+    if (!found) throw walletNotFound(id);
+    return replyWithTag(c, toWalletReply(found));
   });
 
-  app.openapi(putIn, (c) => {
+  app.openapi(makeDeposit, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: 'depositIntoWallet', request: { param, json } };
+    const call = { operation: makeDeposit.operationId, request: { param, json } };
     return answerOnce(c, dependencies, call, async (transferId) => {
       const result = await deposit(database, { transferId, walletId: param.id, amount: json.amount });
       switch (result.outcome) {
         case 'unknown_wallet':
-          throw unknown(param.id);
+          throw walletNotFound(param.id);
         case 'limit_exceeded':
-          throw new Problem('balance_limit_exceeded', `A wallet holds at most ${BALANCE_LIMIT} minor units.`);
+          throw new Problem(
+            'balance_limit_exceeded',
+            `A wallet can hold at most ${BALANCE_LIMIT} minor units.`,
+          );
         case 'booked':
-          return { status: 201, body: walletReply(result.wallet) };
+          return { status: 201, body: toWalletReply(result.wallet) };
       }
     });
   });
@@ -128,11 +132,11 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
     const { id } = c.req.valid('param');
     const { limit, cursor: before } = c.req.valid('query');
     const rows = await listEntries(database, id, { before, limit: limit + 1 });
-    if (rows.length === 0 && !(await findWallet(database, id))) throw unknown(id);
-    return c.json(pageOf('entries', rows, { limit, item: entryReply, placeOf: ({ seq }) => seq }), 200);
+    if (rows.length === 0 && !(await findWallet(database, id))) throw walletNotFound(id);
+    return c.json(toPage('entries', rows, { limit, item: toEntryReply, cursorOf: ({ seq }) => seq }), 200);
   });
 
   return app;
 }
 
-const unknown = (id: string) => new Problem('not_found', `There is no wallet ${id}.`);
+const walletNotFound = (id: string) => new Problem('not_found', `There is no wallet ${id}.`);

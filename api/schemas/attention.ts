@@ -1,19 +1,20 @@
+/** Orders that need a person, and what people did to them, as callers see them. */
 import { z } from '@hono/zod-openapi';
 import type { InterventionRecord, OpenMark } from '../../db/attention.ts';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
 import { STEPS } from '../../domain/order.ts';
-import { pageQuery, pageSchema, placeInTime } from './page.ts';
+import { pageQuery, pageSchema, timeCursor } from './page.ts';
 import { id, instant } from './values.ts';
 
 const mark = {
   reason: z.enum(ATTENTION_REASONS),
-  step: z.enum(STEPS).openapi({ description: 'The step that keeps failing; it goes on being tried' }),
+  step: z.enum(STEPS).openapi({ description: 'The step that keeps failing. It is still being retried' }),
   raisedAt: instant,
 };
 
 export const attentionSchema = z
   .object(mark)
-  .openapi('Attention', { description: 'There while a person has to look at the order' });
+  .openapi('Attention', { description: 'Present while a person has to look at the order' });
 
 const markSchema = z
   .object({
@@ -25,12 +26,12 @@ const markSchema = z
 
 export const markPage = pageSchema(markSchema, 'AttentionPage');
 
-/** A mark's place in the list: when it was raised, and by which workflow. */
-const place = placeInTime.transform(({ at, of }) => ({ raisedAt: at, workflowId: of }));
+/** A mark's position in the list: when it was raised, and by which workflow. */
+const markPosition = timeCursor.transform(({ at, of }) => ({ raisedAt: at, workflowId: of }));
 
-export const attentionQuery = pageQuery('attention', place);
+export const attentionQuery = pageQuery('attention', markPosition);
 
-export const placeOfMark = ({ raisedAt, workflowId }: OpenMark): string =>
+export const formatMarkCursor = ({ raisedAt, workflowId }: OpenMark): string =>
   `${raisedAt.getTime()}/${workflowId}`;
 
 const interventionSchema = z
@@ -47,7 +48,7 @@ const interventionSchema = z
 
 export const interventionList = z.object({ items: z.array(interventionSchema) }).openapi('InterventionList');
 
-export const attentionReply = ({
+export const toAttentionReply = ({
   reason,
   step,
   raisedAt,
@@ -57,13 +58,13 @@ export const attentionReply = ({
   raisedAt: raisedAt.toISOString(),
 });
 
-export const markReply = (row: OpenMark): z.output<typeof markSchema> => ({
+export const toMarkReply = (row: OpenMark): z.output<typeof markSchema> => ({
   orderId: row.orderId,
-  ...attentionReply(row),
+  ...toAttentionReply(row),
   workflowId: row.workflowId,
 });
 
-export const interventionReply = ({
+export const toInterventionReply = ({
   action,
   actor,
   reason,

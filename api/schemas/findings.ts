@@ -1,3 +1,4 @@
+/** What reconciliation found, as callers see it. */
 import { z } from '@hono/zod-openapi';
 import type { FindingRow } from '../../db/findings.ts';
 import { FINDING_STATES } from '../../db/schema/operations.ts';
@@ -7,7 +8,7 @@ import { id, instant } from './values.ts';
 
 const kind = z.enum(FINDING_KINDS);
 const state = z.enum(FINDING_STATES).openapi({
-  description: '`repaired`: by reconciliation. `gone`: a later run did not find it any more',
+  description: '`repaired`: reconciliation repaired it. `gone`: a later run no longer found it',
 });
 
 export const findingsQuery = pageQuery('findings', id).extend({
@@ -21,7 +22,7 @@ const findingSchema = z
     kind,
     subject: z.string().openapi({
       description:
-        'The order, SKU or wallet, or two of them with a slash; of figures the day, currency and SKU; of `look_failed` the kind that was looked for, and after a slash where',
+        'The order, SKU or wallet, or two of them with a slash between. For figures: the day, currency and SKU. For `look_failed`: the kind that could not be checked, then a slash and where',
     }),
     orderId: id.optional(),
     finding: z.string().openapi({ description: 'What is wrong, with the values that disagree' }),
@@ -39,7 +40,7 @@ const findingSchema = z
 
 export const findingPage = pageSchema(findingSchema, 'FindingPage');
 
-export const findingReply = (row: FindingRow): z.output<typeof findingSchema> => ({
+export const toFindingReply = (row: FindingRow): z.output<typeof findingSchema> => ({
   id: row.id,
   kind: row.kind,
   subject: row.subject,

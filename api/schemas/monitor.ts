@@ -1,21 +1,22 @@
+/** Measurements and alerts as callers see them. */
 import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
-import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
-import { ALERT_EVENTS, ALERT_WHEN, MEASURES } from '../../domain/measures.ts';
-import { pageQuery, pageSchema, placeInTime } from './page.ts';
+import type { Measurement, MeasurementCursor } from '../../db/monitor/measurements.ts';
+import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
+import { pageQuery, pageSchema, timeCursor } from './page.ts';
 import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
 
 const name = z.enum(MEASURES);
 const value = z.number().openapi({
   example: 0.02,
-  description: 'Seconds, a share from 0 to 1, or how many: as the measure has it',
+  description: 'Seconds, a share from 0 to 1, or a count, depending on the measure',
 });
 const subjects = z
   .array(z.string())
-  .openapi({ description: 'What was counted, 20 at most: ids of orders or buyers, or SKUs' });
+  .openapi({ description: 'What was counted, at most 20: order ids, buyer ids or SKUs' });
 
-/** A measurement's place in the list: its minute and name. */
-const place = placeInTime
+/** A measurement's position in the list: its minute and name. */
+const measurementPosition = timeCursor
   .transform(({ at, of }) => ({ minute: at, name: of }))
   .pipe(z.object({ minute: z.date(), name }));
 
@@ -26,7 +27,7 @@ const time = z.iso
   .transform((text) => new Date(text))
   .openapi({ type: 'string', format: 'date-time' });
 
-export const measurementsQuery = pageQuery('measurements', place).extend({
+export const measurementsQuery = pageQuery('measurements', measurementPosition).extend({
   name: name.optional(),
   from: time.optional(),
   to: time.optional(),
@@ -34,14 +35,14 @@ export const measurementsQuery = pageQuery('measurements', place).extend({
 
 const measurementSchema = z
   .object({ minute: instant, name, value, subjects })
-  .openapi('Measurement', { description: 'A minute that has none was not measured' });
+  .openapi('Measurement', { description: 'A minute without a measurement was not measured' });
 
 export const measurementPage = pageSchema(measurementSchema, 'MeasurementPage');
 
-export const placeOfMeasurement = ({ minute, name: measured }: MeasurementPlace): string =>
+export const formatMeasurementCursor = ({ minute, name: measured }: MeasurementCursor): string =>
   `${minute.getTime()}/${measured}`;
 
-export const measurementReply = (row: Measurement): z.output<typeof measurementSchema> => ({
+export const toMeasurementReply = (row: Measurement): z.output<typeof measurementSchema> => ({
   minute: row.minute.toISOString(),
   name: row.name,
   value: row.value,
@@ -58,28 +59,32 @@ const alertSchema = z
     id,
     name,
     state: z.enum(ALERT_STATES),
-    alertWhen: z.enum(['above', 'below']).openapi({ description: 'On which side of the threshold' }),
-    threshold: z.number().openapi({ description: 'As it was when the alert opened' }),
-    value: value.openapi({ description: 'The latest; that which closed it when it is closed' }),
-    worst: value.openapi({ description: 'The value that was farthest from the threshold' }),
+    alertWhen: z
+      .enum(['above', 'below'])
+      .openapi({ description: 'The side of the threshold on which the alert opens' }),
+    threshold: z.number().openapi({ description: 'The threshold when the alert opened' }),
+    value: value.openapi({
+      description: 'The latest value. If the alert is closed, the value that closed it',
+    }),
+    worst: value.openapi({ description: 'The value farthest from the threshold' }),
     subjects,
     openedAt: instant,
     closedAt: instant.optional(),
     notices: z
       .array(z.object({ event: z.enum(ALERT_EVENTS), at: instant, deliveredAt: instant.optional() }))
       .openapi({
-        description: 'What the receiver of alerts is told; without `deliveredAt` it is still to be',
+        description: 'What is sent to the receiver of alerts. Without `deliveredAt`, it is not delivered yet',
       }),
   })
   .openapi('Alert');
 
 export const alertPage = pageSchema(alertSchema, 'AlertPage');
 
-export const alertReply = (row: AlertWithNotices): z.output<typeof alertSchema> => ({
+export const toAlertReply = (row: AlertWithNotices): z.output<typeof alertSchema> => ({
   id: row.id,
   name: row.name,
   state: row.closedAt === null ? 'open' : 'closed',
-  alertWhen: ALERT_WHEN[row.name],
+  alertWhen: ALERT_RULES[row.name].opens,
   threshold: row.threshold,
   value: row.value,
   worst: row.worst,

@@ -1,9 +1,10 @@
+/** Orders, their commands and their events, as callers send and see them. */
 import { z } from '@hono/zod-openapi';
 import type { OpenMark } from '../../db/attention.ts';
 import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES, type OrderLine } from '../../domain/order.ts';
-import { attentionReply, attentionSchema } from './attention.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
+import { toAttentionReply, attentionSchema } from './attention.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
 
@@ -19,9 +20,10 @@ export const createOrderBody = z
       .array(line)
       .min(1)
       .max(LIMITS.lines)
-      .openapi({ description: 'Lines that name the same SKU are added up' }),
+      .openapi({ description: 'Lines with the same SKU are added up' }),
     paymentMode: z.enum(PAYMENT_MODES).default('debit').openapi({
-      description: '`debit`: money is taken on pay. `hold`: it is held now, and captured on pay',
+      description:
+        '`debit`: the money is taken when the order is paid. `hold`: it is held now, and captured when the order is paid',
     }),
   })
   .openapi('CreateOrder');
@@ -61,11 +63,11 @@ export const orderSchema = z
     total: z
       .object({ amount: amount.openapi({ example: 2500 }), currency })
       .nullable()
-      .openapi({ description: 'Null in an order that was never priced, or was rejected for its total' }),
+      .openapi({ description: 'Null in an order that was never priced, or that was rejected for its total' }),
     paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
     createdAt: instant,
     updatedAt: instant,
-    version: z.int().openapi({ example: 1, description: 'Counts the stages that were recorded' }),
+    version: z.int().openapi({ example: 1, description: 'The number of stages recorded so far' }),
     reason: z.string().optional().openapi({ description: 'Why the order is in this stage' }),
     attention: attentionSchema.optional(),
   })
@@ -79,22 +81,24 @@ const eventSchema = z
     from: stage.nullable(),
     stage,
     reason: z.string().optional(),
-    commandId: id.optional().openapi({ description: 'The command that caused it, unless time did' }),
+    commandId: id
+      .optional()
+      .openapi({ description: 'The command that caused it. Missing if time caused it' }),
     at: instant,
   })
   .openapi('OrderEvent');
 
 export const eventPage = pageSchema(eventSchema, 'OrderEventPage');
 
-/** One line for each SKU, in SKU order, which is how steps lock them. */
-export function summedLines(lines: readonly OrderLine[]): OrderLine[] {
+/** Merges lines of the same SKU and sorts them by SKU, the order in which steps lock SKUs. */
+export function mergeLines(lines: readonly OrderLine[]): OrderLine[] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
   return [...quantities].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-/** An order as callers see it, with the mark that it has, if any. */
-export function orderReply(order: Order, mark?: OpenMark): z.output<typeof orderSchema> {
+/** An order as callers see it, with its open mark, if any. */
+export function toOrderReply(order: Order, mark?: OpenMark): z.output<typeof orderSchema> {
   const { id: orderId, buyerId, walletId, stage: at, paymentMode, lines, total, version } = order;
   return {
     id: orderId,
@@ -109,12 +113,12 @@ export function orderReply(order: Order, mark?: OpenMark): z.output<typeof order
     updatedAt: order.updatedAt.toISOString(),
     version,
     ...(order.reason !== null && { reason: order.reason }),
-    ...(mark && { attention: attentionReply(mark) }),
+    ...(mark && { attention: toAttentionReply(mark) }),
   };
 }
 
 /** An order's event as callers see it. */
-export function eventReply({
+export function toEventReply({
   version,
   fromStage,
   stage: to,

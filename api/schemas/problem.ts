@@ -1,6 +1,7 @@
-/** How problems look in the OpenAPI document. */
+/** How the OpenAPI document describes problems. */
 import { z, type RouteConfig } from '@hono/zod-openapi';
-import { PROBLEM_JSON, PROBLEMS, Problem, type ProblemCode } from '../problems.ts';
+import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../problems/table.ts';
 
 const remedies = Object.entries(PROBLEMS).map(
   ([code, { status, remedy }]) => `- \`${code}\` (${status}): ${remedy}`,
@@ -13,23 +14,23 @@ const problemSchema = z
     status: z.int(),
     detail: z.string().openapi({ description: 'What happened this time, for people.' }),
     code: z.enum(Object.keys(PROBLEMS)).openapi({
-      description: `What to decide by. The list is closed:\n${remedies.join('\n')}`,
+      description: `Decide by this code. The list is closed:\n${remedies.join('\n')}`,
     }),
     errors: z
       .array(z.object({ field: z.string(), message: z.string() }))
       .optional()
       .openapi({ description: 'What is wrong with the request, by field.' }),
-    orderId: z.string().optional().openapi({ description: 'The order that was recorded as rejected.' }),
-    onHand: z
-      .int()
+    orderId: z
+      .string()
       .optional()
-      .openapi({ description: 'With `on_hand_changed`: the units that are on hand.' }),
+      .openapi({ description: 'The order that was recorded, though it was rejected or cancelled.' }),
+    onHand: z.int().optional().openapi({ description: 'With `on_hand_changed`: the units on hand now.' }),
   })
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
-/** Problems that every call under /v1 may have. */
+/** Problems that every call under /v1 may answer with. */
 const ALWAYS = ['overloaded', 'unavailable', 'internal_error'] as const;
-/** Problems of a call that takes a body. */
+/** Problems of calls that take a body. */
 export const BODY_PROBLEMS = [
   'validation_failed',
   'malformed_body',
@@ -38,7 +39,7 @@ export const BODY_PROBLEMS = [
   'body_too_large',
   'unsupported_media_type',
 ] as const;
-/** Problems of a call that needs an Idempotency-Key. */
+/** Problems of calls that need an Idempotency-Key. */
 const KEY_PROBLEMS = [
   ...BODY_PROBLEMS,
   'idempotency_key_missing',
@@ -47,13 +48,13 @@ const KEY_PROBLEMS = [
   'idempotency_in_progress',
 ] as const;
 
-/** A route's problem responses: one for each status, with an example for each code. */
+/** A call's problem responses: one per status, with an example per code. */
 export function problemResponses(...codes: readonly ProblemCode[]): RouteConfig['responses'] {
   const byStatus = Map.groupBy([...codes, ...ALWAYS], (code) => PROBLEMS[code].status);
-  return Object.fromEntries([...byStatus].map(([status, some]) => [status, response(some)]));
+  return Object.fromEntries([...byStatus].map(([status, some]) => [status, describeResponse(some)]));
 }
 
-/** All responses of a call that writes its reply itself: its success, and its problems. */
+/** All responses of a call that writes its own reply: its success and its problems. */
 export function responsesOf(
   success: RouteConfig['responses'],
   ...codes: readonly ProblemCode[]
@@ -61,7 +62,7 @@ export function responsesOf(
   return { ...success, ...problemResponses(...codes) };
 }
 
-/** All responses of a call that needs an Idempotency-Key: its success, and its problems. */
+/** All responses of a call that needs an Idempotency-Key: its success and its problems. */
 export function keyedResponses(
   success: RouteConfig['responses'],
   ...codes: readonly ProblemCode[]
@@ -69,7 +70,7 @@ export function keyedResponses(
   return responsesOf(success, ...KEY_PROBLEMS, ...codes);
 }
 
-function response(codes: readonly ProblemCode[]): RouteConfig['responses'][string] {
+function describeResponse(codes: readonly ProblemCode[]): RouteConfig['responses'][string] {
   const problems = codes.map((code) => new Problem(code, PROBLEMS[code].remedy));
   const retryAfter = problems.some(({ kind }) => kind.retryAfter !== undefined);
   return {

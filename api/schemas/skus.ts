@@ -1,3 +1,4 @@
+/** SKUs and changes of their stock, as callers send and see them. */
 import { z } from '@hono/zod-openapi';
 import type { Sku } from '../../db/skus.ts';
 import { EXACT_LIMIT } from '../../domain/limits.ts';
@@ -11,24 +12,24 @@ export const putSkuBody = z
     price: money,
     onHand: whole(0, LIMITS.onHand).optional().openapi({
       example: 40,
-      description: 'Units that exist at first, 0 unless given. Refused for a SKU that is there already',
+      description: 'Units on hand at first, 0 by default. Refused if the SKU already exists',
     }),
   })
   .openapi('PutSku');
 
 export const restockBody = z
   .strictObject({
-    quantity: whole(1, LIMITS.onHand).openapi({ example: 12, description: 'Units that came in' }),
+    quantity: whole(1, LIMITS.onHand).openapi({ example: 12, description: 'Units received' }),
   })
   .openapi('Restock');
 
 export const countBody = z
   .strictObject({
-    onHand: whole(0, LIMITS.onHand).openapi({ example: 38, description: 'Units that were counted' }),
-    // Returns come on top of the limit.
+    onHand: whole(0, LIMITS.onHand).openapi({ example: 38, description: 'Units counted' }),
+    // Returned units may exceed the limit.
     expectedOnHand: whole(0, EXACT_LIMIT).openapi({
       example: 40,
-      description: '`onHand` as it was read before: the count is refused when it is another by now',
+      description: '`onHand` as you read it before the count. The count is refused if it has changed since',
     }),
   })
   .openapi('Count');
@@ -45,7 +46,7 @@ export const skuSchema = z
   .openapi('Sku');
 
 /** A SKU as callers see it. */
-export function skuReply({
+export function toSkuReply({
   sku,
   name,
   price,
@@ -63,8 +64,8 @@ export function skuReply({
   };
 }
 
-/** The SKU of a reply. */
-export const skuOf = ({ price, available: _, ...rest }: z.output<typeof skuSchema>): Sku => ({
+/** Reads the SKU back from a reply. */
+export const toSku = ({ price, available: _, ...rest }: z.output<typeof skuSchema>): Sku => ({
   ...rest,
   price: price.amount,
   currency: price.currency,

@@ -1,10 +1,11 @@
+/** The shop's figures as callers see them. */
 import { z } from '@hono/zod-openapi';
 import { FIGURES, NOTHING, type Figures } from '../../db/stats/figures.ts';
 import type { DayFigures, StatRange, Stats } from '../../db/stats/read.ts';
 import { YEAR_MESSAGE, currency, exactSum, hasYear, instant, skuName } from './values.ts';
 
 const DAY_MS = 86_400_000;
-/** A leap year. */
+/** One leap year. */
 const MOST_DAYS = 366;
 
 const day = z.iso
@@ -29,18 +30,18 @@ const figures = {
   currency: currency.optional().openapi({ description: 'Missing for orders that were never priced' }),
   orders: z
     .object({
-      placed: orders.openapi({ description: 'All that came in, however they ended' }),
+      placed: orders.openapi({ description: 'All orders that came in, however they ended' }),
       rejected: orders,
       paid: orders,
       cancelled: orders,
       expired: orders,
-      refunded: orders.openapi({ description: 'Of those that were paid, on that day or before' }),
+      refunded: orders.openapi({ description: 'Refunds of orders that were paid on that day or earlier' }),
     })
-    .openapi({ description: 'By the day on which it happened. For a SKU: orders that it is in' }),
-  revenue: amount.openapi({ description: 'What was paid, in minor units; an integer of any size' }),
-  refunds: amount.openapi({ description: 'What was given back, in minor units; an integer of any size' }),
+    .openapi({ description: 'Counted on the day it happened. For a SKU: orders that include it' }),
+  revenue: amount.openapi({ description: 'Money paid, in minor units. An integer of any size' }),
+  refunds: amount.openapi({ description: 'Money refunded, in minor units. An integer of any size' }),
   unitsSold: units,
-  unitsReturned: units.openapi({ description: 'Put on hand again by refunds' }),
+  unitsReturned: units.openapi({ description: 'Units that refunds put back on hand' }),
 };
 
 export const statsSchema = z
@@ -48,17 +49,17 @@ export const statsSchema = z
     from: day,
     to: day,
     sku: skuName.optional(),
-    countedUntil: instant
-      .nullable()
-      .openapi({ description: 'What was recorded until then is in the figures; null: nothing yet' }),
-    totals: z.array(z.object(figures)).openapi({ description: 'One for each currency' }),
+    countedUntil: instant.nullable().openapi({
+      description: 'The figures include everything recorded up to this time. Null if nothing was counted yet',
+    }),
+    totals: z.array(z.object(figures)).openapi({ description: 'One per currency' }),
     days: z
       .array(z.object({ day, ...figures }))
-      .openapi({ description: 'By day and currency, without days on which nothing happened' }),
+      .openapi({ description: 'By day and currency. Days on which nothing happened are left out' }),
   })
   .openapi('Stats');
 
-export function statsReply(
+export function toStatsReply(
   { from, to, sku }: StatRange,
   { countedUntil, days }: Stats,
 ): z.output<typeof statsSchema> {
@@ -67,12 +68,12 @@ export function statsReply(
     to,
     ...(sku !== undefined && { sku }),
     countedUntil: countedUntil?.toISOString() ?? null,
-    totals: totalsOf(days).map(([of, sums]) => figuresReply(of, sums)),
-    days: days.map(({ day: on, currency: of, figures: sums }) => ({ day: on, ...figuresReply(of, sums) })),
+    totals: sumByCurrency(days).map(([of, sums]) => toFiguresReply(of, sums)),
+    days: days.map(({ day: on, currency: of, figures: sums }) => ({ day: on, ...toFiguresReply(of, sums) })),
   };
 }
 
-const figuresReply = (of: string, sums: Figures) => ({
+const toFiguresReply = (of: string, sums: Figures) => ({
   ...(of !== '' && { currency: of }),
   orders: {
     placed: sums.placed,
@@ -88,8 +89,8 @@ const figuresReply = (of: string, sums: Figures) => ({
   unitsReturned: sums.units_returned,
 });
 
-/** By currency, in their order. */
-function totalsOf(days: readonly DayFigures[]): [string, Figures][] {
+/** The sums of all days, sorted by currency. */
+function sumByCurrency(days: readonly DayFigures[]): [string, Figures][] {
   const totals = new Map<string, Figures>();
   for (const { currency: of, figures: sums } of days) {
     const total = totals.get(of) ?? { ...NOTHING };

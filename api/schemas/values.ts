@@ -1,26 +1,26 @@
-/** The values that requests are made of, and their limits. */
+/** The values that requests and replies consist of, and their limits. */
 import { z } from '@hono/zod-openapi';
 import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../domain/limits.ts';
 import { SKU_PATTERN, TEXT, findFlaw, trimText, type TextRule } from '../../domain/text.ts';
 
 /**
- * What an order comes to has a limit of its own, which the database checks: 100 lines of 10,000 units at the highest price would
- * be far more than any wallet holds. `deposit` only keeps a slip of the hand small; several deposits make more.
+ * An order's total has its own limit, which the database checks: 100 lines of 10,000 units at the highest price would be far more
+ * than any wallet holds. `deposit` only limits the damage of a typing error; several deposits may exceed it.
  */
 export const LIMITS = {
   price: PRICE_LIMIT,
   quantity: 10_000,
   lines: 100,
-  /** Of one call and of what is there after it. */
+  /** For one call, and for the units on hand after it. */
   onHand: ON_HAND_LIMIT,
   deposit: 1_000_000_000_000,
   page: 100,
-  /** PostgreSQL's integer, which counts the events of an order. */
+  /** The largest PostgreSQL integer, the type that counts an order's events. */
   version: 2_147_483_647,
 } as const;
 
-/** A text by its rule, as it is kept. */
+/** A text that keeps its rule, trimmed as it is stored. */
 const text = (rule: TextRule) =>
   z
     .string()
@@ -31,7 +31,7 @@ const text = (rule: TextRule) =>
     })
     .openapi({ minLength: 1, maxLength: rule.max });
 
-/** An id that Holdfast gave, in the one spelling that it is kept in. */
+/** An id that Holdfast issued, in the one spelling in which it is stored. */
 export const id = z
   .uuid('must be a UUID')
   .toLowerCase()
@@ -51,12 +51,12 @@ export const reason = text(TEXT.reason).openapi({ example: 'changed my mind' });
 
 const currencyCode = z.string().openapi({ example: 'EUR', pattern: '^[A-Z]{3}$' });
 
-/** Of what is there already: ISO may have withdrawn it since. */
+/** The currency of something that exists: ISO may have withdrawn it since. */
 export const currency = currencyCode.openapi({ description: 'ISO 4217 code' });
 
 /**
- * Of a new wallet or a price. Retired ones pass here and are refused later: a SKU may have its price in one, and a retry of a wallet
- * that an earlier release opened gets its first answer.
+ * The currency of a new wallet or a price. Withdrawn currencies pass here and are refused later: a SKU may already be priced in one, and
+ * the retry of a wallet that an earlier release opened gets its first answer.
  */
 export const knownCurrency = currencyCode
   .refine(
@@ -64,13 +64,13 @@ export const knownCurrency = currencyCode
     'must be an ISO 4217 currency code in capitals that has a minor unit',
   )
   .openapi({
-    description: `ISO 4217 code that has a minor unit, as published on ${ISO_4217_PUBLISHED}. Withdrawn codes are refused, except in the price that a SKU has already`,
+    description: `ISO 4217 code that has a minor unit, as published on ${ISO_4217_PUBLISHED}. Withdrawn codes are refused, except in the price that a SKU already has`,
   });
 
-/** A whole number of at least `min` and at most `max`. */
+/** A whole number from `min` to `max`. */
 export const whole = (min: number, max: number) => z.int().min(min).max(max);
 
-/** The same as a query or a cursor spells it: decimal digits and nothing else, so that no `1e2` and no blank is taken for one. */
+/** The same as written in a query or a cursor: decimal digits only, so that `1e2` and a blank are refused. */
 export const digits = (min: number, max: number) =>
   z
     .string()
@@ -78,7 +78,7 @@ export const digits = (min: number, max: number) =>
     .transform(Number)
     .pipe(whole(min, max));
 
-/** PostgreSQL has no year 0, which RFC 3339 has. */
+/** RFC 3339 has a year 0, and PostgreSQL does not. */
 export const hasYear = (time: string): boolean => !time.startsWith('0000');
 export const YEAR_MESSAGE = 'must be in the year 1 or later';
 
@@ -89,13 +89,13 @@ export const money = z
   })
   .openapi('Money');
 
-/** A sum over many orders, in replies: an integer of any size, written with all its digits. */
+/** A sum over many orders, in replies: an integer of any size, with all its digits. */
 export const exactSum = z.bigint().openapi({ type: 'integer' });
 
-/** Any amount in replies: minor units. */
+/** An amount in replies, in minor units. */
 export const amount = z.int().openapi({ example: 1250, description: 'Minor units, such as cents' });
 export const units = z.int().openapi({ example: 40 });
 export const instant = z.iso.datetime().openapi({ example: '2026-05-04T09:15:00.000Z' });
 
-/** For calls that take no query parameters: unknown ones are refused everywhere. */
+/** For calls without query parameters: every call refuses unknown ones. */
 export const noQuery = z.strictObject({});

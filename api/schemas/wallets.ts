@@ -1,5 +1,6 @@
+/** Wallets and their entries, as callers send and see them. */
 import { z } from '@hono/zod-openapi';
-import { TRANSFER_KINDS } from '../../db/schema/shop.ts';
+import { TRANSFER_KINDS } from '../../db/schema/wallets.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
 import { pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, digits, id, instant, knownCurrency, party, whole } from './values.ts';
@@ -26,7 +27,7 @@ export const walletSchema = z
     id,
     ownerId: party,
     currency,
-    posted: amount.openapi({ example: 5000, description: 'Money that is there' }),
+    posted: amount.openapi({ example: 5000, description: 'Money in the wallet' }),
     held: amount.openapi({ description: 'Money promised to open orders' }),
     available: amount.openapi({ example: 3750, description: '`posted - held`' }),
   })
@@ -51,7 +52,7 @@ const entrySchema = z
 export const entryPage = pageSchema(entrySchema, 'EntryPage');
 
 /** A wallet as callers see it. */
-export function walletReply({
+export function toWalletReply({
   id: walletId,
   ownerId,
   currency: of,
@@ -62,7 +63,7 @@ export function walletReply({
 }
 
 /** An entry as callers see it. */
-export function entryReply({
+export function toEntryReply({
   seq: _,
   orderId,
   recordedAt,

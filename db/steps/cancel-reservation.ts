@@ -1,29 +1,26 @@
 import type { Database } from '../connection.ts';
+import { claimKey } from './fragments.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
-export interface AbandonRequest extends PlacedOrder {
+export interface CancelReservationRequest extends PlacedOrder {
   reason: string;
   commandId: string | null;
 }
 
 /**
- * Takes the reserve step's key for an order that was cancelled before its reservation was answered: a reserve attempt
- * that is still on its way then finds the key and does nothing. When that attempt came first, how the order
- * stands is returned instead, and a reservation is there to be released.
+ * Takes the reserve step's key for an order that was cancelled before its reservation was answered: a reserve attempt that is still
+ * under way then finds the key and does nothing. When that attempt came first, the order's current state is returned instead, and
+ * there is a reservation to release.
  */
-export function abandon(database: Database, order: AbandonRequest): Promise<StepResult> {
+export function cancelReservation(database: Database, order: CancelReservationRequest): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at, reason, commandId } = order;
   const lines = JSON.stringify(order.lines);
   return runStep(
     database,
     orderId,
     (sql) => sql<StepResult[]>`
-      with claim as (
-        insert into order_step (order_id, step, stage, reason)
-        values (${orderId}, 'reserve', 'cancelled', ${reason})
-        on conflict do nothing
-        returning stage, reason
-      ),
+      with
+      ${claimKey(sql, { orderId, step: 'reserve' }, sql`select 'cancelled' as stage, ${reason} as reason`)},
       placed as (
         insert into orders (
           id, buyer_id, wallet_id, payment_mode, stage, reason, payment_deadline, created_at, updated_at, version
@@ -35,16 +32,17 @@ export function abandon(database: Database, order: AbandonRequest): Promise<Step
       placed_line as (
         insert into order_line (order_id, sku, quantity)
         select ${orderId}, line.sku, sum(line.quantity)::bigint
-        from claim cross join jsonb_to_recordset(${lines}::text::jsonb) as line (sku text, quantity bigint)
+        from claim cross join jsonb_to_recordset(${lines}::jsonb) as line (sku text, quantity bigint)
         group by line.sku
       ),
       event as (
         insert into order_event (order_id, version, stage, reason, command_id, at)
         select ${orderId}, 1, stage, reason, ${commandId}, ${at} from claim
       )
-      select stage, reason from claim
+      select stage, reason, null as refusal from claim
       union all
-      select stage, reason from orders where id = ${orderId}
+      -- The order's stage and not the key's: what has happened since then counts, too.
+      select stage, reason, null from orders where id = ${orderId}
     `,
   );
 }

@@ -1,94 +1,81 @@
 import type { Database } from '../connection.ts';
+import {
+  claimedOrRecorded,
+  claimKey,
+  heldSkus,
+  lockOrder,
+  lockSkus,
+  lockWallet,
+  moveOrder,
+  type Move,
+  type StepKey,
+} from './fragments.ts';
 import { runStep, type StepResult } from './step.ts';
 
-export interface ReleaseRequest {
+export interface ReleaseRequest extends Move {
   orderId: string;
   to: 'cancelled' | 'expired';
   reason: string;
-  commandId: string | null;
-  at: string;
 }
 
 /**
- * Gives back what an unpaid order holds: its units, and in `hold` mode its money.
+ * Releases what an unpaid order holds: its units, and in `hold` mode its money.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
   database: Database,
   { orderId, to, reason, commandId, at }: ReleaseRequest,
 ): Promise<StepResult> {
+  const key: StepKey = { orderId, step: 'release' };
   return runStep(
     database,
     orderId,
     (sql) => sql<StepResult[]>`
-      with target as materialized (
-        select id, wallet_id, stage, reason, version from orders where id = ${orderId} for no key update
-      ),
-      stock as materialized (
-        select sku, on_hand, reserved
-        from sku
-        where sku in (select sku from reservation where order_id = (select id from target) and state = 'held')
-        order by sku
-        for no key update
-      ),
-      purse as materialized (
-        -- Only a hold changes the wallet. Counting the SKUs makes them be locked before it.
-        select posted, held
-        from wallet
-        where
-          id = (select wallet_id from hold where order_id = (select id from target) and state = 'held')
-          and (select count(*) from stock) >= 0
-        for no key update
-      ),
-      claim as (
-        insert into order_step (order_id, step, stage, reason)
-        select
-          ${orderId}, 'release',
-          case stage when 'awaiting_payment' then ${to} else stage end,
-          case stage when 'awaiting_payment' then ${reason} else reason end
-        from target
-        -- Counting the wallet makes it be locked here, after the SKUs.
-        where (select count(*) from purse) >= 0
-        on conflict do nothing
-        returning stage, reason
-      ),
-      due as (
-        select target.* from target cross join claim where target.stage = 'awaiting_payment'
+      with
+      ${lockOrder(sql, orderId)},
+      ${lockSkus(sql, heldSkus(sql))},
+      -- Only a hold changes the wallet.
+      ${lockWallet(
+        sql,
+        sql`select wallet_id from hold where order_id = (select id from locked_order) and state = 'held'`,
+      )},
+      ${claimKey(
+        sql,
+        key,
+        sql`
+          select
+            case stage when 'awaiting_payment' then ${to} else stage end as stage,
+            case stage when 'awaiting_payment' then ${reason} else reason end as reason
+          from locked_order
+          where (select count(*) from locked_wallet) >= 0`,
+      )},
+      to_apply as (
+        select locked_order.* from locked_order cross join claim where locked_order.stage = 'awaiting_payment'
       ),
       released as (
         update reservation set state = 'released'
-        from due
-        where reservation.order_id = due.id and reservation.state = 'held'
-        returning reservation.sku, reservation.quantity
+        from to_apply
+        where order_id = to_apply.id and state = 'held'
+        returning sku, quantity
       ),
       returned_units as (
-        update sku set on_hand = stock.on_hand, reserved = stock.reserved - released.quantity
-        from released join stock using (sku)
+        update sku set on_hand = locked_sku.on_hand, reserved = locked_sku.reserved - released.quantity
+        from released join locked_sku using (sku)
         where sku.sku = released.sku
       ),
       voided as (
         update hold set state = 'voided'
-        from due
-        where hold.order_id = due.id and hold.state = 'held'
+        from to_apply
+        where order_id = to_apply.id and state = 'held'
         returning hold.wallet_id, hold.amount
       ),
       returned_money as (
-        update wallet set posted = purse.posted, held = purse.held - voided.amount
-        from voided cross join purse
+        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - voided.amount
+        from voided cross join locked_wallet
         where wallet.id = voided.wallet_id
       ),
-      event as (
-        insert into order_event (order_id, version, from_stage, stage, reason, command_id, at)
-        select id, version + 1, stage, ${to}, ${reason}, ${commandId}, ${at} from due
-      ),
-      moved as (
-        update orders set stage = ${to}, reason = ${reason}, version = due.version + 1, updated_at = ${at}
-        from due
-        where orders.id = due.id
-      )
-      select stage, reason from claim
-      union all
-      select stage, reason from order_step where order_id = ${orderId} and step = 'release'
+      ${moveOrder(sql, { to, reason, commandId, at })}
+      select stage, reason, null as refusal from (${claimedOrRecorded(sql, key)}) as outcome
     `,
   );
 }

@@ -1,6 +1,5 @@
-/** A small catalogue and two funded wallets, put into a new system so that there is something to order at once. */
-import { z } from 'zod';
-import { expectStatus, type Call } from '../api-client.ts';
+/** A small catalogue and two funded wallets, so that a new system has something to order at once. */
+import { expectStatus, type ApiClient } from '../../api/client.ts';
 
 export const DEMO_SKUS = [
   { sku: 'mug-blue', name: 'Blue mug', price: { amount: 1_290, currency: 'EUR' }, onHand: 100 },
@@ -13,39 +12,33 @@ const DEMO_OWNERS = [
   { ownerId: 'demo-ben', deposit: 5_000 },
 ] as const;
 
-const walletSchema = z.object({ id: z.string() });
-
 export interface DemoWallet {
   ownerId: string;
   walletId: string;
 }
 
 /**
- * Safe to repeat, which every start does: the idempotency keys are fixed, so that a wallet is opened and funded once, and a
- * SKU that is there keeps the stock that it has.
+ * Every start calls it again: its idempotency keys are fixed, so each wallet is opened and funded once, and a SKU that exists
+ * keeps its stock.
  */
-export async function ensureDemoCatalogue(call: Call): Promise<readonly [DemoWallet, DemoWallet]> {
+export async function ensureDemoCatalogue(api: ApiClient): Promise<readonly [DemoWallet, DemoWallet]> {
   for (const { sku, ...terms } of DEMO_SKUS) {
-    const { status } = await call('GET', `/v1/skus/${sku}`);
-    if (status === 404) expectStatus(await call('PUT', `/v1/skus/${sku}`, { body: terms }), 201);
+    const { status } = await api.getSku(sku);
+    if (status === 404) expectStatus(await api.putSku(sku, terms), 201);
   }
   const [ada, ben] = DEMO_OWNERS;
-  return [await ensureWallet(call, ada), await ensureWallet(call, ben)];
+  return [await ensureWallet(api, ada), await ensureWallet(api, ben)];
 }
 
 async function ensureWallet(
-  call: Call,
+  api: ApiClient,
   { ownerId, deposit }: (typeof DEMO_OWNERS)[number],
 ): Promise<DemoWallet> {
-  const opened = await call('POST', '/v1/wallets', {
-    key: `${ownerId}-wallet`,
-    body: { ownerId, currency: 'EUR' },
-  });
-  const { id } = walletSchema.parse(expectStatus(opened, 201));
-  const funded = await call('POST', `/v1/wallets/${id}/deposits`, {
-    key: `${ownerId}-first-deposit`,
-    body: { amount: deposit },
-  });
-  expectStatus(funded, 201);
+  const opened = await api.createWallet({ ownerId, currency: 'EUR' }, { key: `${ownerId}-wallet` });
+  const { id } = expectStatus(opened, 201).body;
+  expectStatus(
+    await api.depositIntoWallet(id, { amount: deposit }, { key: `${ownerId}-first-deposit` }),
+    201,
+  );
   return { ownerId, walletId: id };
 }

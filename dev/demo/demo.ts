@@ -1,30 +1,32 @@
-/** `npm run demo`: plays one order of each ending against the running system, with a short window to pay. */
+/** `npm run demo`: plays one order of each ending on the running system, with a short payment window. */
 import { localSettings } from '../../settings.ts';
-import { apiClient } from '../api-client.ts';
+import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { dataFolder } from '../../cli/data-folder.ts';
 import { NEEDED, SCENES } from './scenes.ts';
-import { openShop } from './shop.ts';
+import { narrate } from './narrator.ts';
 import { startApiAnywhere } from '../processes/node-server.ts';
-import { runCommand } from '../../cli/run-command.ts';
+import { defineCommand, runInterruptibleCommand } from '../../cli/command.ts';
 import { findRunningSystem } from '../../cli/running-system.ts';
 import { say, step } from '../progress.ts';
 import { UserError } from '../../cli/user-error.ts';
 
 const PAYMENT_WINDOW = '5s';
 
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+const command = defineCommand({
+  name: 'demo',
+  summary:
+    'Plays one order of each ending on the system that `npm start` runs, and links each to the Web UI.',
+});
 
-await runCommand(async () => {
-  const { signal } = stopping;
+await runInterruptibleCommand(command, async (signal) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
   const system = findRunningSystem(folder.path);
   if (system === undefined) {
     throw new UserError(
-      'Nothing runs here to play with: run `npm start` in another terminal, and wait until it is ready.',
+      'Holdfast does not run here: run `npm start` in another terminal, and wait until it is ready.',
     );
   }
-  // The window belongs to the API, so an API of its own with a short one plays beside the running one.
+  // The payment window is a setting of the API, so the demo starts another API, with a short one, on the same system.
   const { server, address } = await step(`API with a payment window of ${PAYMENT_WINDOW}`, () =>
     startApiAnywhere({
       env: { ...process.env, ...system.settings, PAYMENT_WINDOW, LOG_LEVEL: 'info' },
@@ -33,14 +35,15 @@ await runCommand(async () => {
     }),
   );
   try {
-    const shop = openShop(apiClient(address), linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
-    for (const line of NEEDED) await shop.stockUp(line);
+    const api = new ApiClient(fetchFrom(address));
+    const demo = narrate(api, linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
+    for (const line of NEEDED) await demo.stockUp(line);
     for (const [index, { title, play }] of SCENES.entries()) {
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       say(`\n${index + 1}. ${title}`);
-      await play(shop);
+      await play(demo);
     }
-    say('\nAll of it, and what each order waited for, can be read in the Web UI by the links above.');
+    say('\nThe links above lead to the Web UI, which shows every step and what each order waited for.');
   } finally {
     await server.stop();
   }

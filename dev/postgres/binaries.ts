@@ -1,4 +1,4 @@
-/** The PostgreSQL programs that npm installed for this platform, where the user that runs them can reach them. */
+/** Finds the PostgreSQL programs that npm installed for this platform, and copies them when the user that runs them cannot reach them. */
 import { execFile } from 'node:child_process';
 import {
   chmodSync,
@@ -17,7 +17,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { UserError } from '../../cli/user-error.ts';
 import { canRun, type OsUser } from './user.ts';
-import { inSystemFolder, refuseUnlessOurs } from '../folders/system-folder.ts';
+import { inSystemFolder, refuseUnlessOurs } from './system-folder.ts';
 
 const run = promisify(execFile);
 
@@ -26,16 +26,16 @@ export interface PostgresBinaries {
   folder: string;
   initdb: string;
   postgres: string;
-  /** Of PostgreSQL, such as "18": data folders of another one cannot be opened. */
+  /** Of PostgreSQL, such as "18". It cannot open the data folder of another version. */
   majorVersion: string;
 }
 
-/** @throws {UserError} when there are none for this platform, or they do not run here. */
+/** @throws {UserError} when none exist for this platform, or they do not run here. */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const installed = packageFolder();
   const initdb = join(installed, 'native/bin/initdb');
   const version = await versionOf(initdb).catch(async () => {
-    // npm leaves out the links between the libraries' names when install scripts are off; the package's script makes them.
+    // Without install scripts, npm leaves out the links between the libraries' names. The package's own script makes them.
     await run(process.execPath, [join(installed, 'scripts/hydrate-symlinks.js')], { cwd: installed });
     return versionOf(initdb).catch((cause: unknown) => {
       throw unusable(cause instanceof Error ? cause.message.trim() : String(cause));
@@ -55,7 +55,7 @@ const binariesIn = (folder: string, majorVersion: string): PostgresBinaries => (
 /** initdb hands its own path to a shell, in double quotes. */
 export const isPlainPath = (path: string): boolean => !/["$`\\\n]/.test(path);
 
-/** These programs, or a copy of them that this user can run. A copy is shared by all projects on this machine. */
+/** Returns these programs, or a copy that this user can run. All projects on this machine share the copy. */
 export function runnableBy(user: OsUser, binaries: PostgresBinaries): PostgresBinaries {
   if (isPlainPath(binaries.folder) && canRun(user, binaries.postgres, ['--version']) === undefined)
     return binaries;
@@ -68,7 +68,7 @@ export function runnableBy(user: OsUser, binaries: PostgresBinaries): PostgresBi
   });
 }
 
-/** The copy appears complete or not at all; of two processes that make it at once, one finds that it is there. */
+/** The copy appears complete or not at all. When two processes make it at once, one finds it done. */
 function copyOnce(from: string, to: string): string {
   if (!existsSync(to)) {
     const unfinished = mkdtempSync(`${to}.unfinished-`);
@@ -92,7 +92,7 @@ function renameUnlessThere(from: string, to: string): void {
   }
 }
 
-/** Whatever the umask was when npm installed them. */
+/** Lets every user read and run them, whatever the umask was when npm installed them. */
 function openToAll(path: string): void {
   const found = lstatSync(path);
   if (found.isSymbolicLink()) return;
@@ -113,7 +113,7 @@ function packageFolder(): string {
     return dirname(dirname(createRequire(import.meta.url).resolve(name)));
   } catch {
     throw unusable(
-      `the package ${name} is not installed; if it exists for this machine, \`npm ci\` brings it`,
+      `the package ${name} is not installed. If it exists for this machine, \`npm ci\` installs it`,
     );
   }
 }
@@ -125,7 +125,7 @@ async function versionOf(initdb: string): Promise<string> {
 
 function unusable(reason: string): UserError {
   return new UserError(
-    `The PostgreSQL that npm installs does not run on this machine: ${reason}.\n` +
+    `The PostgreSQL that npm installed does not run on this machine: ${reason}.\n` +
       'Set DATABASE_URL to a PostgreSQL 16 or newer of your own.',
   );
 }

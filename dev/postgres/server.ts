@@ -1,56 +1,37 @@
 /**
- * A real PostgreSQL for a developer's machine and for tests, on loopback, from the binaries that npm installs.
- * Connections need no password: whoever may connect is already on this machine.
+ * Runs a real PostgreSQL for developers and tests, on loopback, from the binaries that npm installs. Connections need no
+ * password: only somebody on this machine can connect.
  */
-import { execFile } from 'node:child_process';
-import {
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import postgres from 'postgres';
-import { signalIfThere } from '../processes/detached.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openPostgres } from '../../db/postgres.ts';
 import { freePort } from '../ports.ts';
-import { findPostgresBinaries, isPlainPath, runnableBy, type PostgresBinaries } from './binaries.ts';
-import { placeData } from './data.ts';
-import type { OsUser } from './user.ts';
-import { identify } from '../../cli/process-identity.ts';
 import { startServer, type ServerProcess, type StartOptions } from '../processes/server-process.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { findPostgresBinaries, runnableBy, type PostgresBinaries } from './binaries.ts';
+import { NAME, createDataFolder, refuseOtherVersion } from './data-folder.ts';
+import { placeData } from './data-place.ts';
+import { readPidFile, stopLeftOver } from './pid-file.ts';
+import type { OsUser } from './user.ts';
 
-const run = promisify(execFile);
-
-/** The name of the role and of the database. */
-const NAME = 'holdfast';
-
-/** Long, for the recovery of a large database after a kill; a failure ends the wait at once. */
+/** Long, because a large database may have to recover from a kill. A failure ends the wait at once. */
 const READY_DEADLINE_MS = 120_000;
 
-/** A fast shutdown ends connections and writes a checkpoint; an immediate one leaves that to the next start. */
+/** A fast shutdown ends connections and writes a checkpoint. An immediate one leaves the checkpoint to the next start. */
 const SHUTDOWN = [
   { signal: 'SIGINT', graceMs: 15_000 },
   { signal: 'SIGQUIT', graceMs: 5_000 },
 ] as const;
 
 export interface PostgresOptions extends StartOptions {
-  /** Made when it is not there. Where PostgreSQL's user may not enter, it stands for a folder of the system. */
+  /** Created when it does not exist. Where PostgreSQL's user may not enter, it stands for a system folder. */
   dataFolder: string;
-  /** Given one line when something of it is elsewhere. */
+  /** Gets one line when programs or data are elsewhere. */
   report?: ((line: string) => void) | undefined;
-  /** 0: a free one. */
+  /** 0: any free port. */
   port: number;
-  /** False gives up every promise about power loss, for speed; a killed process still loses nothing. */
+  /** False is faster and may lose data when the power fails. A killed process still loses nothing. */
   durable: boolean;
-  /** Server settings, over those that are set here. */
+  /** Server settings; they override those that are set here. */
   settings?: Readonly<Record<string, string>>;
 }
 
@@ -61,16 +42,16 @@ export interface Postgres extends ServerProcess {
 
 /**
  * Resolves when the database `holdfast` takes connections.
- * @throws {UserError} when it cannot run here, or the folder is of another version.
+ * @throws {UserError} when it cannot run here, or another version made the folder.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const installed = await findPostgresBinaries();
   const { folder: dataFolder, user } = placeData(resolve(options.dataFolder));
   const binaries = user === undefined ? installed : runnableBy(user, installed);
-  if (user !== undefined) sayWhatIsElsewhere(options, user, { installed, binaries, dataFolder });
+  if (user !== undefined) reportElsewhere(options, user, { installed, binaries, dataFolder });
   if (existsSync(dataFolder)) refuseOtherVersion(dataFolder, binaries);
   else await createDataFolder(dataFolder, binaries, user, options);
-  await stopLeftOver(dataFolder);
+  await stopLeftOver(dataFolder, SHUTDOWN);
 
   const port = options.port === 0 ? await freePort() : options.port;
   const settings = { ...serverSettings(port, options.durable), ...options.settings };
@@ -82,7 +63,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     args: ['-D', dataFolder, ...settingsAsArguments(settings)],
     cwd: dataFolder,
     user,
-    // In a container the new server may get the very id of one that was killed, so its file must be a new one, too.
+    // In a container the new server may get the process id of one that was killed, so its file has to be new as well.
     isReady: ({ pid }) => {
       const found = readPidFile(dataFolder);
       return found?.pid === pid && found.startedAt !== before && found.ready;
@@ -99,7 +80,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return { ...server, port, url: postgresUrl(port) };
 }
 
-function sayWhatIsElsewhere(
+function reportElsewhere(
   { dataFolder: asked, report }: PostgresOptions,
   { name }: OsUser,
   {
@@ -118,7 +99,7 @@ function sayWhatIsElsewhere(
   );
 }
 
-/** Of a server that {@link startPostgres} started on this port. */
+/** The address of a server that {@link startPostgres} started on this port. */
 export const postgresUrl = (port: number, database = NAME): string =>
   `postgres://${NAME}@127.0.0.1:${port}/${database}`;
 
@@ -143,104 +124,8 @@ function serverSettings(port: number, durable: boolean): Record<string, string> 
 const settingsAsArguments = (settings: Record<string, string>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
-function refuseOtherVersion(dataFolder: string, { majorVersion }: PostgresBinaries): void {
-  const marker = join(dataFolder, 'PG_VERSION');
-  if (!existsSync(marker)) {
-    throw new UserError(
-      `${dataFolder} is there but holds no PostgreSQL database. Move it away, or set HOLDFAST_DATA to another folder.`,
-    );
-  }
-  const found = readFileSync(marker, 'utf8').trim();
-  if (found === majorVersion) return;
-  throw new UserError(
-    `The database in ${dataFolder} was made by PostgreSQL ${found}, and this is PostgreSQL ${majorVersion}, which cannot open it.\n` +
-      'Forget the local data with `npm run reset`, or keep it and set HOLDFAST_DATA to another folder.',
-  );
-}
-
-/** The folder appears complete or not at all: one that was cut off half-way would neither start nor be made anew. */
-async function createDataFolder(
-  dataFolder: string,
-  binaries: PostgresBinaries,
-  user: OsUser | undefined,
-  { durable, signal }: PostgresOptions,
-) {
-  const unfinished = `${dataFolder}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  if (user) chownSync(unfinished, user.uid, user.gid);
-  // The builtin locale is part of PostgreSQL, so the folder does not depend on what this machine's C library knows.
-  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-  const sync = durable ? [] : ['--no-sync'];
-  const args = [
-    `--pgdata=${unfinished}`,
-    `--username=${NAME}`,
-    '--auth=trust',
-    '--no-instructions',
-    ...locale,
-    ...sync,
-  ];
-  try {
-    await withPlainPath(binaries, (initdb) => run(initdb, args, { ...user, cwd: unfinished, signal }));
-  } catch (error) {
-    rmSync(unfinished, { recursive: true, force: true });
-    signal?.throwIfAborted();
-    const reason = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
-    throw new UserError(`PostgreSQL could not make its data folder ${dataFolder}:\n${reason}`);
-  }
-  renameSync(unfinished, dataFolder);
-}
-
-/** initdb hands its own path to a shell: from one with a quote or a dollar sign in it, it is run as a copy. */
-async function withPlainPath<T>({ folder, initdb }: PostgresBinaries, use: (initdb: string) => Promise<T>) {
-  if (isPlainPath(folder)) return use(initdb);
-  const copy = mkdtempSync(join(tmpdir(), 'holdfast-initdb-'));
-  try {
-    cpSync(folder, copy, { recursive: true, verbatimSymlinks: true });
-    return await use(join(copy, 'bin/initdb'));
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
-}
-
-interface PidFile {
-  pid: number;
-  startedAt: string | undefined;
-  ready: boolean;
-}
-
-/** The server itself writes this file; once it takes connections the last line says so. */
-function readPidFile(dataFolder: string): PidFile | undefined {
-  const file = join(dataFolder, 'postmaster.pid');
-  if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return { pid: Number(lines[0]), startedAt: lines[2], ready: lines[7]?.trim() === 'ready' };
-}
-
-/** A server whose starter was killed still runs on the folder, and a second one could not start there. */
-async function stopLeftOver(dataFolder: string): Promise<void> {
-  const pid = readPidFile(dataFolder)?.pid;
-  if (pid === undefined || !isServerOf(dataFolder, pid)) return;
-  for (const { signal, graceMs } of SHUTDOWN) {
-    signalIfThere(pid, signal);
-    const givenUpAt = Date.now() + graceMs;
-    while (Date.now() < givenUpAt) {
-      if (!isServerOf(dataFolder, pid)) return;
-      await delay(50);
-    }
-  }
-  throw new UserError(
-    `PostgreSQL (process ${pid}) still runs on ${dataFolder} and does not stop. End it with \`kill -9 ${pid}\`.`,
-  );
-}
-
-function isServerOf(dataFolder: string, pid: number): boolean {
-  const commandLine = identify(pid)?.commandLine ?? '';
-  return commandLine.includes('postgres') && commandLine.includes(`-D ${dataFolder} `);
-}
-
 async function createDatabase(port: number): Promise<void> {
-  const sql = postgres(postgresUrl(port, 'postgres'), { max: 1, fetch_types: false });
+  const sql = openPostgres(postgresUrl(port, 'postgres'), { connections: 1 });
   try {
     const [found] = await sql`select from pg_database where datname = ${NAME}`;
     if (found === undefined) await sql`create database ${sql(NAME)}`;

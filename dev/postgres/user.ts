@@ -1,4 +1,4 @@
-/** PostgreSQL refuses to run as root: this finds another user of the machine for it, and what that one can reach. */
+/** PostgreSQL refuses to run as root: finds another user of the machine for it, and what that user can reach. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ export interface OsUser {
   gid: number;
 }
 
-/** In this order: the user that is made for it where PostgreSQL is installed, and the one that every system has. */
+/** The user that a PostgreSQL installation creates comes first, then the one that every system has. */
 const CANDIDATES = ['postgres', 'nobody'] as const;
 
 /**
- * Whom to run PostgreSQL as: undefined for ourselves, which is the case for everyone but root.
- * @param dataFolder keeps the user it was made for, so that it can still be opened.
- * @throws {UserError} when there is nobody for it, or the folder belongs to another user.
+ * The user to run PostgreSQL as. Undefined for the user of this process, which is the answer for everyone but root.
+ * @param dataFolder stays with the user that it was created for, so that it can still be opened.
+ * @throws {UserError} when the machine has no user for it, or the folder belongs to another one.
  */
 export function postgresUser(dataFolder: string): OsUser | undefined {
   if (process.getuid?.() !== 0) {
@@ -63,7 +63,7 @@ function idOf(name: string, flag: '-u' | '-g'): number | undefined {
   }
 }
 
-/** Whether the user gets into the folder. Tried and not computed: links, access lists and the container have a say in it. */
+/** Whether the user can enter the folder. Tried, not computed: links, access lists and the container all play a part. */
 export const canEnter = (user: OsUser, folder: string): boolean =>
   canRun(user, '/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder]) === undefined;
 
@@ -77,12 +77,12 @@ export function canRun(
   args: readonly string[],
 ): string | undefined {
   try {
-    // Not from here: the user may not enter where we are.
+    // Not from the current folder, which the user may not enter.
     execFileSync(program, args, { uid, gid, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
     return undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    // EACCES is about the program; these are about becoming the user.
+    // EACCES concerns the program; these concern becoming the user.
     if ('code' in error && (error.code === 'EPERM' || error.code === 'EINVAL')) {
       throw new UserError(
         `PostgreSQL does not run as root, and this system does not let root run it as the user ${name} (${error.code}).\n` +

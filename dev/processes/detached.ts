@@ -1,6 +1,6 @@
 /**
- * Processes in groups of their own: a Ctrl-C in the terminal reaches whoever started them, and not them, so that
- * they can be stopped in order. They write straight into a log file and so outlive their starter without a broken pipe.
+ * Starts processes in groups of their own: a Ctrl-C in the terminal reaches the process that started them but not them, so
+ * that they can be stopped in order. They write straight to a log file, so they outlive their starter without a broken pipe.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,9 +14,9 @@ export interface DetachedOptions {
   logFile: string;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Whom to run as, when not as ourselves. */
+  /** The user to run as; this process's user by default. */
   user?: { uid: number; gid: number } | undefined;
-  /** Told the process id as soon as there is one, so that it can be written down. */
+  /** Called with the process id as soon as there is one, so that it can be written down. */
   onSpawn?: ((pid: number) => void) | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface DetachedProcess {
   exited: Promise<string>;
   /** The same, once it has ended. */
   readonly ended: string | undefined;
-  /** Asks it to end with one signal after the other, each with its time, then kills its whole group. */
+  /** Sends one signal after the other, waits the time of each, and finally kills the whole group. */
   stop(...signals: readonly StopSignal[]): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export interface StopSignal {
   graceMs: number;
 }
 
-/** Resolves once the operating system runs it; rejects when it cannot (missing file, no permission). */
+/** Resolves once the operating system runs it. Rejects when it cannot: a missing file, no permission. */
 export async function startDetached(options: DetachedOptions): Promise<DetachedProcess> {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');

@@ -1,28 +1,28 @@
-/** Keeps one server running: starts it again when it ends by itself, later and later when it keeps ending. */
+/** Keeps one server running: starts it again when it ends by itself, after a pause that grows if it keeps ending. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../process/redaction.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
-/** One that ran this long was well: its next end is a new trouble, not the old one. */
+/** A server that ran this long was healthy: its next end is a new problem, and the pause starts over. */
 const WELL_AFTER_MS = 30_000;
 
 export interface KeepOptions {
-  /** As people call it. */
+  /** Shown to people. */
   name: string;
   start: (signal: AbortSignal) => Promise<ServerProcess>;
   report: (line: string) => void;
 }
 
 export interface Kept {
-  /** Stops it and starts it anew, without a pause. */
+  /** Stops it and starts it again, without a pause. */
   restart(): void;
-  /** For good. */
+  /** Stops it for good. */
   stop(): Promise<void>;
 }
 
-/** @param first what `start` gave the first time. */
+/** @param first the server as `start` returned it the first time. */
 export function keepRunning(first: ServerProcess, { name, start, report }: KeepOptions): Kept {
   const stopping = new AbortController();
   let restarting = new AbortController();
@@ -35,7 +35,7 @@ export function keepRunning(first: ServerProcess, { name, start, report }: KeepO
       const how = await server.exited;
       if (Date.now() - startedAt > WELL_AFTER_MS) pause = FIRST_PAUSE_MS;
       if (!stopping.signal.aborted && !restarting.signal.aborted) {
-        report(`${name} ended by itself (${how}); starting it again in ${pause / 1_000} s.`);
+        report(`${name} ended by itself (${how}). Restarting it in ${pause / 1_000} s.`);
       }
       await startAgain();
     }
@@ -47,12 +47,12 @@ export function keepRunning(first: ServerProcess, { name, start, report }: KeepO
       if (stopping.signal.aborted) return;
       try {
         server = await start(AbortSignal.any([stopping.signal, restarting.signal]));
-        report(`${name} runs again.`);
+        report(`${name} is running again.`);
         return;
       } catch (error) {
         if (stopping.signal.aborted || restarting.signal.aborted) continue;
         report(messageOf(error));
-        report(`Starting ${name} again in ${pause / 1_000} s.`);
+        report(`Restarting ${name} in ${pause / 1_000} s.`);
       }
     }
   }

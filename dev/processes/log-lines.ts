@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 const TAIL_BYTES = 16_384;
 const TAIL_LINES = 20;
 
-/** The last lines, indented, for a message about the process that wrote them; what was there before `from` is left out. */
+/** The last lines, indented, for a message about the process that wrote them. Leaves out what was written before `from`. */
 export function lastLogLines(file: string, from: number): string {
   const text = readFrom(file, (size) => Math.max(from, size - TAIL_BYTES)).trimEnd();
   if (text === '') return '  (nothing)';
@@ -15,7 +15,7 @@ export function lastLogLines(file: string, from: number): string {
     .join('\n');
 }
 
-/** Returns a function that gives the lines that were completed since it was last called. */
+/** Returns a function that returns the lines completed since its last call. */
 export function followLog(file: string, from: number): () => string[] {
   let position = from;
   return () => {
@@ -26,7 +26,7 @@ export function followLog(file: string, from: number): () => string[] {
   };
 }
 
-/** A line that is a JSON object, as our own processes write them. */
+/** Parses a line that is a JSON object, as our own processes write it. Undefined for any other. */
 export function parseLogLine(line: string): Readonly<Record<string, unknown>> | undefined {
   if (!line.startsWith('{')) return undefined;
   try {

@@ -1,13 +1,13 @@
 /** Starts the worker and the API, which are Node scripts of this project. */
-import { DRAIN_LIMIT_MS } from '../../api/server.ts';
+import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { apiSettings, workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { ROOT } from '../../cli/data-folder.ts';
 import { followLog, parseLogLine } from './log-lines.ts';
 import { startServer, type ServerProcess, type StartOptions } from './server-process.ts';
 
 const READY_DEADLINE_MS = 60_000;
-/** For closing what a process has open, after it has let everything end. */
+/** For closing connections, once everything under way has ended. */
 const CLOSE_MS = 5_000;
 const PROBE_DEADLINE_MS = 2_000;
 
@@ -17,7 +17,7 @@ export interface NodeServerOptions extends StartOptions {
 
 /** Resolves when it takes orders' tasks. */
 export function startWorker(options: NodeServerOptions): Promise<ServerProcess> {
-  // Until it has ended by itself: its settings say when.
+  // As long as it takes to end by itself, which its settings decide.
   const graceMs = workerSettings(options.env).SHUTDOWN_GRACE + FORCED_AFTER_GRACE_MS + CLOSE_MS;
   return startScript('worker/main.ts', 'The worker', { ...options, graceMs }, (lines) =>
     lines.some((line) => parseLogLine(line)?.['msg'] === 'worker ready'),
@@ -29,7 +29,7 @@ export function startApi(options: NodeServerOptions & { address: string }): Prom
   return startScript('api/main.ts', 'The API', ofApi(options), () => answersOk(`${options.address}/readyz`));
 }
 
-/** Starts an API on a port of its own choice, and says which. */
+/** Starts an API on a port that it chooses itself, and returns the address. */
 export async function startApiAnywhere(
   options: NodeServerOptions,
 ): Promise<{ server: ServerProcess; address: string }> {
@@ -44,13 +44,13 @@ export async function startApiAnywhere(
   return { server, address };
 }
 
-/** Nobody balances load here, so it need not wait for that to be noticed; and it ends by itself. */
+/** No load balancer has to notice the stop here, so the API need not wait for one. */
 function ofApi(options: NodeServerOptions): NodeServerOptions & { graceMs: number } {
   const env = { SHUTDOWN_NOTICE: '0s', ...options.env };
   return { ...options, env, graceMs: apiSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS };
 }
 
-/** @param isReady told the lines that came since it was last asked. */
+/** @param isReady gets the lines that were written since its last call. */
 function startScript(
   script: string,
   name: string,

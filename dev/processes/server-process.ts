@@ -1,33 +1,33 @@
-/** A detached process that is of use only once it is ready: it gets there in time, or is stopped and its log shown. */
+/** Starts a server and waits until it is ready. One that is not ready in time is stopped, and the end of its log is shown. */
 import { existsSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startDetached, type DetachedOptions, type DetachedProcess, type StopSignal } from './detached.ts';
 import { lastLogLines } from './log-lines.ts';
 import { UserError } from '../../cli/user-error.ts';
 
-/** What each kind of server lets its caller choose. */
+/** The options that every kind of server has. */
 export interface StartOptions {
   /** Appended to. */
   logFile: string;
-  /** Ends a start that is under way: what it began is stopped, and it rejects. */
+  /** Ends a start that is under way: the process is stopped, and the start rejects. */
   signal?: AbortSignal | undefined;
-  /** Told the process id at once, before the server is ready, so that it can be written down. */
+  /** Called with the process id at once, before the server is ready, so that it can be written down. */
   onSpawn?: ((pid: number) => void) | undefined;
 }
 
 export interface ServerOptions extends DetachedOptions, StartOptions {
-  /** As people call it, at the start of a sentence. */
+  /** Shown to people, at the start of a sentence. */
   name: string;
-  /** Asked again and again; `logFrom` is where this process's part of the log begins. */
+  /** Called repeatedly. `logFrom` is where this process's part of the log begins. */
   isReady(process: DetachedProcess, logFrom: number): boolean | Promise<boolean>;
   deadlineMs: number;
-  /** How it is asked to end, the gentle way first. */
+  /** The signals that ask it to end, the gentlest first. */
   shutdown: readonly StopSignal[];
 }
 
 export interface ServerProcess {
   pid: number;
-  /** How it ended, in words; also when nobody asked it to. */
+  /** Resolves when it ends, for whatever reason, with how it ended. */
   exited: Promise<string>;
   stop(): Promise<void>;
 }
@@ -56,8 +56,8 @@ async function untilReady(server: DetachedProcess, logFrom: number, options: Ser
     await delay(POLL_MS);
   }
   const late = `was not ready after ${options.deadlineMs / 1_000} s`;
-  const what = server.ended === undefined ? late : `ended while starting (${server.ended})`;
+  const failure = server.ended === undefined ? late : `ended while starting (${server.ended})`;
   throw new UserError(
-    `${options.name} ${what}. The end of ${options.logFile}:\n${lastLogLines(options.logFile, logFrom)}`,
+    `${options.name} ${failure}. The end of ${options.logFile}:\n${lastLogLines(options.logFile, logFrom)}`,
   );
 }

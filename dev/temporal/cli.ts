@@ -1,13 +1,15 @@
-/** Finds the `temporal` command, which holds the Temporal server and its Web UI; fetches it when the machine has none. */
+/** Finds the `temporal` command, which contains the Temporal server and its Web UI, and fetches it when the machine has none. */
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fetchTemporalCli, TEMPORAL_VERSION } from './fetch.ts';
+import { dataFolder } from '../../cli/data-folder.ts';
 import { UserError } from '../../cli/user-error.ts';
+import type { LocalSettings } from '../../settings.ts';
 
 const run = promisify(execFile);
 
-/** Older ones hold a server that lacks what the workflows and tests use. */
+/** The server in older ones lacks what the workflows and tests use. */
 const OLDEST = { major: 1, minor: 9 } as const;
 
 export interface TemporalCli {
@@ -17,27 +19,24 @@ export interface TemporalCli {
 }
 
 export interface FindOptions {
-  /** Where the fetched command is kept: the folder of all local data. */
-  dataFolder: string;
-  /** The setting TEMPORAL_CLI: this one and no other. */
-  chosen?: string | undefined;
-  /** Told what takes its time. */
+  /** Gets a line before anything that takes long. */
   report: (line: string) => void;
-  /** Ends a fetch that is under way: it rejects. */
+  /** Ends a fetch that is under way, which then rejects. */
   signal?: AbortSignal | undefined;
 }
 
-/** @throws {UserError} that names every place that was tried, each with its reason, and what to install. */
-export async function findTemporalCli({
-  dataFolder,
-  chosen,
-  report,
-  signal,
-}: FindOptions): Promise<TemporalCli> {
+/**
+ * Takes the command of TEMPORAL_CLI and no other, when that is set. The data folder keeps the one that is fetched.
+ * @throws {UserError} that names every place that was tried, each with its reason, and what to install.
+ */
+export async function findTemporalCli(
+  { HOLDFAST_DATA, TEMPORAL_CLI: chosen }: Pick<LocalSettings, 'HOLDFAST_DATA' | 'TEMPORAL_CLI'>,
+  { report, signal }: FindOptions,
+): Promise<TemporalCli> {
   if (chosen !== undefined)
     return probe(chosen).catch((error: unknown) => Promise.reject(wrongChoice(chosen, error)));
 
-  const cached = resolve(dataFolder, 'bin', `temporal-${TEMPORAL_VERSION}`, 'temporal');
+  const cached = join(dataFolder(HOLDFAST_DATA).path, 'bin', `temporal-${TEMPORAL_VERSION}`, 'temporal');
   const tried: string[] = [];
   const attempt = (place: string, path: string): Promise<TemporalCli | undefined> =>
     probe(path).catch((error: unknown) => {
@@ -54,12 +53,12 @@ export async function findTemporalCli({
   return fresh;
 }
 
-/** Runs it: a file that is there may still be for another machine, or too old. */
+/** Runs it: an existing file may be for another machine, or too old. */
 async function probe(path: string): Promise<TemporalCli> {
   const { stdout } = await run(path, ['--version'], { timeout: 20_000 });
   const [, version, major, minor] = /^temporal version ((\d+)\.(\d+)\.\S+)/.exec(stdout) ?? [];
   if (version === undefined)
-    throw new Error(`it is another program: \`--version\` says "${firstLine(stdout)}"`);
+    throw new Error(`it is another program: \`--version\` prints "${firstLine(stdout)}"`);
   const isOld =
     Number(major) < OLDEST.major || (Number(major) === OLDEST.major && Number(minor) < OLDEST.minor);
   if (isOld)
@@ -71,15 +70,15 @@ const firstLine = (text: string): string => text.trim().split('\n', 1).join('');
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if ('code' in error && error.code === 'ENOENT') return 'no `temporal` there';
-  if ('code' in error && error.code === 'EACCES') return 'the file may not be run';
+  if ('code' in error && error.code === 'ENOENT') return 'it has no `temporal`';
+  if ('code' in error && error.code === 'EACCES') return 'the file is not executable';
   return error.message.trim();
 }
 
 function wrongChoice(path: string, error: unknown): UserError {
   return new UserError(
     `TEMPORAL_CLI is ${path}, which cannot be used: ${reasonOf(error)}.\n` +
-      'Correct it, or leave it unset to let Holdfast find or fetch the command.',
+      'Correct it, or unset it to let Holdfast find or fetch the command.',
   );
 }
 

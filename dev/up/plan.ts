@@ -1,15 +1,15 @@
-/** What one start of the system will be, decided and checked before any of it begins. */
+/** Decides and checks everything about one start of the system before any of it begins. */
 import { apiSettings, workerSettings, type LocalSettings } from '../../settings.ts';
 import { choosePorts, type LocalPorts } from './local-ports.ts';
 import { postgresUrl } from '../postgres/server.ts';
 
 export interface SystemPlan {
   ports: LocalPorts;
-  /** Where the API can be called from this machine. */
+  /** The API's address for callers on this machine. */
   api: string;
-  /** Undefined when Temporal is not ours to start. */
+  /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
-  /** What every process of the system has to agree on. */
+  /** The settings that every process of the system has to agree on. */
   shared: { DATABASE_URL: string; TEMPORAL_ADDRESS: string; TEMPORAL_NAMESPACE: string; TASK_QUEUE: string };
   /** For the worker and the API. */
   environment: NodeJS.ProcessEnv;
@@ -39,7 +39,7 @@ export async function planSystem(
   };
 }
 
-/** The worker says at this level that it is ready. */
+/** The worker logs at this level that it is ready. */
 const atLeastInfo = (level: string): string => (['fatal', 'error', 'warn'].includes(level) ? 'info' : level);
 
 function hostToCall(host: string): string {

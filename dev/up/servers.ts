@@ -1,30 +1,30 @@
-/** The servers of one start: each written down while it runs, kept running, and stopped in order. */
+/** The servers of one start: written down while they run, kept running, and stopped in order. */
 import type { DataFolder } from '../../cli/data-folder.ts';
 import { keepRunning, type Kept } from '../processes/keep-running.ts';
-import type { Claim } from './running.ts';
+import type { Claim } from './claim.ts';
 import type { ServerProcess, StartOptions } from '../processes/server-process.ts';
 import { say, step } from '../progress.ts';
 
 export interface Servers {
-  /** Resolves once it is ready; from then on it is started again whenever it ends by itself. */
+  /** Resolves once it is ready. From then on it is started again whenever it ends by itself. */
   launch<S extends ServerProcess>(
     name: ServerName,
     start: (options: StartOptions) => Promise<S>,
   ): Promise<void>;
-  /** Stops these and starts them anew. */
+  /** Stops these and starts them again. */
   restart(...names: readonly ServerName[]): void;
   stopAll(): Promise<void>;
 }
 
-/** How people call each; in lower case the name of its log file. */
+/** Shown to people; in lower case, also the name of the log file. */
 export type ServerName = 'PostgreSQL' | 'Temporal' | 'Worker' | 'API';
 
 export const logFileOf = (folder: DataFolder, name: ServerName): string => folder.logFile(name.toLowerCase());
 
-/** Callers before those they call. */
+/** Callers stop before the servers they call. */
 const STOP_ORDER: readonly ServerName[] = ['API', 'Worker', 'Temporal', 'PostgreSQL'];
 
-/** @param signal cuts short the first start of a server. */
+/** @param signal interrupts the first start of a server. */
 export function openServers(folder: DataFolder, claim: Claim, signal: AbortSignal): Servers {
   const kept: (Kept & { name: ServerName })[] = [];
   return {

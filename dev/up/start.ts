@@ -1,14 +1,14 @@
 /**
  * `npm start`, and with --watch `npm run dev`.
- * What belongs in this folder: real servers on one machine, for developers, tests and benchmarks. Production starts
- * worker/main.ts and api/main.ts itself.
+ * What belongs in dev/: real servers on one machine, for developers, tests and benchmarks. In production, worker/main.ts and
+ * api/main.ts are started directly.
  */
-import type { Claim } from './running.ts';
-import { runCommand } from '../../cli/run-command.ts';
+import type { Claim } from './claim.ts';
+import { EXIT, defineCommand, runCommand } from '../../cli/command.ts';
 import { say } from '../progress.ts';
 import { supervise } from './supervisor.ts';
 
-/** One Ctrl-C can arrive twice, from the terminal and from npm: only a later one is meant as "at once". */
+/** One Ctrl-C can arrive twice, from the terminal and from npm. Only a later one means "at once". */
 const SAME_CTRL_C_MS = 700;
 
 const stopping = new AbortController();
@@ -23,18 +23,23 @@ function ask(): void {
   } else if (Date.now() - askedAt > SAME_CTRL_C_MS) {
     claim?.killAll();
     claim?.release();
-    process.exit(130);
+    process.exit(EXIT.interrupted);
   }
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
-// A terminal that was closed takes no more lines; stopping in order matters more.
-process.stdout.on('error', ask);
+const command = defineCommand({
+  name: 'start',
+  summary: 'Starts the whole system on this machine, keeps it running, and stops it on Ctrl-C.',
+  failed: 'the system could not start',
+}).option('--watch', 'restart worker and API when their source changes, and show all logs (npm run dev)');
 
-await runCommand(() =>
-  supervise({
+await runCommand(command, async ({ watch = false }) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  // A closed terminal takes no more lines; stopping in order matters more.
+  process.stdout.on('error', ask);
+  await supervise({
     environment: process.env,
-    watch: process.argv.includes('--watch'),
+    watch,
     signal: stopping.signal,
     onClaim: (claimed) => (claim = claimed),
-  }),
-);
+  });
+});

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { messageOf } from '../../process/redaction.ts';
 import { localSettings, type LocalSettings } from '../../settings.ts';
-import { apiClient } from '../api-client.ts';
+import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
 import { ensureDemoCatalogue } from '../demo/catalogue.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
 import { startPostgres } from '../postgres/server.ts';
-import { claimFolder, type Claim } from './running.ts';
+import { claimFolder, type Claim } from './claim.ts';
 import { logFileOf, openServers, type Servers } from './servers.ts';
 import { say, step } from '../progress.ts';
 import { planSystem, type SystemPlan } from './plan.ts';
@@ -18,27 +18,37 @@ import { UserError } from '../../cli/user-error.ts';
 import { showLogs, watchSources } from './watch.ts';
 import { welcome } from './welcome.ts';
 
-/** What the worker and the API are made of. */
-const SOURCES = ['workflows', 'activities', 'worker', 'api', 'db', 'process', 'settings.ts'] as const;
+/** The source of the worker and the API. */
+const SOURCES = [
+  'domain',
+  'process',
+  'settings.ts',
+  'db',
+  'activities',
+  'workflows',
+  'client',
+  'worker',
+  'api',
+] as const;
 
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
-  /** Starts worker and API anew when their source changes, and shows all logs. */
+  /** Restarts worker and API when their source changes, and shows all logs. */
   watch: boolean;
-  /** Aborted when it shall end. */
+  /** Stops the system. */
   signal: AbortSignal;
-  /** Given what can end all processes at once, for a person who does not want to wait. */
+  /** Called with the claim, which can kill all processes for a person who does not want to wait. */
   onClaim: (claim: Claim) => void;
 }
 
 /**
- * Runs the system until the signal, and resolves once everything is stopped again.
- * @throws {UserError | SettingsError} when it cannot start; what it had started is stopped by then.
+ * Runs the system until the signal, and resolves once everything has stopped.
+ * @throws {UserError | SettingsError} when it cannot start, after stopping what it had started.
  */
 export async function supervise({ environment, watch, signal, onClaim }: SuperviseOptions): Promise<void> {
   const settings = localSettings(environment);
   const folder = dataFolder(settings.HOLDFAST_DATA);
-  say(`Holdfast starts; its data is in ${folder.shown(folder.path)}.`);
+  say(`Starting Holdfast. Its data is in ${folder.shown(folder.path)}.`);
   const claim = await claimFolder(folder.path, say);
   onClaim(claim);
   const servers = openServers(folder, claim, signal);
@@ -50,7 +60,7 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
     if (watch) watching.push(restartOnChange(servers));
     if (!signal.aborted) await once(signal, 'abort');
   } catch (error) {
-    // A start that the signal cuts short ends in all kinds of errors, none of them worth telling.
+    // A start that the signal interrupts ends in all kinds of errors, none of them worth showing.
     if (!signal.aborted) throw error;
   } finally {
     claim.announceStop();
@@ -71,29 +81,27 @@ interface Start {
 async function startSystem(start: Start): Promise<void> {
   const { plan, settings, folder, servers, signal } = start;
   const { api, webUi, environment: env } = plan;
-  // First, because it may be missing on this machine.
+  // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
   await startDatabase(start);
-  if (cli === undefined) await refuseSilentTemporal(plan);
+  if (cli === undefined) await refuseUnlessTemporalAnswers(plan);
   else await startLocalTemporal(start, cli);
   await allDone([
     servers.launch('Worker', (options) => startWorker({ ...options, env })),
     servers.launch('API', (options) => startApi({ ...options, env, address: api })),
   ]);
-  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(apiClient(api)));
+  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(new ApiClient(fetchFrom(api))));
   signal.throwIfAborted();
   say(welcome({ api, webUi }, wallet, folder.shown(folder.logs)));
 }
 
-/** Unlike Promise.all it leaves nothing under way when one fails. */
+/** Unlike Promise.all, it leaves nothing under way when one fails. */
 async function allDone(tasks: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) if (result.status === 'rejected') throw result.reason;
 }
 
-function findCli({ settings, folder, signal }: Start): Promise<TemporalCli> {
-  return step('temporal command', () =>
-    findTemporalCli({ dataFolder: folder.path, chosen: settings.TEMPORAL_CLI, report: say, signal }),
-  );
+function findCli({ settings, signal }: Start): Promise<TemporalCli> {
+  return step('temporal command', () => findTemporalCli(settings, { report: say, signal }));
 }
 
 async function startDatabase({ plan, settings, folder, servers }: Start): Promise<void> {
@@ -114,7 +122,7 @@ async function startDatabase({ plan, settings, folder, servers }: Start): Promis
   try {
     await step('schema in the database of DATABASE_URL', () => migrateDatabase(DATABASE_URL));
   } catch (error) {
-    throw new UserError(`The database that DATABASE_URL names cannot be used: ${messageOf(error)}`);
+    throw new UserError(`The database of DATABASE_URL cannot be used: ${messageOf(error)}`);
   }
 }
 
@@ -131,12 +139,12 @@ async function startLocalTemporal({ plan, folder, servers }: Start, cli: Tempora
   );
 }
 
-async function refuseSilentTemporal({ shared }: SystemPlan): Promise<void> {
+async function refuseUnlessTemporalAnswers({ shared }: SystemPlan): Promise<void> {
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = shared;
   if (await isTemporalReady(TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE)) return;
   throw new UserError(
     `No Temporal server with a namespace ${TEMPORAL_NAMESPACE} answers at ${TEMPORAL_ADDRESS}.\n` +
-      'Correct TEMPORAL_ADDRESS, or leave it unset to have a server started here.',
+      'Correct TEMPORAL_ADDRESS, or unset it to have a server started here.',
   );
 }
 
@@ -150,7 +158,7 @@ function showAllLogs(folder: DataFolder): () => void {
 
 function restartOnChange(servers: Servers): () => void {
   return watchSources(ROOT, SOURCES, (file) => {
-    say(`${file} changed; worker and API start anew.`);
+    say(`${file} changed. Restarting worker and API.`);
     servers.restart('Worker', 'API');
   });
 }

@@ -1,13 +1,13 @@
-/** What `npm run dev` adds: the servers start anew when a source file changes, and their logs show on the terminal. */
+/** What `npm run dev` adds: the servers restart when a source file changes, and the terminal shows their logs. */
 import { existsSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { followLog, parseLogLine } from '../processes/log-lines.ts';
 
-/** An editor that saves several files, or one in several strokes, causes one restart. */
+/** An editor that saves several files, or one file several times, causes one restart. */
 const QUIET_MS = 200;
 const LOG_POLL_MS = 150;
 
-/** Calls back once after each burst of changes to `.ts` files in these folders and files. Returns how to end it. */
+/** Calls `changed` once after each burst of changes to `.ts` and `.sql` files at these paths. Returns a function that ends it. */
 export function watchSources(
   root: string,
   paths: readonly string[],
@@ -31,7 +31,7 @@ export function watchSources(
   };
 }
 
-/** Shows what is appended to these log files from now on. Returns how to end it. */
+/** Shows what is appended to these log files from now on. Returns a function that ends it. */
 export function showLogs(
   files: readonly { name: string; file: string }[],
   show: (line: string) => void,
@@ -59,10 +59,10 @@ const LEVELS: Readonly<Record<number, string>> = {
   50: 'error',
   60: 'fatal',
 };
-/** The same on every line of one process. */
+/** Fields that are shown elsewhere, or are the same on every line of a process. */
 const KNOWN = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg']);
 
-/** A JSON line as `level message key=value …`; anything else as it is. */
+/** Renders a JSON line as `level message key=value …`, and returns any other line unchanged. */
 function readable(line: string): string {
   const entry = parseLogLine(line);
   if (entry === undefined) return line;

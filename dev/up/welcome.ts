@@ -1,9 +1,9 @@
-/** What `npm start` prints once all is ready: where things are, and calls to paste. */
+/** The text that `npm start` prints once everything is ready: addresses, and calls to paste. */
 import { DEMO_SKUS, type DemoWallet } from '../demo/catalogue.ts';
 
 export interface Addresses {
   api: string;
-  /** Of Temporal's Web UI; undefined when Temporal is not ours. */
+  /** Of Temporal's Web UI; undefined when Temporal was not started here. */
   webUi: string | undefined;
 }
 
@@ -16,7 +16,7 @@ Holdfast is ready.
   Web UI     ${webUi ?? 'that of your Temporal server'}
   Logs       ${logs}
 
-Place an order, pay it, read it (paste one after the other):
+Place an order, pay it, and read it (paste one after the other):
 
 ${createCall(api, JSON.stringify(order))}
 
@@ -28,7 +28,7 @@ curl -sw '\\n' ${api}/v1/orders/$order
 `;
 }
 
-/** Shows the answer and keeps the order's id for the next calls, with nothing but what every shell has. */
+/** Shows the answer and keeps the order's id for the next calls, using only what every shell has. */
 const createCall = (api: string, order: string): string =>
   `order=$(curl -sw '\\n' ${api}/v1/orders -H "content-type: application/json" -H "idempotency-key: create-$(date +%s)-$$" \\
   -d '${order}' \\

@@ -1,20 +1,26 @@
-/** What every benchmark is given, and what it gives back. */
+/** What every benchmark gets and runs on. */
+import type { Outcome } from '../harness/command.ts';
+import type { RunOptions } from '../harness/processes.ts';
+import { withSystem, type System } from '../harness/system.ts';
 
-export interface BenchmarkOptions {
-  /** How long one round lasts; left out: as the benchmark thinks best. */
+export type { Outcome } from '../harness/command.ts';
+
+export interface BenchmarkOptions extends RunOptions {
+  /** How long one round lasts; undefined: as long as the benchmark thinks best. */
   seconds: number | undefined;
-  /** Ends the run early. */
-  signal: AbortSignal;
-  /** Told what goes on, line by line. */
-  report: (line: string) => void;
-}
-
-export interface Outcome {
-  /** For people. */
-  markdown: string;
-  /** The same for programs. */
-  figures: object;
 }
 
 /** @throws when a request was not answered as expected or a rule of the system is broken: then there are no figures. */
 export type Benchmark = (options: BenchmarkOptions) => Promise<Outcome>;
+
+/** Orders wait as long as in production. */
+export const API_SETTINGS = { PAYMENT_WINDOW: '15m' } as const;
+
+/** Runs a benchmark on a system of its own. */
+export function withBenchSystem<T>(
+  { signal, report }: RunOptions,
+  use: (system: System) => Promise<T>,
+): Promise<T> {
+  const settings = { worker: {}, API: API_SETTINGS };
+  return withSystem({ prefix: 'holdfast-bench-', restarts: false, settings, signal, report }, use);
+}

@@ -1,46 +1,37 @@
-/** One buyer with one order: sends each request until it is answered, now and then twice at once, and writes down what was heard. */
-import type { Callers } from './caller.ts';
+/** One buyer with one order: sends each request until it is answered, sometimes twice at once, and records what comes back. */
+import type { ApiClient, CreateOrder, Order } from '../../api/client.ts';
+import type { BuyerHistory, Operation, Request } from './history.ts';
 import type { Random } from './random.ts';
-import type { Deed, Story } from './story.ts';
 
 const DOUBLE_CLICK = 0.05;
 
-export interface Line {
-  sku: string;
-  quantity: number;
-}
-
-export interface Basket {
-  walletId: string;
-  lines: readonly Line[];
-  paymentMode: 'debit' | 'hold';
-}
+export type Basket = Required<Pick<CreateOrder, 'walletId' | 'lines' | 'paymentMode'>>;
 
 export class Buyer {
   readonly random: Random;
-  readonly story: Story;
-  readonly #callers: Callers;
+  readonly history: BuyerHistory;
+  readonly #api: ApiClient;
   #requests = 0;
   #deadline = 0;
 
-  constructor(callers: Callers, story: Story, random: Random) {
-    this.#callers = callers;
-    this.story = story;
+  constructor(api: ApiClient, history: BuyerHistory, random: Random) {
+    this.#api = api;
+    this.history = history;
     this.random = random;
   }
 
-  /** Whether it now waits for payment. */
+  /** Whether the order now waits for payment. */
   async create(basket: Basket): Promise<boolean> {
     const body = { buyerId: 'faults', ...basket };
-    return (await this.#send('create', '/v1/orders', this.story.key, body)) === 201;
+    return (await this.#send('create', { path: '/v1/orders', key: this.history.key, body })) === 201;
   }
 
-  /** Milliseconds until the order's deadline, as it was told; negative after it. */
+  /** Milliseconds until the deadline that the buyer was given; negative after it. */
   timeLeft(): number {
     return this.#deadline - Date.now();
   }
 
-  /** Returns the status, as the others below. */
+  /** Returns the status, as do the others below. */
   pay(): Promise<number> {
     return this.#command('pay');
   }
@@ -53,24 +44,26 @@ export class Buyer {
     return this.#command('refund', { reason: 'does not fit', restock });
   }
 
-  #command(deed: Deed, body?: object): Promise<number> {
-    const [id] = this.story.orderIds;
+  #command(operation: Operation, body?: object): Promise<number> {
+    const [id] = this.history.orderIds;
     if (id === undefined) throw new Error('An order that was never placed gets no commands.');
     this.#requests += 1;
-    const key = `${this.story.key} ${deed} ${this.#requests}`;
-    return this.#send(deed, `/v1/orders/${id}/${deed}`, key, body);
+    const key = `${this.history.key} ${operation} ${this.#requests}`;
+    return this.#send(operation, { path: `/v1/orders/${id}/${operation}`, key, ...(body && { body }) });
   }
 
-  async #send(deed: Deed, path: string, key: string, body?: object): Promise<number> {
-    const request = { path, key, ...(body && { body }) };
-    this.story.sent.push({ deed, request });
+  async #send(operation: Operation, request: Request): Promise<number> {
+    const { path, key, body: sent } = request;
+    this.history.sent.push({ operation, request });
     const times = this.random.chance(DOUBLE_CLICK) ? 2 : 1;
-    const answers = await Promise.all(Array.from({ length: times }, () => this.#callers.post(request)));
-    for (const answer of answers) {
-      this.story.heard.push({ deed, key, ...answer });
-      const orderId = deed === 'create' ? (answer.body.id ?? answer.body.orderId) : answer.body.id;
-      if (orderId !== undefined) this.story.orderIds.add(orderId);
-      if (answer.body.paymentDeadline !== undefined) this.#deadline = Date.parse(answer.body.paymentDeadline);
+    const answers = await Promise.all(
+      Array.from({ length: times }, () => this.#api.post<Order>(path, sent, { key })),
+    );
+    for (const { status, body } of answers) {
+      this.history.heard.push({ operation, key, status, body });
+      const orderId = operation === 'create' ? (body.id ?? body.orderId) : body.id;
+      if (orderId !== undefined) this.history.orderIds.add(orderId);
+      if (body.paymentDeadline !== undefined) this.#deadline = Date.parse(body.paymentDeadline);
     }
     return answers[0]?.status ?? 0;
   }

@@ -1,205 +1,167 @@
-/** One fault run from start to end: a base line, the storm, the healing, and what became of everything. */
-import { availableParallelism, cpus, platform, release, totalmem } from 'node:os';
+/** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
-import postgres from 'postgres';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { chooseBehaviour } from './behaviours.ts';
+import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
+import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
 import { Buyer } from './buyer.ts';
-import { openCallers, type Callers } from './caller.ts';
-import { checkAll } from './checks.ts';
-import { PARTS } from './faults.ts';
-import { FAULT_KINDS, type FaultKind, type Rate, type RunFigures, type Violation } from './figures.ts';
-import { expiryLags } from './lag.ts';
-import { startLoad, type Load, type LoadOptions } from './load.ts';
-import { watchForLulls } from './lulls.ts';
+import { watchForCalm } from './calm-intervals.ts';
+import { fillCatalogue, type Catalogue } from './catalogue.ts';
+import { checkRun } from './checker.ts';
+import type { ExperimentOptions } from './experiment-options.ts';
+import { withFaultSystem, type FaultSystem } from './fault-system.ts';
+import type { Rate, RunFigures, Violation } from './figures.ts';
+import type { BuyerHistory, History } from './history.ts';
+import { startNemesis, type Nemesis } from './nemesis.ts';
+import { countOpen, settle } from './open-work.ts';
 import { randomFrom } from './random.ts';
-import { readRecorded, type Recorded } from './recorded.ts';
-import { settle, whatIsOpen } from './settle.ts';
-import { fillShop, type Shop } from './shop.ts';
-import { startStorm, type Storm, type StormOptions } from './storm.ts';
-import type { Ledger } from './story.ts';
-import { stuck } from './stuck.ts';
-import { withSystem, type RunOptions, type System } from './system.ts';
+import { readRecorded } from './recorded.ts';
+import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
+import { findStalled } from './stalled-orders.ts';
+import { summarize } from './summary.ts';
+import { chooseBehaviour } from './workload.ts';
 
-export interface ExperimentOptions extends RunOptions, StormOptions {
-  orders: number;
-  callers: number;
-  /** Orders that come a second during the storm, at most: fast callers would be done with all of them before it has begun. */
-  arrivals: number;
-}
-
-/** How many of the orders each part of the run gets. A system that was just started is slow: it is not measured. */
+/** The part of all orders that each phase gets. A system that has just started is slow: its first orders are not measured. */
 const SHARES = { warmUp: 0.05, measured: 0.1 } as const;
 /** With fewer orders for each caller a rate says nothing: fewer callers are measured then. */
 const LEAST_PER_CALLER = 4;
 /** As many as in the benchmark: more would only wait longer. */
 const MOST_MEASURED_CALLERS = 20;
-/** How long everything may take to settle after the last fault was healed. */
+/** Everything may take this long to settle after the last fault was healed. */
 const PATIENCE_MS = 60_000;
-/** After that, how much longer it is watched, to tell what is slow from what is stuck. */
+/** The run watches for this much longer, to tell what is slow from what is stalled. */
 const MORE_PATIENCE_MS = 120_000;
 const PROGRESS_MS = 15_000;
 
-export function runExperiment(options: ExperimentOptions): Promise<RunFigures> {
-  return withSystem(
-    options,
-    async (system) => {
-      const sql = postgres(system.databaseUrl, {
-        max: 1,
-        types: { bigint: BIGINT_AS_NUMBER },
-      });
-      const connection = await Connection.connect({ address: system.temporalAddress });
-      try {
-        return await new Experiment(options, system, sql, new Client({ connection })).run();
-      } finally {
-        await Promise.all([sql.end({ timeout: 1 }), connection.close()]);
-      }
-    },
-    ({ violations }) => violations.length > 0,
+export const runExperiment = (options: ExperimentOptions): Promise<RunFigures> =>
+  withFaultSystem({ ...options, keepFolder: ({ violations }) => violations.length > 0 }, (system) =>
+    new Experiment(options, system).run(),
   );
-}
 
 class Experiment {
   readonly #options: ExperimentOptions;
-  readonly #system: System;
-  readonly #sql: postgres.Sql<{ bigint: number }>;
-  readonly #client: Client;
-  readonly #callers: Callers;
-  readonly #ledger: Ledger = { stories: [], deposits: [] };
+  readonly #system: FaultSystem;
+  readonly #tries = noTries();
+  readonly #api: ApiClient;
+  readonly #history: History = { buyers: [], deposits: [] };
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
   #begun = 0;
 
-  constructor(
-    options: ExperimentOptions,
-    system: System,
-    sql: postgres.Sql<{ bigint: number }>,
-    client: Client,
-  ) {
+  constructor(options: ExperimentOptions, system: FaultSystem) {
     this.#options = options;
     this.#system = system;
-    this.#sql = sql;
-    this.#client = client;
     this.#signal = AbortSignal.any([options.signal, this.#failed.signal]);
-    this.#callers = openCallers(system.apiUrl, options.seed, this.#signal);
+    const { seed } = options;
+    this.#api = new ApiClient(
+      withRetries(fetchFrom(system.apiUrl, TIMEOUT_MS), { tries: this.#tries, seed, signal: this.#signal }),
+    );
   }
 
   async run(): Promise<RunFigures> {
     const { orders, callers, arrivals, report } = this.#options;
+    const { sql, client, databaseUrl } = this.#system;
     const startedAt = new Date().toISOString();
-    const shop = await fillShop(this.#callers, this.#ledger);
+    const catalogue = await fillCatalogue(this.#api, this.#history);
     const warmUp = Math.round(orders * SHARES.warmUp);
     const measured = Math.round(orders * SHARES.measured);
     const few = Math.min(callers, MOST_MEASURED_CALLERS, Math.ceil(measured / LEAST_PER_CALLER));
     const measure = async (): Promise<Rate> => {
-      await this.#load(shop, { orders: warmUp, callers: few }).done;
-      return rateOf(this.#load(shop, { orders: measured, callers: few }));
+      await this.#startLoad(catalogue, { count: warmUp, callers: few }).done;
+      return measureRate(this.#startLoad(catalogue, { count: measured, callers: few }));
     };
 
-    report('Base line.');
+    report('Baseline.');
     const before = await measure();
 
-    report('Storm.');
-    const left = orders - 2 * (warmUp + measured);
-    const stormed = this.#load(shop, { orders: left, callers, perSecond: arrivals });
-    const lulls = watchForLulls(stormed);
-    const storm = startStorm(this.#system, lulls, { ...this.#options, signal: this.#signal });
-    const stormStartedAt = Date.now();
-    const during = await this.#weather(storm, stormed).finally(() => lulls.stop());
-    const stormSeconds = (Date.now() - stormStartedAt) / 1_000;
+    report('Faults under load.');
+    const count = orders - 2 * (warmUp + measured);
+    const load = this.#startLoad(catalogue, { count, callers, perSecond: arrivals });
+    const calm = watchForCalm(load);
+    const nemesis = startNemesis(this.#system, calm, { ...this.#options, signal: this.#signal });
+    const faultsFrom = Date.now();
+    const during = await this.#endure(nemesis, load).finally(() => calm.stop());
+    const faultSeconds = (Date.now() - faultsFrom) / 1_000;
 
     const healed = Date.now();
-    const openAtHeal = (await whatIsOpen(this.#sql, this.#client)).orders;
+    const openAtHeal = (await countOpen(sql, client)).orders;
     report(`Healed, with ${openAtHeal} orders open. Waiting until nothing is open.`);
-    const violations = await this.#recover(stormed);
+    const violations = await this.#recover(load);
     const recovery = Date.now() - healed;
 
-    report('Throughput after it.');
+    report('Throughput after the faults.');
     const after = await measure();
-    await settle(this.#sql, this.#client, { patienceMs: PATIENCE_MS, signal: this.#signal });
+    await settle(sql, client, { patienceMs: PATIENCE_MS, signal: this.#signal });
 
     report('Asking again for every answer.');
     await this.#askAgain();
 
     report('Checking.');
-    const recorded = await readRecorded(this.#sql);
+    const recorded = await readRecorded(sql);
     violations.push(
-      ...(await stuck(this.#sql, this.#client, PATIENCE_MS)),
-      ...(await checkAll({
-        sql: this.#sql,
-        databaseUrl: this.#system.databaseUrl,
-        client: this.#client,
-        ledger: this.#ledger,
-        recorded,
-      })),
+      ...(await findStalled(sql, client, PATIENCE_MS)),
+      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded })),
     );
-    return {
+    return summarize(this.#options, this.#system, {
       startedAt,
-      seed: this.#options.seed,
-      paceSeconds: this.#options.pace,
-      kills: this.#options.kills,
-      longestSeconds: this.#options.longest,
-      callers,
-      arrivals,
-      paymentWindow: this.#options.paymentWindow,
-      machine: describeMachine(this.#system),
-      orders: ordersByStage(recorded),
-      tries: this.#callers.tries,
-      faults: describeStorm(storm, stormSeconds),
-      lulls: { count: lulls.count, seconds: lulls.seconds },
-      endedByThemselves: Object.values(this.#system.parts).flatMap(({ name, endedByItself }) =>
-        endedByItself.map((how) => `${name}: ${how}`),
-      ),
-      expiryLag: expiryLags(recorded, storm.faults),
-      attentionMarks: recorded.attentionMarks,
+      recorded,
+      tries: this.#tries,
+      faults: nemesis.faults,
+      faultSeconds,
+      calm,
       openAtHeal,
       recovery,
-      rates: { before, during, after, recovered: after.perSecond / before.perSecond },
+      rates: { before, during, after },
       violations,
-    };
+    });
   }
 
-  #load(shop: Shop, options: Omit<LoadOptions, 'signal'>): Load {
+  #startLoad(catalogue: Catalogue, options: Omit<LoadOptions, 'signal'> & { count: number }): Load {
     const { seed } = this.#options;
     const first = this.#begun;
-    this.#begun += options.orders;
+    this.#begun += options.count;
     return startLoad({ ...options, signal: this.#signal }, async (number) => {
       const key = `order ${first + number}`;
       const random = randomFrom(seed, key);
       const behaviour = chooseBehaviour(random);
-      const story = { key, behaviour: behaviour.name, sent: [], heard: [], orderIds: new Set<string>() };
-      this.#ledger.stories.push(story);
-      await behaviour.act(new Buyer(this.#callers, story, random), shop, this.#signal);
+      const buyer: BuyerHistory = {
+        key,
+        behaviour: behaviour.name,
+        sent: [],
+        heard: [],
+        orderIds: new Set<string>(),
+      };
+      this.#history.buyers.push(buyer);
+      await behaviour.act(new Buyer(this.#api, buyer, random), catalogue, this.#signal);
     });
   }
 
-  /** Each request of each buyer, with the key that it had: the answer has to be the one that was given before. */
+  /** Sends each request of each buyer once more, with its key: the answer has to be the one that was given before. */
   async #askAgain(): Promise<void> {
-    const requests = this.#ledger.stories.flatMap(({ sent, heard }) =>
+    const requests = this.#history.buyers.flatMap(({ sent, heard }) =>
       sent.map((one) => ({ ...one, heard })),
     );
-    const callers = MOST_MEASURED_CALLERS;
-    await startLoad({ orders: requests.length, callers, signal: this.#signal }, async (number) => {
-      const asked = requests[number];
-      if (!asked) return;
-      const { deed, request, heard } = asked;
-      heard.push({ deed, key: request.key, ...(await this.#callers.post(request)) });
+    const load = { count: requests.length, callers: MOST_MEASURED_CALLERS, signal: this.#signal };
+    await startLoad(load, async (number) => {
+      const sent = requests[number];
+      if (!sent) return;
+      const { operation, request, heard } = sent;
+      const { path, key, body: sentBody } = request;
+      const { status, body } = await this.#api.post<Order>(path, sentBody, { key });
+      heard.push({ operation, key, status, body });
     }).done;
   }
 
-  /** Resolves when every order of the load was begun and all is healed; callers are still at work then. */
-  async #weather(storm: Storm, load: Load): Promise<Rate> {
+  /** Resolves when every order of the load has begun and all is healed; callers are still at work then. */
+  async #endure(nemesis: Nemesis, load: Load): Promise<Rate> {
     const progress = setInterval(() => {
-      const { orders, perSecond } = load.rate();
+      const { completed, perSecond } = load.rate();
       this.#options.report(
-        `  ${orders} orders, ${perSecond.toFixed(1)} a second, ${storm.faults.length} faults`,
+        `  ${completed} orders, ${perSecond.toFixed(1)} a second, ${nemesis.faults.length} faults`,
       );
     }, PROGRESS_MS);
     try {
-      await Promise.race([load.begun, storm.broken]);
-      const rate = load.rate();
-      await storm.calm();
+      await Promise.race([load.begun, nemesis.failed]);
+      const rate = rateOf(load);
+      await nemesis.end();
       return rate;
     } catch (error) {
       this.#failed.abort(error);
@@ -212,6 +174,7 @@ class Experiment {
   /** Resolves when every caller has its answer and nothing is open. */
   async #recover(load: Load): Promise<Violation[]> {
     const signal = this.#signal;
+    const { sql, client } = this.#system;
     const answered = load.done.then(() => true);
     const late = delay(PATIENCE_MS, false, { signal, ref: false });
     const violations: Violation[] = [];
@@ -224,60 +187,25 @@ class Experiment {
       });
     }
     const left = Math.max(PATIENCE_MS - (Date.now() - startedAt), 0);
-    await settle(this.#sql, this.#client, { patienceMs: left, signal });
-    violations.push(...(await stuck(this.#sql, this.#client, PATIENCE_MS)));
+    await settle(sql, client, { patienceMs: left, signal });
+    violations.push(...(await findStalled(sql, client, PATIENCE_MS)));
     if (violations.length > 0) {
       await Promise.race([answered, delay(MORE_PATIENCE_MS, false, { signal })]);
-      await settle(this.#sql, this.#client, { patienceMs: MORE_PATIENCE_MS, signal });
+      await settle(sql, client, { patienceMs: MORE_PATIENCE_MS, signal });
     }
     return violations;
   }
 }
 
-async function rateOf(load: Load): Promise<Rate> {
+async function measureRate(load: Load): Promise<Rate> {
   await load.begun;
-  // From here on ever fewer callers are at work.
-  const rate = load.rate();
+  // From here on fewer and fewer callers are at work.
+  const rate = rateOf(load);
   await load.done;
   return rate;
 }
 
-function ordersByStage({ orders }: Recorded): RunFigures['orders'] {
-  const groups = Map.groupBy(orders.values(), ({ stage }) => stage);
-  const byStage = [...groups].map(([stage, those]) => [stage, those.length] as const);
-  return { all: orders.size, byStage: Object.fromEntries(byStage) };
+function rateOf(load: Load): Rate {
+  const { completed, seconds, perSecond } = load.rate();
+  return { orders: completed, seconds, perSecond };
 }
-
-function describeStorm({ faults }: Storm, seconds: number): RunFigures['faults'] {
-  const count = (kind: FaultKind): number => faults.filter((fault) => fault.kind === kind).length;
-  const byKind: Record<FaultKind, number> = {
-    kill: 0,
-    pause: 0,
-    cut: 0,
-    'lost answers': 0,
-    delay: 0,
-    'sessions ended': 0,
-    'everything at once': 0,
-  };
-  for (const kind of FAULT_KINDS) byKind[kind] = count(kind);
-  let covered = 0;
-  let end = 0;
-  for (const { from, until } of faults.toSorted((one, other) => one.from - other.from)) {
-    covered += Math.max(until - Math.max(from, end), 0);
-    end = Math.max(end, until);
-  }
-  const kills = faults.filter(({ kind }) => kind === 'kill');
-  const killsOf = Object.fromEntries(
-    PARTS.map((name) => [name, kills.filter(({ target }) => target === name).length]),
-  );
-  return { all: faults.length, byKind, killsOf, underWay: covered / 1_000 / seconds, seconds, list: faults };
-}
-
-const describeMachine = ({ temporalCli }: System): RunFigures['machine'] => ({
-  cores: availableParallelism(),
-  cpu: cpus()[0]?.model.trim() ?? 'unknown',
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  system: `${platform()} ${release()}`,
-  node: process.versions.node,
-  temporal: temporalCli.version,
-});

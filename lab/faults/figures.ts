@@ -1,5 +1,7 @@
 /** What `npm run faults -- --json FILE` writes. Times are milliseconds unless a name says otherwise. */
 
+import type { Hardware } from '../harness/machine.ts';
+
 export const FAULT_KINDS = [
   'kill',
   'pause',
@@ -14,19 +16,19 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 export interface FaultRecord {
   kind: FaultKind;
   target: string;
-  /** Milliseconds since 1970, from the blow until what it hit was ready again. */
+  /** Milliseconds since 1970, from its beginning until its target was ready again. */
   from: number;
   until: number;
 }
 
 export interface Violation {
-  /** What was to hold. */
+  /** The rule that is broken. */
   rule: string;
   subject: string;
   finding: string;
 }
 
-/** How long after its deadline an unpaid order's units were given back. */
+/** How long after its deadline an unpaid order's units were released. */
 export interface Lag {
   orders: number;
   p50: number;
@@ -34,16 +36,16 @@ export interface Lag {
   worst: number;
 }
 
-/** By what went on at the order's deadline. */
+/** By what happened at the order's deadline. */
 export interface Lags {
   /** Before the first fault and after the last. */
   calm: Lag;
-  /** Between two faults: all was up, and had just been down. */
+  /** Between two faults: everything was up, and had just been down. */
   between: Lag;
   /** At least one fault was under way. */
   during: Lag;
   all: Lag;
-  /** Of those due during a fault, the ones for which nothing at all was running. */
+  /** Those due during a fault that had everything down. */
   everythingDown: Lag;
 }
 
@@ -53,15 +55,15 @@ export interface Rate {
   perSecond: number;
 }
 
-/** What callers met on the way to a final answer. */
+/** What callers met on the way to their final answers. */
 export interface Tries {
-  /** Calls that were to have one final answer. */
+  /** Each has one final answer. */
   calls: number;
   requests: number;
   timeouts: number;
   /** Connections that were refused or broke. */
   brokenConnections: number;
-  /** Answers that ask for another try: 503, and 409s that are kept under no key. */
+  /** Answers that ask for another try: 503, and any 409 that is kept under no key. */
   tryAgain: number;
   /** Answers 500. */
   internalErrors: number;
@@ -72,44 +74,44 @@ export interface RunFigures {
   startedAt: string;
   seed: number;
   paceSeconds: { least: number; most: number };
-  /** What was killed at that pace: each of the four processes, or one of them. */
+  /** What is killed at that pace: each of the four servers, or one of them. */
   kills: 'each' | 'one';
-  /** What a pause or a cut lasts at most. */
+  /** A pause or a cut lasts this long at most. */
   longestSeconds: number;
   callers: number;
-  /** Orders that came a second during the storm, at most. */
+  /** At most this many orders a second come while there are faults. */
   arrivals: number;
   paymentWindow: number;
-  machine: { cores: number; cpu: string; memoryGiB: number; system: string; node: string; temporal: string };
-  /** How the orders that were recorded ended. */
+  machine: Hardware & { temporal: string };
+  /** The recorded orders, by the stage in which they ended. */
   orders: { all: number; byStage: Readonly<Record<string, number>> };
   tries: Tries;
   faults: {
     all: number;
     byKind: Readonly<Record<FaultKind, number>>;
-    /** Kills that hit one process, by its name. */
+    /** Kills of one server, by its name. */
     killsOf: Readonly<Record<string, number>>;
-    /** For how much of the storm at least one was under way, from 0 to 1. */
+    /** The share of the time with at least one under way, from 0 to 1. */
     underWay: number;
     seconds: number;
     list: readonly FaultRecord[];
   };
-  /** Breaks of the storm, because next to no order had got through. */
+  /** Calm intervals: no fault began, because almost no order had got through. */
   lulls: { count: number; seconds: number };
-  /** Processes that ended though nobody had killed them, with how. */
+  /** Servers that ended although nobody had killed them, and how. */
   endedByThemselves: readonly string[];
   expiryLag: Lags;
-  /** Raised during the run: an order's step had kept failing. Each has to be cleared when the order goes on. */
+  /** Raised during the run, because an order's step kept failing. Each has to be cleared when the order goes on. */
   attentionMarks: number;
   /** Open when the last fault was healed. */
   openAtHeal: number;
-  /** From then until every call was answered, no order was open and no workflow ran. */
+  /** From then until every call was answered, no order was open and no workflow ran, in milliseconds. */
   recovery: number;
   rates: {
     before: Rate;
     during: Rate;
     after: Rate;
-    /** After by before. */
+    /** After divided by before. */
     recovered: number;
   };
   violations: readonly Violation[];

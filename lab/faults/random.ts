@@ -1,4 +1,4 @@
-/** Chance that repeats itself: the same seed and name give the same numbers again. */
+/** Repeatable chance: the same seed and name give the same numbers again. */
 
 export interface Random {
   /** From `least` up to `most`. */
@@ -7,10 +7,10 @@ export interface Random {
   pick<const T>(choices: readonly [T, ...T[]]): T;
 }
 
-/** @param name keeps two users of one seed apart: neither's numbers depend on how many the other took. */
+/** @param name separates the users of one seed: no user's numbers depend on how many another took. */
 export function randomFrom(seed: number, name: string): Random {
   let state = hash(`${seed} ${name}`);
-  /** Mulberry32: from 0 up to, and without, 1. */
+  /** Mulberry32: from 0 up to, but not including, 1. */
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

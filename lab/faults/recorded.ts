@@ -1,5 +1,5 @@
-/** What the database says of all orders when the run is over. */
-import type { Queryable } from '../../db/connection.ts';
+/** Reads what the database holds of all orders when the run is over. */
+import type { Queryable } from '../../db/postgres.ts';
 
 export interface RecordedOrder {
   id: string;
@@ -7,26 +7,26 @@ export interface RecordedOrder {
   deadline: Date;
   /** Debits and captures. */
   payments: number;
-  /** When its payment was accepted, as the workflow counts time. */
+  /** When its payment was accepted, by the workflow's clock. */
   paidAt: Date | null;
-  /** When it was let go because nobody had paid, as the workflow counts time. */
+  /** When it was released because it was not paid, by the workflow's clock. */
   expiredAt: Date | null;
-  /** When that was written, on the database's clock. */
+  /** When that was written, by the database's clock. */
   expiryRecordedAt: Date | null;
 }
 
 export interface RecordedCommand {
-  /** The stage to which this command moved its order; null when it moved none. */
+  /** The stage that this command moved its order to; null when it moved none. */
   effect: string | null;
-  /** The status of the answer that is kept under the key; null when none is. */
+  /** The status of the answer that is kept under the key; null when none is kept. */
   kept: number | null;
 }
 
 export interface Recorded {
   orders: ReadonlyMap<string, RecordedOrder>;
-  /** The id that each key of a create was given. */
+  /** The order id of each create, by its key. */
   idOfKey: ReadonlyMap<string, string>;
-  /** What became of each pay, cancel and refund that was sent, by its key. */
+  /** The outcome of each pay, cancel and refund that was sent, by its key. */
   commands: ReadonlyMap<string, RecordedCommand>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
@@ -35,6 +35,7 @@ export interface Recorded {
 }
 
 export async function readRecorded(sql: Queryable): Promise<Recorded> {
+  // How did each order end, how often was it paid, and when?
   const orders = await sql<RecordedOrder[]>`
     select
       orders.id, orders.stage, payment_deadline as deadline,
@@ -48,15 +49,18 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     left join order_step as release
       on release.order_id = orders.id and release.step = 'release' and release.stage = 'expired'
   `;
+  // Which order does the key of each create stand for?
   const keys = await sql<{ key: string; id: string }[]>`
     select key, command_id as id from idempotency_key where operation = 'createOrder'
   `;
+  // What did each command do, and which answer does its key keep?
   const commands = await sql<(RecordedCommand & { key: string })[]>`
     select key, order_event.stage as effect, response_status as kept
     from idempotency_key
     left join order_event on order_event.command_id = idempotency_key.command_id
     where operation in ('payOrder', 'cancelOrder', 'refundOrder')
   `;
+  // How much was paid into each wallet?
   const deposits = await sql<{ walletId: string; count: number; amount: number }[]>`
     select entry.wallet_id as "walletId", count(*)::integer as count, sum(entry.amount)::bigint as amount
     from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'

@@ -1,4 +1,5 @@
-/** The figures as people read them: Markdown that is also a table in a terminal. */
+/** The figures of a fault run as people read them. */
+import { hardwareLine, table } from '../harness/report.ts';
 import {
   FAULT_KINDS,
   type FaultKind,
@@ -10,17 +11,16 @@ import {
 
 const VIOLATIONS_SHOWN = 20;
 
-export function asMarkdown(figures: RunFigures): string {
+export function faultsMarkdown(figures: RunFigures): string {
   const { machine, startedAt, seed, paceSeconds, callers, arrivals, paymentWindow, violations } = figures;
   return [
-    `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ` +
-      `temporal ${machine.temporal}. ${startedAt.slice(0, 10)}, seed ${seed}, ${callers} callers, ` +
-      `${arrivals} orders a second at most during the storm, window to pay ${paymentWindow / 1_000} s, ` +
+    `${hardwareLine(machine)}, temporal ${machine.temporal}. ${startedAt.slice(0, 10)}, seed ${seed}, ${callers} callers, ` +
+      `${arrivals} orders a second at most during the faults, window ${paymentWindow / 1_000} s, ` +
       `${paceSeconds.least} to ${paceSeconds.most} s from a restart to the next kill of ` +
       `${figures.kills === 'each' ? 'the same process' : 'any process'}, ` +
       `pauses and cuts of up to ${figures.longestSeconds} s.`,
     table(['what', 'figure'], rows(figures)),
-    ...(violations.length === 0 ? [] : [listed(violations)]),
+    ...(violations.length === 0 ? [] : [list(violations)]),
   ].join('\n\n');
 }
 
@@ -33,8 +33,8 @@ function rows(figures: RunFigures): [string, string][] {
     ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
     ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, countOf(kind, faults)]),
     ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],
-    ['lulls', `${figures.lulls.count}, ${seconds(figures.lulls.seconds * 1_000)} in all`],
-    ['processes that ended by themselves', ended(figures)],
+    ['calm intervals', `${figures.lulls.count}, ${seconds(figures.lulls.seconds * 1_000)} in all`],
+    ['processes that ended by themselves', countEnds(figures)],
     ['**violations**', `**${violations.length}**`],
     ['calls, each until its final answer', String(tries.calls)],
     ['… requests for them', String(tries.requests)],
@@ -62,7 +62,7 @@ function countOf(kind: FaultKind, { byKind, killsOf }: RunFigures['faults']): st
   return `${byKind[kind]} (${each.join(', ')})`;
 }
 
-function ended({ endedByThemselves }: RunFigures): string {
+function countEnds({ endedByThemselves }: RunFigures): string {
   const groups = Map.groupBy(endedByThemselves, (how) => how);
   const each = [...groups].map(([how, times]) => `${how} (${times.length})`);
   return each.length === 0 ? '0' : each.join(', ');
@@ -77,18 +77,10 @@ const lag = ({ orders, p50, p99, worst }: Lag): string =>
 
 const rate = ({ orders, perSecond }: Rate): string => `${perSecond.toFixed(1)} (${orders} orders)`;
 
-function listed(violations: readonly Violation[]): string {
+function list(violations: readonly Violation[]): string {
   const lines = violations
     .slice(0, VIOLATIONS_SHOWN)
     .map(({ rule, subject, finding }) => `- ${rule}: ${subject}: ${finding}`);
   const more = violations.length - lines.length;
   return [...lines, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n');
-}
-
-function table(head: readonly [string, string], body: readonly [string, string][]): string {
-  const width = (column: 0 | 1): number => Math.max(...[head, ...body].map((row) => row[column].length));
-  const [first, second] = [width(0), width(1)];
-  const line = ([left, right]: readonly [string, string]): string =>
-    `| ${left.padEnd(first)} | ${right.padEnd(second)} |`;
-  return [head, ['-'.repeat(first), '-'.repeat(second)] as const, ...body].map(line).join('\n');
 }

@@ -1,17 +1,20 @@
-/** What the figures were measured on. */
+/** The machine and the servers that the figures come from. */
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { Connection } from '@temporalio/client';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import type { System } from './system.ts';
 
-export interface Host {
+export interface Hardware {
   cores: number;
   cpu: string;
   memoryGiB: number;
   system: string;
-  /** Processes that wanted a core in the minute before the run: well above zero means that others were at work. */
-  loadBefore: number;
   node: string;
+}
+
+export interface Host extends Hardware {
+  /** Processes that wanted a core in the minute before the run: well above zero, others were at work. */
+  loadBefore: number;
   postgres: string;
 }
 
@@ -19,8 +22,22 @@ export interface Machine extends Host {
   temporal: string;
 }
 
-/** To be asked before the run, for its load not to be the run's own. */
+/** Read it before the run, so that it does not hold the run's own load. */
 export const loadNow = (): number => loadavg()[0] ?? 0;
+
+export const describeHardware = (): Hardware => ({
+  cores: availableParallelism(),
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  system: `${platform()} ${release()}`,
+  node: process.versions.node,
+});
+
+export const describeHost = async (databaseUrl: string, loadBefore: number): Promise<Host> => ({
+  ...describeHardware(),
+  loadBefore,
+  postgres: await postgresVersion(databaseUrl),
+});
 
 export async function describeMachine(system: System, loadBefore: number): Promise<Machine> {
   const { databaseUrl, temporalAddress, temporalCli } = system;
@@ -30,21 +47,8 @@ export async function describeMachine(system: System, loadBefore: number): Promi
   };
 }
 
-/** The same without Temporal. */
-export async function describeHost(databaseUrl: string, loadBefore: number): Promise<Host> {
-  return {
-    cores: availableParallelism(),
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${platform()} ${release()}`,
-    loadBefore,
-    node: process.versions.node,
-    postgres: await postgresVersion(databaseUrl),
-  };
-}
-
 async function postgresVersion(url: string): Promise<string> {
-  const sql = postgres(url, { max: 1 });
+  const sql = openPostgres(url, { connections: 1 });
   try {
     const [row] = await sql<{ server_version: string }[]>`show server_version`;
     return row?.server_version ?? 'unknown';

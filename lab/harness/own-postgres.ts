@@ -1,34 +1,32 @@
-/** A PostgreSQL for one run: migrated, durable as in production, on a free port and in a folder that is thrown away. */
+/** A PostgreSQL for one run, as durable as in production. */
 import { join } from 'node:path';
 import { migrateDatabase } from '../../db/migrate.ts';
-import { startPostgres } from '../../dev/postgres/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
-import type { BenchmarkOptions } from '../bench/benchmark.ts';
-import { Running } from './running.ts';
+import { freePort } from '../../dev/ports.ts';
+import { postgresUrl, startPostgres } from '../../dev/postgres/server.ts';
+import type { LabProcess } from './process.ts';
+import { withProcesses, type Processes, type RunOptions } from './processes.ts';
 
-/**
- * Starts it, hands its address to `use`, and stops it, however that ended.
- * @param use gets a signal that also fires when PostgreSQL ends by itself.
- */
-export async function withPostgres<T>(
-  { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
+/** Starts it alone and migrated, and calls `use` with its address and a signal that fires when the run ends. */
+export function withPostgres<T>(
+  { signal, report }: RunOptions,
   use: (url: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const folder = await makeThrowawayFolder('holdfast-bench-');
-  const running = new Running(folder, signal);
-  try {
+  return withProcesses({ prefix: 'holdfast-bench-', restarts: false, signal, report }, async (processes) => {
     report('Starting PostgreSQL.');
-    const { url } = await running.add('postgres', (options) =>
-      startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true, report }),
-    );
-    await migrateDatabase(url);
-    return await use(url, running.signal);
-  } catch (error) {
-    if (!signal.aborted) report(running.lastWords());
-    // Why it was cut short says more than what failed because of that.
-    throw running.signal.aborted ? running.signal.reason : error;
-  } finally {
-    await running.stop(report);
-    await removeFolder(folder);
-  }
+    const port = await freePort();
+    await startPostgresAt(port, processes, report);
+    await migrateDatabase(postgresUrl(port));
+    return use(postgresUrl(port), processes.signal);
+  });
+}
+
+export function startPostgresAt(
+  port: number,
+  processes: Processes,
+  report: RunOptions['report'],
+): Promise<LabProcess> {
+  const dataFolder = join(processes.folder, 'postgres');
+  return processes.start('PostgreSQL', (options) =>
+    startPostgres({ ...options, dataFolder, port, durable: true, report }),
+  );
 }

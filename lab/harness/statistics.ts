@@ -1,4 +1,4 @@
-/** Middles and tails. */
+/** Sums, medians and percentiles. */
 
 export interface Latency {
   /** Milliseconds within which half of the calls were answered. */
@@ -14,11 +14,11 @@ export const median = (values: readonly number[]): number => percentile(values, 
 
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Between two values it goes from one to the other in a straight line. NaN when there are none. */
+/** Interpolates linearly between two values. NaN when there are none. */
 function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  const place = ((sorted.length - 1) * percent) / 100;
-  const below = sorted[Math.floor(place)] ?? NaN;
-  const above = sorted[Math.ceil(place)] ?? NaN;
-  return below + (above - below) * (place - Math.floor(place));
+  const rank = ((sorted.length - 1) * percent) / 100;
+  const below = sorted[Math.floor(rank)] ?? NaN;
+  const above = sorted[Math.ceil(rank)] ?? NaN;
+  return below + (above - below) * (rank - Math.floor(rank));
 }

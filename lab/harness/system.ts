@@ -1,111 +1,127 @@
-/** The whole system on servers of its own: free ports, a folder that is thrown away, and nothing left running. */
+/** The whole system as real processes: on servers of its own, on free ports, and with nothing left running. */
 import { join } from 'node:path';
 import { migrateDatabase } from '../../db/migrate.ts';
-import { dataFolder } from '../../cli/data-folder.ts';
-import { startApiAnywhere, startWorker } from '../../dev/processes/node-server.ts';
-import { startPostgres } from '../../dev/postgres/server.ts';
+import { freePort } from '../../dev/ports.ts';
+import { postgresUrl } from '../../dev/postgres/server.ts';
+import { startApi, startWorker } from '../../dev/processes/node-server.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
-import type { BenchmarkOptions } from '../bench/benchmark.ts';
-import { startNothingWorker } from '../bench/orders/nothing-server.ts';
-import { Running } from './running.ts';
+import { startPostgresAt } from './own-postgres.ts';
+import type { LabProcess } from './process.ts';
+import { withProcesses, type Processes, type ProcessesOptions } from './processes.ts';
 
-/** The task queue of the workflow that does nothing. */
-export const NOTHING_QUEUE = 'nothing';
+export const SERVER_NAMES = ['PostgreSQL', 'Temporal', 'worker', 'API'] as const;
+export type ServerName = (typeof SERVER_NAMES)[number];
+
+export const TASK_QUEUE = 'orders';
+
+/** Ports of 127.0.0.1. */
+export interface Ports {
+  postgres: number;
+  temporal: number;
+}
+
+export interface SystemOptions<T> extends ProcessesOptions<T> {
+  /** Of the servers themselves; free ones by default. */
+  ports?: Ports;
+  /** Where the worker and the API reach them, when that is not directly. */
+  routes?: Readonly<Record<'worker' | 'API', Ports>>;
+  /** Over this process's environment. */
+  settings: Readonly<Record<'worker' | 'API', NodeJS.ProcessEnv>>;
+}
 
 export interface System {
+  apiUrl: string;
+  /** This and Temporal's address lead to the servers themselves, whatever the routes. */
   databaseUrl: string;
   temporalAddress: string;
   temporalCli: TemporalCli;
-  apiUrl: string;
-  /** Process ids. */
-  processes: Readonly<Record<'temporal' | 'postgres' | 'worker' | 'nothingWorker' | 'api', number>>;
+  servers: Readonly<Record<ServerName, LabProcess>>;
+  /** What every process of the system has to agree on. */
+  environment: NodeJS.ProcessEnv;
+  /** Starts more of them, and knows when the run ends. */
+  processes: Processes;
 }
 
-/** Resolves with the address of one more API on the same servers. */
-export type StartAnotherApi = () => Promise<string>;
-
-/**
- * Starts everything, hands it to `use`, and stops everything, however that ended.
- * @param use gets a signal that also fires when one of the processes ends by itself.
- */
-export async function withSystem<T>(
-  { signal, report }: Pick<BenchmarkOptions, 'signal' | 'report'>,
-  use: (system: System, signal: AbortSignal, startAnotherApi: StartAnotherApi) => Promise<T>,
-): Promise<T> {
-  const folder = await makeThrowawayFolder('holdfast-bench-');
-  const running = new Running(folder, signal);
-  try {
-    report('Starting PostgreSQL, Temporal, the workers and the API.');
-    const system = await startAll(running, folder, report);
-    const env = environmentOf(system.databaseUrl, system.temporalAddress);
-    return await use(system, running.signal, async () => (await addApi(running, 'second-api', env)).address);
-  } catch (error) {
-    if (!signal.aborted) report(running.lastWords());
-    // Why it was cut short says more than what failed because of that.
-    throw running.signal.aborted ? running.signal.reason : error;
-  } finally {
-    await running.stop(report);
-    await removeFolder(folder);
-  }
+/** Starts everything, calls `use`, and stops everything, however that ends. */
+export function withSystem<T>(options: SystemOptions<T>, use: (system: System) => Promise<T>): Promise<T> {
+  return withProcesses(options, async (processes) => use(await startSystem(processes, options)));
 }
 
-async function startAll(running: Running, folder: string, report: (line: string) => void): Promise<System> {
-  const { signal } = running;
-  const settings = localSettings(process.env);
-  const { path } = dataFolder(settings.HOLDFAST_DATA);
-  const cli = await findTemporalCli({ dataFolder: path, chosen: settings.TEMPORAL_CLI, report, signal });
+async function startSystem<T>(
+  processes: Processes,
+  { ports: chosen, routes, settings, report }: SystemOptions<T>,
+): Promise<System> {
+  const { signal } = processes;
+  const temporalCli = await findTemporalCli(localSettings(process.env), { report, signal });
+  report('Starting PostgreSQL, Temporal, the worker and the API.');
+  // Chosen once: a server that is started again is found where it was.
+  const ports = chosen ?? (await choosePorts());
+  const { worker: workerRoute, API: apiRoute } = routes ?? { worker: ports, API: ports };
+  const { databaseUrl } = addressesAt(ports);
 
-  const postgres = await running.add('postgres', (options) =>
-    startPostgres({ ...options, dataFolder: join(folder, 'postgres'), port: 0, durable: true, report }),
+  const PostgreSQL = await startPostgresAt(ports.postgres, processes, report);
+  const Temporal = await processes.start('Temporal', (options) =>
+    startTemporal({
+      ...options,
+      cli: temporalCli,
+      port: ports.temporal,
+      databaseFile: join(processes.folder, 'temporal.db'),
+    }),
   );
-  const temporal = await running.add('temporal', (options) =>
-    startTemporal({ ...options, cli, port: 0, databaseFile: join(folder, 'temporal.db') }),
+  await migrateDatabase(databaseUrl);
+  const worker = await processes.start('worker', (options) =>
+    startWorker({ ...options, env: { ...environmentAt(workerRoute), ...settings.worker } }),
   );
-  await migrateDatabase(postgres.url);
-
-  const env = environmentOf(postgres.url, temporal.address);
-  const worker = await running.add('worker', (options) => startWorker({ ...options, env }));
-  const nothingWorker = await running.add('nothing-worker', (options) =>
-    startNothingWorker({ ...options, env: { ...env, TASK_QUEUE: NOTHING_QUEUE } }),
-  );
-  const api = await addApi(running, 'api', env);
+  const { process: API, url: apiUrl } = await startApiIn(processes, 'API', {
+    ...environmentAt(apiRoute),
+    ...settings.API,
+  });
   return {
-    databaseUrl: postgres.url,
-    temporalAddress: temporal.address,
-    temporalCli: cli,
-    apiUrl: api.address,
-    processes: {
-      temporal: temporal.pid,
-      postgres: postgres.pid,
-      worker: worker.pid,
-      nothingWorker: nothingWorker.pid,
-      api: api.pid,
-    },
+    ...addressesAt(ports),
+    apiUrl,
+    temporalCli,
+    servers: { PostgreSQL, Temporal, worker, API },
+    environment: environmentAt(ports),
+    processes,
   };
 }
 
-function addApi(running: Running, name: string, env: NodeJS.ProcessEnv) {
-  return running.add(name, async (options) => {
-    const { server, address } = await startApiAnywhere({ ...options, env });
-    return { ...server, address };
-  });
+/** Starts an API on a free port. */
+export async function startApiIn(
+  processes: Processes,
+  name: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ process: LabProcess; url: string }> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const process = await processes.start(name, (options) =>
+    startApi({ ...options, address: url, env: { ...env, HOST: '127.0.0.1', PORT: String(port) } }),
+  );
+  return { process, url };
 }
 
-const environmentOf = (databaseUrl: string, temporalAddress: string): NodeJS.ProcessEnv => ({
-  ...process.env,
-  ...ownSettings(databaseUrl, temporalAddress),
+export const choosePorts = async (): Promise<Ports> => ({
+  postgres: await freePort(),
+  temporal: await freePort(),
 });
 
-/** What a run needs as it is here. Every other setting is the environment's, so that a run can show what one is worth. */
-function ownSettings(databaseUrl: string, temporalAddress: string): NodeJS.ProcessEnv {
+const addressesAt = ({ postgres, temporal }: Ports) => ({
+  databaseUrl: postgresUrl(postgres),
+  temporalAddress: `127.0.0.1:${temporal}`,
+});
+
+/** Every setting that is not here is the environment's, so that a run can show what one is worth. */
+function environmentAt(ports: Ports): NodeJS.ProcessEnv {
+  const { databaseUrl, temporalAddress } = addressesAt(ports);
   return {
+    ...process.env,
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: temporalAddress,
     TEMPORAL_NAMESPACE: 'default',
-    TASK_QUEUE: 'orders',
-    PAYMENT_WINDOW: '15m',
+    TASK_QUEUE,
+    // At this level the worker says that it is ready.
+    LOG_LEVEL: 'info',
   };
 }

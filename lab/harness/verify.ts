@@ -1,44 +1,23 @@
 /** Speed counts only when every order is right. */
-import postgres from 'postgres';
-import type { Queryable } from '../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { RULES, checkRules, type Rule, type RuleReport } from '../../db/rules/invariants.ts';
+import { openPostgres, type Queryable } from '../../db/postgres.ts';
+import { checkRules, type Rule, type RuleReport } from '../../db/rules/rules.ts';
 
 const BREACHES_SHOWN = 3;
 
-/** @throws when a rule of the system is broken, or when not exactly so many orders are paid and no other is there. */
-export async function verifyOrders(databaseUrl: string, paid: number): Promise<void> {
-  await verify(databaseUrl, { all: paid, paid });
-}
-
-/** @throws when a rule of the system is broken, or when there are other orders than those that callers were answered for. */
-export async function verifyPlaced(
+/** @throws when a rule of the system is broken, or when the orders are not those that callers got answers for. */
+export async function verifyOrders(
   databaseUrl: string,
-  { placed, paid }: { placed: number; paid: number },
+  expected: { all: number; paid: number },
 ): Promise<void> {
-  await verify(databaseUrl, { all: placed, paid });
-}
-
-/** @throws when one of these rules is broken. */
-export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
-  const reports: RuleReport[] = [];
-  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
-  refuse(linesOf(reports));
-}
-
-async function verify(databaseUrl: string, wanted: { all: number; paid: number }): Promise<void> {
-  const sql = postgres(databaseUrl, {
-    max: 1,
-    types: { bigint: BIGINT_AS_NUMBER },
-  });
+  const sql = openPostgres(databaseUrl, { connections: 1 });
   try {
-    const lines = linesOf(await checkRules(sql));
+    const lines = describeBreaches(await checkRules(sql));
     const [found] = await sql<{ all: number; paid: number }[]>`
       select count(*)::integer as all, count(*) filter (where stage = 'paid')::integer as paid from orders
     `;
-    if (found?.all !== wanted.all || found.paid !== wanted.paid)
+    if (found?.all !== expected.all || found.paid !== expected.paid)
       lines.push(
-        `  callers heard of ${wanted.all} orders and ${wanted.paid} payments; ` +
+        `  callers got answers for ${expected.all} orders and ${expected.paid} payments; ` +
           `the database has ${found?.all} orders, and ${found?.paid} of them are paid`,
       );
     refuse(lines);
@@ -47,7 +26,12 @@ async function verify(databaseUrl: string, wanted: { all: number; paid: number }
   }
 }
 
-const linesOf = (reports: readonly RuleReport[]): string[] =>
+/** @throws when one of these rules is broken. */
+export async function verifyRules(sql: Queryable, rules?: readonly Rule[]): Promise<void> {
+  refuse(describeBreaches(await checkRules(sql, rules)));
+}
+
+const describeBreaches = (reports: readonly RuleReport[]): string[] =>
   reports
     .filter(({ breaches }) => breaches.length > 0)
     .flatMap(({ rule, breaches }) => [

@@ -1,14 +1,17 @@
-/** An error is what it is because of where it comes from: the same code means another thing in a file, a socket and a query. */
+/** What an error means depends on where it comes from: the same code has another meaning in a file, a socket and a query. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, expect, test } from 'vitest';
-import { inWords } from '../../activities/errors.ts';
-import { problemOf } from '../../api/failures.ts';
+import { toActivityFailure } from '../../activities/errors.ts';
+import { toProblem } from '../../api/problems/from-error.ts';
 import { openDatabase } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 import { freshDatabase } from '../support/database.ts';
+import { stockedSku } from '../support/stock.ts';
+import { lockSku } from '../support/obstacles.ts';
 
-const { database } = await freshDatabase();
+const { database, sql: unbounded } = await freshDatabase();
 const nowhere = openDatabase('postgres://127.0.0.1:1/none', { connections: 1, name: 'test' });
 const noSocket = openDatabase('postgres://user@localhost/none?host=/nowhere', {
   connections: 1,
@@ -22,37 +25,65 @@ async function failureOf(work: PromiseLike<unknown>): Promise<Error> {
   } catch (error) {
     if (error instanceof Error) return error;
   }
-  throw new Error('This was to fail.');
+  throw new Error('This should have failed.');
 }
 
-const codeOf = async (work: PromiseLike<unknown>) => problemOf(await failureOf(work)).code;
+const codeOf = async (work: PromiseLike<unknown>) => toProblem(await failureOf(work)).code;
 
 test.each([
-  ['a file that is not there', () => readFile('/nowhere/at/all')],
+  ['a file that does not exist', () => readFile('/nowhere/at/all')],
   ['a server that refuses a connection', () => fetch('http://127.0.0.1:1/')],
-  ['a name that is not known', () => fetch('http://nowhere.invalid/')],
+  ['an unknown host name', () => fetch('http://nowhere.invalid/')],
   ['a query that PostgreSQL does not understand', () => database.run(({ orm }) => orm.execute(sql`selec 1`))],
   ['a bug', () => Promise.reject(new TypeError('x is not a function'))],
-])('%s is an internal error, and no database that does not answer', async (_, work) => {
+])('%s is an internal error, and not taken for a database that does not answer', async (_, work) => {
   expect(await codeOf(work())).toBe('internal_error');
 });
 
 test.each([
-  ['is not there', () => nowhere.run(({ sql: query }) => query`select 1`)],
-  ['is not there, asked by way of Drizzle', () => nowhere.run(({ orm }) => orm.execute(sql`select 1`))],
+  ['does not exist', () => nowhere.run(({ sql: query }) => query`select 1`)],
+  ['does not exist, when Drizzle asks,', () => nowhere.run(({ orm }) => orm.execute(sql`select 1`))],
   ['has no socket', () => noSocket.run(({ sql: query }) => query`select 1`)],
   ['ends a statement that takes too long', () => database.run(({ sql: query }) => query`select pg_sleep(5)`)],
-  ['ends it, asked by way of Drizzle', () => database.run(({ orm }) => orm.execute(sql`select pg_sleep(5)`))],
+  [
+    'ends such a statement of Drizzle\u2019s',
+    () => database.run(({ orm }) => orm.execute(sql`select pg_sleep(5)`)),
+  ],
   ['does not answer', () => database.run(() => sleep(10_000))],
-])('a database that %s is unavailable', async (_, work) => {
+])('a database that %s is reported as unavailable', async (_, work) => {
   expect(await codeOf(work())).toBe('unavailable');
 });
 
-test('an operator hears of a database that does not answer only where it is one', async () => {
-  const file = await failureOf(inWords('this', readFile('/nowhere/at/all')));
+test.each([
+  ['runs too long', 'statement timeout', (ask: Sql, _sku: string) => ask`select pg_sleep(5)`],
+  [
+    'waits too long for a lock',
+    'lock timeout',
+    (ask: Sql, sku: string) => ask`select from sku where sku = ${sku} for update`,
+  ],
+])(
+  'a statement that %s is ended by PostgreSQL before its query gives up, and its real cause reaches the operator',
+  async (_, cause, statement) => {
+    const sku = await stockedSku(unbounded, { onHand: 1 });
+    const unlock = await lockSku(unbounded, sku);
+    const failure = await failureOf(
+      toActivityFailure(
+        'this',
+        database.run((connections) => statement(connections.sql, sku)),
+      ),
+    );
+    await unlock();
+    expect(failure).toMatchObject({ type: 'database_unavailable' });
+    expect(failure.message).toContain('PostgreSQL did not carry out this in time; it is retried.');
+    expect(failure.message).toContain(`canceling statement due to ${cause}`);
+  },
+);
+
+test('an operator is told that the database does not answer only when it was the database that failed', async () => {
+  const file = await failureOf(toActivityFailure('this', readFile('/nowhere/at/all')));
   expect(file).toMatchObject({ type: 'database_refused' });
   const query = await failureOf(
-    inWords(
+    toActivityFailure(
       'this',
       nowhere.run(({ sql: ask }) => ask`select 1`),
     ),

@@ -1,7 +1,8 @@
 /** Reservations of the same SKU that wait in one worker are done in one statement, with the guarantees of each done alone. */
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { isDatabaseAway, openDatabase, type Database } from '../../db/connection.ts';
-import { abandon } from '../../db/steps/cancel-reservation.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
+import { isDatabaseUnavailable } from '../../db/errors.ts';
+import { cancelReservation } from '../../db/steps/cancel-reservation.ts';
 import { groupReservations } from '../../activities/reservation-queue.ts';
 import { reserve, reserveAll } from '../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
@@ -9,7 +10,7 @@ import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { startProxy } from '../support/proxy.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { fundedWallet, stockedSku, type SkuOptions } from '../support/stock.ts';
-import { lockSku, lockWallet } from '../support/trouble.ts';
+import { lockSku, lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const { database, sql, url } = await freshDatabase();
@@ -17,8 +18,8 @@ const walletId = await fundedWallet(sql, { funds: 0 });
 
 afterEach(() => expectRulesHold(sql));
 
-const GRANTED = { stage: 'awaiting_payment', reason: null };
-const OUT_OF_STOCK = { stage: 'rejected', reason: 'out_of_stock' };
+const GRANTED = { stage: 'awaiting_payment', reason: null, refusal: null };
+const OUT_OF_STOCK = { stage: 'rejected', reason: 'out_of_stock', refusal: null };
 
 /** A worker as far as reservations go, which counts what it asks of PostgreSQL. */
 function aWorker(its: Database = database) {
@@ -140,7 +141,7 @@ describe('a batch', () => {
       units(sku, 1, hold),
       units(sku, 1, { walletId: purse }),
     ];
-    const noFunds = { stage: 'rejected', reason: 'insufficient_funds' };
+    const noFunds = { stage: 'rejected', reason: 'insufficient_funds', refusal: null };
     expect(await atOnce(worker, orders)).toEqual([GRANTED, GRANTED, noFunds, GRANTED, GRANTED]);
     expect(await sql`select posted, held from wallet where id = ${purse}`).toEqual([
       { posted: 1_499, held: 1_000 },
@@ -259,9 +260,9 @@ describe('a twin attempt', () => {
     const unlock = await lockSku(sql, locked);
     const batch = atOnce(aWorker(), [units(shared), abandoned, later]);
     await untilWaiting(1);
-    const cancelled = { stage: 'cancelled', reason: 'changed my mind' };
+    const cancelled = { stage: 'cancelled', reason: 'changed my mind', refusal: null };
     expect(
-      await abandon(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
+      await cancelReservation(database, { ...abandoned, reason: 'changed my mind', commandId: null }),
     ).toMatchObject(cancelled);
     await unlock();
     expect(await batch).toEqual([GRANTED, cancelled, GRANTED]);
@@ -339,7 +340,9 @@ describe('when it fails', () => {
       const orders = Array.from({ length: 20 }, () => units(sku));
       proxy.cut();
       const results = await Promise.allSettled(orders.map((order) => worker.reserve(order)));
-      const away = results.filter((result) => result.status === 'rejected' && isDatabaseAway(result.reason));
+      const away = results.filter(
+        (result) => result.status === 'rejected' && isDatabaseUnavailable(result.reason),
+      );
       expect(away).toHaveLength(orders.length);
       // The first one, and all the others.
       expect(worker.statements()).toBe(2);

@@ -1,8 +1,6 @@
-/** Which currencies money may be in, and how many digits their minor units have: by ISO 4217, not by a runtime's locale data. */
+/** Which currencies new wallets and prices may use, and what a withdrawn currency still allows. */
 import { randomUUID } from 'node:crypto';
-import { readFile, readdir } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { CURRENCIES, MINOR_DIGITS, RETIRED } from '../../domain/currencies.ts';
 import { takeMeasure } from '../../db/monitor/measures.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { plantPayments } from '../support/planted.ts';
@@ -11,60 +9,6 @@ import { fundedWallet, stockedSku } from '../support/stock.ts';
 import { startSystem } from '../support/system.ts';
 
 const { shop, sql, database } = await startSystem();
-
-describe('the table of currencies', () => {
-  test('has the 165 codes of List One that have a minor unit, in capitals, with 0 to 4 digits', () => {
-    expect(CURRENCIES.size).toBe(165);
-    for (const [code, digits] of CURRENCIES) {
-      expect(code).toMatch(/^[A-Z]{3}$/);
-      expect([code, [0, 2, 3, 4].includes(digits)]).toEqual([code, true]);
-    }
-  });
-
-  test('has no code that is both accepted and retired, and knows the digits of all', () => {
-    for (const [code, { digits, why }] of RETIRED) {
-      expect([code, CURRENCIES.has(code)]).toEqual([code, false]);
-      expect(why).toMatch(/withdrawn from ISO 4217 in 20\d\d-\d\d$|no minor unit/);
-      expect(MINOR_DIGITS.get(code)).toBe(digits);
-    }
-    expect(MINOR_DIGITS.size).toBe(CURRENCIES.size + RETIRED.size);
-  });
-
-  test.each([
-    [0, ['JPY', 'KRW', 'CLP', 'ISK', 'UGX', 'UYI', 'VND', 'XAF', 'XOF', 'XPF', 'PYG', 'BIF']],
-    [3, ['BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND']],
-    [4, ['CLF', 'UYW']],
-    [2, ['EUR', 'USD', 'VED', 'VES', 'SLE', 'XCG', 'ZWG', 'XAD', 'MRU', 'STN', 'BYN', 'CHE', 'BOV', 'USN']],
-  ])('gives %i digits to %j', (digits, codes) => {
-    expect(codes.map((code) => [code, CURRENCIES.get(code)])).toEqual(codes.map((code) => [code, digits]));
-  });
-
-  test('does not follow locale data where it has other digits', () => {
-    const otherwise = 'AFN ALL COP HUF IDR IRR IQD KPW LAK LBP MGA MMK PKR SLL SOS SYP YER'.split(' ');
-    expect(otherwise).toHaveLength(17);
-    expect(otherwise.map((code) => MINOR_DIGITS.get(code))).toEqual(
-      otherwise.map((code) => (code === 'IQD' ? 3 : 2)),
-    );
-  });
-
-  test('is the only source: no code of the product asks the runtime for a currency', async () => {
-    const folders = ['activities', 'api', 'db', 'dev', 'ops', 'worker', 'workflows'];
-    const root = new URL('../../', import.meta.url);
-    const files = await Promise.all(
-      folders.map(async (folder) => {
-        const names = await readdir(new URL(`${folder}/`, root), { recursive: true });
-        return names.filter((name) => name.endsWith('.ts')).map((name) => `${folder}/${name}`);
-      }),
-    );
-    const asking = await Promise.all(
-      files.flat().map(async (file) => {
-        const text = await readFile(new URL(file, root), 'utf8');
-        return /\bIntl\b|style: 'currency'/.test(text) ? [file] : [];
-      }),
-    );
-    expect(asking.flat()).toEqual([]);
-  });
-});
 
 const priced = (currency: string, amount = 500) => ({ name: 'Test', price: { amount, currency } });
 
@@ -105,11 +49,11 @@ describe('a new wallet or price', () => {
   });
 });
 
-describe('what is in a currency that was withdrawn since', () => {
-  test('is a wallet, for a retry of the request that opened it before', async () => {
+describe('after a currency was withdrawn,', () => {
+  test('a wallet that was opened in it before is returned for a retry of its request', async () => {
     const [key, body] = [randomUUID(), { ownerId: 'o', currency: 'HRK' }];
     expectStatus(await shop.post('/v1/wallets', body, { key }), 400);
-    // As an earlier release answered it.
+    // The answer of an earlier release.
     await sql`
       update idempotency_key set response_status = 201, response_body = '{"currency": "HRK"}' where key = ${key}
     `;
@@ -118,7 +62,7 @@ describe('what is in a currency that was withdrawn since', () => {
     });
   });
 
-  test('goes on: its SKU is renamed, its orders are paid, refunded, cancelled, and its figures read', async () => {
+  test('a SKU in it can be renamed, and its orders can be placed, paid, refunded and cancelled', async () => {
     const [sku, wallet] = await Promise.all([
       stockedSku(sql, { onHand: 10, currency: 'HRK' }),
       fundedWallet(sql, { funds: 5_000, currency: 'HRK' }),
@@ -139,7 +83,7 @@ describe('what is in a currency that was withdrawn since', () => {
     await expectRulesHold(sql);
   });
 
-  test('takes no new price: neither another amount, nor a SKU that comes from another currency', async () => {
+  test('no SKU can get a new price in it, whether its old price is in it or not', async () => {
     const [kuna, euro] = await Promise.all([
       stockedSku(sql, { onHand: 1, currency: 'HRK' }),
       stockedSku(sql, { onHand: 1, currency: 'EUR' }),
@@ -154,7 +98,7 @@ describe('what is in a currency that was withdrawn since', () => {
   });
 });
 
-describe('a payment counts for busy buyers', () => {
+describe('a payment counts as the payment of a busy buyer', () => {
   const busy = () =>
     takeMeasure(database, 'busy_buyers', new Date().toISOString(), {
       pendingLongAfter: 1_800_000,
@@ -172,7 +116,7 @@ describe('a payment counts for busy buyers', () => {
     ['IQD', 10_000_000],
     ['CLF', 100_000_000],
     ['UGX', 10_000],
-  ])('in %s from above 10,000 whole units on, which are %i minor units', async (currency, limit) => {
+  ])('in %s above 10,000 whole units, which are %i minor units', async (currency, limit) => {
     const buyerId = `busy in ${currency}`;
     await plantPayments(sql, 1, { buyerId, currency, total: limit });
     expect((await busy()).subjects).not.toContain(buyerId);

@@ -1,12 +1,12 @@
 /**
- * Every parameter of every route of the OpenAPI document, with values at the edges of the types that carry it (JavaScript, JSON,
- * PostgreSQL, Temporal) and beyond: whatever a caller sends is answered, and what is refused is refused by a documented problem.
+ * Sends every parameter of every route in the OpenAPI document with values at and beyond the edges of the types that carry it (JavaScript,
+ * JSON, PostgreSQL, Temporal): every request is answered, and a refusal is always a documented problem.
  */
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { PROBLEM_JSON } from '../../api/problems.ts';
+import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { BROKEN_ENCODINGS, EDGE_CURSORS, EDGE_JSON, EDGE_STRINGS } from '../support/edges.ts';
 import { startSystem } from '../support/system.ts';
@@ -17,7 +17,7 @@ const order = await shop.placed(wallet, sku, 1);
 
 afterAll(() => expectRulesHold(sql));
 
-/** A run that failed is had again with `EDGES_SEED` set to the seed that it printed. */
+/** Set `EDGES_SEED` to the seed that a failed run printed to repeat that run. */
 const SEED = process.env['EDGES_SEED'];
 const RUNS = 150;
 
@@ -59,7 +59,7 @@ const routes = Object.entries(paths).flatMap(([path, methods]) =>
   ]),
 );
 
-/** What each member of a body is when it is right. */
+/** A valid value for each member of a body. */
 const VALID: Readonly<Record<string, string>> = {
   buyerId: '"buyer"',
   ownerId: '"buyer"',
@@ -86,10 +86,10 @@ interface Sent {
   body: string | null;
 }
 
-/** What a route takes, and what is right for it. */
+/** The parameters of a route, with valid values. */
 function partsOf({ path, operation }: Route[1]) {
   const declared = operation.requestBody?.content['application/json']?.schema;
-  const members = Object.keys(resolved(declared)?.properties ?? {});
+  const members = Object.keys(resolve(declared)?.properties ?? {});
   const id = path.includes('/skus/') ? sku : path.includes('/wallets/') ? wallet : order;
   return {
     query: operation.parameters.filter((one) => one.in === 'query'),
@@ -99,20 +99,20 @@ function partsOf({ path, operation }: Route[1]) {
   };
 }
 
-function resolved(declared: z.output<typeof schema> | undefined): z.output<typeof schema> | undefined {
+function resolve(declared: z.output<typeof schema> | undefined): z.output<typeof schema> | undefined {
   if (declared?.$ref === undefined) return declared;
   return components.schemas[declared.$ref.replace('#/components/schemas/', '')];
 }
 
-const written = (members: readonly (readonly [string, string])[]): string | null =>
+const toBody = (members: readonly (readonly [string, string])[]): string | null =>
   members.length === 0
     ? null
     : `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
 
-/** Every parameter at every edge, all others being right. */
+/** Each parameter at each edge, while all others are valid. */
 function* oneByOne(route: Route[1]): Generator<Sent> {
   const { query, members, at, id } = partsOf(route);
-  const right = written(members);
+  const right = toBody(members);
   if (route.path.includes('{')) for (const edge of EDGES_IN_ADDRESS) yield { address: at(edge), body: right };
   for (const { name } of query) {
     const others = query.flatMap((other) =>
@@ -121,7 +121,7 @@ function* oneByOne(route: Route[1]): Generator<Sent> {
     for (const edge of edgesOf(name)) {
       const given = `${name}=${edge}`;
       yield { address: `${at(id)}?${[...others, given].join('&')}`, body: right };
-      // A range whose ends are both at the edge.
+      // A range with both ends at the edge.
       for (const { name: other } of query)
         if (name === 'from' && other === 'to')
           yield { address: `${at(id)}?${given}&to=${edge}`, body: right };
@@ -132,7 +132,7 @@ function* oneByOne(route: Route[1]): Generator<Sent> {
     for (const edge of EDGE_JSON)
       yield {
         address: at(id),
-        body: written(members.map(([name, value], other) => [name, other === index ? edge : value])),
+        body: toBody(members.map(([name, value], other) => [name, other === index ? edge : value])),
       };
 }
 
@@ -147,7 +147,7 @@ const json = fc.oneof(
   fc.double().map((value) => String(value)),
 );
 
-/** Several parameters at once, some given twice, some that nobody knows. */
+/** Several parameters at once, some sent twice, some unknown. */
 function mixed(route: Route[1]): fc.Arbitrary<Sent> {
   const { query, members, at, id } = partsOf(route);
   const names = [...query.map(({ name }) => name), '__proto__', 'constructor', ''];
@@ -163,7 +163,7 @@ function mixed(route: Route[1]): fc.Arbitrary<Sent> {
     .array(fc.tuple(fc.constantFrom(...members.map(([name]) => name), '__proto__', 'toString'), json), {
       maxLength: 2,
     })
-    .map((some) => written([...members, ...some]));
+    .map((some) => toBody([...members, ...some]));
   const [line, price] = [`{"lines":[{"sku":"${sku}","quantity":`, '{"price":{"currency":"EUR","amount":'];
   return fc.record({
     address: fc
@@ -181,8 +181,8 @@ function mixed(route: Route[1]): fc.Arbitrary<Sent> {
   });
 }
 
-/** What is wrong with the answer to a request; null when nothing is. */
-async function flawIn({ method, operation }: Route[1], { address, body }: Sent): Promise<string | null> {
+/** What is wrong with the answer to a request; null if nothing is. */
+async function findFlaw({ method, operation }: Route[1], { address, body }: Sent): Promise<string | null> {
   const answer = await shop.raw(address, {
     method,
     body,
@@ -198,27 +198,27 @@ async function flawIn({ method, operation }: Route[1], { address, body }: Sent):
   if (status < 400) return null;
   if (answer.headers.get('content-type') !== PROBLEM_JSON) return `${heard}: no problem document`;
   if (typeof code !== 'string' || !codes.includes(code)) return `${heard}: no known code`;
-  // An edge may turn the path into another address.
+  // A value may turn the path into another address.
   const documented = operation.responses[String(status)] !== undefined;
   return documented || code === 'not_found' || code === 'method_not_allowed'
     ? null
     : `${heard}: not documented`;
 }
 
-describe('whatever a caller sends is answered or refused by a documented problem:', () => {
-  test.each(routes)('%s, with each parameter at each edge', async (_name, route) => {
+describe('every request is answered, or refused with a documented problem:', () => {
+  test.each(routes)('%s with each parameter at each edge', async (_name, route) => {
     const flaws: string[] = [];
     for (const sent of oneByOne(route)) {
-      const flaw = await flawIn(route, sent);
+      const flaw = await findFlaw(route, sent);
       if (flaw !== null) flaws.push(flaw);
     }
     expect(flaws).toEqual([]);
   });
 
-  test.each(routes)('%s, with several at once', async (_name, route) => {
+  test.each(routes)('%s with several parameters at edges at once', async (_name, route) => {
     await fc.assert(
       fc.asyncProperty(mixed(route), async (sent) => {
-        expect(await flawIn(route, sent)).toBeNull();
+        expect(await findFlaw(route, sent)).toBeNull();
       }),
       { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) },
     );

@@ -1,28 +1,28 @@
-/** What the API refuses before anything is changed: each bad input is one clear problem document. */
+/** Invalid input is refused with a clear problem document before anything is changed. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
-import { expectRulesHold } from '../support/database.ts';
 import type { Answer } from '../support/answer.ts';
+import { expectRulesHold } from '../support/database.ts';
 import { expectStatus } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 
 const { shop, sql } = await startSystem();
 const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(100_000)]);
 const order = await shop.placed(wallet, sku, 1);
-const untouched = await everything();
+const untouched = await readEverything();
 
 afterAll(() => expectRulesHold(sql));
 
-/** What no refused request may change. */
-async function everything() {
+/** Everything that no refused request may change. */
+async function readEverything() {
   return {
     stock: await shop.stockOf(sku),
     balance: await shop.balanceOf(wallet),
-    orders: await orderCount(),
+    orders: await countOrders(),
   };
 }
 
-async function orderCount(): Promise<number | undefined> {
+async function countOrders(): Promise<number | undefined> {
   const [row] = await sql<{ count: number }[]>`select count(*) from orders`;
   return row?.count;
 }
@@ -32,7 +32,7 @@ async function expectRefused(answer: Answer, status: number, code: string): Prom
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(answer.body).toMatchObject({ code, status, type: `urn:holdfast:problem:${code}` });
   expect(answer.headers.get('x-request-id')).toBeTruthy();
-  expect(await everything()).toEqual(untouched);
+  expect(await readEverything()).toEqual(untouched);
 }
 
 const send = (body: string | null, headers: Record<string, string>) =>
@@ -46,7 +46,7 @@ const aLine = { sku, quantity: 1 };
 const anOrder = { buyerId: 'buyer', walletId: wallet, lines: [aLine] };
 const aSku = { name: 'Tea', price: { amount: 500, currency: 'EUR' }, onHand: 10 };
 
-describe('an order', () => {
+describe('a request for an order', () => {
   test.each([
     ['an unknown field', { ...anOrder, coupon: 'x' }],
     ['an unknown field in a line', { ...anOrder, lines: [{ ...aLine, price: 1 }] }],
@@ -56,7 +56,7 @@ describe('an order', () => {
     ['a negative quantity', { ...anOrder, lines: [{ sku, quantity: -1 }] }],
     ['a fractional quantity', { ...anOrder, lines: [{ sku, quantity: 1.5 }] }],
     ['a huge quantity', { ...anOrder, lines: [{ sku, quantity: 10_001 }] }],
-    ['a quantity in words', { ...anOrder, lines: [{ sku, quantity: '1' }] }],
+    ['a quantity as a string', { ...anOrder, lines: [{ sku, quantity: '1' }] }],
     ['a malformed SKU', { ...anOrder, lines: [{ sku: '../x', quantity: 1 }] }],
     ['a malformed wallet id', { ...anOrder, walletId: 'w-1' }],
     ['an empty buyer', { ...anOrder, buyerId: '' }],
@@ -69,14 +69,14 @@ describe('an order', () => {
     await expectRefused(await shop.post('/v1/orders', body), 400, 'validation_failed');
   });
 
-  test('that names a SKU twice is summed', async () => {
+  test('that names a SKU twice gets one line with the sum', async () => {
     const { body } = expectStatus(await shop.order(wallet, [aLine, { sku, quantity: 2 }]), 201);
     expect(body['lines']).toEqual([{ sku, quantity: 3, unitPrice: 500 }]);
-    expectStatus(await shop.cancel(String(body['id'])), 200);
-    untouched.orders = await orderCount();
+    expectStatus(await shop.cancel(body['id']), 200);
+    untouched.orders = await countOrders();
   });
 
-  test('is named in the errors by field', async () => {
+  test('is refused with one error per invalid field', async () => {
     const { body } = await shop.post('/v1/orders', {
       ...anOrder,
       lines: [aLine, { sku, quantity: 0 }],
@@ -84,12 +84,12 @@ describe('an order', () => {
     });
     expect(body['errors']).toEqual([
       expect.objectContaining({ field: 'lines.1.quantity' }),
-      { field: 'note', message: 'is not known here' },
+      { field: 'note', message: 'unknown field' },
     ]);
   });
 });
 
-describe('a SKU', () => {
+describe('a PUT of a SKU', () => {
   test.each([
     ['price zero', { ...aSku, price: { amount: 0, currency: 'EUR' } }],
     ['a fractional price', { ...aSku, price: { amount: 0.5, currency: 'EUR' } }],
@@ -97,7 +97,7 @@ describe('a SKU', () => {
       'a price that no wallet can hold',
       { ...aSku, price: { amount: 9_007_199_254_740_992, currency: 'EUR' } },
     ],
-    ['more units than a SKU can have', { ...aSku, onHand: 1_000_000_000_001 }],
+    ['more units than a SKU may have', { ...aSku, onHand: 1_000_000_000_001 }],
     ['an unknown currency', { ...aSku, price: { amount: 1, currency: 'EURO' } }],
     ['negative units', { ...aSku, onHand: -1 }],
     ['a blank name', { ...aSku, name: '  ' }],
@@ -105,7 +105,7 @@ describe('a SKU', () => {
     await expectRefused(await shop.put(`/v1/skus/${sku}`, body), 400, 'validation_failed');
   });
 
-  test('keeps the units that open orders hold', async () => {
+  test('cannot lower its units below those that open orders hold, not even as a count', async () => {
     const answer = await shop.post(`/v1/skus/${sku}/counts`, { onHand: 0, expectedOnHand: 10 });
     await expectRefused(answer, 409, 'on_hand_below_reserved');
   });
@@ -117,7 +117,7 @@ describe('a deposit', () => {
     await expectRefused(answer, 400, 'validation_failed');
   });
 
-  test('that a wallet cannot count exactly is refused', async () => {
+  test('that would exceed the largest exact balance is refused', async () => {
     const full = await shop.wallet(0);
     await sql`update wallet set posted = 9007199254740991 where id = ${full}`;
     const answer = await shop.post(`/v1/wallets/${full}/deposits`, { amount: 1 });
@@ -128,7 +128,7 @@ describe('a deposit', () => {
 
 const cursor = (text: string) => Buffer.from(text).toString('base64url');
 
-describe('an address', () => {
+describe('a request to an address', () => {
   const nobody = randomUUID();
   test.each([
     ['/v1/orders/12', 400, 'validation_failed'],
@@ -170,7 +170,7 @@ describe('an address', () => {
     ['/v1/orders/%E0%A4%A', 400, 'validation_failed'],
     ['/v1/orders?sort=id', 400, 'validation_failed'],
     ['/v1/nothing', 404, 'not_found'],
-  ])('%s gets %s %s', async (path, status, code) => {
+  ])('GET %s gets %s %s', async (path, status, code) => {
     await expectRefused(await shop.get(path), status, code);
   });
 
@@ -181,11 +181,11 @@ describe('an address', () => {
     '/v1/measurements?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999Z',
     '/v1/stats?from=0001-01-01&to=0001-01-02',
     '/v1/stats?from=9999-12-31&to=9999-12-31',
-  ])('%s, at the edge of what there is, is answered', async (path) => {
+  ])('GET %s, just within the limits, is answered', async (path) => {
     expectStatus(await shop.get(path), 200);
   });
 
-  test('that does not take a method says which it takes', async () => {
+  test('that does not support its method is told which ones it supports', async () => {
     const answer = await shop.raw(`/v1/skus/${sku}`, { method: 'DELETE' });
     await expectRefused(answer, 405, 'method_not_allowed');
     expect(answer.headers.get('allow')).toBe('PUT, GET');
@@ -195,13 +195,25 @@ describe('an address', () => {
     ['pay', undefined],
     ['cancel', { reason: 'x' }],
     ['refund', { reason: 'x', restock: true }],
-  ])('of an unknown order cannot %s', async (command, body) => {
+  ])('of an order that does not exist cannot %s it', async (command, body) => {
     await expectRefused(await shop.post(`/v1/orders/${nobody}/${command}`, body), 404, 'not_found');
     await expectRefused(await shop.post(`/v1/orders/12/${command}`, body), 400, 'validation_failed');
   });
 });
 
-describe('a body', () => {
+describe('the name of an inherited property is not a file of the documentation:', () => {
+  test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'no.css'])(
+    '%s',
+    async (name) => {
+      expect(await shop.get(`/docs/${name}`)).toMatchObject({
+        status: 404,
+        body: { code: 'not_found' },
+      });
+    },
+  );
+});
+
+describe('a request body', () => {
   const json = { 'content-type': 'application/json' };
 
   test.each([
@@ -220,7 +232,7 @@ describe('a body', () => {
     await expectRefused(await send(body, headers), status, code);
   });
 
-  test('of names that nobody knows is not sent back whole', async () => {
+  test('full of unknown fields is not echoed in full', async () => {
     const unknown = Object.fromEntries(
       Array.from({ length: 50 }, (_, index) => [`${index}${'x'.repeat(1_000)}`, 1]),
     );
@@ -230,7 +242,7 @@ describe('a body', () => {
     expect(JSON.stringify(answer.body).length).toBeLessThan(6_000);
   });
 
-  test('is not taken by a payment', async () => {
+  test('with content is refused by a payment', async () => {
     const answer = await shop.post(`/v1/orders/${order}/pay`, { amount: 1 });
     await expectRefused(answer, 400, 'validation_failed');
   });

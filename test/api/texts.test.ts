@@ -1,12 +1,12 @@
-/** One definition of a text's length and characters holds in the API, in the workflows' validators and in the database. */
+/** The API, the validators of workflows and the database share one definition of a text's length and characters. */
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recordIntervention } from '../../db/attention.ts';
+import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../../workflows/messages.ts';
-import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { COMBINED, FAMILY } from '../support/edges.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
@@ -16,26 +16,26 @@ const { shop, sql, database, client } = await startSystem();
 const [sku, wallet] = await Promise.all([shop.sku(100_000), shop.wallet(0)]);
 afterAll(() => expectRulesHold(sql));
 
-/** Characters of one code point: of one unit and byte, of two units and four bytes, and one that joins the letter before it. */
+/** Characters of one code point: one with one UTF-16 unit and one byte, one with two units and four bytes, and one that joins the letter before it. */
 const LETTERS = { ASCII: 'x', emoji: '😀', 'combining marks': '\u0301' };
-/** A text of exactly so many code points. */
+/** A text of exactly this many code points. */
 const long = (letter: string, length: number): string => `a${letter.repeat(length - 1)}`;
 
-/** Texts at the edges of a rule: what they are, and whether they are kept. */
-function edgesOf({ max, trimmed, lines }: TextRule): [what: string, text: string, kept: boolean][] {
+/** Texts at the edges of a rule: a description, the text, and whether it is accepted. */
+function edgesOf({ max, trimmed, lines }: TextRule): [what: string, text: string, accepted: boolean][] {
   return [
     ['one character', 'a', true],
     ['one emoji', '😀', true],
     ['several people in one emoji', FAMILY, true],
     ['a letter and its accent', COMBINED, true],
     ...Object.entries(LETTERS).flatMap(([what, letter]): [string, string, boolean][] => [
-      [`the most ${what}`, long(letter, max), true],
-      [`one more ${what}`, long(letter, max + 1), false],
+      [`the maximum of ${what}`, long(letter, max), true],
+      [`one more than the maximum of ${what}`, long(letter, max + 1), false],
     ]),
     ['nothing', '', false],
     ['a blank', ' ', !trimmed],
     ['blanks of other scripts', '\u3000\u00a0\u2028\ufeff', !trimmed],
-    ['the most with blanks around it', `  ${long('x', max)} `, trimmed],
+    ['the longest text with blanks around it', `  ${long('x', max)} `, trimmed],
     ['a line end inside', 'a\nb', lines],
     ['a tab inside', 'a\tb', lines],
     ['a bell', 'a\u0007b', false],
@@ -43,50 +43,50 @@ function edgesOf({ max, trimmed, lines }: TextRule): [what: string, text: string
     ['delete', 'a\u007fb', false],
     ['NUL', 'a\0b', false],
     ['half of a character', 'a\ud800b', false],
-    ['the other half', '\udc00', false],
+    ['the other half of a character', '\udc00', false],
     ['a direction mark', 'a\u202eb', true],
-    ['a code point that is no character', 'a\uffffb', true],
+    ['a code point that is not a character', 'a\uffffb', true],
   ];
 }
 
-/** What becomes of each text at an edge, all of them at once. */
-const ofEach = <T>(rule: TextRule, send: (what: string, text: string) => Promise<T>): Promise<T[]> =>
+/** Sends all texts at the edges of a rule at once, and returns the outcomes. */
+const sendEach = <T>(rule: TextRule, send: (what: string, text: string) => Promise<T>): Promise<T[]> =>
   Promise.all(edgesOf(rule).map(([what, text]) => send(what, text)));
 
 const RULES = Object.entries(TEXT).map(([name, rule]): [string, TextRule] => [name, rule]);
 
-test('what is blank to PostgreSQL is what is blank to JavaScript', () => {
+test('PostgreSQL and JavaScript agree on which characters are blank', () => {
   const all = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code));
   expect(all.filter((letter) => letter.trim() === '').join('')).toBe(BLANKS);
 });
 
-describe.each(RULES)('of the edges of %s', (name, rule) => {
-  test('the rule keeps what the table says', () => {
+describe.each(RULES)('of the texts at the edges of "%s",', (name, rule) => {
+  test('the rule accepts the ones listed as accepted', () => {
     const kept = edgesOf(rule).map(([what, text]) => [what, isText(text, rule)]);
     expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
   });
 
-  test('the database keeps the same', async () => {
+  test('the database accepts exactly those that the rule accepts', async () => {
     const insert = INSERTS[name];
-    if (insert === undefined) throw new Error(`No column is known to hold ${name}.`);
+    if (insert === undefined) throw new Error(`This test knows no column that holds ${name}.`);
     const kept = [];
     for (const [what, text] of edgesOf(rule))
-      kept.push([what, await insert(trimText(text, rule)).then(() => true, refusedByDatabase)]);
+      kept.push([what, await insert(trimText(text, rule)).then(() => true, isRefusal)]);
     expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
   });
 });
 
-/** What PostgreSQL says to a text that breaks a CHECK, has a NUL, or is no UTF-8 (and the driver would send other letters then). */
-function refusedByDatabase(error: unknown): boolean {
+/** PostgreSQL refuses a text that violates a CHECK or contains NUL; half characters never reach it. */
+function isRefusal(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === '23514' || code === '22021' || error instanceof HalfCharacter) return false;
   throw error;
 }
 
-/** The driver would send a replacement character in its place. */
+/** Thrown for half a character, in place of which the driver would send a replacement character. */
 class HalfCharacter extends Error {}
 
-const whole = (text: string): string => {
+const requireWellFormed = (text: string): string => {
   if (!text.isWellFormed()) throw new HalfCharacter();
   return text;
 };
@@ -99,31 +99,31 @@ const intervention = {
 } as const;
 const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
   party: async (text) =>
-    sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, ${whole(text)}, 'EUR')`,
+    sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, ${requireWellFormed(text)}, 'EUR')`,
   title: async (text) =>
     sql`
       insert into sku (sku, name, price, currency, on_hand)
-      values (${`T-${randomUUID()}`}, ${whole(text)}, 1, 'EUR', 0)
+      values (${`T-${randomUUID()}`}, ${requireWellFormed(text)}, 1, 'EUR', 0)
     `,
   reason: async (text) =>
     recordIntervention(database, {
       ...intervention,
       updateId: randomUUID(),
       actor: 'dana',
-      reason: whole(text),
+      reason: requireWellFormed(text),
       step: null,
     }),
   actor: async (text) =>
     recordIntervention(database, {
       ...intervention,
       updateId: randomUUID(),
-      actor: whole(text),
+      actor: requireWellFormed(text),
       reason: 'x',
       step: null,
     }),
 };
 
-describe('the API keeps the same', () => {
+describe('the API accepts exactly the texts that the rule accepts', () => {
   const post = (path: string) => (body: object) => shop.post(path, body);
   const [bodyOfOrder, price] = [
     { walletId: wallet, lines: [{ sku, quantity: 1 }] },
@@ -140,8 +140,8 @@ describe('the API keeps the same', () => {
     ],
   ];
 
-  test.each(sends)('of %s', async (_, rule, send, field) => {
-    const kept = await ofEach(rule, async (what, text) => {
+  test.each(sends)('as %s', async (_, rule, send, field) => {
+    const kept = await sendEach(rule, async (what, text) => {
       const { status, body } = await send(text);
       return [what, status === 201, body[field] ?? body['code']];
     });
@@ -154,7 +154,7 @@ describe('the API keeps the same', () => {
     );
   });
 
-  test('of a buyer who is looked for', async () => {
+  test('as the buyer in a search for orders', async () => {
     const found = [];
     for (const [what, text, expected] of edgesOf(TEXT.party)) {
       if (!text.isWellFormed()) continue;
@@ -164,8 +164,8 @@ describe('the API keeps the same', () => {
     expect(found.filter(([, right]) => right !== true)).toEqual([]);
   });
 
-  test('of the reason of a cancel, which the order then carries', async () => {
-    const carried = await ofEach(TEXT.reason, async (what, text) => {
+  test('as the reason of a cancel, which the order then shows', async () => {
+    const carried = await sendEach(TEXT.reason, async (what, text) => {
       const id = await shop.placed(wallet, sku);
       const { status, body } = await shop.cancel(id, text);
       return [what, status, status === 200 ? body['reason'] : body['code']];
@@ -177,8 +177,8 @@ describe('the API keeps the same', () => {
     );
   });
 
-  test('of the reason of a refund, which the order and its events then carry', async () => {
-    const carried = await ofEach(TEXT.reason, async (what, text) => {
+  test('as the reason of a refund, which the order then shows', async () => {
+    const carried = await sendEach(TEXT.reason, async (what, text) => {
       const rich = await shop.wallet(500);
       const id = await shop.placed(rich, sku);
       expectStatus(await shop.pay(id), 200);
@@ -194,9 +194,9 @@ describe('the API keeps the same', () => {
   });
 });
 
-describe('a workflow keeps the same, also of what somebody sends by hand:', () => {
-  /** Whether an update was carried out, or refused as what. */
-  async function outcome(update: Promise<unknown>): Promise<string> {
+describe('an update sent to a workflow by hand is held to the same rules:', () => {
+  /** Resolves with `done`, or with the type of the refusal. */
+  async function describeOutcome(update: Promise<unknown>): Promise<string> {
     try {
       await update;
       return 'done';
@@ -206,13 +206,13 @@ describe('a workflow keeps the same, also of what somebody sends by hand:', () =
       throw error;
     }
   }
-  const started = async () => client.workflow.getHandle(orderWorkflowId(await shop.placed(wallet, sku)));
+  const startOrder = async () => client.workflow.getHandle(orderWorkflowId(await shop.placed(wallet, sku)));
 
-  test('the reason of a cancel', async () => {
-    const outcomes = await ofEach(TEXT.reason, async (what, reason) => {
-      const order = await started();
+  test('the reason of a cancel is accepted or refused as malformed', async () => {
+    const outcomes = await sendEach(TEXT.reason, async (what, reason) => {
+      const order = await startOrder();
       const command = { commandId: randomUUID(), reason };
-      return [what, await outcome(order.executeUpdate(cancelUpdate, { args: [command] }))];
+      return [what, await describeOutcome(order.executeUpdate(cancelUpdate, { args: [command] }))];
     });
     expect(outcomes).toEqual(
       edgesOf(TEXT.reason).map(([what, , kept]) => [what, kept ? 'done' : 'malformed']),
@@ -221,25 +221,25 @@ describe('a workflow keeps the same, also of what somebody sends by hand:', () =
 
   test.each([
     ['no command id', {}],
-    ['a command id that is no UUID', { commandId: 'x' }],
-    ['the id that marks steps without a command', { commandId: '00000000-0000-0000-0000-000000000000' }],
-  ])('a payment with %s is refused, for the database would refuse it forever', async (_, command) => {
-    const order = await started();
+    ['a command id that is not a UUID', { commandId: 'x' }],
+    ['the id reserved for steps without a command', { commandId: '00000000-0000-0000-0000-000000000000' }],
+  ])('a payment with %s is refused, because the database would refuse it forever', async (_, command) => {
+    const order = await startOrder();
     const pay: Promise<unknown> = order.executeUpdate<unknown, [object]>('pay', { args: [command] });
-    expect(await outcome(pay)).toBe('malformed');
+    expect(await describeOutcome(pay)).toBe('malformed');
     expectStatus(await shop.cancel(order.workflowId.replace('order-', '')), 200);
   });
 
   test.each(['actor', 'reason'] as const)(
-    'the %s of an intervention, which is then listed',
+    'the %s of an intervention is accepted and then listed, or refused as unsigned',
     async (field) => {
       const rule = TEXT[field];
-      const outcomes = await ofEach(rule, async (what, text) => {
-        const order = await started();
+      const outcomes = await sendEach(rule, async (what, text) => {
+        const order = await startOrder();
         const by = { actor: 'dana', reason: 'why', [field]: text };
-        const came = await outcome(order.executeUpdate(giveUpUpdate, { args: [by] }));
+        const came = await describeOutcome(order.executeUpdate(giveUpUpdate, { args: [by] }));
         if (came !== 'done') return [what, came];
-        // It ends once the intervention is recorded.
+        // The workflow ends once the intervention is recorded.
         await order.result();
         const orderId = order.workflowId.replace('order-', '');
         const { body } = await shop.get(`/v1/orders/${orderId}/interventions`);
@@ -252,16 +252,16 @@ describe('a workflow keeps the same, also of what somebody sends by hand:', () =
   );
 });
 
-describe('an id that callers and PostgreSQL spell in ASCII', () => {
+describe('an ASCII id is accepted or refused alike by the API and by PostgreSQL:', () => {
   const spelled: [string, string, boolean][] = [
     ['of 64 characters', 'x'.repeat(64), true],
     ['of 65 characters', 'x'.repeat(65), false],
-    ['of one', 'x', true],
-    ['of none', '', false],
-    ['that begins with a dot', '.x', false],
+    ['of one character', 'x', true],
+    ['of no characters', '', false],
+    ['that starts with a dot', '.x', false],
     ['with an emoji', 'x😀', false],
     ['with a combining mark', `x${COMBINED}`, false],
-    ['with a line end after it', 'x\n', false],
+    ['with a line end at the end', 'x\n', false],
   ];
 
   test.each(spelled)('a SKU %s', async (_, name, kept) => {
@@ -270,13 +270,13 @@ describe('an id that callers and PostgreSQL spell in ASCII', () => {
     if (name !== '') expect(status).toBe(kept ? 201 : 400);
     const other = kept ? `y${name.slice(1)}` : name;
     const insert = sql`insert into sku (sku, name, price, currency, on_hand) values (${other}, 'Tea', 1, 'EUR', 0)`;
-    expect(await insert.then(() => true, refusedByDatabase)).toBe(kept);
+    expect(await insert.then(() => true, isRefusal)).toBe(kept);
   });
 
   test.each([
     ['of 255 characters', 'k'.repeat(255), true],
     ['of 256 characters', 'k'.repeat(256), false],
-    ['of one', '~', true],
+    ['of one character', '~', true],
     ['with a comma', 'a,b', true],
     ['with bytes beyond ASCII', 'ké', false],
     ['with a tab inside', 'a\tb', false],
@@ -288,11 +288,11 @@ describe('an id that callers and PostgreSQL spell in ASCII', () => {
       insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until)
       values ('test', ${name}, '', ${randomUUID()}, now())
     `;
-    expect(await insert.then(() => true, refusedByDatabase)).toBe(kept);
+    expect(await insert.then(() => true, isRefusal)).toBe(kept);
   });
 });
 
-test('a buyer of the longest emoji id has an order that the Web UI can show, up to its end', async () => {
+test('an order of a buyer with the longest emoji id can be shown in the Web UI until it ends', async () => {
   const buyerId = '😀'.repeat(TEXT.party.max);
   const id = idOf(expectStatus(await shop.order(wallet, [{ sku, quantity: 1 }], { buyerId }), 201));
   const order = client.workflow.getHandle(orderWorkflowId(id));

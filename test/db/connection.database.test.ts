@@ -1,7 +1,8 @@
 /** Waiting for a connection and waiting for an answer are two things, and only the second says something about PostgreSQL. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { DatabaseBusyError, openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
+import { DatabaseBusyError } from '../../db/errors.ts';
 import { CONNECTION_DEADLINE_MS, QUERY_DEADLINE_MS, STATEMENT_TIMEOUT_MS } from '../../domain/timeouts.ts';
 import { connectionsFor } from '../../worker/worker.ts';
 

@@ -3,16 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import postgres from 'postgres';
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
+import { openPostgres } from '../../db/postgres.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { MIGRATIONS, migrateDatabase } from '../../db/migrate.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-migrations-'));
-const admin = postgres(inject('databaseUrl'), { max: 1 });
+const admin = openPostgres(inject('databaseUrl'), { connections: 1 });
 afterAll(async () => {
   await admin.end();
   await rm(folder, { recursive: true });
@@ -22,7 +22,7 @@ async function emptyDatabase() {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await admin`create database ${admin(name)}`;
   const url = Object.assign(new URL(inject('databaseUrl')), { pathname: `/${name}` }).href;
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = openPostgres(url, { connections: 1 });
   onTestFinished(async () => {
     await sql.end({ timeout: 1 });
     await admin`drop database ${admin(name)} with (force)`;

@@ -1,6 +1,6 @@
 /**
- * As root, in a folder that no other user may enter, PostgreSQL runs all the same: its programs and its data are where its user can
- * reach them, nobody else can read or plant anything there, and each project has its own.
+ * Root's projects in folders that no other user may enter: PostgreSQL runs all the same, its programs and data are where its
+ * user can reach them, nobody else can read or plant anything there, and each project has a database of its own.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,13 +21,13 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
 import { afterAll, describe, expect, inject, test } from 'vitest';
+import { openPostgres } from '../../db/postgres.ts';
 import { findPostgresBinaries, runnableBy } from '../../dev/postgres/binaries.ts';
-import { forgetData, hasData } from '../../dev/postgres/data.ts';
+import { deleteData, hasData } from '../../dev/postgres/data-place.ts';
 import { canRun, postgresUser } from '../../dev/postgres/user.ts';
 import { startPostgres, type Postgres } from '../../dev/postgres/server.ts';
-import { refuseUnlessOurs } from '../../dev/folders/system-folder.ts';
+import { refuseUnlessOurs } from '../../dev/postgres/system-folder.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -35,15 +35,15 @@ const isRoot = process.getuid?.() === 0;
 
 const folders: string[] = [];
 afterAll(() => {
-  // What is inside of another first.
+  // Inner folders first.
   for (const folder of folders.toReversed()) {
     for (const name of ['postgres', 'data/postgres'])
-      if (hasData(join(folder, name))) forgetData(join(folder, name));
+      if (hasData(join(folder, name))) deleteData(join(folder, name));
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-/** As `mktemp -d` makes it: for its owner alone. */
+/** Only its owner may enter, as with `mktemp -d`. */
 function closedFolder(name = ''): string {
   const outer = mkdtempSync(join(tmpdir(), 'holdfast-closed-'));
   folders.push(outer);
@@ -75,9 +75,9 @@ async function withServer<T>(
   }
 }
 
-/** Puts a word into the database, or reads those that are there. */
+/** Adds a word to the database, if given, and returns all of them. */
 async function words(server: Postgres, word?: string): Promise<string[]> {
-  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  const sql = openPostgres(server.url, { connections: 1 });
   try {
     await sql`create table if not exists word (word text)`;
     if (word !== undefined) await sql`insert into word values (${word})`;
@@ -90,9 +90,9 @@ async function words(server: Postgres, word?: string): Promise<string[]> {
 const keep = (folder: string, word?: string): Promise<string[]> =>
   withServer(folder, (server) => words(server, word));
 
-describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
+describe.runIf(isRoot)('in a folder that only root may enter', () => {
   test.each(['', 'with spaces', `it's "quoted" $HOME \`x\` \\`, 'ünïcödé 店', 'percent %20 #1 & (more)'])(
-    'runs PostgreSQL, and says in one line where what is: %s',
+    'PostgreSQL runs, and one line names the places of its programs and data, in a folder named "%s"',
     async (name) => {
       const folder = closedFolder(name);
       await withServer(folder, async (server, said) => {
@@ -105,7 +105,7 @@ describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
     },
   );
 
-  test('lets nobody else read the data or plant a file beside it', async () => {
+  test('no other user can read the data of PostgreSQL or plant a file beside it', async () => {
     const folder = closedFolder();
     await keep(folder);
     const place = placeOf(folder);
@@ -125,18 +125,18 @@ describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
     expect(asNobody('touch', `${dirname(place)}/planted`)).toThrow();
     expect(asNobody('touch', `${place}/planted`)).toThrow();
     expect(asNobody('touch', `${dirname(place)}/postgresql-*/bin/planted`)).toThrow();
-    // What can fail only for another reason shows nothing.
+    // Shows that the commands above failed for the right reason.
     expect(asNobody('true')).not.toThrow();
   });
 
-  test('shares no database with a second project', async () => {
+  test('two projects have two databases', async () => {
     const [one, other] = [closedFolder(), closedFolder()];
     await keep(one, 'of one');
     expect(await keep(other, 'of the other')).toEqual(['of the other']);
     expect(await keep(one)).toEqual(['of one']);
   });
 
-  test('takes the database along when the project is moved, from an open folder too', async () => {
+  test('a project that is moved there, or moved again, keeps its database', async () => {
     const open = closedFolder();
     chmodSync(open, 0o755);
     await keep(open, 'from before');
@@ -153,49 +153,49 @@ describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
     expect(await keep(again)).toEqual(['from before', 'from here']);
   });
 
-  test('goes on with a move that was cut off after the name of the place was written', async () => {
+  test('a move of the data that was interrupted is finished by the next start', async () => {
     const folder = closedFolder();
     await keep(folder, 'kept');
     renameSync(join(placeOf(folder), 'postgres'), join(folder, 'postgres'));
     expect(await keep(folder)).toEqual(['kept']);
   });
 
-  test('refuses a copied project the database of the original, and leaves that alone when the copy is reset', async () => {
+  test('a copied project may not use the database of the original, and a reset of the copy leaves that alone', async () => {
     const original = closedFolder();
     await keep(original, 'kept');
     const copy = closedFolder();
     cpSync(original, copy, { recursive: true });
     await expect(keep(copy)).rejects.toThrow(/is a copy of .*npm run reset/s);
-    forgetData(join(copy, 'postgres'));
+    deleteData(join(copy, 'postgres'));
     expect(await keep(copy)).toEqual([]);
     expect(await keep(original)).toEqual(['kept']);
   });
 
-  test('forgets the data where it is, and says so when somebody else has removed it', async () => {
+  test('a reset deletes the data where it is, and a start without the data says that it is gone', async () => {
     const folder = closedFolder();
     await keep(folder, 'kept');
     const place = placeOf(folder);
-    forgetData(join(folder, 'postgres'));
+    deleteData(join(folder, 'postgres'));
     expect([existsSync(place), existsSync(linkIn(folder))]).toEqual([false, false]);
     expect(await keep(folder)).toEqual([]);
     rmSync(placeOf(folder), { recursive: true });
     await expect(keep(folder)).rejects.toThrow(/is gone/);
   });
 
-  test('goes nowhere but where it has been itself, whatever the file beside the data says', async () => {
+  test('neither a start nor a reset follows a planted file to a folder that Holdfast did not make', async () => {
     const victim = closedFolder();
     writeFileSync(join(victim, 'precious'), 'kept');
     for (const planted of [victim, '/var/lib/holdfast/../../../etc', '/tmp/holdfast/data-x/../../..']) {
       const folder = closedFolder();
       writeFileSync(linkIn(folder), planted);
       await expect(keep(folder)).rejects.toThrow(/was not written by Holdfast/);
-      expect(() => forgetData(join(folder, 'postgres'))).toThrow(/was not written by Holdfast/);
+      expect(() => deleteData(join(folder, 'postgres'))).toThrow(/was not written by Holdfast/);
       rmSync(linkIn(folder));
     }
     expect(readdirSync(victim)).toEqual(['precious']);
   });
 
-  test('copies the programs, whatever the umask was when they were installed, complete and for nobody to change', async () => {
+  test('the copy of the programs is complete, runs under any umask of their installation, and only root can change it', async () => {
     const folder = closedFolder();
     const installed = await findPostgresBinaries();
     const version = `test-${process.pid}`;
@@ -216,14 +216,14 @@ describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
       expect(copy?.folder).toContain(`/holdfast/postgresql-${version}-`);
       expect(canRun(user, copy?.initdb ?? '', ['--version'])).toBeUndefined();
       expect(statSync(copy?.postgres ?? '')).toMatchObject({ uid: 0, mode: 0o100755 });
-      // What this user can run where it is stays there.
+      // Programs that this user can already run are not copied.
       expect(runnableBy(user, copy ?? mine)).toEqual(copy);
     } finally {
       if (copy) rmSync(copy.folder, { recursive: true });
     }
   });
 
-  test('takes no folder that somebody else has made, or a link to one', () => {
+  test('PostgreSQL is given no folder that another user made or may write to, and no link', () => {
     const folder = closedFolder();
     const made = join(folder, 'holdfast');
     symlinkSync(folder, made);
@@ -238,10 +238,10 @@ describe.runIf(isRoot)('root, in a folder that no other user may enter', () => {
   });
 });
 
-describe.runIf(isRoot)('npm start in such a folder', () => {
-  test('runs, and a SIGTERM to npm alone leaves nothing behind', async () => {
+describe.runIf(isRoot)('npm start in a folder that only root may enter', () => {
+  test('runs the system, and leaves nothing running when npm alone gets a SIGTERM', async () => {
     const folder = closedFolder('a project');
-    // The project itself, its packages by hard links or copies.
+    // The project itself, with a link to its packages.
     for (const name of readdirSync(ROOT))
       if (!['node_modules', '.git', '.holdfast', 'test', 'docs'].includes(name))
         cpSync(join(ROOT, name), join(folder, name), { recursive: true });
@@ -280,7 +280,7 @@ describe.runIf(isRoot)('npm start in such a folder', () => {
     npm.kill('SIGTERM');
     await ended;
     await until(
-      'all of it to end',
+      'everything to end',
       async () => (pids.some(isAlive) || existsSync(join(folder, 'data/running.json')) ? undefined : true),
       60_000,
     );

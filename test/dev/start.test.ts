@@ -1,4 +1,4 @@
-/** `npm start` with real processes: killed, stopped, started again. */
+/** `npm start` with real processes that are killed, stopped and started again. */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
@@ -9,7 +9,7 @@ import type { Answer } from '../support/answer.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-/** What a careful caller does: the same request with the same key, until there is an answer that is not "try again". */
+/** Sends the same request with the same key until the answer is not "try again", as a careful caller does. */
 const persist = (what: string, call: () => Promise<Answer>): Promise<Answer> =>
   until(
     what,
@@ -28,7 +28,7 @@ async function kill(system: LocalSystem, name: ServerName): Promise<void> {
   process.kill(pid, 'SIGKILL');
 }
 
-describe('a system whose processes are killed with -9, one after the other', async () => {
+describe('a system whose processes are killed one after the other', async () => {
   const folder = await localFolder();
 
   test('loses no order, takes no money twice, and breaks no rule', async () => {
@@ -63,7 +63,7 @@ describe('a system whose processes are killed with -9, one after the other', asy
 describe('a system that is stopped and started again', async () => {
   const folder = await localFolder();
 
-  test('goes on where it was: deadlines stay, and one that passed meanwhile is acted on at once', async () => {
+  test('goes on where it was: it keeps every deadline, and expires an order whose deadline passed in between', async () => {
     const first = await folder.start();
     const wallet = await first.shop.wallet(5_000);
     const sku = await first.shop.sku(10);
@@ -89,10 +89,10 @@ describe('a system that is stopped and started again', async () => {
   }, 120_000);
 });
 
-describe('a start that cannot succeed says what to do, and leaves nothing behind', async () => {
+describe('a start that cannot succeed', async () => {
   const folder = await localFolder();
 
-  test('a port that is taken', async () => {
+  test('because a port is taken names the port and the setting that changes it', async () => {
     const squatter = createServer().listen(0, '127.0.0.1');
     await once(squatter, 'listening');
     const address = squatter.address();
@@ -105,12 +105,12 @@ describe('a start that cannot succeed says what to do, and leaves nothing behind
 
   test.each([
     [
-      'a temporal command that is not there',
+      'the temporal command does not exist',
       { TEMPORAL_CLI: '/nowhere/temporal' },
       /TEMPORAL_CLI is \/nowhere\/temporal/,
     ],
-    ['a setting that is wrong', { PAYMENT_WINDOW: 'soon' }, /PAYMENT_WINDOW must be a duration/],
-  ])('%s', async (_name, settings, message) => {
+    ['a setting is wrong', { PAYMENT_WINDOW: 'soon' }, /PAYMENT_WINDOW must be a duration/],
+  ])('because %s says so without a stack', async (_name, settings, message) => {
     const failure: unknown = await folder.start(settings).catch((error: unknown) => error);
     expect(String(failure)).toMatch(message);
     expect(String(failure)).not.toMatch(/^ +at /m);

@@ -1,4 +1,4 @@
-/** The table of an order's life is the design's, and what the database records follows from it. */
+/** The stage table is the design's, and the moves that the database records follow from it. */
 import { expect, test } from 'vitest';
 import {
   RECORDED_MOVES,
@@ -9,7 +9,7 @@ import {
   type Stage,
 } from '../../domain/stages.ts';
 
-/** Section 3 of the design, written down a second time on purpose. */
+/** The design's table, written a second time on purpose. */
 const DESIGN: readonly [from: Stage, to: Stage][] = [
   ['reserving', 'awaiting_payment'],
   ['reserving', 'rejected'],
@@ -25,14 +25,14 @@ const DESIGN: readonly [from: Stage, to: Stage][] = [
   ['refunding', 'refunded'],
 ];
 
-test('every move of the design is allowed, and any other is refused', () => {
+test('an order may make every move of the design, and no other', () => {
   const allowed = STAGES.flatMap((from) =>
     STAGES.filter((to) => mayMove(from, to)).map((to) => `${from} ${to}`),
   );
   expect(allowed.sort()).toEqual(DESIGN.map((move) => move.join(' ')).sort());
 });
 
-test('the recorded moves are the table\u2019s, with the passing stages left out', () => {
+test('the moves that the database records are those of the table, with the passing stages left out', () => {
   const isResting = (stage: Stage) => RESTING_STAGES.some((resting) => resting === stage);
   const restsReachedFrom = (stage: Stage): Stage[] =>
     TRANSITIONS[stage].flatMap((next) => (isResting(next) ? [next] : restsReachedFrom(next)));
@@ -40,7 +40,7 @@ test('the recorded moves are the table\u2019s, with the passing stages left out'
     ...restsReachedFrom('reserving').map((to) => `null ${to}`),
     ...RESTING_STAGES.flatMap((from) => restsReachedFrom(from).map((to) => `${from} ${to}`)),
   ];
-  // A refused payment leads back to where it came from, and is not recorded as a move.
+  // A refused payment leads back to the stage it came from, and is not recorded as a move.
   expected.splice(expected.indexOf('awaiting_payment awaiting_payment'), 1);
   expect(RECORDED_MOVES.map(({ from, to }) => `${from} ${to}`).sort()).toEqual([...new Set(expected)].sort());
 });

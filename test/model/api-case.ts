@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Answer } from '../support/answer.ts';
 import type { TestSystem } from '../support/system.ts';

@@ -2,7 +2,7 @@
  * Empties a test's database, so that checking the rules costs the same at the end of a long run as at its beginning. In this
  * one transaction, the triggers that keep history from being changed are off.
  */
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 
 const GUARDED = ['transfer', 'entry', 'stock_movement', 'order_event', 'order_step'];
 

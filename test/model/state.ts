@@ -1,5 +1,5 @@
 /** The state of a case, in the model and in PostgreSQL, in one form that can be compared. */
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 import type { OrderEvent, World } from './world.ts';
 
 export interface State {

@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createActivities } from '../../activities/order.ts';
 import { countSku, putSku, restockSku } from '../../db/skus.ts';
-import type { Database, Sql } from '../../db/connection.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import type { Database } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';
@@ -202,10 +203,10 @@ function sameAnswers(expected: readonly Answer[], found: readonly Answer[]): boo
 }
 
 function describeAnswer(answer: Answer): string {
-  if ('stage' in answer)
-    return answer.reason === null
-      ? answer.stage
-      : `${answer.stage} (${answer.reason.replace(/, request.*/, '')})`;
+  if ('stage' in answer) {
+    const why = answer.refusal ?? answer.reason;
+    return why === null ? answer.stage : `${answer.stage} (${why.replace(/, request.*/, '')})`;
+  }
   if ('outcome' in answer) return answer.outcome;
   return 'failed' in answer ? `failed: ${answer.failed}` : 'opened';
 }

@@ -1,9 +1,14 @@
 /**
  * The model: the state of SKUs, wallets and orders after each request, and the one right answer to it, as plainly as it can
  * be said in memory. It knows nothing of SQL. What it leaves out (the ledger's legs, the rows' states) is checked by
- * the rules of db/rules/invariants.ts.
+ * the rules of db/rules/rules.ts.
  */
-import type { AbandonRequest, PayRequest, RefundRequest, ReleaseRequest } from '../../activities/order.ts';
+import type {
+  CancelReservationRequest,
+  PayRequest,
+  RefundRequest,
+  ReleaseRequest,
+} from '../../activities/order.ts';
 import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/skus.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
@@ -12,7 +17,7 @@ import type { RestingStage } from '../../domain/stages.ts';
 
 export type Request =
   | { kind: 'reserve'; request: PlacedOrder }
-  | { kind: 'abandon'; request: AbandonRequest }
+  | { kind: 'abandon'; request: CancelReservationRequest }
   | { kind: 'pay'; request: PayRequest }
   | { kind: 'decline'; request: PayRequest }
   | { kind: 'release'; request: ReleaseRequest }
@@ -88,7 +93,8 @@ export function perform(world: World, { kind, request }: Request): Answer {
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, request.commandId, () => ({
           stage: order.stage,
-          reason: PAYMENT_SKIPPED,
+          reason: null,
+          refusal: PAYMENT_SKIPPED,
         })),
       );
     case 'release':
@@ -114,7 +120,7 @@ export function perform(world: World, { kind, request }: Request): Answer {
 /** An order is reserved or cancelled once; after that the answer is its current stage. */
 function currentResult({ orders }: World, orderId: string): StepResult | undefined {
   const order = orders.get(orderId);
-  return order && { stage: order.stage, reason: order.reason };
+  return order && { stage: order.stage, reason: order.reason, refusal: null };
 }
 
 /** The first answer to a step is its answer forever. */
@@ -140,22 +146,23 @@ function reserve(world: World, request: PlacedOrder): StepResult {
     if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
   place(world, request, { lines, total, stage, reason: refusal, commandId: null });
-  return { stage, reason: refusal };
+  return { stage, reason: refusal, refusal: null };
 }
 
-function abandon(world: World, request: AbandonRequest): StepResult {
+function abandon(world: World, request: CancelReservationRequest): StepResult {
   const { reason, commandId } = request;
   const lines = summed(request.lines);
   place(world, request, { lines, total: null, stage: 'cancelled', reason, commandId });
-  return { stage: 'cancelled', reason };
+  return { stage: 'cancelled', reason, refusal: null };
 }
 
 function pay(world: World, order: Order, { commandId, at }: PayRequest): StepResult {
-  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: 'order_not_payable' };
+  if (order.stage !== 'awaiting_payment')
+    return { stage: order.stage, reason: null, refusal: 'order_not_payable' };
   const wallet = walletOf(world, order.walletId);
   const total = totalOf(order);
   if (order.paymentMode === 'debit' && wallet.posted - wallet.held < total)
-    return { stage: order.stage, reason: 'insufficient_funds' };
+    return { stage: order.stage, reason: null, refusal: 'insufficient_funds' };
   wallet.posted -= total;
   if (order.paymentMode === 'hold') wallet.held -= total;
   for (const { sku, quantity } of order.lines) {
@@ -163,15 +170,15 @@ function pay(world: World, order: Order, { commandId, at }: PayRequest): StepRes
     stockOf(world, sku).reserved -= quantity;
   }
   move(order, { stage: 'paid', reason: null, commandId, at });
-  return { stage: 'paid', reason: null };
+  return { stage: 'paid', reason: null, refusal: null };
 }
 
 function release(world: World, order: Order, { to, reason, commandId, at }: ReleaseRequest): StepResult {
-  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason };
+  if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason, refusal: null };
   for (const { sku, quantity } of order.lines) stockOf(world, sku).reserved -= quantity;
   if (order.paymentMode === 'hold') walletOf(world, order.walletId).held -= totalOf(order);
   move(order, { stage: to, reason, commandId, at });
-  return { stage: to, reason };
+  return { stage: to, reason, refusal: null };
 }
 
 function refund(
@@ -180,12 +187,12 @@ function refund(
   { orderId, reason, commandId, restock: wanted, at }: RefundRequest,
 ): StepResult {
   if (order.stage !== 'paid' && order.stage !== 'refunded')
-    return { stage: order.stage, reason: 'order_not_refundable' };
+    return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
   return once(world, orderId, 'refund', () => {
     walletOf(world, order.walletId).posted += totalOf(order);
     if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
     move(order, { stage: 'refunded', reason, commandId, at });
-    return { stage: 'refunded', reason };
+    return { stage: 'refunded', reason, refusal: null };
   });
 }
 

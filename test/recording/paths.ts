@@ -1,4 +1,4 @@
-/** Every path of an order's life, played through the API, reconciliation, counting and the monitor. Each returns the id of the workflow whose history tells it. */
+/** Every path of an order's life, played through the API, and one of each run on a schedule. Each returns the id of the workflow whose history is kept. */
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
@@ -7,7 +7,7 @@ import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../wo
 import { untilEvents } from '../support/history.ts';
 import { idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
-import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/trouble.ts';
+import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 
@@ -17,59 +17,59 @@ type Path = (system: TestSystem) => Promise<string>;
 
 interface OrderOptions {
   funds?: number;
-  /** One that is there, instead of a new one with the funds. */
+  /** An existing wallet, instead of a new one with the funds. */
   wallet?: string;
   paymentMode?: 'debit' | 'hold';
 }
 
 /** An order of 2 units at 500. */
-async function placed(
+async function placeOrder(
   { shop }: TestSystem,
-  { funds = 5_000, wallet: given, paymentMode = 'debit' }: OrderOptions = {},
+  { funds = 5_000, wallet: existing, paymentMode = 'debit' }: OrderOptions = {},
 ) {
-  const [sku, wallet] = await Promise.all([shop.sku(10), given ?? shop.wallet(funds)]);
+  const [sku, wallet] = await Promise.all([shop.sku(10), existing ?? shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
   return { id, workflowId: orderWorkflowId(id), wallet };
 }
 
-async function paid(system: TestSystem, options?: OrderOptions) {
-  const order = await placed(system, options);
+async function placeAndPay(system: TestSystem, options?: OrderOptions) {
+  const order = await placeOrder(system, options);
   await system.shop.pay(order.id);
   return order;
 }
 
-/** An order whose payment has fallen back to a regular activity, which waits until it is let go. */
-async function paymentHeldUp(system: TestSystem, options?: OrderOptions) {
-  const order = await placed(system, options);
-  const letGo = await lockWallet(system.sql, order.wallet);
+/** An order whose payment has fallen back to a regular activity, which waits until the wallet is unlocked. */
+async function holdUpPayment(system: TestSystem, options?: OrderOptions) {
+  const order = await placeOrder(system, options);
+  const unlock = await lockWallet(system.sql, order.wallet);
   const paying = system.shop.pay(order.id);
   await untilEvents(system.client, order.workflowId, 'activityTaskScheduledEventAttributes', 1);
-  return { ...order, letGo, paying };
+  return { ...order, unlock, paying };
 }
 
 const OPERATOR = { actor: 'operator', reason: 'recorded' };
 
-/** Resolves when the order is marked for a person to look at. */
+/** Resolves when the order has an attention mark. */
 const untilMarked = ({ sql }: TestSystem, orderId: string) =>
   until(`order ${orderId} to be marked`, async () => {
     const marks = await sql`select from attention where order_id = ${orderId}`;
     return marks.length > 0 ? true : undefined;
   });
 
-/** An order whose payment keeps failing until it is let go, and which is marked for that. */
-async function paymentFailing(system: TestSystem) {
-  const order = await paymentHeldUp(system);
+/** An order whose payment keeps failing until the wallet is unlocked, and which has a mark for that. */
+async function failPayment(system: TestSystem) {
+  const order = await holdUpPayment(system);
   await untilMarked(system, order.id);
   return { ...order, handle: system.client.workflow.getHandle(order.workflowId) };
 }
 
 export const ORDER_PATHS: Readonly<Record<string, Path>> = {
-  'paid-debit': async (system) => (await paid(system)).workflowId,
+  'paid-debit': async (system) => (await placeAndPay(system)).workflowId,
 
-  'paid-hold': async (system) => (await paid(system, { paymentMode: 'hold' })).workflowId,
+  'paid-hold': async (system) => (await placeAndPay(system, { paymentMode: 'hold' })).workflowId,
 
   'paid-after-refusal': async (system) => {
-    const { id, workflowId, wallet } = await placed(system, { funds: 0 });
+    const { id, workflowId, wallet } = await placeOrder(system, { funds: 0 });
     await system.shop.pay(id);
     await system.shop.topUp(wallet, 1_000);
     await system.shop.pay(id);
@@ -77,121 +77,121 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   },
 
   'paid-by-fallback-activity': async (system) => {
-    const { workflowId, letGo, paying } = await paymentHeldUp(system);
-    await letGo();
+    const { workflowId, unlock, paying } = await holdUpPayment(system);
+    await unlock();
     await paying;
     return workflowId;
   },
 
   'paid-after-attention': async (system) => {
-    const { workflowId, letGo, paying } = await paymentFailing(system);
-    await letGo();
+    const { workflowId, unlock, paying } = await failPayment(system);
+    await unlock();
     await paying;
     return workflowId;
   },
 
   'paid-after-retry-by-operator': async (system) => {
-    const { workflowId, letGo, paying, handle } = await paymentFailing(system);
+    const { workflowId, unlock, paying, handle } = await failPayment(system);
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
-    await letGo();
+    await unlock();
     await paying;
     return workflowId;
   },
 
   'paid-after-payment-was-skipped': async (system) => {
-    const { id, workflowId, letGo, paying, handle } = await paymentFailing(system);
+    const { id, workflowId, unlock, paying, handle } = await failPayment(system);
     await handle.executeUpdate(skipStepUpdate, { args: [{ ...OPERATOR, step: 'pay' }] });
-    await Promise.all([letGo(), paying]);
+    await Promise.all([unlock(), paying]);
     await system.shop.pay(id);
     return workflowId;
   },
 
   'given-up-while-payment-fails': async (system) => {
-    const { workflowId, letGo, paying, handle } = await paymentFailing(system);
+    const { workflowId, unlock, paying, handle } = await failPayment(system);
     const givingUp = handle.executeUpdate(giveUpUpdate, { args: [OPERATOR] });
     await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
-    await letGo();
+    await unlock();
     await Promise.all([paying, givingUp]);
     return workflowId;
   },
 
   'given-up-while-reservation-fails': async (system) => {
     const [sku, wallet] = await Promise.all([system.shop.sku(10), system.shop.wallet(0)]);
-    const letGo = await lockSku(system.sql, sku);
+    const unlock = await lockSku(system.sql, sku);
     const placing = system.shop.order(wallet, [{ sku, quantity: 2 }]);
     const id = await unansweredOrder(system);
     await untilMarked(system, id);
     await system.client.workflow
       .getHandle(orderWorkflowId(id))
       .executeUpdate(giveUpUpdate, { args: [OPERATOR] });
-    await Promise.all([letGo(), placing]);
+    await Promise.all([unlock(), placing]);
     return orderWorkflowId(id);
   },
 
   'cancelled-after-compensation-failed': async (system) => {
-    const { id, workflowId, wallet } = await placed(system, { paymentMode: 'hold' });
-    const letGo = await lockWallet(system.sql, wallet);
+    const { id, workflowId, wallet } = await placeOrder(system, { paymentMode: 'hold' });
+    const unlock = await lockWallet(system.sql, wallet);
     const cancelling = system.shop.cancel(id);
     await untilMarked(system, id);
-    await letGo();
+    await unlock();
     await cancelling;
     return workflowId;
   },
 
   'paid-past-deadline': async (system) => {
-    const { id, workflowId, wallet } = await placed(system);
+    const { id, workflowId, wallet } = await placeOrder(system);
     await system.clock.forward(workflowId, WINDOW - 1_000);
-    const letGo = await lockWallet(system.sql, wallet);
+    const unlock = await lockWallet(system.sql, wallet);
     const paying = system.shop.pay(id);
     await untilEvents(system.client, workflowId, 'timerFiredEventAttributes', 1);
-    await letGo();
+    await unlock();
     await paying;
     return workflowId;
   },
 
   expired: async (system) => {
-    const { workflowId } = await placed(system, { paymentMode: 'hold' });
+    const { workflowId } = await placeOrder(system, { paymentMode: 'hold' });
     await system.clock.forward(workflowId, WINDOW);
     return workflowId;
   },
 
   'expired-after-refusal': async (system) => {
-    const { id, workflowId } = await placed(system, { funds: 0 });
+    const { id, workflowId } = await placeOrder(system, { funds: 0 });
     await system.shop.pay(id);
     await system.clock.forward(workflowId, WINDOW);
     return workflowId;
   },
 
   'cancelled-before-payment': async (system) => {
-    const { id, workflowId } = await placed(system);
+    const { id, workflowId } = await placeOrder(system);
     await system.shop.cancel(id);
     return workflowId;
   },
 
   'cancelled-while-paying': async (system) => {
-    const { id, workflowId, letGo, paying } = await paymentHeldUp(system);
+    const { id, workflowId, unlock, paying } = await holdUpPayment(system);
     const cancelling = system.shop.cancel(id);
     await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
-    await letGo();
+    await unlock();
     await Promise.all([paying, cancelling]);
     return workflowId;
   },
 
   'cancelled-while-payment-is-refused': async (system) => {
-    const { id, workflowId, letGo, paying } = await paymentHeldUp(system, { funds: 0 });
+    const { id, workflowId, unlock, paying } = await holdUpPayment(system, { funds: 0 });
     const cancelling = system.shop.cancel(id);
     await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
-    await letGo();
+    await unlock();
     await Promise.all([paying, cancelling]);
     return workflowId;
   },
 
   'cancelled-while-paying-and-refund-fails': async (system) => {
-    const { id, workflowId, letGo, paying } = await paymentHeldUp(system);
+    const { id, workflowId, unlock, paying } = await holdUpPayment(system);
     const allowRefund = await refuseRefund(system.sql, id);
     const cancelling = system.shop.cancel(id);
     await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
-    await Promise.all([letGo(), paying]);
+    await Promise.all([unlock(), paying]);
     await untilEvents(system.client, workflowId, 'activityTaskScheduledEventAttributes', 2);
     await allowRefund();
     await cancelling;
@@ -201,18 +201,18 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   'cancelled-before-reservation-is-answered': async (system) => {
     const { shop, sql, client } = system;
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(0)]);
-    const letGo = await lockSku(sql, sku);
+    const unlock = await lockSku(sql, sku);
     const placing = shop.order(wallet, [{ sku, quantity: 2 }]);
     const workflowId = orderWorkflowId(await unansweredOrder(system));
     await untilEvents(client, workflowId, 'activityTaskScheduledEventAttributes', 1);
     await client.workflow.getHandle(workflowId).cancel();
     await placing;
-    await letGo();
+    await unlock();
     return workflowId;
   },
 
   'cancelled-in-web-ui': async (system) => {
-    const { workflowId } = await placed(system, { paymentMode: 'hold' });
+    const { workflowId } = await placeOrder(system, { paymentMode: 'hold' });
     await system.client.workflow.getHandle(workflowId).cancel();
     return workflowId;
   },
@@ -228,42 +228,42 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   },
 
   'refunded-with-restock': async (system) => {
-    const { id } = await paid(system);
+    const { id } = await placeAndPay(system);
     await system.shop.refund(id, true);
     return refundWorkflowId(id);
   },
 
   'refunded-after-retry-by-operator': async (system) => {
-    const { id, wallet } = await paid(system);
-    const letGo = await lockWallet(system.sql, wallet);
+    const { id, wallet } = await placeAndPay(system);
+    const unlock = await lockWallet(system.sql, wallet);
     const refunding = system.shop.refund(id, true);
     await untilMarked(system, id);
     const handle = system.client.workflow.getHandle(refundWorkflowId(id));
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
-    await Promise.all([letGo(), refunding]);
+    await Promise.all([unlock(), refunding]);
     return refundWorkflowId(id);
   },
 
   'refunded-after-wallet-was-full': async (system) => {
-    const { id, wallet } = await paid(system);
+    const { id, wallet } = await placeAndPay(system);
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
-    await paid(system, { wallet });
+    await placeAndPay(system, { wallet });
     return refundWorkflowId(id);
   },
 
   'refunded-after-wallet-was-full-and-retry-by-operator': async (system) => {
-    const { id, wallet } = await paid(system);
+    const { id, wallet } = await placeAndPay(system);
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
     const handle = system.client.workflow.getHandle(refundWorkflowId(id));
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
-    await paid(system, { wallet });
+    await placeAndPay(system, { wallet });
     return refundWorkflowId(id);
   },
 
   'refunded-without-restock': async (system) => {
-    const { id } = await paid(system);
+    const { id } = await placeAndPay(system);
     await system.shop.refund(id, false);
     return refundWorkflowId(id);
   },
@@ -272,22 +272,22 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
 export const PATHS: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
 
-  // The next two are not among the others, which are reset to each of their tasks: they have too many.
+  // Another test resets each order above to each of its tasks; the next two have too many tasks for that.
   'cancelled-while-paying-and-wallet-is-full': async (system) => {
-    const { id, workflowId, wallet, letGo, paying } = await paymentHeldUp(system);
+    const { id, workflowId, wallet, unlock, paying } = await holdUpPayment(system);
     const allowRefund = await refuseRefund(system.sql, id);
     const cancelling = system.shop.cancel(id);
     await untilEvents(system.client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes', 3);
-    await Promise.all([letGo(), paying]);
+    await Promise.all([unlock(), paying]);
     await fillWallet(system.sql, wallet);
     await allowRefund();
     await cancelling;
-    await paid(system, { wallet });
+    await placeAndPay(system, { wallet });
     return workflowId;
   },
 
   'paid-after-as-many-refusals-as-are-tried': async (system) => {
-    const { id, workflowId, wallet } = await placed(system, { funds: 0 });
+    const { id, workflowId, wallet } = await placeOrder(system, { funds: 0 });
     for (let count = 0; count <= PAYMENT_LIMITS.refused; count += 1) await system.shop.pay(id);
     await system.shop.topUp(wallet, 1_000);
     await system.shop.pay(id);
@@ -305,7 +305,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
   },
 
   'stats-counted': async (system) => {
-    await paid(system);
+    await placeAndPay(system);
     const workflowId = `${WORKFLOW.stats}-recorded`;
     await system.client.workflow.execute(WORKFLOW.stats, { workflowId, taskQueue: system.taskQueue });
     return workflowId;
@@ -313,18 +313,21 @@ export const PATHS: Readonly<Record<string, Path>> = {
 
   monitored: async (system) => {
     const workflowId = `${WORKFLOW.monitor}-recorded`;
-    await alerted(system, workflowId);
+    await raiseAlert(system, workflowId);
     return workflowId;
   },
 
   'alert-delivered': async (system) => {
-    await alerted(system, `${WORKFLOW.monitor}-that-alerts`);
+    await raiseAlert(system, `${WORKFLOW.monitor}-that-alerts`);
     return deliverWorkflowId(system.taskQueue, 'abnormal_orders');
   },
 };
 
-/** A run of the monitor that finds somebody to be told of an alert. */
-async function alerted({ client, database, sql, taskQueue }: TestSystem, workflowId: string): Promise<void> {
+/** Runs the monitor on an order that needs attention, so that it opens an alert. */
+async function raiseAlert(
+  { client, database, sql, taskQueue }: TestSystem,
+  workflowId: string,
+): Promise<void> {
   const orderId = uuidv7();
   const mark = {
     workflowId: orderWorkflowId(orderId),

@@ -1,3 +1,4 @@
+/** Plays every path on the real servers and keeps its history, for `npm run histories`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -10,10 +11,10 @@ import { VERSION } from './version.ts';
 
 const FOLDER = fileURLToPath(new URL(`../histories/${VERSION}/`, import.meta.url));
 
-/** `process@host`, also as the name of a worker's own task queue. */
+/** `process@host`; the name of a worker's own task queue begins with it, too. */
 const WORKER_IDENTITY = /^\d+@/;
 
-// Longer than a step that is let go at once needs, so that only paths about marks have one.
+// Longer than a step that is soon unlocked needs, so that only the paths about marks have a mark.
 const receiver = await startReceiver();
 afterAll(() => receiver.down());
 const system = await startSystem({ attentionAfter: 1_000, monitor: { webhookUrl: receiver.url } });
@@ -29,7 +30,7 @@ test.each(Object.entries(PATHS))('records %s', async (name, play) => {
   await writeFile(`${FOLDER}${name}.json`, `${JSON.stringify(withoutMachine(history), null, 1)}\n`);
 });
 
-/** Which host and folder a history was recorded on is nobody's business, and would change at every recording. */
+/** Leaves out the host and the folders it was recorded on, which would change with every recording. */
 function withoutMachine(value: unknown): unknown {
   if (typeof value === 'string') return WORKER_IDENTITY.test(value) ? 'recorded' : value;
   if (Array.isArray(value)) return value.map(withoutMachine);

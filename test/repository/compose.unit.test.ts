@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { DRAIN_LIMIT_MS } from '../../api/server.ts';
+import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { MEASURES } from '../../domain/measures.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
-import { FORCED_AFTER_GRACE_MS } from '../../worker/stop.ts';
+import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -175,15 +176,23 @@ describe('docker-compose.yml, settings:', () => {
       value,
     ]),
   );
+  const THRESHOLDS = MEASURES.map((measure) => `ALERT_${measure.toUpperCase()}`);
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
   test.each(Object.entries(readers))(
     '%s knows and accepts every variable that it is given',
     (name, reader) => {
       const environment = environmentOf(name, { ...example, POSTGRES_PASSWORD: 'x' });
-      expect(Object.keys(reader(environment))).toEqual(expect.arrayContaining(Object.keys(environment)));
+      const known = Object.keys(reader(environment)).flatMap((setting) =>
+        setting === 'thresholds' ? THRESHOLDS : setting,
+      );
+      expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
     },
   );
+
+  test('the worker is given the threshold of every measure', () => {
+    expect(Object.keys(service('worker').environment)).toEqual(expect.arrayContaining(THRESHOLDS));
+  });
 
   test('the API answers outside its container', () => {
     const settings = apiSettings(environmentOf('api', { POSTGRES_PASSWORD: 'x' }));

@@ -63,7 +63,7 @@ test('every command of the image runs with nothing but what is in the image', as
   expect(checked.output).toContain('Every rule holds.');
   expect(checked.code).toBe(0);
   const reconciled = await run('ops/reconcile.ts');
-  expect(reconciled.output).toMatch(/\d+ looked at, 0 wrong, 0 of them repaired/);
+  expect(reconciled.output).toMatch(/\d+ inspected, 0 wrong, 0 of them repaired/);
   expect(reconciled.code).toBe(0);
   const replayed = await run('ops/replay.ts', '--limit', '1');
   expect(replayed.output).toMatch(/ of \d[\d,]* workflows of .* replayed \(/);

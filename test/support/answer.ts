@@ -1,10 +1,2 @@
-import { z } from 'zod';
-
-export const answerBody = z.looseObject({});
-
 /** An answer of the HTTP API. */
-export interface Answer {
-  status: number;
-  headers: Headers;
-  body: z.output<typeof answerBody>;
-}
+export type { Answer } from '../../api/client.ts';

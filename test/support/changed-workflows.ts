@@ -1,4 +1,4 @@
-/** The workflows with one change that no running order would survive: something new happens before all else. */
+/** The workflows with one change that no running order would survive: a new timer before everything else. */
 import { sleep } from '@temporalio/workflow';
 import {
   deliverAlerts as realDeliverAlerts,

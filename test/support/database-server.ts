@@ -1,10 +1,10 @@
 /** The real PostgreSQL that all tests share: started once for a run, on a free port, in a folder that is thrown away. */
 import { join } from 'node:path';
-import postgres from 'postgres';
+import { openPostgres } from '../../db/postgres.ts';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { startPostgres } from '../../dev/postgres/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { TEMPLATE } from './template.ts';
 
 declare module 'vitest' {
@@ -52,7 +52,7 @@ function runningDatabase({ vitest }: TestProject): string | undefined {
 }
 
 async function makeTemplate(url: string): Promise<void> {
-  const admin = postgres(url, { max: 1 });
+  const admin = openPostgres(url, { connections: 1 });
   await admin`create database ${admin(TEMPLATE)}`;
   await admin.end();
   await migrateDatabase(Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href);

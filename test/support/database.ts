@@ -1,10 +1,11 @@
 /** A database of its own for each test file, made from a migrated template in some milliseconds. */
 import { randomUUID } from 'node:crypto';
-import postgres from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
-import { openDatabase, type DatabasePool, type Sql } from '../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
+import { openDatabase, type Database, type DatabasePool } from '../../db/connection.ts';
+import { openPostgres, type Sql } from '../../db/postgres.ts';
+import { checkRules, type Breach } from '../../db/rules/rules.ts';
+import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {
@@ -19,16 +20,12 @@ export interface TestDatabase {
 export async function freshDatabase(): Promise<TestDatabase> {
   const server = inject('databaseUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const admin = postgres(server, { max: 1, onnotice: () => {} });
+  const admin = openPostgres(server, { connections: 1 });
   await admin`create database ${admin(name)} template ${admin(TEMPLATE)}`;
 
   const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
   const database = openDatabase(url, { connections: 20, name: 'test' });
-  const sql = postgres(url, {
-    max: 4,
-    types: { bigint: BIGINT_AS_NUMBER },
-    onnotice: () => {},
-  });
+  const sql = openPostgres(url, { connections: 4 });
   afterAll(async () => {
     await Promise.all([database.close(), sql.end({ timeout: 1 })]);
     await admin`drop database ${admin(name)} with (force)`;
@@ -44,4 +41,13 @@ export async function expectRulesHold(sql: Sql): Promise<void> {
     breaches.map(({ subject, finding }) => `rule ${rule.number} (${rule.name}): ${subject}: ${finding}`),
   );
   expect(found).toEqual([]);
+}
+
+/** What breaks rule 8: orders and workflows that do not belong together. */
+export async function breachesOfWorkflows(
+  database: Database,
+  workflows: OrderWorkflows,
+): Promise<readonly Breach[]> {
+  const reports = await checkEveryRule(database, workflows);
+  return reports.flatMap(({ rule, breaches }) => (rule.number === 8 ? breaches : []));
 }

@@ -1,4 +1,4 @@
-/** Values at the edges of what the API's parameters can hold, and beyond them. */
+/** Values at and beyond the edges of what the API's parameters can hold. */
 
 const HUGE = [
   '2147483647',
@@ -9,7 +9,7 @@ const HUGE = [
   '9'.repeat(400),
 ];
 
-/** As a query or a cursor spells a whole number, or does not. */
+/** Correct and incorrect spellings of whole numbers in queries and cursors. */
 const NUMBERS = [
   '0',
   '-1',
@@ -68,7 +68,7 @@ const UUIDS = [
 ];
 
 export const FAMILY = '👩‍👩‍👧‍👦';
-/** One letter that somebody sees, and two code points. */
+/** One visible letter made of two code points. */
 export const COMBINED = 'e\u0301';
 
 const TEXTS = [
@@ -101,7 +101,7 @@ const TEXTS = [
   '..',
 ];
 
-/** The lists whose cursors there are. */
+/** The lists that have cursors, and one that does not exist. */
 const LISTS = [
   'orders',
   'events',
@@ -123,7 +123,7 @@ const MOMENTS = [
   '-62135596800001',
 ];
 
-const PLACES = [
+const POSITIONS = [
   ...NUMBERS,
   ...UUIDS,
   ...MOMENTS.flatMap((moment) =>
@@ -131,16 +131,16 @@ const PLACES = [
   ),
 ];
 
-const encoded = (text: string): string => Buffer.from(text).toString('base64url');
+const encode = (text: string): string => Buffer.from(text).toString('base64url');
 
 const CURSORS = [
-  ...LISTS.flatMap((list) => PLACES.map((place) => encoded(`${list} ${place}`))),
+  ...LISTS.flatMap((list) => POSITIONS.map((position) => encode(`${list} ${position}`))),
   Buffer.from([0x6f, 0xff, 0xfe]).toString('base64url'),
-  encoded('orders'),
+  encode('orders'),
   'x'.repeat(201),
 ];
 
-/** Strings to send as a parameter, whatever it is meant to be. */
+/** Strings to send as any parameter, whatever its type. */
 export const EDGE_STRINGS: readonly string[] = [...NUMBERS, ...DAYS, ...INSTANTS, ...UUIDS, ...TEXTS];
 export const EDGE_CURSORS: readonly string[] = CURSORS;
 
@@ -150,7 +150,7 @@ const OTHERS_IN_JSON =
     ' ',
   );
 
-/** JSON texts to send as a member of a body: some hold what JSON.stringify would never write. */
+/** JSON texts to send as a member of a body. JSON.stringify would never write some of them. */
 export const EDGE_JSON: readonly string[] = [
   ...HUGE,
   ...NUMBERS_IN_JSON,
@@ -161,7 +161,7 @@ export const EDGE_JSON: readonly string[] = [
   ...[...DAYS, ...UUIDS, ...TEXTS].map((text) => JSON.stringify(text)),
 ];
 
-/** Path segments and query values that no encoder writes. */
+/** Path segments and query values that no encoder would write. */
 export const BROKEN_ENCODINGS: readonly string[] = [
   '%',
   '%0',

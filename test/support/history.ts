@@ -1,8 +1,8 @@
-/** Looks into a workflow's history. */
+/** Reads a workflow's history. */
 import { isGrpcServiceError, type Client } from '@temporalio/client';
 import { until } from './until.ts';
 
-/** The kinds of event that tests look for, by the attribute that only they have. */
+/** The kinds of event that tests search for, by the attribute that only they have. */
 export type EventKind =
   | 'timerFiredEventAttributes'
   | 'activityTaskScheduledEventAttributes'
@@ -16,7 +16,7 @@ export async function countEvents(client: Client, workflowId: string, kind?: Eve
 
 const NOT_FOUND = 5;
 
-/** Empty as long as there is no such workflow. */
+/** Empty while there is no such workflow. */
 async function historyOf(client: Client, workflowId: string) {
   try {
     return await client.workflow.getHandle(workflowId).fetchHistory();
@@ -28,7 +28,7 @@ async function historyOf(client: Client, workflowId: string) {
   }
 }
 
-/** Resolves when the workflow's history has so many events of a kind. */
+/** Resolves when the workflow's history has `count` events of a kind. */
 export async function untilEvents(
   client: Client,
   workflowId: string,

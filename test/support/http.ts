@@ -1,42 +1,45 @@
-/** The API behind its real HTTP server, and callers who write bytes as no library would. */
+/** The API behind its real HTTP server, and callers that send bytes no HTTP library would send. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { pino } from 'pino';
-import { afterAll } from 'vitest';
+import type { Sql } from 'postgres';
+import { afterAll, expect, inject } from 'vitest';
+import { z } from 'zod';
 import { createApi } from '../../api/app.ts';
-import { BODY_LIMITS } from '../../api/body.ts';
-import { createApiServer } from '../../api/http-server.ts';
-import { openTemporal } from '../../client/orders.ts';
-import { listen } from '../../api/server.ts';
-import { inject } from 'vitest';
+import { BODY_LIMITS } from '../../api/http/body.ts';
+import { listen } from '../../api/http/listen.ts';
+import { createApiServer } from '../../api/http/server.ts';
+import { PROBLEM_JSON } from '../../api/problems/problem.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
 export interface Heard {
   status: number;
   headers: Headers;
-  /** As it came: JSON for the most part. */
+  /** As received: JSON in most cases. */
   body: string;
 }
 
 export interface Wire {
   server: Server;
-  /** Where it listens. */
+  /** The address it listens on. */
   url: string;
   shop: Shop;
-  /** A connection on which the test writes. */
+  /** Opens a connection for the test to write on. */
   open(): Promise<Socket>;
-  /** Writes bytes on a connection of their own, and resolves with what is heard until the server has ended it. */
+  /** Writes bytes on a new connection, and resolves with the response once the server has closed it. */
   send(...bytes: (string | Uint8Array)[]): Promise<Heard>;
 }
 
-/** Call at the top of a file; it is closed with it. */
+/** Call this at the top of a test file. The server is closed with the file. */
 export async function serve(
   { database, taskQueue }: TestSystem,
   { keepAlive = 65_000, patience = BODY_LIMITS.patience } = {},
 ): Promise<Wire> {
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
     { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000 },
@@ -70,22 +73,22 @@ export async function serve(
   };
 }
 
-/** Resolves with what comes on a connection until the server ends it. */
+/** Resolves with the response on a connection once the server has closed it. */
 export async function hear(socket: Socket): Promise<Heard> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
-  // A server that does not read what is still being written ends the connection with a reset.
+  // A server that does not read the rest of a request closes the connection with a reset.
   socket.on('error', () => {});
   await once(socket, 'close');
   return parse(Buffer.concat(chunks).toString());
 }
 
-/** The one response in a text; a body that is chunked is left so. */
-export function parse(text: string): Heard {
+/** Parses the single response in a text. A chunked body stays chunked. */
+function parse(text: string): Heard {
   const [head = '', ...rest] = text.split('\r\n\r\n');
   const [statusLine = '', ...fields] = head.split('\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
-  if (Number.isNaN(status)) throw new Error(`This is no HTTP response: ${JSON.stringify(text)}`);
+  if (Number.isNaN(status)) throw new Error(`This is not an HTTP response: ${JSON.stringify(text)}`);
   const headers = new Headers();
   for (const field of fields) {
     const colon = field.indexOf(':');
@@ -93,3 +96,45 @@ export function parse(text: string): Heard {
   }
   return { status, headers, body: rest.join('\r\n\r\n') };
 }
+
+export const JSON_TYPE = 'Content-Type: application/json';
+/** The body of a request for a new wallet. */
+export const WALLET = '{"ownerId":"buyer","currency":"EUR"}';
+
+interface Post {
+  key?: string;
+  /** Header lines in addition to those of every request. */
+  headers?: readonly string[];
+  path?: string;
+}
+
+/** The bytes of a POST, by default to open a wallet. */
+export function postBytes(
+  body: string | Uint8Array,
+  { key = randomUUID(), headers = [], path = '/v1/wallets' }: Post = {},
+): Buffer {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Connection: close',
+    `Idempotency-Key: ${key}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers,
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), Buffer.from(body)]);
+}
+
+const problem = z.object({ code: z.string(), status: z.number(), title: z.string(), detail: z.string() });
+
+/** Expects a response to be a problem document with this status and code. */
+export function expectProblem({ status, headers, body }: Heard, expected: number, code: string): void {
+  expect({ status, type: headers.get('content-type'), body }).toMatchObject({
+    status: expected,
+    type: PROBLEM_JSON,
+  });
+  expect(problem.parse(JSON.parse(body))).toMatchObject({ status: expected, code });
+}
+
+/** The claims on an Idempotency-Key: one row if there is a claim or an answer. */
+export const findClaims = async (sql: Sql, key: string) =>
+  sql`select from idempotency_key where key = ${key}`;

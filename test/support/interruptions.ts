@@ -3,24 +3,25 @@
  *
  * It wraps the worker's database, and not its activities: so a statement is interrupted where a network would do it, below
  * everything that the project's code does with an answer, and both ways of running a step (local and regular activity)
- * pass through it. Which step a statement belongs to is told by the activity that sends it, and which order by the ids
- * among the statement's parameters.
+ * pass through it. The activity that sends a statement says which step it is, and the ids among its parameters which order.
  */
 import { activityInfo } from '@temporalio/activity';
 import type { RecordActivities, StepActivities } from '../../activities/order.ts';
-import { DatabaseSilentError, type Database, type Queryable, type Sql } from '../../db/connection.ts';
+import type { Database } from '../../db/connection.ts';
+import { DatabaseSilentError } from '../../db/errors.ts';
+import { ormOn, type Queryable, type Sql } from '../../db/postgres.ts';
 import { until } from './until.ts';
 
 /** What sends statements: an order's steps, and the notes on them. */
 type Sender = keyof StepActivities | keyof RecordActivities;
 
-/** What becomes of one statement. But for the last, its sender hears of a failure. */
+/** What happens to one statement. In all cases but the last, its sender sees a failure. */
 export type Interruption =
   | 'fails before it is sent'
   | 'commits unheard'
   /** Given up at its deadline, and carried out only when the test says so. */
   | 'commits late'
-  /** A twin of it has had the effect and is about to commit when it is sent. */
+  /** A twin has had the effect and is about to commit when the statement is sent. */
   | 'runs twice at once';
 
 export interface Plan {
@@ -49,8 +50,8 @@ interface OpenPlan {
   late: Statement[];
 }
 
-/** What `sql` is called with. */
-type Statement = readonly unknown[];
+/** Makes the statement, for a pool or for a transaction. */
+type Statement = (sql: Queryable) => PromiseLike<unknown>;
 
 /** The same interruption until the plan is stopped. */
 export function* always(interruption: Interruption): Generator<Interruption> {
@@ -64,7 +65,7 @@ export function interruptions(): Interruptions {
   /** Sends a statement as if nothing were between. */
   const send = async (statement: Statement): Promise<unknown> => {
     if (real === null) throw new Error('No worker uses this database.');
-    return real.run(({ sql }) => call(sql, statement));
+    return real.run(({ sql }) => statement(sql));
   };
 
   async function carryOut(plan: OpenPlan, interruption: Interruption, statement: Statement) {
@@ -88,7 +89,7 @@ export function interruptions(): Interruptions {
     const { promise: sent, resolve: begin } = Promise.withResolvers<Promise<unknown>>();
     const twin = real.run(({ sql }) =>
       sql.begin(async (held) => {
-        await call(held, statement);
+        await statement(held);
         const second = send(statement);
         begin(second);
         const ended = second.then(
@@ -98,30 +99,61 @@ export function interruptions(): Interruptions {
         await until('the twin to be waited for', () => Promise.race([ended, isWaitedFor(held)]));
       }),
     );
-    // Whoever fails first is heard of: when the twin fails, the statement is perhaps never sent.
+    // The first failure counts: when the twin fails, the statement may never be sent.
     const [answer] = await Promise.all([sent.then((second) => second), twin]);
     return answer;
   }
 
-  function spyOn(sql: Sql): Sql {
-    return new Proxy(sql, {
-      apply: (target, _, statement: Statement) => {
-        const { activityType } = activityInfo();
-        for (const plan of plans) {
-          if (plan.sender !== activityType || !names(statement.slice(1), plan.id)) continue;
-          const interruption = plan.next();
-          if (interruption) return carryOut(plan, interruption, statement);
-        }
-        return call(target, statement);
-      },
+  /** What was planned for a statement with these parameters. */
+  function planFor(parameters: unknown): { plan: OpenPlan; interruption: Interruption } | undefined {
+    const { activityType } = activityInfo();
+    for (const plan of plans) {
+      if (plan.sender !== activityType || !names(parameters, plan.id)) continue;
+      const interruption = plan.next();
+      if (interruption) return { plan, interruption };
+    }
+    return undefined;
+  }
+
+  /** Interrupts a query when it is awaited, not when it is made: a part of another statement is made alike, and never sent. */
+  function watch(sql: Sql, statement: Statement, parameters: unknown): PromiseLike<unknown> {
+    const query = statement(sql);
+    const sendIt = query.then.bind(query);
+    const sendOrInterrupt = (): PromiseLike<unknown> => {
+      const planned = planFor(parameters);
+      return planned ? carryOut(planned.plan, planned.interruption, statement) : sendIt();
+    };
+    let outcome: PromiseLike<unknown> | undefined;
+    const then: typeof sendIt = (onAnswer, onError) =>
+      (outcome ??= sendOrInterrupt()).then(onAnswer, onError);
+    return new Proxy(query, {
+      get: (target, name): unknown => (name === 'then' ? then : Reflect.get(target, name)),
     });
   }
+
+  const spyOn = (sql: Sql): Sql =>
+    new Proxy(sql, {
+      apply(target, _, args: unknown[]) {
+        const statement: Statement = (to) => Reflect.apply(to, undefined, args);
+        return isTemplate(args[0]) ? watch(target, statement, args.slice(1)) : statement(target);
+      },
+      // Drizzle's statements.
+      get(target, name) {
+        if (name !== 'unsafe') return Reflect.get(target, name);
+        return (...args: Parameters<Sql['unsafe']>) =>
+          watch(target, (to) => to.unsafe(...args), args.slice(1));
+      },
+    });
 
   return {
     between(database) {
       real = database;
       return {
-        run: (query) => database.run(({ sql, orm }) => query({ sql: spyOn(sql), orm })),
+        run: (query) =>
+          database.run(({ sql }) => {
+            const spied = spyOn(sql);
+            return query({ sql: spied, orm: ormOn(spied) });
+          }),
         runLong: (milliseconds, query) => database.runLong(milliseconds, query),
         close: () => database.close(),
       };
@@ -152,13 +184,18 @@ export function interruptions(): Interruptions {
   };
 }
 
-const call = (sql: Queryable, statement: Statement): PromiseLike<unknown> =>
-  Reflect.apply(sql, undefined, statement);
+const isTemplate = (value: unknown): boolean => Array.isArray(value) && 'raw' in value;
 
-/** Whether an id is among a statement's parameters, also inside a JSON document or a list. */
+/** Whether an id is among a statement's parameters, also inside a JSON document, a list or a part of the statement. */
 function names(parameters: unknown, id: string): boolean {
   if (typeof parameters === 'string') return parameters.includes(id);
-  return Array.isArray(parameters) && parameters.some((parameter) => names(parameter, id));
+  if (Array.isArray(parameters)) return parameters.some((parameter) => names(parameter, id));
+  return (
+    typeof parameters === 'object' &&
+    parameters !== null &&
+    'args' in parameters &&
+    names(parameters.args, id)
+  );
 }
 
 async function isWaitedFor(held: Queryable): Promise<boolean> {

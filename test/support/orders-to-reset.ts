@@ -1,8 +1,7 @@
 /** Orders to reset, at rest and with an interrupted step, and what the database and the workflow say of them. */
 import { randomUUID } from 'node:crypto';
-import postgres from 'postgres';
 import { afterAll, expect } from 'vitest';
-import { BIGINT_AS_NUMBER } from '../../db/exact-integers.ts';
+import { openPostgres } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { orderQuery } from '../../workflows/messages.ts';
 import { always, interruptions, type Interruption, type Plan } from './interruptions.ts';
@@ -23,7 +22,7 @@ export async function startOrdersToReset() {
     workerDatabase: between,
   });
   // Paths hold locks while they read, and several run at once: each needs three connections.
-  const sql = postgres(started.url, { max: 20, types: { bigint: BIGINT_AS_NUMBER } });
+  const sql = openPostgres(started.url, { connections: 20 });
   afterAll(() => sql.end());
   const system = { ...started, sql };
   const { shop, client } = system;

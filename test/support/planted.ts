@@ -1,7 +1,7 @@
 /** Rows that no call makes within a test: a shop's day, and what a restored backup or a careless hand would leave. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import type { Queryable, Sql } from '../../db/connection.ts';
+import type { Queryable, Sql } from '../../db/postgres.ts';
 
 /** Writes past every trigger and foreign key. */
 export const plant = (sql: Sql, work: (to: Queryable) => Promise<unknown>): Promise<unknown> =>

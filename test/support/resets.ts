@@ -1,15 +1,15 @@
-/** Resets workflows as an operator does it in the Web UI. */
+/** Resets workflows as an operator does in the Web UI. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 
-/** Whether a workflow is told again what it was told after the point of its reset. */
+/** Whether Temporal sends a workflow again the commands that came after the point of its reset. */
 export const REAPPLY = ['is sent its commands again', 'is sent no command again'] as const;
 export type Reapply = (typeof REAPPLY)[number];
 
 /** Temporal's ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE. */
 const UPDATES = 2;
 
-/** Every task that a workflow's newest run has completed, the first one first. */
+/** Every task that a workflow's newest run has completed, in order. */
 export async function completedTasks({ workflow }: Client, workflowId: string) {
   const { runId } = await workflow.getHandle(workflowId).describe();
   const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
@@ -19,7 +19,7 @@ export async function completedTasks({ workflow }: Client, workflowId: string) {
 }
 export type WorkflowTask = Awaited<ReturnType<typeof completedTasks>>[number];
 
-/** Ends the workflow's newest run and starts another, which knows what it knew before this task, and goes on from there. */
+/** Ends the workflow's newest run and starts another, which has the same history up to this task and continues from there. */
 export async function reset(
   { workflowService, options: { namespace } }: Client,
   { workflowId, runId, eventId = null }: WorkflowTask,
@@ -31,7 +31,7 @@ export async function reset(
     workflowTaskFinishEventId: eventId,
     reason: 'test',
     requestId: randomUUID(),
-    // All that an order is told are updates.
+    // An order gets nothing but updates.
     // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is in a package that is no dependency
     resetReapplyExcludeTypes: reapply === 'is sent no command again' ? [UPDATES] : [],
   });

@@ -1,4 +1,4 @@
-/** The API or the worker as a process of its own, as production runs it. */
+/** A script of the project as a process of its own: the API or the worker as production runs it, or a command. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -15,16 +15,22 @@ export interface TestProcess {
   ended: Promise<number | string>;
   /** Resolves with the line of its log that has this message. */
   says(message: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Asks it to stop, as a process manager does, and resolves once it has ended. */
+  stop(): Promise<number | string>;
 }
 
-/**
- * Starts a script of the project. It is killed when the file's tests end.
- * @param environment over that of this process; undefined takes a variable away.
- */
+interface ScriptOptions {
+  args?: readonly string[];
+  cwd?: string;
+  /** How it is ended when the file's tests are over; SIGTERM for one that has to stop others. */
+  endWith?: 'SIGKILL' | 'SIGTERM';
+}
+
+/** @param environment over that of this process; undefined takes a variable away. */
 export function startScript(
   script: string,
   environment: Readonly<Record<string, string | undefined>>,
-  { args = [], cwd = ROOT }: { args?: readonly string[]; cwd?: string } = {},
+  { args = [], cwd = ROOT, endWith = 'SIGKILL' }: ScriptOptions = {},
 ): TestProcess {
   const child = spawn(process.execPath, [script, ...args], {
     cwd,
@@ -38,10 +44,12 @@ export function startScript(
     });
   }
   const ended = once(child, 'close').then(() => child.signalCode ?? child.exitCode ?? 'unknown');
-  afterAll(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-    await ended;
-  });
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const endBy = async (signal: NodeJS.Signals): Promise<number | string> => {
+    if (!hasEnded()) child.kill(signal);
+    return ended;
+  };
+  afterAll(() => endBy(endWith));
   return {
     child,
     output: () => output,
@@ -52,11 +60,11 @@ export function startScript(
         async () => {
           const line = output.split('\n').find((one) => one.includes(`"msg":"${message}"`));
           if (line !== undefined) return { ...JSON.parse(line) };
-          if (child.exitCode !== null || child.signalCode !== null)
-            throw new Error(`${script} ended without saying "${message}":\n${output}`);
+          if (hasEnded()) throw new Error(`${script} ended without saying "${message}":\n${output}`);
           return undefined;
         },
         40_000,
       ),
+    stop: () => endBy('SIGTERM'),
   };
 }

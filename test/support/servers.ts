@@ -2,10 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { dataFolder } from '../../cli/data-folder.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
-import { makeThrowawayFolder, removeFolder } from '../../dev/folders/throwaway-folder.ts';
+import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import startDatabaseServer from './database-server.ts';
@@ -46,12 +45,7 @@ export default async function startServers(project: TestProject): Promise<() => 
 }
 
 function findCli() {
-  const { HOLDFAST_DATA, TEMPORAL_CLI } = localSettings(process.env);
-  return findTemporalCli({
-    dataFolder: dataFolder(HOLDFAST_DATA).path,
-    chosen: TEMPORAL_CLI,
-    report: (line) => console.log(line),
-  });
+  return findTemporalCli(localSettings(process.env), { report: (line) => console.log(line) });
 }
 
 async function startTemporalServer(project: TestProject, folder: string, cli: TemporalCli) {

@@ -1,4 +1,4 @@
-/** Requests as a workflow would send them, for tests of the steps alone. */
+/** Requests as a workflow would send them, for tests of single steps. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
 

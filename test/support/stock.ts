@@ -1,6 +1,6 @@
 /** Rows that a test starts from, written the way the API writes them: with the movement or the transfer behind each. */
 import { randomUUID } from 'node:crypto';
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 
 export interface SkuOptions {
   onHand: number;

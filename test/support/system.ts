@@ -1,11 +1,12 @@
 /** The whole system for one test file, on the shared servers: its own database, task queue, worker and API. */
 import { randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { connectTemporal } from '../../client/connection.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase, type Database } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
@@ -87,7 +88,7 @@ export async function startSystem({
     running = null;
   };
 
-  const temporal = openTemporal({ address, namespace, taskQueue });
+  const temporal = openOrderClient({ address, namespace, taskQueue });
   const api = createApi({
     database: testDatabase.database,
     temporal,
@@ -95,13 +96,12 @@ export async function startSystem({
     paymentWindow,
     attentionAfter,
   });
-  const connection = await Connection.connect({ address });
-  const client = new Client({ connection, namespace });
+  const { client, close } = await connectTemporal({ address, namespace });
 
   await startWorker();
   afterAll(async () => {
     await stopWorker();
-    await Promise.all([native.close(), stepDatabase.close(), temporal.close(), connection.close()]);
+    await Promise.all([native.close(), stepDatabase.close(), temporal.close(), close()]);
   });
   return {
     ...testDatabase,

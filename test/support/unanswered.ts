@@ -1,9 +1,10 @@
+/** Orders whose callers still wait. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { Sql } from '../../db/connection.ts';
+import type { Sql } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { until } from './until.ts';
 
-/** Resolves with the newest order whose caller has no answer yet, once its workflow runs. */
+/** Resolves with the newest order whose caller has no answer yet, once its workflow is running. */
 export async function unansweredOrder({ sql, client }: { sql: Sql; client: Client }): Promise<string> {
   const id = await until('an order without an answer', async () => {
     const [row] = await sql<{ id: string }[]>`

@@ -1,12 +1,12 @@
-/** A system in virtual time that does so many things a second, one after the other, and callers who want one of them each. */
+/** Simulates a system with a fixed throughput in virtual time, and its callers. */
 import { vi } from 'vitest';
 import { AdmissionQueue, RefusedError } from '../../api/admission/admission-queue.ts';
 import { ConcurrencyLimit } from '../../api/admission/concurrency-limit.ts';
 
 export interface Admitted {
-  /** How often the caller asked. */
+  /** How many requests the caller sent. */
   attempts: number;
-  /** From its last request to its answer. */
+  /** From the caller's last request to its answer. */
   ms: number;
   endedAt: number;
 }
@@ -16,7 +16,7 @@ const nobodyHangsUp = new AbortController().signal;
 export const newQueue = (limit = new ConcurrencyLimit()): AdmissionQueue =>
   new AdmissionQueue({ limit, guessPerSecond: 30, knowsCallers: true });
 
-/** Queues of processes that hear of each other's pace. */
+/** The queues of processes that know each other's rate. */
 export function newQueues(count: number): AdmissionQueue[] {
   const queues: AdmissionQueue[] = Array.from({ length: count }, (_, index) => {
     const others = () => queues.filter((__, other) => other !== index).map(({ state }) => state.perSecond);
@@ -27,7 +27,7 @@ export function newQueues(count: number): AdmissionQueue[] {
 }
 
 export class VirtualServer {
-  /** Things a second. */
+  /** Requests per second. */
   rate: number;
   #freeAt = 0;
   #random = 1;
@@ -37,7 +37,7 @@ export class VirtualServer {
     this.rate = rate;
   }
 
-  /** Asks until it is let in, as often and whenever it is told to. Its requests take turns among the queues. */
+  /** Sends requests until one is admitted, each when the queue asks for it. The requests go to the queues in turn. */
   async obey(queues: readonly AdmissionQueue[]): Promise<Admitted> {
     let promisedAt: number | undefined;
     for (let attempts = 1; ; attempts += 1) {
@@ -57,7 +57,7 @@ export class VirtualServer {
     }
   }
 
-  /** Callers who each want another thing as soon as they have one. */
+  /** Runs callers that each send another request as soon as one is answered. */
   keepBusy(queues: readonly AdmissionQueue[], callers: number, whileTrue: () => boolean): Promise<unknown> {
     return Promise.all(
       Array.from({ length: callers }, async () => {
@@ -72,17 +72,17 @@ export class VirtualServer {
     await pause(Math.max(this.#freeAt - now, 40));
   }
 
-  /** The same numbers in every run. */
+  /** Yields the same numbers in every run. */
   #next(): number {
     this.#random = (this.#random * 1_664_525 + 1_013_904_223) % 2 ** 32;
     return this.#random / 2 ** 32;
   }
 }
 
-/** Not the one of node:timers, which keeps to real time. */
+/** Not `setTimeout` of node:timers, which stays in real time. */
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Lets virtual time pass until the promise resolves. */
+/** Advances virtual time until the promise resolves. */
 export async function inVirtualTime<T>(promise: Promise<T>): Promise<T> {
   const state = { ended: false };
   const ended = promise.finally(() => {

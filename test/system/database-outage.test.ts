@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { sql as drizzle } from 'drizzle-orm';
 import { openDatabase } from '../../db/connection.ts';
 import { QUERY_DEADLINE_MS } from '../../domain/timeouts.ts';
@@ -122,7 +122,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     await warmUp();
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const id = await shop.placed(wallet, sku);
-    proxy.cutAnswers();
+    proxy.cut('answers');
     const paying = shop.pay(id);
     await until('the payment to be committed', async () => (await shop.stageOf(id)) === 'paid');
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
@@ -135,7 +135,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
   test('reserves once when the answer to the reservation is lost', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     await warmUp();
-    proxy.cutAnswers();
+    proxy.cut('answers');
     const placing = shop.order(wallet, [{ sku, quantity: 3 }], { paymentMode: 'hold' });
     await until('the reservation to be committed', async () => {
       const [row] = await sql<{ reserved: number }[]>`select reserved from sku where sku = ${sku}`;
@@ -151,7 +151,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
 test('an API that has lost PostgreSQL says so within 5 s, and the same request completes once when sent again', async () => {
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
   const database = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const api = createApi({
     database,
     temporal,

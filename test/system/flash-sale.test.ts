@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
-import { openTemporal } from '../../client/orders.ts';
+import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { overload } from '../support/busy.ts';
 import { isOverloaded, obey, retryAfterOf } from '../support/obey.ts';
@@ -12,7 +12,7 @@ import { expectRulesHold } from '../support/database.ts';
 import type { Answer } from '../support/answer.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
-import { lockSku } from '../support/trouble.ts';
+import { lockSku } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
@@ -33,7 +33,7 @@ afterEach(async () => {
 /** Stands for another API process: it shares no memory with the first. */
 async function withAnotherApi<T>(use: (other: Shop) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 10, name: 'another API' });
-  const temporal = openTemporal({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const api = createApi({
     database,
     temporal,

@@ -2,18 +2,17 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, refundQuery, retryNowUpdate } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
+import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { countEvents, untilEvents } from '../support/history.ts';
 import { plant } from '../support/planted.ts';
 import { completedTasks, reset } from '../support/resets.ts';
 import { refundOf } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { fillWallet, lockWallet, refuseRefund } from '../support/trouble.ts';
+import { fillWallet, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
@@ -143,7 +142,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     await plant(sql, (to) => to`update orders set updated_at = now() - interval '1 day' where id = ${id}`);
     const listRunning = async () => ({ orders: [{ orderId: id, startedAt: new Date(0) }], next: null });
     const workflows = { ...orderWorkflowsOf(client, taskQueue), listRunning };
-    expect(await checkWorkflowsOfOpenOrders(sql, workflows)).toEqual([]);
+    expect(await breachesOfWorkflows(database, workflows)).toEqual([]);
     // There is nothing left to cancel for another caller.
     expect(await shop.cancel(id)).toMatchObject(PENDING);
 
@@ -198,10 +197,10 @@ test('a refund may fill its wallet to the very limit, and one that would exceed 
   const { id, wallet } = await paidFromFullWallet();
   const { refund } = createActivities(database);
   const request = { ...refundOf(id, false), mayWait: true };
-  expect(await refund(request)).toEqual({ stage: 'paid', reason: WALLET_FULL });
+  expect(await refund(request)).toEqual({ stage: 'paid', reason: null, refusal: WALLET_FULL });
   await expect(refund(refundOf(id, false))).rejects.toThrow('does not fit into its wallet');
   expect(await sql`select from order_step where order_id = ${id} and step = 'refund'`).toHaveLength(0);
   await makeRoom(wallet);
-  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason });
+  expect(await refund(request)).toEqual({ stage: 'refunded', reason: request.reason, refusal: null });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: Number.MAX_SAFE_INTEGER, held: 0 });
 });

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { REQUEST_LIMIT_MS } from '../../domain/timeouts.ts';
 import { CALL_DEADLINE_MS } from '../../domain/timeouts.ts';
-import { TURN_WAIT_MS, createTurns } from '../../api/turns.ts';
+import { TURN_WAIT_MS, createTurns } from '../../api/orders/turns.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import {
@@ -22,7 +22,7 @@ import { completedTasks, reset } from '../support/resets.ts';
 import { startSecondApi } from '../support/second-api.ts';
 import type { Answer } from '../support/answer.ts';
 import { startSystem } from '../support/system.ts';
-import { lockWallet } from '../support/trouble.ts';
+import { lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem({ attentionAfter: 100 });

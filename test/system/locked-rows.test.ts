@@ -11,7 +11,7 @@ import type { Answer } from '../support/answer.ts';
 import { expectStatus } from '../support/shop.ts';
 import { fundedWallet, stockedSku } from '../support/stock.ts';
 import { startSystem } from '../support/system.ts';
-import { lockOrders, lockSku, lockWallet } from '../support/trouble.ts';
+import { lockOrders, lockSku, lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const { shop, sql, client, database } = await startSystem();

@@ -23,8 +23,8 @@ const { reserve, pay, refund } = createActivities(database);
 
 const MOST = 9_007_199_254_740_991;
 const [DAY = ''] = AT.split('T');
-const GRANTED = { stage: 'awaiting_payment', reason: null };
-const TOO_MUCH = { stage: 'rejected', reason: 'total_limit_exceeded' };
+const GRANTED = { stage: 'awaiting_payment', reason: null, refusal: null };
+const TOO_MUCH = { stage: 'rejected', reason: 'total_limit_exceeded', refusal: null };
 
 async function countAll(): Promise<void> {
   while (!(await countPending(database, 1_000)).isDone);
@@ -215,7 +215,7 @@ describe('an order', () => {
       GRANTED,
       TOO_MUCH,
       GRANTED,
-      { stage: 'rejected', reason: 'out_of_stock' },
+      { stage: 'rejected', reason: 'out_of_stock', refusal: null },
     ]);
     expect(await shop.balanceOf(walletId)).toEqual({ posted: MOST, held: MOST });
     await expectRulesHold(sql);

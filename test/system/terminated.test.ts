@@ -11,7 +11,7 @@ import { reconciling } from '../support/reconciling.ts';
 import type { Answer } from '../support/answer.ts';
 import { anOrder } from '../support/step-requests.ts';
 import { startSystem } from '../support/system.ts';
-import { lockSku, lockWallet } from '../support/trouble.ts';
+import { lockSku, lockWallet } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
 

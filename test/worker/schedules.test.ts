@@ -1,4 +1,4 @@
-/** The project's schedules are there, follow the settings, and leave alone what somebody did to them. */
+/** The schedules of the background runs exist, follow the settings, and keep what a person did to them. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, ScheduleNotFoundError } from '@temporalio/client';
@@ -23,7 +23,7 @@ import { until } from '../support/until.ts';
 
 const { client, taskQueue, database, sql, url: databaseUrl } = await startSystem();
 
-test('the schedule is there once, follows the settings, and stays paused when somebody paused it', async () => {
+test('a schedule exists once, follows the settings, and stays paused when a person paused it', async () => {
   const settings = { taskQueue, every: 300_000, input: { repairCounters: false } };
   const wanted = reconcileSchedule(settings);
   const schedule = client.schedule.getHandle(wanted.scheduleId);
@@ -50,7 +50,7 @@ test('the schedule is there once, follows the settings, and stays paused when so
   }
 });
 
-test('two deployments in one namespace each have a schedule', async () => {
+test('two deployments in one namespace each have a schedule of their own', async () => {
   const schedules = ['first', 'second'].map((name) =>
     monitorSchedule({ taskQueue: `${name}-${taskQueue}`, every: 60_000 }),
   );
@@ -62,7 +62,7 @@ test('two deployments in one namespace each have a schedule', async () => {
   }
 });
 
-test('a schedule of 0.2, which had no task queue in its id, gives way to the one that has, and stays paused', async () => {
+test('a schedule of 0.2, without a task queue in its id, is replaced by one with it, and stays paused', async () => {
   const wanted = monitorSchedule({ taskQueue, every: 60_000 });
   const old = await client.schedule.create({
     scheduleId: WORKFLOW.monitor,
@@ -114,7 +114,7 @@ describe('a deployment whose task queue was changed', () => {
     for (const handle of handlesOf(queue)) await handle.delete().catch(() => {});
   };
 
-  test('takes its own schedules along, paused ones paused, and leaves those of other deployments alone', async () => {
+  test('takes its own schedules along, keeps paused ones paused, and leaves those of other deployments alone', async () => {
     const [before, now, other, unknown] = ['before', 'now', 'other', 'unknown'].map(
       (name) => `${name}-${randomUUID()}`,
     );
@@ -124,16 +124,16 @@ describe('a deployment whose task queue was changed', () => {
     try {
       await ensure(before, ours);
       await ensure(other, theirs);
-      // Of an earlier release: nobody can know whose they are.
+      // Those of an earlier release do not name their deployment.
       await ensure(unknown);
       const [paused] = handlesOf(before);
       await paused?.pause('looking into it');
-      // A run that no worker takes any more.
+      // A run that no worker takes.
       const [, , stuck] = handlesOf(before);
       const run = await until(
         'a run',
         async () => {
-          // A busy server may let one pass; the schedule skips those that overlap.
+          // A busy server may miss a trigger, and the schedule skips runs that overlap.
           await stuck?.trigger();
           await delay(1_000);
           return (await stuck?.describe())?.info.runningActions[0];
@@ -169,7 +169,7 @@ describe('a deployment whose task queue was changed', () => {
     }
   }, 90_000);
 
-  test('is known by its database also for a role without privileges', async () => {
+  test('is recognised by its database even with a role without privileges', async () => {
     await sql`create role plain login`;
     try {
       const url = Object.assign(new URL(databaseUrl), { username: 'plain' }).href;
@@ -182,7 +182,7 @@ describe('a deployment whose task queue was changed', () => {
   });
 });
 
-test('a run that is stuck ends, so that it does not keep its schedule from starting others', async () => {
+test('a stuck run ends, so that its schedule can start the next one', async () => {
   const wanted = monitorSchedule({ taskQueue, every: 60_000 });
   await ensureSchedule(client, wanted);
   const schedule = client.schedule.getHandle(wanted.scheduleId);
@@ -190,7 +190,7 @@ test('a run that is stuck ends, so that it does not keep its schedule from start
   await schedule.delete();
 });
 
-test('schedules that Temporal does not take yet are there once it does', async () => {
+test('schedules that Temporal refuses at first exist once it accepts them', async () => {
   const namespace = `later-${randomUUID()}`;
   const later = new Client({ connection: client.connection, namespace });
   const warnings: string[] = [];

@@ -1,4 +1,4 @@
-/** Orders that began under earlier code must go on under this one: every recorded history replays. */
+/** Orders that began under earlier code must continue under this code: every recorded history replays. */
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -12,13 +12,13 @@ import { startReplayer } from '../support/replayer.ts';
 const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('../support/changed-workflows.ts', import.meta.url));
 
-// A failed replay is what the second half of this file is after.
+// Failed replays are expected in the second half of this file, so they are not logged.
 Runtime.install({
   logger: new DefaultLogger('ERROR', () => {}),
   telemetryOptions: { logging: { filter: 'OFF', console: {} } },
 });
 
-/** `<release>/<path>`: those of earlier releases tell of orders that may still be open. */
+/** `<release>/<path>`: orders of earlier releases may still be open. */
 const names = (await readdir(FOLDER, { recursive: true }))
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace(/\.json$/, ''))
@@ -26,7 +26,7 @@ const names = (await readdir(FOLDER, { recursive: true }))
 const historyOf = async (name: string) =>
   historyFromJSON(JSON.parse(await readFile(`${FOLDER}${name}.json`, 'utf8')));
 
-test('there is a history of this release for every path of an order\u2019s life, and for no other', () => {
+test('this release has a recorded history of every path of an order\u2019s life, and of nothing else', () => {
   const recorded = names.filter((name) => name.startsWith(`${VERSION}/`));
   expect(recorded).toEqual(
     Object.keys(PATHS)
@@ -35,16 +35,16 @@ test('there is a history of this release for every path of an order\u2019s life,
   );
 });
 
-describe('this code replays', () => {
+describe('this code', () => {
   const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundlePath') } });
-  test.each(names)('%s', async (name) => {
+  test.each(names)('replays the history %s', async (name) => {
     await replay({ workflowId: name, history: await historyOf(name) });
   });
 });
 
-describe('a deliberately changed workflow is found out by', async () => {
+describe('a workflow that was changed without care', async () => {
   const replay = startReplayer({ workflowBundle: await bundleWorkflows(CHANGED) });
-  test.each(names)('%s', async (name) => {
+  test.each(names)('does not replay the history %s', async (name) => {
     const replaying = replay({ workflowId: name, history: await historyOf(name) });
     await expect(replaying).rejects.toThrow(/TMPRL1100|[Nn]ondeterminism/);
   });

@@ -1,6 +1,6 @@
 /**
- * What a workflow does about a step that fails: it goes on trying, says so, and after a while raises an attention mark,
- * which is cleared when the step succeeds. Nothing here happens in an order whose steps succeed at once.
+ * What a workflow does about a step that fails: it keeps trying, shows it, and after a while raises an attention mark, which
+ * is cleared when the step succeeds. Nothing here runs in an order whose steps succeed at once.
  */
 import {
   CancellationScope,
@@ -10,6 +10,7 @@ import {
   proxyActivities,
   sleep,
   workflowInfo,
+  type ActivityOptions,
 } from '@temporalio/workflow';
 import type { RecordActivities, StepResult } from '../../activities/order.ts';
 import {
@@ -20,22 +21,24 @@ import {
   type Intervention,
   type InterventionAction,
 } from '../../domain/attention.ts';
-import { ACTIVITY_ATTEMPT_MS } from '../../domain/timeouts.ts';
 import type { Step } from '../../domain/order.ts';
+import { ACTIVITY_ATTEMPT_MS, FIRST_RETRY_PAUSE_MS, LONGEST_RETRY_PAUSE_MS } from '../../domain/timeouts.ts';
+import { now } from '../time.ts';
 
 /** For orders that began before there was a setting for it. */
-const USUAL_ATTENTION_AFTER_MS = 120_000;
+const DEFAULT_ATTENTION_AFTER_MS = 120_000;
 
-export interface Trouble {
+/** What is failing in a workflow, and what a person sees of it. */
+export interface StepHealth {
   readonly orderId: string;
-  /** Milliseconds that a step may keep failing before a person has to look. */
+  /** Milliseconds that a step may keep failing before a person is asked to look. */
   readonly attentionAfter: number;
-  /** Whether it began with 0.2 or later. */
+  /** Whether the workflow began with 0.2 or later. */
   readonly knowsMarks: boolean;
-  /** The step that failed and is being tried again. A workflow runs one step at a time, so there is never a second. */
+  /** The step that failed and is being retried. A workflow runs one step at a time, so there is never a second. */
   failing: FailingStep | null;
   attention: Attention | null;
-  /** Ends when what was noted so far is in the database: notes are written one after the other, as they were made. */
+  /** Resolves when every note so far is in the database: notes are written one after the other, in their order. */
   noted: Promise<void> | null;
   /** Notes that are not written yet. The workflow must not end before they are. */
   unwritten: number;
@@ -45,7 +48,7 @@ export interface Trouble {
 
 interface FailingStep {
   readonly step: Step;
-  /** Ends the attempt under way: to make another at once, or to leave the step to whoever called it. */
+  /** Ends the attempt under way: to make another at once, or to leave the step to its caller. */
   end: (to: 'retry' | 'leave') => void;
 }
 
@@ -54,10 +57,17 @@ export class StepLeft extends Error {
   override name = 'StepLeft';
 }
 
-const write = proxyActivities<RecordActivities>({
+/** For an activity that is retried until it succeeds. */
+export const UNTIL_IT_SUCCEEDS = {
   startToCloseTimeout: ACTIVITY_ATTEMPT_MS,
-  retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
-});
+  retry: {
+    initialInterval: FIRST_RETRY_PAUSE_MS,
+    backoffCoefficient: 2,
+    maximumInterval: LONGEST_RETRY_PAUSE_MS,
+  },
+} satisfies ActivityOptions;
+
+const write = proxyActivities<RecordActivities>(UNTIL_IT_SUCCEEDS);
 
 interface Input {
   orderId: string;
@@ -66,10 +76,11 @@ interface Input {
   deadline?: string;
 }
 
-export function noTrouble({ orderId, attentionAfter, deadline }: Input, show: () => void): Trouble {
+/** The health of a workflow that begins: nothing is failing. */
+export function newStepHealth({ orderId, attentionAfter, deadline }: Input, show: () => void): StepHealth {
   return {
     orderId,
-    attentionAfter: attentionAfter ?? USUAL_ATTENTION_AFTER_MS,
+    attentionAfter: attentionAfter ?? DEFAULT_ATTENTION_AFTER_MS,
     knowsMarks: attentionAfter !== undefined || deadline !== undefined,
     failing: null,
     attention: null,
@@ -79,122 +90,117 @@ export function noTrouble({ orderId, attentionAfter, deadline }: Input, show: ()
   };
 }
 
-/**
- * Whether a step that fails is watched by the timer that raises a mark. In an order of before 0.2 that began to fail then, it
- * is not.
- */
-export function raisesMarks({ knowsMarks }: Trouble): boolean {
-  // The input decides wherever it can. Temporal may put the end of a quick attempt into one task and the marker of this patch into
-  // the next; at a replay `patched` is then asked before its marker is known, says no, and the order is stuck for ever.
+/** Whether a failing step raises a mark after a while. In an order from before 0.2 that began to fail then, it does not. */
+export function raisesMarks({ knowsMarks }: StepHealth): boolean {
+  // Only an order from before 0.2 asks for the patch marker in its history; every later order decides by its input. Asking is unsafe
+  // after a local activity: when its end and the marker are in different tasks, a replay asks too early, gets no, and is stuck forever.
   if (!knowsMarks) return patched('attention');
-  // For the markers in histories of when it was asked for all orders.
+  // Accepts the markers in histories from when every order asked.
   deprecatePatch('attention');
   return true;
 }
 
 /** Whether a refund waits for room in the wallet. */
-export const waitsForRoom = ({ attention }: Trouble): boolean => attention?.reason === WALLET_FULL;
+export const waitsForRoom = ({ attention }: StepHealth): boolean => attention?.reason === WALLET_FULL;
 
-/** The same, once its mark is there for everybody to see. It may wait for months, so nobody who asks is kept waiting with it. */
-export const waitsVisibly = (trouble: Trouble): boolean => waitsForRoom(trouble) && trouble.unwritten === 0;
+/** The same, once its mark is recorded for everybody to see. The refund may wait for months, so its callers are answered now. */
+export const waitsVisibly = (health: StepHealth): boolean => waitsForRoom(health) && health.unwritten === 0;
 
 /**
- * Runs attempts of a step, each of which ends only when it succeeds or is cancelled, until one succeeds.
- * @param known what a person has to look at, when that is known at once. Otherwise the mark is raised after a while.
- * @throws {StepLeft} when a person left the step, and cancellation when the scope around is cancelled.
+ * Runs attempts of a step until one succeeds. An attempt ends only when it succeeds or is cancelled.
+ * @param known what is wrong, when that is known at once: then the mark is raised at once, and otherwise after a while.
+ * @throws {StepLeft} when a person left the step, and cancellation when the surrounding scope is cancelled.
  */
 export async function untilItSucceeds(
-  trouble: Trouble,
+  health: StepHealth,
   step: Step,
   attempt: () => Promise<StepResult>,
   known?: AttentionReason,
 ): Promise<StepResult> {
   const alarm = new CancellationScope();
-  if (known === undefined) raiseLater(alarm, trouble, step);
-  else raise(trouble, step, known);
+  if (known === undefined) raiseLater(alarm, health, step);
+  else raise(health, step, known);
   try {
-    return await attemptsOf(trouble, step, attempt);
+    return await repeatAttempts(health, step, attempt);
   } finally {
-    trouble.failing = null;
+    health.failing = null;
     alarm.cancel();
-    clear(trouble);
-    trouble.show();
+    clear(health);
+    health.show();
   }
 }
 
-async function attemptsOf(
-  trouble: Trouble,
+async function repeatAttempts(
+  health: StepHealth,
   step: Step,
   attempt: () => Promise<StepResult>,
 ): Promise<StepResult> {
   for (;;) {
     const scope = new CancellationScope();
-    const told: { to: 'retry' | 'leave' | null } = { to: null };
+    const ended: { to: 'retry' | 'leave' | null } = { to: null };
     const end = (to: 'retry' | 'leave') => {
-      told.to = to;
+      ended.to = to;
       scope.cancel();
     };
-    trouble.failing = { step, end };
-    trouble.show();
+    health.failing = { step, end };
+    health.show();
     try {
       return await scope.run(attempt);
     } catch (error) {
-      // One that was told to end may have failed by itself meanwhile, which makes no difference.
-      if (told.to === 'leave') throw new StepLeft();
-      if (told.to === null) throw error;
+      // An attempt that a person ended may have failed by itself first, which makes no difference.
+      if (ended.to === 'leave') throw new StepLeft();
+      if (ended.to === null) throw error;
     }
   }
 }
 
-function raiseLater(alarm: CancellationScope, trouble: Trouble, step: Step): void {
+function raiseLater(alarm: CancellationScope, health: StepHealth, step: Step): void {
   alarm
-    .run(() => sleep(trouble.attentionAfter, { summary: 'Time until a person has to look' }))
+    .run(() => sleep(health.attentionAfter, { summary: 'Time until a person has to look' }))
     .then(
-      () => raise(trouble, step, ATTENTION_REASON[step]),
+      () => raise(health, step, ATTENTION_REASON[step]),
       (error: unknown) => {
         if (!isCancellation(error)) throw error;
       },
     );
 }
 
-function raise(trouble: Trouble, step: Step, reason: AttentionReason): void {
+function raise(health: StepHealth, step: Step, reason: AttentionReason): void {
   const attention = { reason, step, raisedAt: now() };
-  trouble.attention = attention;
-  trouble.show();
+  health.attention = attention;
+  health.show();
   const { workflowId } = workflowInfo();
-  note(trouble, () => write.raiseAttention({ workflowId, orderId: trouble.orderId, ...attention }));
+  note(health, () => write.raiseAttention({ workflowId, orderId: health.orderId, ...attention }));
 }
 
-function clear(trouble: Trouble): void {
-  if (trouble.attention === null) return;
-  trouble.attention = null;
+function clear(health: StepHealth): void {
+  if (health.attention === null) return;
+  health.attention = null;
   const { workflowId } = workflowInfo();
-  const request = { workflowId, orderId: trouble.orderId, at: now() };
-  note(trouble, () => write.clearAttention(request));
+  const request = { workflowId, orderId: health.orderId, at: now() };
+  note(health, () => write.clearAttention(request));
 }
 
-/** Keeps what a person did to this order, under the id of the update that it came with. */
+/** Records what a person did to this order, under the id of the update that brought it. */
 export function noteIntervention(
-  trouble: Trouble,
+  health: StepHealth,
   updateId: string,
   action: InterventionAction,
   { actor, reason }: Intervention,
   step: Step | null,
 ): void {
   const { workflowId } = workflowInfo();
-  const { orderId } = trouble;
+  const { orderId } = health;
   const intervention = { workflowId, updateId, orderId, action, actor, reason, step, at: now() };
-  note(trouble, () => write.recordIntervention(intervention));
+  note(health, () => write.recordIntervention(intervention));
 }
 
-/** In the background: while PostgreSQL is away a person can act all the same, and is recorded once it is back. */
-function note(trouble: Trouble, writing: () => Promise<void>): void {
-  trouble.unwritten += 1;
-  trouble.noted = (trouble.noted ?? Promise.resolve())
+/** In the background: a person can act while PostgreSQL does not answer, and the record is written once it does. */
+function note(health: StepHealth, writing: () => Promise<void>): void {
+  health.unwritten += 1;
+  health.noted = (health.noted ?? Promise.resolve())
     .then(() => CancellationScope.nonCancellable(writing))
     .then(() => {
-      trouble.unwritten -= 1;
+      health.unwritten -= 1;
     });
 }
-
-const now = (): string => new Date().toISOString();

@@ -1,11 +1,12 @@
 /** What an order's workflow knows while it runs, and how it moves from stage to stage. */
 import { ApplicationFailure, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { PlacedOrder, StepResult } from '../../activities/order.ts';
-import type { CommandAnswer, OrderInput } from '../messages.ts';
 import { mayMove, type Stage } from '../../domain/stages.ts';
-import { noTrouble, type Trouble } from './retry-and-attention.ts';
+import type { CommandAnswer, OrderInput } from '../messages.ts';
+import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 
-export interface PayRequest {
+/** A payment that was accepted and is not answered yet. */
+export interface PendingPayment {
   commandId: string;
   acceptedAt: string;
   answer: (answer: CommandAnswer) => void;
@@ -22,56 +23,62 @@ export interface OrderState {
   /** Milliseconds since 1970, as the workflow counts them. */
   readonly startedAt: number;
   deadline: number;
-  stage: Stage;
-  reason: string | null;
-  payAttempts: number;
-  /** Accepted and not yet answered, in that order. The first is being taken, or is next. */
-  readonly payments: PayRequest[];
+
+  // What has arrived: left by the handlers and the timer, acted on by the order's one line of execution.
+  /** In the order they were accepted. The first is being taken, or is next. */
+  readonly payments: PendingPayment[];
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
-  /** Set once it is decided that nobody pays any more, while the giving back goes on. */
-  closing: 'cancelled' | 'expired' | null;
+
+  // What the line of execution has done.
+  stage: Stage;
+  reason: string | null;
+  payAttempts: number;
+  /**
+   * `open` while the order's end is undecided; `cancelling` or `expiring` while what it holds is released, so that nobody can pay it;
+   * `over` when only answers and notes are left.
+   */
+  phase: 'open' | 'cancelling' | 'expiring' | 'over';
   /** Ends the wait for a reservation that is not answered; null when none is under way. */
-  interrupt: (() => void) | null;
-  /** Nothing more will happen but answers. */
-  over: boolean;
-  readonly trouble: Trouble;
+  stopReserving: (() => void) | null;
+
+  readonly health: StepHealth;
   /** Shows the operator how the order stands now. */
   readonly show: () => void;
 }
 
-/** @param details what the Web UI shows of a state. */
-export function begin(input: OrderInput, details: (state: OrderState) => string): OrderState {
-  // Not the time of this task: when a worker dies after it has reserved, the task runs again later, and would count another
-  // deadline than the one that is recorded and was told.
+/** @param describe what the Web UI shows of a state. */
+export function begin(input: OrderInput, describe: (state: OrderState) => string): OrderState {
+  // Not the time of this task: when a worker dies after it has reserved, the task runs again later, and would compute a later
+  // deadline than the one that is recorded and that the caller was given.
   const startedAt = workflowInfo().startTime.getTime();
   const state: OrderState = {
     input,
     startedAt,
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
-    stage: 'reserving',
-    reason: null,
-    payAttempts: 0,
     payments: [],
     cancel: null,
     windowEnded: false,
-    closing: null,
-    interrupt: null,
-    over: false,
-    trouble: noTrouble(input, () => state.show()),
-    show: () => setCurrentDetails(details(state)),
+    stage: 'reserving',
+    reason: null,
+    payAttempts: 0,
+    phase: 'open',
+    stopReserving: null,
+    health: newStepHealth(input, () => state.show()),
+    show: () => setCurrentDetails(describe(state)),
   };
   state.show();
   return state;
 }
 
-/** The workflow's time, in ISO 8601. */
-export const now = (): string => new Date().toISOString();
+/** Whether the order may still be paid or cancelled. */
+export const isOpen = ({ stage, phase }: OrderState): boolean =>
+  phase === 'open' && (stage === 'reserving' || stage === 'awaiting_payment' || stage === 'paying');
 
 /**
  * Goes to a stage that the workflow itself decides on.
- * @throws {ApplicationFailure} when the table of an order's life has no such move.
+ * @throws {ApplicationFailure} when the table of an order's stages has no such move.
  */
 export function enter(state: OrderState, stage: Stage): void {
   if (!mayMove(state.stage, stage)) {
@@ -84,9 +91,9 @@ export function enter(state: OrderState, stage: Stage): void {
   state.show();
 }
 
-/** Takes over what the database recorded. Its own constraints hold its path to the table. */
-export function settle(state: OrderState, { stage, reason }: StepResult): void {
-  // Only a workflow that was reset to before something that it had already done finds the database ahead of it.
+/** Goes to the stage that the database recorded. Its own constraints keep its moves within the table. */
+export function follow(state: OrderState, { stage, reason }: Pick<StepResult, 'stage' | 'reason'>): void {
+  // Only a workflow that was reset to before something it had already done finds the database ahead of it.
   if (!mayMove(state.stage, stage))
     log.warn('The database is ahead of this workflow', { from: state.stage, to: stage });
   state.stage = stage;
@@ -94,7 +101,8 @@ export function settle(state: OrderState, { stage, reason }: StepResult): void {
   state.show();
 }
 
-export function placed({ input, startedAt, deadline }: OrderState): PlacedOrder {
+/** The order as the reserve step records it. */
+export function toPlacedOrder({ input, startedAt, deadline }: OrderState): PlacedOrder {
   const { orderId, buyerId, walletId, paymentMode, lines } = input;
   return {
     orderId,

@@ -1,4 +1,4 @@
-/** How a workflow runs a step: quickly when all is well, visibly and for ever when it is not. */
+/** How a workflow runs a step: quickly when all is well, visibly and without end when it is not. */
 import {
   ActivityCancellationType,
   isCancellation,
@@ -7,36 +7,35 @@ import {
 } from '@temporalio/workflow';
 import type { RefundRequest, StepActivities, StepResult } from '../../activities/order.ts';
 import { WALLET_FULL } from '../../domain/attention.ts';
-import { ACTIVITY_ATTEMPT_MS, LOCAL_ATTEMPT_MS } from '../../domain/timeouts.ts';
 import type { Step } from '../../domain/order.ts';
-import { raisesMarks, untilItSucceeds, type Trouble } from './retry-and-attention.ts';
+import { ACTIVITY_ATTEMPT_MS, LOCAL_ATTEMPT_MS } from '../../domain/timeouts.ts';
+import { refusalOf } from './refusals.ts';
+import { UNTIL_IT_SUCCEEDS, raisesMarks, untilItSucceeds, type StepHealth } from './retry-and-attention.ts';
 
-// The workflow must not compensate while an attempt may still commit, hence it waits for a cancelled attempt's end.
+// The workflow must not compensate while an attempt may still commit, so it waits until a cancelled attempt has ended.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-// One attempt.
+/** One attempt. */
 const quick = proxyLocalActivities<StepActivities>({
   startToCloseTimeout: LOCAL_ATTEMPT_MS,
   retry: { maximumAttempts: 1 },
   cancellationType,
 });
 
-// Tried until it succeeds, with attempts and last error in the Web UI. 10 s at most between two tries, so that an order
-// moves on soon after PostgreSQL is back.
+/** Attempts until one succeeds, with their number and the last error in the Web UI. */
 const persistent = proxyActivities<StepActivities>({
-  startToCloseTimeout: ACTIVITY_ATTEMPT_MS,
-  retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  ...UNTIL_IT_SUCCEEDS,
   cancellationType,
 });
 
-// For a wallet at its limit, which only its owner can change: growing pauses, and one history event however long it takes.
+/** The same with growing pauses, for a wallet at its limit: only its owner can change that. Costs one history event, however long it takes. */
 const patient = proxyActivities<Pick<StepActivities, 'refund'>>({
   startToCloseTimeout: ACTIVITY_ATTEMPT_MS,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10m' },
   cancellationType,
 });
 
-type RunStep<Request> = (trouble: Trouble, request: Request, summary: string) => Promise<StepResult>;
+type RunStep<Request> = (health: StepHealth, request: Request, summary: string) => Promise<StepResult>;
 
 interface WithOptions<Request> {
   executeWithOptions(options: { summary: string }, args: [Request]): Promise<StepResult>;
@@ -47,13 +46,13 @@ function quickThenPersistent<Request>(
   first: WithOptions<Request>,
   fallback: WithOptions<Request>,
 ): RunStep<Request> {
-  return async (trouble, request, summary) => {
+  return async (health, request, summary) => {
     try {
       return await first.executeWithOptions({ summary }, [request]);
     } catch (error) {
       if (isCancellation(error)) throw error;
       const attempt = () => fallback.executeWithOptions({ summary }, [request]);
-      return raisesMarks(trouble) ? untilItSucceeds(trouble, name, attempt) : attempt();
+      return raisesMarks(health) ? untilItSucceeds(health, name, attempt) : attempt();
     }
   };
 }
@@ -61,14 +60,14 @@ function quickThenPersistent<Request>(
 const refundIfItFits = quickThenPersistent('refund', quick.refund, persistent.refund);
 
 /** A refund that does not fit into the wallet is marked at once, and tried again until there is room. */
-async function refund(trouble: Trouble, request: RefundRequest, summary: string): Promise<StepResult> {
-  const result = await refundIfItFits(trouble, { ...request, mayWait: true }, summary);
-  // The stage tells it from a refund whose caller gave the same words as his reason.
-  if (result.stage !== 'paid' || result.reason !== WALLET_FULL) return result;
+async function refund(health: StepHealth, request: RefundRequest, summary: string): Promise<StepResult> {
+  const result = await refundIfItFits(health, { ...request, mayWait: true }, summary);
+  if (refusalOf('refund', result) !== WALLET_FULL) return result;
   const attempt = () => patient.refund.executeWithOptions({ summary }, [request]);
-  return untilItSucceeds(trouble, 'refund', attempt, WALLET_FULL);
+  return untilItSucceeds(health, 'refund', attempt, WALLET_FULL);
 }
 
+/** Runs each step until it succeeds. The keys are the activity types. */
 export const step = {
   reserve: quickThenPersistent('reserve', quick.reserve, persistent.reserve),
   abandon: quickThenPersistent('abandon', quick.abandon, persistent.abandon),
@@ -76,4 +75,4 @@ export const step = {
   decline: quickThenPersistent('decline', quick.decline, persistent.decline),
   release: quickThenPersistent('release', quick.release, persistent.release),
   refund,
-};
+} satisfies Record<Step, RunStep<never>>;

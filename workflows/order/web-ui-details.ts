@@ -1,45 +1,45 @@
-/** The sentences in which a workflow tells an operator, in the Web UI, what it does and what it waits for. */
+/** The sentences that tell an operator, in the Web UI, what a workflow does and what it waits for. */
 import type { Stage } from '../../domain/stages.ts';
+import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
 import type { OrderState } from './state.ts';
-import { waitsForRoom, type Trouble } from './retry-and-attention.ts';
 
 /** `3 units of 2 SKUs`, for summaries. */
-export function wanted({ input }: OrderState): string {
+export function describeContents({ input }: OrderState): string {
   const units = input.lines.reduce((sum, line) => sum + line.quantity, 0);
   return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
 }
 
 /** A few sentences: what the order waits for, until when, and what keeps failing. Markdown. */
-export function details(state: OrderState): string {
-  if (state.closing && state.stage !== state.closing) {
-    return withTrouble(
-      state.trouble,
-      `Giving back ${wanted(state)}; the order will be **${state.closing}**.`,
-    );
-  }
-  const describe = SENTENCES[state.stage];
-  return withTrouble(state.trouble, describe(state));
-}
+export const describeOrder = (state: OrderState): string =>
+  withHealth(state.health, describeRelease(state) ?? SENTENCES[state.stage](state));
 
 /** Adds to a sentence what keeps failing, and what a person can do about it. */
-export function withTrouble(trouble: Trouble, sentence: string): string {
-  const { failing, attention } = trouble;
+export function withHealth(health: StepHealth, sentence: string): string {
+  const { failing, attention } = health;
   if (failing === null) return sentence;
-  const retried = `The step \`${failing.step}\` failed and is tried again; Pending Activities shows why it fails.`;
+  const retried = `The step \`${failing.step}\` failed and is retried; Pending Activities shows why it fails.`;
   if (attention === null) return `${sentence}\n\n${retried}`;
   const since = utc(new Date(attention.raisedAt).getTime());
-  if (waitsForRoom(trouble))
+  if (waitsForRoom(health))
     return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${FULL}`;
-  const remedies = 'Once the cause is mended it goes on by itself, or at once with the update `retryNow`.';
+  const remedies = 'Once the cause is fixed it goes on by itself, or at once with the update `retryNow`.';
   return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${retried} ${remedies}`;
 }
 
 const FULL =
-  'The money is **not back yet**: the wallet is at its limit. The refund is tried again with growing pauses; once the wallet has ' +
+  'The money is **not back yet**: the wallet is at its limit. The refund is retried with growing pauses; once the wallet has ' +
   'room it goes on by itself, or at once with the update `retryNow`.';
 
+/** Only while the release goes on: once it is recorded, the stage says it. */
+function describeRelease(state: OrderState): string | null {
+  if (state.stage !== 'awaiting_payment' && state.stage !== 'paying') return null;
+  if (state.phase === 'open' || state.phase === 'over') return null;
+  const end = state.phase === 'cancelling' ? 'cancelled' : 'expired';
+  return `Giving back ${describeContents(state)}; the order will be **${end}**.`;
+}
+
 const SENTENCES: Record<Stage, (state: OrderState) => string> = {
-  reserving: (state) => `Reserving ${wanted(state)}. The caller waits for the answer.`,
+  reserving: (state) => `Reserving ${describeContents(state)}. The caller waits for the answer.`,
   awaiting_payment: (state) => `**Waits for payment until ${utc(state.deadline)}.**${refusedSoFar(state)}`,
   paying: (state) =>
     `Taking payment ${state.payAttempts}, accepted before the deadline (${utc(state.deadline)}).`,

@@ -16,36 +16,37 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { StepResult } from '../../activities/order.ts';
-import { answerCommands, notPayable, payRefusal } from './commands.ts';
 import { WINDOW_ENDED, type RefusalReason } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../messages.ts';
-import { details, wanted } from './web-ui-details.ts';
+import { now } from '../time.ts';
+import { answerCommands } from './commands.ts';
+import { answerInterventions } from './interventions.ts';
+import type { refund } from './refund.ts';
+import { refusalByStage, refusalOf, toPaymentRefusal } from './refusals.ts';
+import { StepLeft } from './retry-and-attention.ts';
 import {
   begin,
   enter,
-  now,
-  placed,
-  settle,
+  follow,
+  toPlacedOrder,
   type CancelRequest,
   type OrderState,
-  type PayRequest,
+  type PendingPayment,
 } from './state.ts';
-import { answerInterventions } from './interventions.ts';
-import type { refund } from '../refund.ts';
 import { step } from './steps.ts';
-import { StepLeft } from './retry-and-attention.ts';
+import { describeContents, describeOrder } from './web-ui-details.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
-  const state = begin(input, details);
+  const state = begin(input, describeOrder);
   answerCommands(state);
   answerInterventions(state);
   await CancellationScope.nonCancellable(async () => {
     await live(state);
-    state.over = true;
-    await condition(() => allHandlersFinished() && state.trouble.unwritten === 0);
+    state.phase = 'over';
+    await condition(() => allHandlersFinished() && state.health.unwritten === 0);
   });
-  // Temporal shows a workflow that did as its Cancel button said as "Canceled".
+  // Temporal shows a workflow that did what its Cancel button asked as "Canceled".
   if (state.stage === 'cancelled' && state.cancel?.by === 'temporal')
     throw new CancelledFailure('Order cancelled');
   return { stage: state.stage, reason: state.reason };
@@ -55,42 +56,39 @@ async function live(state: OrderState): Promise<void> {
   await reserve(state);
   if (state.stage === 'awaiting_payment') openWindow(state);
   while (state.stage === 'awaiting_payment') {
-    await condition(() => state.payments.length > 0 || state.cancel !== null || state.windowEnded);
+    await condition(() => state.payments.length > 0 || isToBeClosed(state));
     // A payment comes first: it was accepted before the deadline, and before any cancel.
     const [payment] = state.payments;
-    const refusal = payment && refusalUntried(state, payment);
-    if (payment && refusal) {
-      state.payments.shift();
-      payment.answer({ stage: state.stage, refusal });
-    } else if (payment) await takePayment(state, payment);
-    else await giveBack(state);
+    const refusal = payment && refusalBeforeTry(state, payment);
+    if (refusal) answerFirstPayment(state, refusal);
+    else if (payment) await takePayment(state, payment);
+    else await releaseOrder(state);
   }
-  for (const { answer } of state.payments.splice(0))
-    answer({ stage: state.stage, refusal: notPayable(state) });
+  while (state.payments.length > 0) answerFirstPayment(state, refusalByStage(state.stage));
   if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
 }
 
 async function reserve(state: OrderState): Promise<void> {
   const attempt = new CancellationScope();
-  state.interrupt = () => attempt.cancel();
+  state.stopReserving = () => attempt.cancel();
   try {
     const result = await attempt.run(() =>
-      step.reserve(state.trouble, placed(state), `Reserve ${wanted(state)}`),
+      step.reserve(state.health, toPlacedOrder(state), `Reserve ${describeContents(state)}`),
     );
     if (result.paymentDeadline !== undefined) state.deadline = Date.parse(result.paymentDeadline);
-    settle(state, result);
+    follow(state, result);
   } catch (error) {
     if (state.cancel === null) throw error;
-    // Whether an attempt has committed, or still will, is unknown: abandoning makes a late one do nothing, and tells
-    // of an earlier one, whose reservation is then given back like any other.
+    // An attempt may have committed, or still may. Cancelling the reservation makes a late attempt do nothing, and reveals an
+    // earlier one, whose reservation is then released like any other.
     const { reason, commandId } = state.cancel;
-    const abandoned = { ...placed(state), at: now(), reason, commandId };
-    settle(
+    const cancelled = { ...toPlacedOrder(state), at: now(), reason, commandId };
+    follow(
       state,
-      await step.abandon(state.trouble, abandoned, 'Cancelled before the reservation was answered'),
+      await step.abandon(state.health, cancelled, 'Cancelled before the reservation was answered'),
     );
   } finally {
-    state.interrupt = null;
+    state.stopReserving = null;
   }
 }
 
@@ -101,48 +99,55 @@ function openWindow(state: OrderState): void {
   });
 }
 
-/** Why a payment that was accepted is not even tried, if there is a reason. Orders from before 0.4 try each. */
-function refusalUntried(
+/** Whether an unpaid order is to end, unless a payment that was accepted before is made. */
+const isToBeClosed = ({ cancel, windowEnded }: OrderState): boolean => cancel !== null || windowEnded;
+
+/** Why an accepted payment is not even tried, if there is a reason. Orders from before 0.4 try every payment. */
+function refusalBeforeTry(
   { input, deadline, cancel }: OrderState,
-  { acceptedAt }: PayRequest,
+  { acceptedAt }: PendingPayment,
 ): RefusalReason | null {
   if (input.rules === undefined) return null;
-  // The deadline may be earlier than the payment's validator knew: a workflow of this order that somebody terminated had reserved
-  // already, with the deadline the caller was given.
+  // The deadline may be earlier than the payment's validator knew: an earlier workflow of this order, since terminated, had already
+  // reserved with the deadline the caller was given.
   if (Date.parse(acceptedAt) >= deadline) return 'order_expired';
-  // Who gives an order up because a payment keeps failing does not wait for those behind it to fail, too.
+  // An operator who gives an order up because a payment keeps failing does not wait for the payments behind it to fail, too.
   return cancel?.by === 'operator' ? 'order_cancelled' : null;
 }
 
-async function takePayment(state: OrderState, payment: PayRequest): Promise<void> {
+async function takePayment(state: OrderState, { commandId, acceptedAt }: PendingPayment): Promise<void> {
   state.payAttempts += 1;
   enter(state, 'paying');
-  const { orderId } = state.input;
-  const request = { orderId, commandId: payment.commandId, at: payment.acceptedAt };
+  const request = { orderId: state.input.orderId, commandId, at: acceptedAt };
   let result: StepResult;
   try {
-    result = await step.pay(state.trouble, request, `Take payment ${state.payAttempts}`);
+    result = await step.pay(state.health, request, `Take payment ${state.payAttempts}`);
   } catch (error) {
     if (!(error instanceof StepLeft)) throw error;
-    // Whether an attempt has committed, or still will, is unknown: declining makes a late one do nothing, and tells of an
-    // earlier one, which then counts.
-    result = await step.decline(state.trouble, request, `Skip payment ${state.payAttempts}`);
+    // An attempt may have committed, or still may. Skipping the payment makes a late attempt do nothing, and reveals an earlier
+    // one, which then counts.
+    result = await step.decline(state.health, request, `Skip payment ${state.payAttempts}`);
   }
-  const isLast = state.payments.length === 1;
-  if (result.reason === null) settle(state, result);
-  else if (isLast && (state.cancel || state.windowEnded)) await giveBack(state);
-  else settle(state, { stage: result.stage, reason: null });
-  state.payments.shift();
-  payment.answer({ stage: state.stage, refusal: payRefusal(result.reason) });
+  const refusal = refusalOf('pay', result);
+  const isLastChance = state.payments.length === 1 && isToBeClosed(state);
+  // The last payment is answered after the release, so that its caller hears how the order ended.
+  if (refusal !== null && isLastChance) await releaseOrder(state);
+  else follow(state, { stage: result.stage, reason: null });
+  answerFirstPayment(state, toPaymentRefusal(refusal));
 }
 
-/** Nobody paid: what was reserved goes back, because of a cancel if there is one, else because the window ended. */
-async function giveBack(state: OrderState): Promise<void> {
+/** Takes the first payment out of the line. Until then it counts as waiting. */
+function answerFirstPayment(state: OrderState, refusal: RefusalReason | null): void {
+  state.payments.shift()?.answer({ stage: state.stage, refusal });
+}
+
+/** Nobody paid: releases what was reserved, because of a cancel if there is one, and otherwise because the window ended. */
+async function releaseOrder(state: OrderState): Promise<void> {
   const { reason, commandId } = state.cancel ?? { reason: WINDOW_ENDED, commandId: null };
   const to = state.cancel ? 'cancelled' : 'expired';
-  state.closing = to;
+  state.phase = state.cancel ? 'cancelling' : 'expiring';
   const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
-  settle(state, await step.release(state.trouble, request, `Give back ${wanted(state)} (${to})`));
+  follow(state, await step.release(state.health, request, `Give back ${describeContents(state)} (${to})`));
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -151,27 +156,27 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
   const { orderId, rules } = state.input;
   const { reason, commandId } = cancel;
   if (rules === undefined && (await refundByChild(state, cancel))) {
-    settle(state, { stage: 'refunded', reason });
+    follow(state, { stage: 'refunded', reason });
     return;
   }
   const request = { orderId, commandId, reason, restock: true, at: now() };
-  settle(state, await step.refund(state.trouble, request, 'Refund and restock'));
+  follow(state, await step.refund(state.health, request, 'Refund and restock'));
 }
 
 /**
- * Orders from before 0.4 leave the refund to a workflow of its own. Returns whether that made it: it may have failed or have been
- * terminated, and one that runs already says nothing about how it ends.
+ * Orders from before 0.4 leave the refund to a workflow of its own. Returns whether that made it: it may have failed or been
+ * terminated, and a refund workflow that was already running says nothing about how it ends.
  */
 async function refundByChild(
-  { input, trouble }: OrderState,
+  { input, health }: OrderState,
   { reason, commandId }: CancelRequest,
 ): Promise<boolean> {
   const { orderId } = input;
   try {
     await executeChild<typeof refund>(WORKFLOW.refund, {
       workflowId: refundWorkflowId(orderId),
-      args: [{ orderId, commandId, reason, restock: true, attentionAfter: trouble.attentionAfter }],
-      // A refund that has begun ends, whatever becomes of this workflow.
+      args: [{ orderId, commandId, reason, restock: true, attentionAfter: health.attentionAfter }],
+      // A refund that has begun ends, whatever happens to this workflow.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: 'Cancelled while the payment was being taken',
     });

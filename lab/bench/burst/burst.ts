@@ -1,19 +1,20 @@
 /**
- * A flash sale: many more orders at once than can be placed. Every caller obeys Retry-After and keeps its key, and payments go on
- * beside. What is compared with the rate of 20 callers, who place one order after the other, comes from the same run.
+ * A flash sale: many more orders at once than can be placed, while payments go on. Every caller obeys Retry-After and keeps
+ * its key. The rate of 20 callers, who place one order after the other, is measured in the same run for comparison.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { apiClient } from '../../../dev/api-client.ts';
-import type { BenchmarkOptions, Outcome } from '../benchmark.ts';
+import { ApiClient, fetchFrom } from '../../../api/client.ts';
+import { describeMachine, loadNow } from '../../harness/machine.ts';
+import { startApiIn, type System } from '../../harness/system.ts';
+import { verifyOrders } from '../../harness/verify.ts';
+import { API_SETTINGS, withBenchSystem, type BenchmarkOptions, type Outcome } from '../benchmark.ts';
+import { fillCatalogue, type Catalogue } from '../catalogue.ts';
 import type { BurstFigures, BurstRow } from './figures.ts';
 import { samples, type CallersPlan, type CreateLoad, type Sample } from './plan.ts';
-import { burstMarkdown, nameOf, rowOf, targetsOf } from './report.ts';
-import { describeMachine, loadNow } from '../../harness/machine.ts';
-import { fillShop, type Shop } from '../shop.ts';
-import { withSystem, type System } from '../../harness/system.ts';
-import { verifyPlaced } from '../../harness/verify.ts';
+import { burstMarkdown } from './report.ts';
+import { describeLoad, rowOf, targetsOf } from './summary.ts';
 
 const CALLERS = fileURLToPath(new URL('callers.ts', import.meta.url));
 const ORDERS = 1_000;
@@ -29,35 +30,27 @@ const LOADS: readonly CreateLoad[] = [
 const PAYMENTS_PER_SECOND = 4;
 
 interface Bench {
-  system: System;
-  shop: Shop;
+  catalogue: Catalogue;
   signal: AbortSignal;
   report: (line: string) => void;
-  /** Orders that nobody has paid yet. */
+  /** Orders that are not paid yet. */
   unpaid: string[];
   placed: number;
   paid: number;
 }
 
-/** See {@link BurstFigures} for what it finds. */
-export function benchBurst({ seconds = STEADY_SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
+/** Finds {@link BurstFigures}. */
+export function benchBurst({ seconds = STEADY_SECONDS, ...options }: BenchmarkOptions): Promise<Outcome> {
+  const { report } = options;
   const loadBefore = loadNow();
   const startedAt = new Date().toISOString();
-  return withSystem({ signal, report }, async (system, running, startAnotherApi) => {
+  return withBenchSystem(options, async (system) => {
     report('Filling the shop and warming up.');
-    const shop = await fillShop(apiClient(system.apiUrl));
-    const bench: Bench = { system, shop, signal: running, report, unpaid: [], placed: 0, paid: 0 };
-    const one = [system.apiUrl];
-    const steady: CreateLoad = { shape: 'closed', callers: STEADY_CALLERS, seconds };
-
-    await run(bench, one, { ...steady, seconds: WARM_UP_SECONDS });
-    const rows = [await run(bench, one, steady)];
-    for (const load of LOADS) rows.push(await run(bench, one, load), await run(bench, one, steady));
-    const two = [system.apiUrl, await startAnotherApi()];
-    // The new process is warmed up, too.
-    await run(bench, two, { ...steady, seconds: WARM_UP_SECONDS });
-    rows.push(await run(bench, two, { shape: 'burst', callers: 1_000 }), await run(bench, two, steady));
-    await verifyPlaced(system.databaseUrl, bench);
+    const catalogue = await fillCatalogue(new ApiClient(fetchFrom(system.apiUrl)));
+    const { signal } = system.processes;
+    const bench: Bench = { catalogue, signal, report, unpaid: [], placed: 0, paid: 0 };
+    const rows = await measure(bench, system, seconds);
+    await verifyOrders(system.databaseUrl, { all: bench.placed, paid: bench.paid });
 
     const figures: BurstFigures = {
       benchmark: 'burst',
@@ -71,10 +64,27 @@ export function benchBurst({ seconds = STEADY_SECONDS, signal, report }: Benchma
   });
 }
 
+async function measure(bench: Bench, system: System, seconds: number): Promise<BurstRow[]> {
+  const one = [system.apiUrl];
+  const steady: CreateLoad = { shape: 'closed', callers: STEADY_CALLERS, seconds };
+  const warmUp = { ...steady, seconds: WARM_UP_SECONDS };
+  await run(bench, one, warmUp);
+  const rows = [await run(bench, one, steady)];
+  for (const load of LOADS) rows.push(await run(bench, one, load), await run(bench, one, steady));
+
+  const environment = { ...system.environment, ...API_SETTINGS };
+  const second = await startApiIn(system.processes, 'second-api', environment);
+  const two = [system.apiUrl, second.url];
+  // The new process is warmed up, too.
+  await run(bench, two, warmUp);
+  rows.push(await run(bench, two, { shape: 'burst', callers: 1_000 }), await run(bench, two, steady));
+  return rows;
+}
+
 async function run(bench: Bench, apis: string[], load: CreateLoad): Promise<BurstRow> {
-  const taken = await samplesOf(bench, {
+  const taken = await runCallers(bench.signal, {
     apis,
-    orders: Array.from({ length: ORDERS }, () => bench.shop.nextOrder()),
+    orders: Array.from({ length: ORDERS }, () => bench.catalogue.nextOrder()),
     load,
     payments: { perSecond: PAYMENTS_PER_SECOND, orderIds: bench.unpaid },
   });
@@ -84,11 +94,11 @@ async function run(bench: Bench, apis: string[], load: CreateLoad): Promise<Burs
   bench.unpaid.splice(0, row.payments);
   for (const { call, status, orderId } of taken)
     if (call === 'create' && status === 201 && orderId !== undefined) bench.unpaid.push(orderId);
-  bench.report(`  ${nameOf(row)}: ${row.placed} placed, ${row.perSecond.toFixed(1)} a second`);
+  bench.report(`  ${describeLoad(row)}: ${row.placed} placed, ${row.perSecond.toFixed(1)} a second`);
   return row;
 }
 
-async function samplesOf({ signal }: Bench, plan: CallersPlan): Promise<Sample[]> {
+async function runCallers(signal: AbortSignal, plan: CallersPlan): Promise<Sample[]> {
   const callers = fork(CALLERS, { signal, execArgv: [] });
   callers.on('error', () => {});
   callers.send(plan);

@@ -1,93 +1,77 @@
 /**
- * The callers of `npm run bench -- burst`, in a process of their own, so that making the load and measuring it do not wait for
- * each other. Takes one plan as a message, and answers with its samples.
+ * The callers of `npm run bench -- burst`, in a process of their own, so that making the load and measuring it do not wait
+ * for each other. Takes one plan as a message, and answers with its samples.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
-import { apiClient, type Call, type Reply } from '../../../dev/api-client.ts';
+import { ApiClient, fetchFrom, secondsToWait, type Answer } from '../../../api/client.ts';
+import { startLoad, type Load } from '../../harness/load.ts';
 import { callersPlan, type Sample } from './plan.ts';
 
-const problem = z.object({ code: z.string() });
-const order = z.object({ id: z.string() });
-/** After as many refusals the promises cannot have been true. */
+/** After this many refusals the promises in them cannot have been true. */
 const MOST_ATTEMPTS = 50;
+/** Of a caller whose request failed without an answer. */
+const PAUSE_SECONDS = 1;
 
 const [message] = await once(process, 'message');
 const { apis, orders, load, payments } = callersPlan.parse(message);
 
-const calls = apis.map((address) => apiClient(address));
+const clients = apis.map((address) => new ApiClient(fetchFrom(address)));
 const taken: Sample[] = [];
 const started = performance.now();
 const now = () => performance.now() - started;
-const turns = { request: 0, order: 0, payment: 0 };
+const turns = { request: 0, order: 0 };
+const { signal } = new AbortController();
 
-function nextCall(): Call {
-  const call = calls[turns.request++ % calls.length];
-  if (call === undefined) throw new Error('There is at least one API.');
-  return call;
+function nextClient(): ApiClient {
+  const client = clients[turns.request++ % clients.length];
+  if (client === undefined) throw new Error('There is at least one API.');
+  return client;
 }
 
 /** Sends the same request, with the same key, as often and whenever its answer asks for that. */
 async function obey(path: string, call: Sample['call'], body?: unknown): Promise<void> {
-  const options = { key: randomUUID(), ...(body !== undefined && { body }) };
+  const key = randomUUID();
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
     const sentAt = now();
-    const reply = await nextCall()('POST', path, options).catch(gaveUp);
-    taken.push({
-      call,
-      attempt,
-      sentAt,
-      ms: now() - sentAt,
-      status: reply.status,
-      code: problem.safeParse(reply.body).data?.code,
-      orderId: order.safeParse(reply.body).data?.id,
-    });
-    if (reply.retryAfter === undefined) return;
-    await delay(reply.retryAfter * 1_000);
+    const answer = await nextClient()
+      .post(path, body, { key })
+      .catch((error: unknown) => String(error));
+    taken.push({ call, attempt, sentAt, ms: now() - sentAt, ...describe(answer) });
+    const wait = typeof answer === 'string' ? PAUSE_SECONDS : secondsToWait(answer);
+    if (wait === undefined) return;
+    await delay(wait * 1_000);
   }
 }
 
-const gaveUp = (error: unknown): Reply => ({ status: 0, body: { code: String(error) }, retryAfter: 1 });
+function describe(answer: Answer<{ id: string }> | string): Pick<Sample, 'status' | 'code' | 'orderId'> {
+  if (typeof answer === 'string') return { status: 0, code: answer };
+  const { status, body } = answer;
+  return { status, code: body.code, orderId: body.id };
+}
 
 const placeNext = () => obey('/v1/orders', 'create', orders[turns.order++ % orders.length]);
-const payNext = () => obey(`/v1/orders/${payments.orderIds[turns.payment++]}/pay`, 'pay');
+const pay = (number: number) => obey(`/v1/orders/${payments.orderIds[number]}/pay`, 'pay');
 
-/** Begins one after the other at that rate, also when those before have not ended. */
-async function atRate(perSecond: number, goesOn: (begun: number) => boolean, one: () => Promise<void>) {
-  const begun: Promise<void>[] = [];
-  while (goesOn(begun.length)) {
-    begun.push(one());
-    await delay(Math.max(0, (begun.length / perSecond) * 1_000 - now()));
-  }
-  await Promise.all(begun);
-}
-
-async function placeOrders(): Promise<void> {
+function placeOrders(): Load {
   switch (load.shape) {
     case 'burst':
-      await Promise.all(Array.from({ length: load.callers }, placeNext));
-      return;
-    case 'closed': {
-      const { callers, seconds } = load;
-      const caller = async () => {
-        while (now() < seconds * 1_000) await placeNext();
-      };
-      await Promise.all(Array.from({ length: callers }, caller));
-      return;
-    }
+      return startLoad({ callers: load.callers, count: load.callers, signal }, placeNext);
+    case 'closed':
+      return startLoad({ callers: load.callers, seconds: load.seconds, signal }, placeNext);
     case 'open': {
-      const { perSecond, seconds } = load;
-      await atRate(perSecond, (begun) => begun < perSecond * seconds, placeNext);
+      const { perSecond } = load;
+      const count = perSecond * load.seconds;
+      return startLoad({ callers: count, count, perSecond, signal }, placeNext);
     }
   }
 }
 
-const progress = { placing: true };
-const placing = placeOrders().finally(() => {
-  progress.placing = false;
-});
-const goesOn = (begun: number) => progress.placing && begun < payments.orderIds.length;
-await Promise.all([placing, atRate(payments.perSecond, goesOn, payNext)]);
+const placing = placeOrders();
+const count = payments.orderIds.length;
+const paying = startLoad({ callers: count, count, perSecond: payments.perSecond, signal }, pay);
+await placing.done;
+paying.stop();
+await paying.done;
 process.send?.(taken, () => process.disconnect());

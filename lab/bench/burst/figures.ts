@@ -1,6 +1,6 @@
 /** What `npm run bench -- burst --json FILE` writes. Times are milliseconds unless a name says otherwise. */
 import type { CreateLoad } from './plan.ts';
-import type { Target } from '../figures.ts';
+import type { Target } from '../targets.ts';
 import type { Machine } from '../../harness/machine.ts';
 import type { Latency } from '../../harness/statistics.ts';
 
@@ -11,18 +11,18 @@ export interface BurstRow {
   placed: number;
   /** From the first request to the last answer. */
   perSecond: number;
-  /** Answers 201, each from the request that it answers. */
+  /** Answers 201, each timed from the request that it answers. */
   accepted: Latency;
   refusals: number;
   /** Answers 503 `overloaded`. */
   refused: Latency;
-  /** Callers by how often they had to ask. */
+  /** Callers by the number of requests that they needed. */
   attempts: Record<number, number>;
   payments: number;
   paid: Latency;
   /** Payments that were refused for load. */
   paymentsRefused: number;
-  /** Requests that were answered in another way, or given up: none, when all is well. */
+  /** Requests that got another answer or were given up: none, when all is well. */
   others: number;
 }
 
@@ -32,7 +32,7 @@ export interface BurstFigures {
   startedAt: string;
   machine: Machine;
   paymentsPerSecond: number;
-  /** In the order of the run: the rounds of 20 callers around a row are what it is compared with. */
+  /** In the order of the run: each row is compared with the rounds of 20 callers around it. */
   rows: BurstRow[];
   targets: Target[];
 }

@@ -1,4 +1,4 @@
-/** What `lab/bench/burst/burst.ts` tells its callers, and what they report: messages between two processes. */
+/** The messages between the benchmark and its callers, which are a process of their own: a plan, and samples. */
 import { z } from 'zod';
 
 const load = z.discriminatedUnion('shape', [
@@ -6,7 +6,7 @@ const load = z.discriminatedUnion('shape', [
   z.object({ shape: z.literal('burst'), callers: z.int() }),
   /** Callers that place one order after the other. */
   z.object({ shape: z.literal('closed'), callers: z.int(), seconds: z.number() }),
-  /** A new caller with one order again and again, whatever becomes of those before. */
+  /** New callers with one order each at a steady rate, whether or not earlier ones have finished. */
   z.object({ shape: z.literal('open'), perSecond: z.number(), seconds: z.number() }),
 ]);
 
@@ -16,7 +16,7 @@ export const callersPlan = z.object({
   /** Bodies of orders, used in turn. */
   orders: z.array(z.unknown()).min(1),
   load,
-  /** Orders to pay at a steady rate while the load lasts, until there are no more. */
+  /** Orders to pay at a steady rate, until the load ends or none is left. */
   payments: z.object({ perSecond: z.number(), orderIds: z.array(z.string()) }),
 });
 

@@ -1,72 +1,14 @@
-/** Makes rows and targets out of samples, and shows them as Markdown that is also a table in a terminal. */
+/** The figures of a flash sale as people read them. */
+import { hostLine, latencyCell, table } from '../../harness/report.ts';
+import { targetTable } from '../targets.ts';
 import type { BurstFigures, BurstRow } from './figures.ts';
-import type { CreateLoad, Sample } from './plan.ts';
-import type { Target } from '../figures.ts';
-import { describeHost, table, targetTable } from '../report.ts';
-import { latencyOf, sum, type Latency } from '../../harness/statistics.ts';
-import { atLeast, atMost } from '../orders/summary.ts';
-
-/** Milliseconds within which 99 of 100 are to be answered. */
-const ANSWERED_WITHIN = 3_000;
-const SHARE_OF_STEADY = 0.85;
-
-export function rowOf(load: CreateLoad, apis: number, samples: readonly Sample[]): BurstRow {
-  const creates = samples.filter(({ call }) => call === 'create');
-  const pays = samples.filter(({ call }) => call === 'pay');
-  const accepted = creates.filter(({ status }) => status === 201);
-  const refused = creates.filter(({ code }) => code === 'overloaded');
-  const paid = pays.filter(({ status }) => status === 200);
-  const paymentsRefused = pays.filter(({ code }) => code === 'overloaded');
-  const first = Math.min(...creates.map(({ sentAt }) => sentAt));
-  const last = Math.max(...accepted.map(({ sentAt, ms }) => sentAt + ms));
-  const asked = Map.groupBy(accepted, ({ attempt }) => attempt);
-  return {
-    load,
-    apis,
-    placed: accepted.length,
-    perSecond: (1_000 * accepted.length) / (last - first),
-    accepted: latencyIn(accepted),
-    refusals: refused.length,
-    refused: latencyIn(refused),
-    attempts: Object.fromEntries([...asked].map(([attempts, some]) => [attempts, some.length])),
-    payments: paid.length,
-    paid: latencyIn(paid),
-    paymentsRefused: paymentsRefused.length,
-    others: samples.length - accepted.length - refused.length - paid.length - paymentsRefused.length,
-  };
-}
-
-const latencyIn = (samples: readonly Sample[]): Latency => latencyOf(samples.map(({ ms }) => ms));
-
-export function targetsOf(rows: readonly BurstRow[]): Target[] {
-  return rows.flatMap((row, index) => {
-    if (row.load.shape === 'closed') return [];
-    const name = nameOf(row);
-    const steady = steadyAround(rows, index);
-    return [
-      atLeast(SHARE_OF_STEADY, `${name}: rate / rate of 20 callers`, [row.perSecond / steady]),
-      atMost(ANSWERED_WITHIN, `${name}: accepted, p99`, [], row.accepted.p99),
-      // Where nobody was refused there is no latency of refusals.
-      atMost(ANSWERED_WITHIN, `${name}: refused, p99`, [], row.refusals === 0 ? 0 : row.refused.p99),
-      atMost(ANSWERED_WITHIN, `${name}: payments, p99`, [], row.paid.p99),
-      atMost(0, `${name}: payments refused, and requests given up`, [], row.paymentsRefused + row.others),
-    ];
-  });
-}
-
-/** Just before and just after: a machine is not as fast in every minute. */
-function steadyAround(rows: readonly BurstRow[], index: number): number {
-  const isSteady = ({ load }: BurstRow) => load.shape === 'closed';
-  const around = [rows.slice(0, index).findLast(isSteady), rows.slice(index).find(isSteady)];
-  const rates = around.flatMap((row) => (row === undefined ? [] : [row.perSecond]));
-  return sum(rates) / rates.length;
-}
+import { describeLoad } from './summary.ts';
 
 export function burstMarkdown(figures: BurstFigures): string {
   const { machine, startedAt, rows, targets, paymentsPerSecond } = figures;
   return [
-    describeHost(machine, `, Temporal server ${machine.temporal}`),
-    `${startedAt.slice(0, 10)}, one after the other, with ${paymentsPerSecond} payments a second beside. Latencies in ms, p50 / p99.`,
+    hostLine(machine, `, Temporal server ${machine.temporal}`),
+    `${startedAt.slice(0, 10)}, one after the other, with ${paymentsPerSecond} payments a second besides. Latencies in ms, p50 / p99.`,
     table(HEAD, rows.map(cells)),
     targetTable(targets),
   ].join('\n\n');
@@ -86,7 +28,7 @@ const HEAD = [
 ];
 
 const cells = (row: BurstRow): string[] => [
-  nameOf(row),
+  describeLoad(row),
   String(row.placed),
   row.perSecond.toFixed(1),
   latencyCell(row.accepted),
@@ -99,17 +41,3 @@ const cells = (row: BurstRow): string[] => [
   latencyCell(row.paid),
   String(row.paymentsRefused + row.others),
 ];
-
-const latencyCell = ({ p50, p99 }: Latency): string => `${p50.toFixed(0)} / ${p99.toFixed(0)}`;
-
-export function nameOf({ load, apis }: Pick<BurstRow, 'load' | 'apis'>): string {
-  const where = apis === 1 ? '' : `, ${apis} APIs`;
-  switch (load.shape) {
-    case 'burst':
-      return `${load.callers} at once${where}`;
-    case 'closed':
-      return `${load.callers} callers for ${load.seconds} s${where}`;
-    case 'open':
-      return `${load.perSecond} a second for ${load.seconds} s${where}`;
-  }
-}

@@ -2,10 +2,10 @@
  * One SKU that everybody buys: reservations at the activity level, without Temporal, by three techniques that take turns on
  * one database. And what the third one costs when nobody is in anybody's way.
  */
-import postgres from 'postgres';
-import { isDatabaseAway, openDatabase, type Database } from '../../../db/connection.ts';
-import { BIGINT_AS_NUMBER } from '../../../db/exact-integers.ts';
-import { RULES } from '../../../db/rules/invariants.ts';
+import { openPostgres, type Sql } from '../../../db/postgres.ts';
+import { openDatabase, type Database } from '../../../db/connection.ts';
+import { isDatabaseUnavailable } from '../../../db/errors.ts';
+import { RULES } from '../../../db/rules/rules.ts';
 import { groupReservations } from '../../../activities/reservation-queue.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
@@ -18,6 +18,7 @@ import { rowOf, targetsOf } from './summary.ts';
 import { load } from '../../harness/load.ts';
 import { describeHost, loadNow } from '../../harness/machine.ts';
 import { withPostgres } from '../../harness/own-postgres.ts';
+import { lockDecideRecord, lockDecideRecordAll } from './lock-decide-record.ts';
 import { readThenWrite } from './read-then-write.ts';
 import { sum } from '../../harness/statistics.ts';
 import { verifyRules } from '../../harness/verify.ts';
@@ -36,13 +37,21 @@ const PLENTY = 1_000_000_000;
 /** Fewer than the callers ask for within a second. */
 const FEW_UNITS = 500;
 
+const CROWDED = [
+  'read then write',
+  'one statement',
+  'group commit',
+  'group commit of lock, decide, record',
+] as const;
+const CALM = ['one statement', 'group commit', 'lock, decide, record'] as const;
+
 type Reserve = (order: PlacedOrder) => Promise<StepResult>;
 
 interface Bench {
   techniques: Readonly<Record<TechniqueName, Reserve>>;
   shop: HotSkuShop;
   /** For looking. */
-  sql: postgres.Sql<{ bigint: number }>;
+  sql: Sql;
   options: BenchmarkOptions & { seconds: number };
 }
 
@@ -52,10 +61,7 @@ export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOpti
   const startedAt = new Date().toISOString();
   return withPostgres({ signal, report }, async (url, running) => {
     const database = openDatabase(url, { connections: CONNECTIONS, name: 'holdfast bench' });
-    const sql = postgres(url, {
-      max: 1,
-      types: { bigint: BIGINT_AS_NUMBER },
-    });
+    const sql = openPostgres(url, { connections: 1 });
     try {
       const bench: Bench = {
         techniques: techniquesOn(database),
@@ -89,7 +95,12 @@ function techniquesOn(database: Database): Bench['techniques'] {
   return {
     'read then write': (order) => readThenWrite(database, order),
     'one statement': (order) => reserve(database, order),
+    'lock, decide, record': (order) => lockDecideRecord(database, order),
     'group commit': groupReservations(database),
+    'group commit of lock, decide, record': groupReservations(database, {
+      reserve: lockDecideRecord,
+      reserveAll: lockDecideRecordAll,
+    }),
   };
 }
 
@@ -97,11 +108,9 @@ async function measure(bench: Bench): Promise<HotSkuSeries[]> {
   const { seconds, report } = bench.options;
   const series = (techniques: readonly TechniqueName[], callers: number, skus: number): HotSkuSeries[] =>
     techniques.map((technique) => ({ technique, callers, skus, rounds: [] }));
-  const crowd = series(['read then write', 'one statement', 'group commit'], HOT_CALLERS, 1);
+  const crowd = series(CROWDED, HOT_CALLERS, 1);
   // Two that differ by little meet the same moment of the machine when each caller uses them in turn.
-  const together = CALM_CALLERS.map((callers) =>
-    series(['one statement', 'group commit'], callers, MANY_SKUS),
-  );
+  const together = CALM_CALLERS.map((callers) => series(CALM, callers, MANY_SKUS));
   const plans = [...crowd.map((one) => [one]), ...together];
   report('Warming up.');
   for (const plan of plans) await runRound(bench, plan, WARM_UP_SECONDS);
@@ -177,7 +186,7 @@ async function persist(
     try {
       return { result: await call(order), retries };
     } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
+      if (!isDatabaseUnavailable(error)) throw error;
     }
   }
 }
@@ -185,7 +194,7 @@ async function persist(
 /** By each technique: callers that go on until nothing is left. @throws when not exactly all units were granted. */
 async function sellOut({ techniques, shop, options: { signal, report } }: Bench): Promise<SoldOutRow[]> {
   const rows: SoldOutRow[] = [];
-  for (const technique of ['read then write', 'one statement', 'group commit'] as const) {
+  for (const technique of CROWDED) {
     report(`Selling out by ${technique}`);
     const { prefix, nextOrder } = await shop.stockUp(1, FEW_UNITS);
     let [granted, refused] = [0, 0];

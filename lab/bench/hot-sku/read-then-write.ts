@@ -1,4 +1,5 @@
-import type { Database, Queryable } from '../../../db/connection.ts';
+import type { Database } from '../../../db/connection.ts';
+import type { Queryable } from '../../../db/postgres.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
 import type { RejectionReason } from '../../../domain/order.ts';
 
@@ -20,7 +21,7 @@ export const readThenWrite = (database: Database, order: PlacedOrder): Promise<S
 async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at } = order;
   const recorded = () => sql<StepResult[]>`
-    select stage, reason from order_step where order_id = ${orderId} and step = 'reserve'
+    select stage, reason, null as refusal from order_step where order_id = ${orderId} and step = 'reserve'
   `;
   const [before] = await recorded();
   if (before) return before;
@@ -67,7 +68,7 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
       `;
     }
   }
-  return { stage, reason };
+  return { stage, reason, refusal: null };
 }
 
 /** The same SKU on two lines is one reservation. */

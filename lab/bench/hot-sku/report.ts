@@ -1,12 +1,13 @@
 /** The figures as people read them: Markdown that is also a table in a terminal. */
 import type { HotSkuFigures, HotSkuRow, SoldOutRow } from './figures.ts';
-import { describeHost, table, targetTable } from '../report.ts';
+import { hostLine, table } from '../../harness/report.ts';
+import { targetTable } from '../targets.ts';
 import { sum } from '../../harness/statistics.ts';
 
 export function hotSkuMarkdown(figures: HotSkuFigures): string {
   const { machine, startedAt, rounds, secondsPerRound, connections, rows, soldOut, targets } = figures;
   return [
-    describeHost(machine),
+    hostLine(machine),
     `${startedAt.slice(0, 10)}, ${rounds} rounds of ${secondsPerRound} s for each row, in turn, on ${connections} connections. ` +
       'Latencies in ms.',
     table(['technique', 'callers', 'SKUs', 'per second', 'p50', 'p99'], rows.map(cells)),

@@ -1,7 +1,7 @@
 /** What is bought: SKUs by the thousand, or one for everybody. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import type { Sql } from '../../../db/connection.ts';
+import type { Sql } from '../../../db/postgres.ts';
 import type { PlacedOrder } from '../../../db/steps/step.ts';
 
 const PRICE = 1_000;

@@ -1,9 +1,8 @@
 /** Makes one row out of a technique's rounds, and holds the rows against what was promised. */
-import type { Target } from '../figures.ts';
+import { atLeast, atMost, type Target } from '../targets.ts';
 import type { HotSkuRow, SoldOutRow, TechniqueName } from './figures.ts';
 import type { HotSkuRound, HotSkuSeries } from './figures.ts';
 import { latencyOf, median, sum } from '../../harness/statistics.ts';
-import { atLeast, atMost } from '../orders/summary.ts';
 
 /** Single rounds differ by as much without a reason. */
 const NOISE = 0.05;

@@ -1,4 +1,4 @@
-/** Runs the workflow that does nothing, with the settings and slots of the real worker, on the task queue in TASK_QUEUE. */
+/** Runs the workflow that does nothing, with the settings and slots of the real worker, on the task queue of TASK_QUEUE. */
 import { fileURLToPath } from 'node:url';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
@@ -11,7 +11,7 @@ const WORKFLOW = fileURLToPath(new URL('./nothing-workflow.ts', import.meta.url)
 
 const settings = workerSettings(process.env);
 const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
-// Never connects, as no workflow here runs a step.
+// Never connects, because no workflow here runs a step.
 const database = openDatabase(settings.DATABASE_URL, {
   connections: connectionsFor(settings.WORKER_STEP_SLOTS),
   name: 'holdfast nothing worker',

@@ -1,2 +1,2 @@
-/** What starting a workflow and hearing its result costs by itself. */
+/** Costs what starting a workflow and getting its result costs by itself. */
 export async function nothing(): Promise<void> {}

@@ -1,29 +1,32 @@
+/** The workload that counts: a whole order as a program makes it, create and pay, on connections that stay open. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
-import { expectStatus, type Call, type Reply } from '../../../dev/api-client.ts';
+import {
+  expectStatus,
+  secondsToWait,
+  type Answer,
+  type ApiClient,
+  type Order,
+  type PostOptions,
+} from '../../../api/client.ts';
 import { orderWorkflowId } from '../../../domain/workflow-ids.ts';
-import type { Shop } from '../shop.ts';
 import type { System } from '../../harness/system.ts';
+import type { Catalogue } from '../catalogue.ts';
 import { timed, type Workload } from './workload.ts';
 
-const created = z.object({ id: z.string(), stage: z.literal('awaiting_payment') });
-const paid = z.object({ stage: z.literal('paid') });
-
-/** What is away for longer has failed. */
+/** An API that refuses more often than this has failed. */
 const MOST_RETRIES = 10;
 
-/** A whole order as a program makes it: create, then pay, through the HTTP API on connections that stay open. */
-export function orderWorkload(call: Call, shop: Shop, { processes }: System): Workload {
+export function orderWorkload(api: ApiClient, catalogue: Catalogue, { servers }: System): Workload {
   return {
     name: 'order',
-    workerPid: processes.worker,
+    worker: servers.worker,
     async doOne() {
-      const order = shop.nextOrder();
-      const create = await timed(() => post(call, '/v1/orders', order));
-      const { id } = created.parse(expectStatus(create.result.reply, 201));
-      const pay = await timed(() => post(call, `/v1/orders/${id}/pay`));
-      paid.parse(expectStatus(pay.result.reply, 200));
+      const order = catalogue.nextOrder();
+      const create = await timed(() => persist((options) => api.createOrder(order, options)));
+      const { id } = expectStage(expectStatus(create.result.answer, 201).body, 'awaiting_payment');
+      const pay = await timed(() => persist((options) => api.payOrder(id, options)));
+      expectStage(expectStatus(pay.result.answer, 200).body, 'paid');
       return {
         workflowId: orderWorkflowId(id),
         waited: { create: create.ms, pay: pay.ms },
@@ -33,16 +36,19 @@ export function orderWorkload(call: Call, shop: Shop, { processes }: System): Wo
   };
 }
 
-/** Sends a request again, with the same key, while the API asks for that: its caller has waited all that time. */
-async function post(call: Call, path: string, body?: object): Promise<{ reply: Reply; retries: number }> {
+function expectStage(order: Order, stage: Order['stage']): Order {
+  if (order.stage === stage) return order;
+  throw new Error(`Order ${order.id} is ${order.stage} and not ${stage}.`);
+}
+
+/** Sends a request again, with the same key, as long as the API asks for that: its caller has waited all that time. */
+async function persist(
+  send: (options: PostOptions) => Promise<Answer<Order>>,
+): Promise<{ answer: Answer<Order>; retries: number }> {
   const key = randomUUID();
-  const send = (): Promise<Reply> => call('POST', path, body === undefined ? { key } : { key, body });
-  let reply = await send();
-  let retries = 0;
-  while (reply.status === 503 && retries < MOST_RETRIES) {
-    retries += 1;
-    await delay((reply.retryAfter ?? 1) * 1_000);
-    reply = await send();
+  for (let retries = 0; ; retries += 1) {
+    const answer = await send({ key });
+    if (answer.status !== 503 || retries === MOST_RETRIES) return { answer, retries };
+    await delay((secondsToWait(answer) ?? 1) * 1_000);
   }
-  return { reply, retries };
 }

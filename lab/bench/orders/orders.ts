@@ -1,22 +1,22 @@
 /**
  * What an order costs beside a workflow that does nothing. Both take turns in short rounds, so that whatever else the
- * machine does meets both, and what is compared comes from the same minute.
+ * machine does meets both, and the figures that are compared come from the same minute.
  */
-import { Client, Connection } from '@temporalio/client';
-import { apiClient } from '../../../dev/api-client.ts';
-import type { BenchmarkOptions, Outcome } from '../benchmark.ts';
-import { countEvents } from './events.ts';
-import type { OrderFigures } from '../figures.ts';
+import type { Client } from '@temporalio/client';
+import { ApiClient, fetchFrom } from '../../../api/client.ts';
+import { connectTemporal } from '../../../client/connection.ts';
 import { describeMachine, loadNow } from '../../harness/machine.ts';
-import { nothingWorkload } from './nothing.ts';
-import { orderWorkload } from './order.ts';
-import { asMarkdown } from '../report.ts';
-import { runRound, type Round } from './round.ts';
-import { fillShop } from '../shop.ts';
-import type { Series } from './round.ts';
-import { summarize, targetsOf } from './summary.ts';
-import { withSystem, type System } from '../../harness/system.ts';
+import { sum } from '../../harness/statistics.ts';
+import type { System } from '../../harness/system.ts';
 import { verifyOrders } from '../../harness/verify.ts';
+import { withBenchSystem, type BenchmarkOptions, type Outcome } from '../benchmark.ts';
+import { fillCatalogue } from '../catalogue.ts';
+import type { OrderFigures, Row } from './figures.ts';
+import { nothingWorkload, startNothingWorker } from './nothing.ts';
+import { orderWorkload } from './order.ts';
+import { ordersMarkdown } from './report.ts';
+import { runRound, type Round, type Series } from './round.ts';
+import { summarize, targetsOf } from './summary.ts';
 import type { Workload } from './workload.ts';
 
 const CALLERS = [1, 20, 50] as const;
@@ -26,16 +26,20 @@ const SECONDS = 5;
 const WARM_UP = { callers: 20, seconds: 5 } as const;
 const SAMPLED_PER_ROUND = 3;
 
-/** See {@link OrderFigures} for what it finds. */
-export function benchOrders({ seconds = SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
+/** Finds {@link OrderFigures}. */
+export function benchOrders({ seconds = SECONDS, ...options }: BenchmarkOptions): Promise<Outcome> {
+  const { report } = options;
   const loadBefore = loadNow();
   const startedAt = new Date().toISOString();
-  return withSystem({ signal, report }, async (system, running) => {
-    const connection = await Connection.connect({ address: system.temporalAddress });
+  return withBenchSystem(options, async (system) => {
+    const { signal } = system.processes;
+    const { client, close } = await connectTemporal({
+      address: system.temporalAddress,
+      namespace: 'default',
+    });
     try {
-      const client = new Client({ connection });
-      const series = await connection.withAbortSignal(running, () =>
-        measure(client, system, { seconds, signal: running, report }),
+      const series = await client.withAbortSignal(signal, () =>
+        measure(client, system, { seconds, signal, report }),
       );
       const figures: OrderFigures = {
         benchmark: 'orders',
@@ -43,26 +47,26 @@ export function benchOrders({ seconds = SECONDS, signal, report }: BenchmarkOpti
         machine: await describeMachine(system, loadBefore),
         rounds: ROUNDS,
         secondsPerRound: seconds,
-        ...(await figuresOf(series, client)),
+        ...(await summarizeAll(series, client)),
       };
-      return { figures, markdown: asMarkdown(figures) };
+      return { figures, markdown: ordersMarkdown(figures) };
     } finally {
-      await connection.close();
+      await close();
     }
   });
 }
 
-interface MeasureOptions {
-  seconds: number;
-  signal: AbortSignal;
-  report: (line: string) => void;
-}
-
-async function measure(client: Client, system: System, options: MeasureOptions): Promise<Series[]> {
-  const { seconds, signal, report } = options;
-  const call = apiClient(system.apiUrl);
+async function measure(
+  client: Client,
+  system: System,
+  { seconds, signal, report }: BenchmarkOptions & { seconds: number },
+): Promise<Series[]> {
   report('Filling the shop and warming up.');
-  const workloads = [nothingWorkload(client, system), orderWorkload(call, await fillShop(call), system)];
+  const api = new ApiClient(fetchFrom(system.apiUrl));
+  const workloads = [
+    nothingWorkload(client, await startNothingWorker(system)),
+    orderWorkload(api, await fillCatalogue(api), system),
+  ];
   let paid = 0;
   const run = async (workload: Workload, callers: number, length: number): Promise<Round> => {
     const round = await runRound(workload, { callers, seconds: length, signal }, system);
@@ -82,15 +86,15 @@ async function measure(client: Client, system: System, options: MeasureOptions):
       rounds.push(round);
     }
   }
-  await verifyOrders(system.databaseUrl, paid);
+  await verifyOrders(system.databaseUrl, { all: paid, paid });
   return series;
 }
 
-/** Backwards every second time: neither workload always has the later, fuller database. */
+/** Backwards every second time, so that neither workload always has the later, fuller database. */
 const inTurn = (series: readonly Series[], round: number): readonly Series[] =>
   round % 2 === 1 ? series : series.toReversed();
 
-async function figuresOf(
+async function summarizeAll(
   series: readonly Series[],
   client: Client,
 ): Promise<Pick<OrderFigures, 'rows' | 'targets'>> {
@@ -100,4 +104,16 @@ async function figuresOf(
     rows.push(summarize(one, await countEvents(client, sample)));
   }
   return { rows, targets: targetsOf(series, rows) };
+}
+
+/** Counts the events in the histories of these workflows, once they have ended. */
+async function countEvents(client: Client, workflowIds: readonly string[]): Promise<Row['events']> {
+  const counts: number[] = [];
+  for (const workflowId of workflowIds) {
+    const handle = client.workflow.getHandle(workflowId);
+    await handle.result();
+    const { events } = await handle.fetchHistory();
+    counts.push(events?.length ?? 0);
+  }
+  return { mean: sum(counts) / counts.length, most: Math.max(...counts), sampled: counts.length };
 }

@@ -1,9 +1,9 @@
-/** One workload under one number of callers for a few seconds: what was done, how long it took and what it used. */
+/** One workload under one number of callers for a few seconds: how much was done, how long it took and what it used. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { cpuMsOf } from '../../harness/cpu.ts';
-import type { Call, ProcessName } from '../figures.ts';
 import { load, type LoadOptions } from '../../harness/load.ts';
+import { cpuMsOf } from '../../harness/process-tree.ts';
 import type { System } from '../../harness/system.ts';
+import type { Call, ProcessName } from './figures.ts';
 import type { Workload } from './workload.ts';
 
 /** A server still tidies up when the last caller has its answer; that work belongs to the round. */
@@ -12,11 +12,19 @@ const SETTLE_MS = 500;
 export interface Round {
   completed: number;
   perSecond: number;
+  /** Milliseconds of each call. */
   waited: Record<Call, number[]>;
   /** Milliseconds in all. */
   cpu: Record<ProcessName, number>;
   workflowIds: string[];
   retries: number;
+}
+
+/** All rounds of one workload with one number of callers. */
+export interface Series {
+  workload: Workload;
+  callers: number;
+  rounds: Round[];
 }
 
 export async function runRound(workload: Workload, options: LoadOptions, system: System): Promise<Round> {
@@ -46,16 +54,10 @@ export async function runRound(workload: Workload, options: LoadOptions, system:
   return { completed, perSecond, waited, cpu, workflowIds, retries };
 }
 
-function cpuNow({ workerPid }: Workload, { processes }: System): Record<ProcessName, number> {
-  const pids = [processes.temporal, processes.postgres, workerPid, processes.api];
+function cpuNow(workload: Workload, { servers }: System): Record<ProcessName, number> {
+  const { Temporal, PostgreSQL, API } = servers;
+  const pids = [Temporal, PostgreSQL, workload.worker, API].map(({ pid }) => pid);
   const [temporal = NaN, postgres = NaN, worker = NaN, api = NaN] = cpuMsOf(pids);
   const { user, system } = process.cpuUsage();
   return { temporal, postgres, worker, api, callers: (user + system) / 1_000 };
-}
-
-/** What was measured of one workload with one number of callers. */
-export interface Series {
-  workload: Workload;
-  callers: number;
-  rounds: Round[];
 }

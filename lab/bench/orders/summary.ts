@@ -1,8 +1,8 @@
-/** Makes one row out of a workload's rounds, and holds the rows against what was promised. */
-import type { Call, ProcessName, Row, Target } from '../figures.ts';
-import type { Series } from './round.ts';
-import type { Round } from './round.ts';
+/** Makes one row of each workload's rounds, and compares the rows with the targets. */
 import { latencyOf, median, sum } from '../../harness/statistics.ts';
+import { atLeast, atMost, type Target } from '../targets.ts';
+import type { Call, ProcessName, Row } from './figures.ts';
+import type { Round, Series } from './round.ts';
 
 export function summarize({ workload, callers, rounds }: Series, events: Row['events']): Row {
   const completed = sum(rounds.map((round) => round.completed));
@@ -50,7 +50,7 @@ export function targetsOf(series: readonly Series[], rows: readonly Row[]): Targ
 
 const medianOf = (call: Call) => (round: Round) => median(round.waited[call]);
 
-/** Of each round, as both sides of a round met the same minute of the machine. */
+/** One for each round, because both sides of a round met the same minute of the machine. */
 function ratios(
   series: readonly Series[],
   callers: number,
@@ -61,12 +61,4 @@ function ratios(
     series.find((one) => one.callers === callers && one.workload.name === name)?.rounds ?? [];
   const nothing = roundsOf('nothing').map(ofNothing);
   return roundsOf('order').map((round, index) => ofOrder(round) / (nothing[index] ?? NaN));
-}
-
-export function atLeast(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
-  return { name, value, rounds, atLeast: limit, reached: value >= limit };
-}
-
-export function atMost(limit: number, name: string, rounds: number[], value = median(rounds)): Target {
-  return { name, value, rounds, atMost: limit, reached: value <= limit };
 }

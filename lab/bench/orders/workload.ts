@@ -1,25 +1,23 @@
-/** Things that callers do again and again while they are measured. */
-import type { Call, WorkloadName } from '../figures.ts';
-
-/** How long a caller waited for each of its calls. */
-export type Waited = Partial<Record<Call, number>>;
+/** What callers do again and again while they are measured. */
+import type { LabProcess } from '../../harness/process.ts';
+import type { Call, WorkloadName } from './figures.ts';
 
 export interface Done {
   workflowId: string;
-  waited: Waited;
-  /** How often the API was away and asked to be called again. */
+  /** Milliseconds for each of its calls. */
+  waited: Partial<Record<Call, number>>;
+  /** How often the API did not let a request in and asked to be called again. */
   retries: number;
 }
 
 export interface Workload {
   name: WorkloadName;
-  /** The process that runs its workflows. */
-  workerPid: number;
+  /** Runs its workflows. */
+  worker: LabProcess;
   /** Does one, from start to end. @throws when it does not end as it should. */
   doOne(): Promise<Done>;
 }
 
-/** Calls `call` and takes the time. */
 export async function timed<T>(call: () => Promise<T>): Promise<{ result: T; ms: number }> {
   const start = performance.now();
   const result = await call();

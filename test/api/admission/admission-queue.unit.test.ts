@@ -1,4 +1,4 @@
-/** The algorithm that decides which orders are let in when, in virtual time: what it promises, and what it learns from. */
+/** The admission algorithm in virtual time: what it promises, and what it learns from. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
   type AdmissionQueue,
@@ -29,15 +29,15 @@ const refusedFor = (error: unknown): number => {
   throw error;
 };
 
-/** Lets a system of that rate get to know itself under 20 callers. */
-async function warmedUp(rate: number, queues: readonly AdmissionQueue[]): Promise<VirtualServer> {
+/** Lets a system of this rate measure itself under 20 callers. */
+async function warmUp(rate: number, queues: readonly AdmissionQueue[]): Promise<VirtualServer> {
   const server = new VirtualServer(rate);
   const until = performance.now() + 15_000;
   await inVirtualTime(server.keepBusy(queues, 20, () => performance.now() < until));
   return server;
 }
 
-/** Callers who come within half a second. */
+/** Sends all callers within half a second. */
 async function burst(server: VirtualServer, queues: readonly AdmissionQueue[], callers: number) {
   const startedAt = performance.now();
   const all = Array.from({ length: callers }, async (_, index) => {
@@ -53,9 +53,9 @@ const lastEnd = (admitted: readonly Admitted[]): number =>
 const share = (admitted: readonly Admitted[], right: (one: Admitted) => boolean): number =>
   admitted.filter(right).length / admitted.length;
 
-test('a thousand callers at once keep a known system busy, and get in when they were promised', async () => {
+test('a thousand simultaneous callers keep a measured system busy, and get in when promised', async () => {
   const queues = [newQueue()];
-  const server = await warmedUp(30, queues);
+  const server = await warmUp(30, queues);
   const { admitted, perSecond } = await burst(server, queues, 1_000);
   expect(perSecond).toBeGreaterThan(0.9 * 30);
   expect(share(admitted, ({ attempts }) => attempts <= 2)).toBeGreaterThan(0.95);
@@ -63,7 +63,7 @@ test('a thousand callers at once keep a known system busy, and get in when they 
 });
 
 test.each([10, 30, 60])(
-  'a thousand callers who meet a fresh process that does %i a second all get in',
+  'a thousand callers of a new process that handles %i requests a second all get in',
   async (rate) => {
     const queues = [newQueue()];
     const { admitted, perSecond } = await burst(new VirtualServer(rate), queues, 1_000);
@@ -72,9 +72,9 @@ test.each([10, 30, 60])(
   },
 );
 
-test('callers who were promised too much all get in, soon after and in time', async () => {
+test('callers who were promised too much by a system that slowed down all get in soon after', async () => {
   const queues = [newQueue()];
-  const server = await warmedUp(40, queues);
+  const server = await warmUp(40, queues);
   server.rate = 20;
   const { admitted, perSecond } = await burst(server, queues, 600);
   expect(perSecond).toBeGreaterThan(0.9 * 20);
@@ -82,9 +82,9 @@ test('callers who were promised too much all get in, soon after and in time', as
   expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
 });
 
-test('twice as many callers as can be served, for a minute, are all served at the rate of the system', async () => {
+test('callers at twice the rate of the system for a minute are all served, at the rate of the system', async () => {
   const queues = [newQueue()];
-  const server = await warmedUp(25, queues);
+  const server = await warmUp(25, queues);
   const startedAt = performance.now();
   const all = Array.from({ length: 3_000 }, async (_, index) => {
     await new Promise((resolve) => setTimeout(resolve, 20 * index));
@@ -98,21 +98,21 @@ test('twice as many callers as can be served, for a minute, are all served at th
 
 test('two processes keep a system as busy as one does', async () => {
   const queues = newQueues(2);
-  const server = await warmedUp(30, queues);
+  const server = await warmUp(30, queues);
   const { admitted, perSecond } = await burst(server, queues, 1_000);
   expect(perSecond).toBeGreaterThan(0.85 * 30);
   expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
 });
 
-test('a process that comes later gets its share from one that had everything', async () => {
+test('a process that starts later gets its share from one that had everything', async () => {
   const [first, second] = [newQueue(), newQueue()];
   const server = new VirtualServer(30);
   const until = performance.now() + 90_000;
-  const going = () => performance.now() < until;
-  void server.keepBusy([first], 60, going);
+  const goesOn = () => performance.now() < until;
+  void server.keepBusy([first], 60, goesOn);
   await vi.advanceTimersByTimeAsync(20_000);
   const alone = first.state.limit;
-  void server.keepBusy([second], 60, going);
+  void server.keepBusy([second], 60, goesOn);
   await vi.advanceTimersByTimeAsync(30_000);
   const limits: number[] = [];
   for (let seconds = 0; seconds < 30; seconds += 1) {
@@ -125,7 +125,7 @@ test('a process that comes later gets its share from one that had everything', a
   expect(mean).toBeLessThan(0.65);
 });
 
-test('the limit falls when answers get slow, and rises again when they are quick', () => {
+test('the concurrency limit falls when answers get slow, and rises again when they are quick', () => {
   const limit = new ConcurrencyLimit();
   let now = 0;
   const answered = (ms: number) => {
@@ -141,7 +141,7 @@ test('the limit falls when answers get slow, and rises again when they are quick
   expect(limit.value).toBeGreaterThan(2 * congested);
 });
 
-test('answers that show the same congestion lower the limit once', () => {
+test('answers that show the same congestion lower the concurrency limit once', () => {
   const limit = new ConcurrencyLimit();
   const before = limit.value;
   for (let count = 0; count < 50; count += 1)
@@ -149,8 +149,8 @@ test('answers that show the same congestion lower the limit once', () => {
   expect(limit.value).toBe(before - 1);
 });
 
-/** A queue of one at a time, and the turn of the request that runs. */
-async function occupied() {
+/** A queue with all of its slots taken, and the turns of the running requests. */
+async function fillQueue() {
   const queue = newQueue();
   const turns = await Promise.all(
     Array.from({ length: queue.state.limit }, () => queue.enter(undefined, nobodyHangsUp)),
@@ -158,14 +158,14 @@ async function occupied() {
   return { queue, turns };
 }
 
-test('a caller who comes before the promised second is told the rest of it', async () => {
-  const { queue } = await occupied();
+test('a caller who comes before the promised second is told how long is left', async () => {
+  const { queue } = await fillQueue();
   const error: unknown = await queue.enter(performance.now() + 2_500, nobodyHangsUp).catch((e: unknown) => e);
   expect(refusedFor(error)).toBe(3);
 });
 
-test('a caller who was promised goes before newcomers who wait', async () => {
-  const { queue, turns } = await occupied();
+test('a caller with a promise goes ahead of waiting newcomers', async () => {
+  const { queue, turns } = await fillQueue();
   const order: string[] = [];
   const newcomer = queue.enter(undefined, nobodyHangsUp).then(() => order.push('newcomer'));
   const promised = queue.enter(performance.now(), nobodyHangsUp).then(() => order.push('promised'));
@@ -174,8 +174,8 @@ test('a caller who was promised goes before newcomers who wait', async () => {
   expect(order).toEqual(['promised', 'newcomer']);
 });
 
-test('a caller who hangs up leaves the queue, and nothing is begun for it', async () => {
-  const { queue, turns } = await occupied();
+test('a caller who hangs up leaves the queue, and nothing is started for it', async () => {
+  const { queue, turns } = await fillQueue();
   const caller = new AbortController();
   const waiting = queue.enter(undefined, caller.signal);
   expect(queue.state.waiting).toBe(1);
@@ -186,16 +186,16 @@ test('a caller who hangs up leaves the queue, and nothing is begun for it', asyn
   expect(queue.state.running).toBe(0);
 });
 
-test('a caller who waited in vain is refused, and comes before those who ask later', async () => {
-  const { queue } = await occupied();
+test('a caller who waited too long is refused, and promised a turn ahead of later callers', async () => {
+  const { queue } = await fillQueue();
   const waiting = queue.enter(undefined, nobodyHangsUp).catch(refusedFor);
   await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);
   expect(await waiting).toBe(1);
   expect(queue.state.waiting).toBe(0);
 });
 
-test('a request that takes too long gives its place to the next, and only once', async () => {
-  const { queue, turns } = await occupied();
+test('a request that takes too long frees its slot for the next one, and only once', async () => {
+  const { queue, turns } = await fillQueue();
   const waiting = queue.enter(undefined, nobodyHangsUp);
   const [late, ...others] = turns;
   late?.setAside();
@@ -205,8 +205,8 @@ test('a request that takes too long gives its place to the next, and only once',
   expect(queue.state.running).toBe(0);
 });
 
-test('what was promised in a slow moment keeps no newcomer out once its time has come', async () => {
-  const { queue, turns } = await occupied();
+test('promises from a slow moment keep no newcomer out once their time has come', async () => {
+  const { queue, turns } = await fillQueue();
   const ask = (promisedAt?: number) => void queue.enter(promisedAt, nobodyHangsUp).catch(() => {});
   for (let count = 0; count < 500; count += 1) ask();
   for (let count = 0; count < 600; count += 1) ask(performance.now());
@@ -221,36 +221,36 @@ test('what was promised in a slow moment keeps no newcomer out once its time has
 
 const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
 
-test('an order that another passed by holds up only those that need the same', () => {
+test('an order that a later one overtook blocks only orders that need the same rows', () => {
   const stragglers = new Stragglers();
   stragglers.add(['SKU locked', 'SKU free'], 0);
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
-  stragglers.placed(['SKU other'], placedQuickly(1));
-  expect(stragglers.hold(['SKU locked'])).toBe(true);
-  expect(stragglers.hold(['SKU other'])).toBe(false);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
+  expect(stragglers.wouldBlock(['SKU other'])).toBe(false);
 });
 
-test('orders that are all slow, or need the same, are not taken to be in trouble', () => {
+test('an order is not considered blocked if all orders are slow, or need the same rows', () => {
   const stragglers = new Stragglers();
   stragglers.add(['SKU hot'], 5);
-  stragglers.placed(['SKU other'], { startedAt: 6, isQuick: false });
-  stragglers.placed(['SKU other'], placedQuickly(4));
-  stragglers.placed(['SKU hot', 'SKU other'], placedQuickly(6));
-  expect(stragglers.hold(['SKU hot'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], { startedAt: 6, isQuick: false });
+  stragglers.recordPlaced(['SKU other'], placedQuickly(4));
+  stragglers.recordPlaced(['SKU hot', 'SKU other'], placedQuickly(6));
+  expect(stragglers.wouldBlock(['SKU hot'])).toBe(false);
 });
 
-test('what an order waited for is remembered for a while after it failed, and forgotten once another got it', async () => {
+test('the row a failed order waited for is avoided for a while, and until another order gets it', async () => {
   const stragglers = new Stragglers();
   const failed = stragglers.add(['SKU locked'], 0);
-  stragglers.placed(['SKU other'], placedQuickly(1));
+  stragglers.recordPlaced(['SKU other'], placedQuickly(1));
   failed();
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(stragglers.hold(['SKU locked'])).toBe(true);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(true);
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
 
   stragglers.add(['SKU locked'], 20_000);
-  stragglers.placed(['SKU other'], placedQuickly(20_001));
-  stragglers.placed(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
-  expect(stragglers.hold(['SKU locked'])).toBe(false);
+  stragglers.recordPlaced(['SKU other'], placedQuickly(20_001));
+  stragglers.recordPlaced(['SKU locked', 'SKU other'], { startedAt: 19_000, isQuick: false });
+  expect(stragglers.wouldBlock(['SKU locked'])).toBe(false);
 });

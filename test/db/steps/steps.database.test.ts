@@ -35,14 +35,14 @@ async function stageOf({ orderId }: PlacedOrder) {
 async function reserved(paymentMode: 'debit' | 'hold' = 'debit', funds = 2_000) {
   const [sku, walletId] = await Promise.all([stockedSku(sql, { onHand: 10 }), fundedWallet(sql, { funds })]);
   const order = anOrder({ walletId, paymentMode, lines: [{ sku, quantity: 3 }] });
-  expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null });
+  expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null, refusal: null });
   return { sku, walletId, order, orderId: order.orderId };
 }
 
 describe('reserve', () => {
   test('twice in a row reserves once', async () => {
     const { sku, order } = await reserved();
-    expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null });
+    expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null, refusal: null });
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
 
@@ -81,7 +81,7 @@ describe('reserve', () => {
     ]);
     const walletId = await fundedWallet(sql, { funds: 0 });
     const order = anOrder({ walletId, lines: [plenty, scarce].map((sku) => ({ sku, quantity: 2 })) });
-    expect(await reserve(order)).toEqual({ stage: 'rejected', reason: 'out_of_stock' });
+    expect(await reserve(order)).toEqual({ stage: 'rejected', reason: 'out_of_stock', refusal: null });
     expect(await stock(plenty)).toEqual({ onHand: 10, reserved: 0 });
   });
 
@@ -91,7 +91,7 @@ describe('reserve', () => {
       fundedWallet(sql, { funds: 0 }),
     ]);
     const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }] });
-    const refused = { stage: 'rejected', reason: 'out_of_stock' };
+    const refused = { stage: 'rejected', reason: 'out_of_stock', refusal: null };
     expect(await reserve(order)).toEqual(refused);
     await sql`with more as (update sku set on_hand = 5 where sku = ${sku})
       insert into stock_movement (id, sku, kind, quantity) values (gen_random_uuid(), ${sku}, 'restock', 4)`;
@@ -157,7 +157,7 @@ describe('abandon', () => {
       fundedWallet(sql, { funds: 0 }),
     ]);
     const order = anOrder({ walletId, lines: [{ sku, quantity: 3 }] });
-    const cancelled = { stage: 'cancelled', reason: 'changed my mind' };
+    const cancelled = { stage: 'cancelled', reason: 'changed my mind', refusal: null };
     expect(await both(() => abandon({ ...order, reason: 'changed my mind', commandId: null }))).toEqual([
       cancelled,
       cancelled,
@@ -188,7 +188,7 @@ describe('pay', () => {
   test('twice in a row and twice at once takes the money once, and consumes the units once', async () => {
     const { sku, walletId, orderId } = await reserved();
     const request = payment(orderId);
-    const paid = { stage: 'paid', reason: null };
+    const paid = { stage: 'paid', reason: null, refusal: null };
     expect(await both(() => pay(request))).toEqual([paid, paid]);
     expect(await pay(request)).toEqual(paid);
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
@@ -197,25 +197,25 @@ describe('pay', () => {
 
   test('in hold mode captures what was held', async () => {
     const { walletId, orderId } = await reserved('hold');
-    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null, refusal: null });
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
   test('an attempt that was refused never takes money later, also when the buyer has topped up since', async () => {
     const { walletId, orderId } = await reserved('debit', 1_499);
     const first = payment(orderId);
-    const refused = { stage: 'awaiting_payment', reason: 'insufficient_funds' };
+    const refused = { stage: 'awaiting_payment', reason: null, refusal: 'insufficient_funds' };
     expect(await both(() => pay(first))).toEqual([refused, refused]);
     await topUp(sql, walletId, 1);
     expect(await pay(first)).toEqual(refused);
-    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null, refusal: null });
     expect(await balance(walletId)).toEqual({ posted: 0, held: 0 });
   });
 
   test('two payments at once debit once', async () => {
     const { walletId, orderId } = await reserved('debit', 10_000);
     const results = await Promise.all([pay(payment(orderId)), pay(payment(orderId))]);
-    expect(new Set(results.map(({ reason }) => reason))).toEqual(new Set([null, 'order_not_payable']));
+    expect(new Set(results.map(({ refusal }) => refusal))).toEqual(new Set([null, 'order_not_payable']));
     expect(await balance(walletId)).toEqual({ posted: 8_500, held: 0 });
   });
 
@@ -236,7 +236,7 @@ describe('pay', () => {
     const sku = await stockedSku(sql, { onHand: 1, price: 501 });
     const order = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
     await reserve(order);
-    expect(await pay(payment(order.orderId))).toMatchObject({ reason: 'insufficient_funds' });
+    expect(await pay(payment(order.orderId))).toMatchObject({ refusal: 'insufficient_funds' });
   });
 
   test('of an order that does not exist fails', async () => {
@@ -248,11 +248,11 @@ describe('decline', () => {
   test('makes a pay attempt that comes later do nothing, and leaves the order to be paid by another', async () => {
     const { walletId, orderId } = await reserved();
     const request = payment(orderId);
-    const skipped = { stage: 'awaiting_payment', reason: 'payment_skipped' };
+    const skipped = { stage: 'awaiting_payment', reason: null, refusal: 'payment_skipped' };
     expect(await both(() => decline(request))).toEqual([skipped, skipped]);
     expect(await pay(request)).toEqual(skipped);
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
-    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null });
+    expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null, refusal: null });
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
@@ -271,7 +271,7 @@ describe('release', () => {
   test('twice in a row and twice at once gives back once', async () => {
     const { sku, walletId, orderId } = await reserved('hold');
     const request = releaseTo(orderId, 'cancelled');
-    const cancelled = { stage: 'cancelled', reason: 'test' };
+    const cancelled = { stage: 'cancelled', reason: 'test', refusal: null };
     expect(await both(() => release(request))).toEqual([cancelled, cancelled]);
     expect(await release(request)).toEqual(cancelled);
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 0 });
@@ -281,7 +281,11 @@ describe('release', () => {
   test('of a paid order gives nothing back and says that it is paid', async () => {
     const { sku, orderId } = await reserved();
     await pay(payment(orderId));
-    expect(await release(releaseTo(orderId, 'expired'))).toEqual({ stage: 'paid', reason: null });
+    expect(await release(releaseTo(orderId, 'expired'))).toEqual({
+      stage: 'paid',
+      reason: null,
+      refusal: null,
+    });
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
@@ -301,7 +305,11 @@ describe('release', () => {
   test('a payment that comes after it is refused', async () => {
     const { walletId, orderId } = await reserved();
     await release(releaseTo(orderId, 'expired'));
-    expect(await pay(payment(orderId))).toEqual({ stage: 'expired', reason: 'order_not_payable' });
+    expect(await pay(payment(orderId))).toEqual({
+      stage: 'expired',
+      reason: null,
+      refusal: 'order_not_payable',
+    });
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 });
@@ -311,7 +319,7 @@ describe('refund', () => {
     const { sku, walletId, orderId } = await reserved();
     await pay(payment(orderId));
     const request = refundOf(orderId, false);
-    const refunded = { stage: 'refunded', reason: 'test' };
+    const refunded = { stage: 'refunded', reason: 'test', refusal: null };
     expect(await both(() => refund(request))).toEqual([refunded, refunded]);
     expect(await refund(request)).toEqual(refunded);
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
@@ -329,10 +337,15 @@ describe('refund', () => {
     const { orderId } = await reserved();
     expect(await refund(refundOf(orderId, false))).toEqual({
       stage: 'awaiting_payment',
-      reason: 'order_not_refundable',
+      reason: null,
+      refusal: 'order_not_refundable',
     });
     await pay(payment(orderId));
-    expect(await refund(refundOf(orderId, false))).toEqual({ stage: 'refunded', reason: 'test' });
+    expect(await refund(refundOf(orderId, false))).toEqual({
+      stage: 'refunded',
+      reason: 'test',
+      refusal: null,
+    });
   });
 });
 

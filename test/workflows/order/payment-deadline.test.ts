@@ -1,4 +1,4 @@
-/** A payment is judged by when it arrives, whatever is under way by then. */
+/** A payment is judged by the time it arrives, whatever else is under way. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ import { untilEvents } from '../../support/history.ts';
 import { always, interruptions } from '../../support/interruptions.ts';
 import { anOrder } from '../../support/step-requests.ts';
 import { startSystem } from '../../support/system.ts';
-import { lockWallet } from '../../support/trouble.ts';
+import { lockWallet } from '../../support/obstacles.ts';
 import { until } from '../../support/until.ts';
 
 const WINDOW = 900_000;
@@ -36,7 +36,7 @@ const acceptedBy = (id: string, updates: number) =>
   untilEvents(client, orderWorkflowId(id), 'workflowExecutionUpdateAcceptedEventAttributes', updates);
 
 /** An order of 2 units at 500. */
-async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
+async function placeOrder({ funds = 5_000, paymentMode = 'debit' } = {}) {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
   return { sku, wallet, id };
@@ -45,7 +45,7 @@ async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
 describe('while another payment of its order waits for the wallet, a payment that arrives', () => {
   /** The other payment is under way, and the deadline some seconds ahead. */
   async function payingNearDeadline(funds: number) {
-    const { wallet, id } = await placed({ funds });
+    const { wallet, id } = await placeOrder({ funds });
     await clock.forward(orderWorkflowId(id), WINDOW - 4_000);
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
@@ -53,7 +53,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     return { wallet, id, unlock, paying };
   }
 
-  test('before the deadline is taken in its turn, also when that is after the deadline', async () => {
+  test('before the deadline is taken in its turn, even when that is after the deadline', async () => {
     const { id, unlock, paying } = await payingNearDeadline(5_000);
     const second = shop.pay(id);
     await acceptedBy(id, 3);
@@ -65,7 +65,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     expect(await second).toMatchObject({ status: 200, body: { stage: 'paid' } });
   });
 
-  test('after the deadline is refused at once and for good, though the first is refused and the wallet filled since', async () => {
+  test('after the deadline is refused at once and for good, even when the first is refused and the wallet topped up since', async () => {
     const { wallet, id, unlock, paying } = await payingNearDeadline(0);
     await untilDeadline(id);
     const key = randomUUID();
@@ -81,7 +81,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('after the deadline is refused, though the first is paid', async () => {
+  test('after the deadline is refused, even when the first succeeds', async () => {
     const { id, unlock, paying } = await payingNearDeadline(5_000);
     await untilDeadline(id);
     expect(await shop.pay(id)).toMatchObject(EXPIRED);
@@ -91,7 +91,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
 });
 
 test('while its order gives back what it held, a payment is refused at once and for good', async () => {
-  const { wallet, id } = await placed({ paymentMode: 'hold' });
+  const { wallet, id } = await placeOrder({ paymentMode: 'hold' });
   const unlock = await lockWallet(sql, wallet);
   await clock.forward(orderWorkflowId(id), WINDOW);
   await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
@@ -102,8 +102,8 @@ test('while its order gives back what it held, a payment is refused at once and 
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
 });
 
-test('a payment that a dead worker left on its way takes no money once it was refused for coming too late', async () => {
-  const { wallet, id } = await placed({ paymentMode: 'hold' });
+test('an attempt at a payment that a dead worker left behind takes no money once the payment was refused as too late', async () => {
+  const { wallet, id } = await placeOrder({ paymentMode: 'hold' });
   const unlock = await lockWallet(sql, wallet);
   await clock.forward(orderWorkflowId(id), WINDOW);
   await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
@@ -116,16 +116,16 @@ test('a payment that a dead worker left on its way takes no money once it was re
   const stopRelease = interrupt('release', id, always('fails before it is sent'));
   await unlock();
   const late = { orderId: id, commandId: row.commandId, at: new Date().toISOString() };
-  expect(await createActivities(database).pay(late)).toMatchObject({ reason: 'order_expired' });
+  expect(await createActivities(database).pay(late)).toMatchObject({ refusal: 'order_expired' });
   stopRelease.stop();
   expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
 });
 
 test.each([
-  ['is found to be made when that commits', 'commit', null],
-  ['is refused when that is undone', 'undo', 'order_expired'],
-])('a payment that is just being made while it is refused %s', async (_what, end, outcome) => {
-  const { id: orderId } = await placed();
+  ['counts as made when its transaction commits', 'commit', null],
+  ['is refused when its transaction is undone', 'undo', 'order_expired'],
+])('a payment that is being made at the moment it is refused %s', async (_what, end, outcome) => {
+  const { id: orderId } = await placeOrder();
   const commandId = uuidv7();
   const undone = new Error('undone');
   const begun = Promise.withResolvers<void>();
@@ -154,8 +154,8 @@ test.each([
 });
 
 describe('while its order is being reserved, a payment that arrives', () => {
-  /** An order whose reservation fails until it is let go, by a workflow that has this deadline. */
-  async function reserving(input: Partial<OrderInput>, recordedDeadline?: string) {
+  /** An order whose reservation fails until the plan is stopped. */
+  async function startReserving(input: Partial<OrderInput>, recordedDeadline?: string) {
     const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const orderId = uuidv7();
     const order = anOrder({ orderId, walletId, lines: [{ sku, quantity: 2 }] });
@@ -185,7 +185,7 @@ describe('while its order is being reserved, a payment that arrives', () => {
   const fromNow = (milliseconds: number) => new Date(Date.now() + milliseconds).toISOString();
 
   test('before the deadline is taken once it is reserved', async () => {
-    const { id, plan } = await reserving({ deadline: fromNow(600_000) });
+    const { id, plan } = await startReserving({ deadline: fromNow(600_000) });
     const paying = shop.pay(id);
     await acceptedBy(id, 1);
     plan.stop();
@@ -193,7 +193,7 @@ describe('while its order is being reserved, a payment that arrives', () => {
   });
 
   test('after the deadline is refused', async () => {
-    const { id, walletId, plan } = await reserving({ deadline: fromNow(-1) });
+    const { id, walletId, plan } = await startReserving({ deadline: fromNow(-1) });
     expect(await shop.pay(id)).toMatchObject(EXPIRED);
     plan.stop();
     expect(await workflowOf(id).result()).toMatchObject({ stage: 'expired' });
@@ -201,9 +201,9 @@ describe('while its order is being reserved, a payment that arrives', () => {
     expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('after the deadline that is recorded is refused, though its workflow knew a later one by then', async () => {
-    const told = fromNow(-1_000);
-    const { id, walletId, plan } = await reserving({}, told);
+  test('after the recorded deadline is refused, even when its workflow knew only a later one by then', async () => {
+    const recorded = fromNow(-1_000);
+    const { id, walletId, plan } = await startReserving({}, recorded);
     expect(Date.parse((await workflowOf(id).query(orderQuery)).deadline)).toBeGreaterThan(Date.now());
     const paying = shop.pay(id);
     await acceptedBy(id, 1);
@@ -212,7 +212,7 @@ describe('while its order is being reserved, a payment that arrives', () => {
     await until('the order to be closed', async () =>
       (await shop.stageOf(id)) === 'expired' ? true : undefined,
     );
-    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(told);
+    expect((await workflowOf(id).query(orderQuery)).deadline).toBe(recorded);
     expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000, held: 0 });
   });
 });

@@ -1,4 +1,4 @@
-/** An order's life through the API, on real Temporal and PostgreSQL. Time is moved, never waited for. */
+/** An order's life through the API, on real Temporal and PostgreSQL. The tests move time, and never wait for it. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { orderWorkflowId } from '../../../domain/workflow-ids.ts';
 import { orderQuery } from '../../../workflows/messages.ts';
@@ -6,7 +6,7 @@ import { expectRulesHold } from '../../support/database.ts';
 import { countEvents, untilEvents } from '../../support/history.ts';
 import { idOf } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
-import { lockSku, lockWallet } from '../../support/trouble.ts';
+import { lockSku, lockWallet } from '../../support/obstacles.ts';
 import { unansweredOrder } from '../../support/unanswered.ts';
 import { until } from '../../support/until.ts';
 
@@ -27,11 +27,22 @@ const untilStage = (orderId: string, stage: string) =>
     return body['stage'] === stage ? true : undefined;
   });
 
-/** An order of 2 units at 500 out of 10, by a wallet with so much. */
-async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
+/** An order of 2 units at 500 out of 10. */
+async function placeOrder({ funds = 5_000, paymentMode = 'debit' } = {}) {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
   return { sku, wallet, id };
+}
+
+/** Whether a cancel, by the command or by the Web UI, has reached the workflow of an order that is being paid. */
+async function hasCancel(id: string): Promise<boolean> {
+  const { events } = await workflowOf(id).fetchHistory();
+  const accepted = (events ?? []).filter(
+    (event) => event.workflowExecutionUpdateAcceptedEventAttributes,
+  ).length;
+  return (
+    accepted === 3 || (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes)
+  );
 }
 
 describe('an order that is paid', () => {
@@ -39,7 +50,7 @@ describe('an order that is paid', () => {
     ['debit', { posted: 5_000, held: 0 }],
     ['hold', { posted: 5_000, held: 1_000 }],
   ])('in %s mode takes the money and sells the units', async (paymentMode, balanceWhileOpen) => {
-    const { sku, wallet, id } = await placed({ paymentMode });
+    const { sku, wallet, id } = await placeOrder({ paymentMode });
     expect(await shop.balanceOf(wallet)).toEqual(balanceWhileOpen);
     expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 2, available: 8 });
     expect(await shop.pay(id)).toMatchObject({ status: 200, body: { id, stage: 'paid', version: 2 } });
@@ -49,19 +60,19 @@ describe('an order that is paid', () => {
   });
 
   test('costs at most 18 events', async () => {
-    const { id } = await placed();
+    const { id } = await placeOrder();
     await shop.pay(id);
     expect(await countEvents(client, orderWorkflowId(id))).toBeLessThanOrEqual(18);
   });
 
-  test('in the last second before its deadline is paid', async () => {
-    const { id } = await placed();
+  test('even in the last second before its deadline counts as paid', async () => {
+    const { id } = await placeOrder();
     await forward(id, WINDOW - 1_000);
     expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
   });
 
   test('in time stays paid when its deadline passes while the money is being taken', async () => {
-    const { wallet, id } = await placed();
+    const { wallet, id } = await placeOrder();
     await forward(id, WINDOW - 1_000);
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
@@ -71,7 +82,7 @@ describe('an order that is paid', () => {
   });
 
   test('after a refusal and a top-up takes the money once', async () => {
-    const { wallet, id } = await placed({ funds: 999 });
+    const { wallet, id } = await placeOrder({ funds: 999 });
     expect(await shop.pay(id)).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
     expect(await shop.stageOf(id)).toBe('awaiting_payment');
     await shop.topUp(wallet, 1);
@@ -79,24 +90,24 @@ describe('an order that is paid', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 0, held: 0 });
   });
 
-  test('while PostgreSQL keeps a step waiting falls back to a retried activity, and is paid once', async () => {
-    const { wallet, id } = await placed();
+  test('while PostgreSQL keeps its step waiting falls back to a retried activity, and is paid once', async () => {
+    const { wallet, id } = await placeOrder();
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     await unlock();
     expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
-    // For less than the time after which a person has to look.
+    // It failed for less time than it takes to raise a mark.
     expect(await sql`select from attention where order_id = ${id}`).toHaveLength(0);
   });
 });
 
 describe('an order that nobody pays', () => {
   test.each(['debit', 'hold'])(
-    'in %s mode expires at its deadline, and gives everything back',
+    'in %s mode expires at its deadline and gives everything back',
     async (paymentMode) => {
-      const { sku, wallet, id } = await placed({ paymentMode });
+      const { sku, wallet, id } = await placeOrder({ paymentMode });
       await forward(id, WINDOW - 1_000);
       expect(await shop.stageOf(id)).toBe('awaiting_payment');
       await forward(id, 1_000);
@@ -107,15 +118,15 @@ describe('an order that nobody pays', () => {
     },
   );
 
-  test('is not paid after its deadline', async () => {
-    const { wallet, id } = await placed();
+  test('takes no payment after its deadline', async () => {
+    const { wallet, id } = await placeOrder();
     await forward(id, WINDOW);
     expect(await shop.pay(id)).toMatchObject({ status: 409, body: { code: 'order_expired' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
   test('expires when its payment is refused after the deadline has passed', async () => {
-    const { wallet, id } = await placed({ funds: 10 });
+    const { wallet, id } = await placeOrder({ funds: 10 });
     await forward(id, WINDOW - 1_000);
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
@@ -125,8 +136,8 @@ describe('an order that nobody pays', () => {
     expect(await shop.stageOf(id)).toBe('expired');
   });
 
-  test('keeps its deadline while no worker runs, and expires at once when one is back', async () => {
-    const { id } = await placed();
+  test('keeps its deadline while no worker runs, and expires at once when a worker is back', async () => {
+    const { id } = await placeOrder();
     await stopWorker();
     const forwarded = forward(id, WINDOW);
     await until('the timer', async () =>
@@ -137,27 +148,27 @@ describe('an order that nobody pays', () => {
     await forwarded;
     await untilStage(id, 'expired');
   });
+});
 
-  test('at the very deadline is either paid or expired, never both', async () => {
-    const ends = new Set<unknown>();
-    for (let round = 0; round < 6; round += 1) {
-      const { sku, wallet, id } = await placed();
-      await forward(id, WINDOW - 500);
-      const [payment] = await Promise.all([shop.pay(id), forward(id, 500)]);
-      const end = await workflowOf(id).result();
-      const paid = payment.status === 200;
-      expect(end).toMatchObject({ stage: paid ? 'paid' : 'expired' });
-      expect(await shop.balanceOf(wallet)).toEqual({ posted: paid ? 4_000 : 5_000, held: 0 });
-      expect(await shop.stockOf(sku)).toMatchObject({ onHand: paid ? 8 : 10, reserved: 0 });
-      ends.add(payment.body['code'] ?? payment.body['stage']);
-    }
-    expect(['paid', 'order_expired']).toEqual(expect.arrayContaining([...ends]));
-  });
+test('an order that is paid at the very instant of its deadline ends either as paid or as expired, never as both', async () => {
+  const ends = new Set<unknown>();
+  for (let round = 0; round < 6; round += 1) {
+    const { sku, wallet, id } = await placeOrder();
+    await forward(id, WINDOW - 500);
+    const [payment] = await Promise.all([shop.pay(id), forward(id, 500)]);
+    const end = await workflowOf(id).result();
+    const paid = payment.status === 200;
+    expect(end).toMatchObject({ stage: paid ? 'paid' : 'expired' });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: paid ? 4_000 : 5_000, held: 0 });
+    expect(await shop.stockOf(sku)).toMatchObject({ onHand: paid ? 8 : 10, reserved: 0 });
+    ends.add(payment.body['code'] ?? payment.body['stage']);
+  }
+  expect(['paid', 'order_expired']).toEqual(expect.arrayContaining([...ends]));
 });
 
 describe('an order that is cancelled', () => {
   test.each(['debit', 'hold'])('before payment in %s mode gives everything back', async (paymentMode) => {
-    const { sku, wallet, id } = await placed({ paymentMode });
+    const { sku, wallet, id } = await placeOrder({ paymentMode });
     expect(await shop.cancel(id, 'too late for the party')).toMatchObject({
       status: 200,
       body: { stage: 'cancelled', reason: 'too late for the party' },
@@ -168,8 +179,8 @@ describe('an order that is cancelled', () => {
     expect(await shop.cancel(id)).toMatchObject({ status: 409, body: { code: 'order_cancelled' } });
   });
 
-  test('with the Web UI\u2019s Cancel is compensated just the same, and shown as Canceled', async () => {
-    const { sku, wallet, id } = await placed({ paymentMode: 'hold' });
+  test('with the Web UI\u2019s Cancel is compensated in the same way, and shown as Canceled', async () => {
+    const { sku, wallet, id } = await placeOrder({ paymentMode: 'hold' });
     await workflowOf(id).cancel();
     await untilStage(id, 'cancelled');
     expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
@@ -180,7 +191,7 @@ describe('an order that is cancelled', () => {
   test.each(['the command', 'the Web UI\u2019s Cancel'])(
     'by %s while it is being paid is paid, then refunded and restocked',
     async (by) => {
-      const { sku, wallet, id } = await placed();
+      const { sku, wallet, id } = await placeOrder();
       const unlock = await lockWallet(sql, wallet);
       const paying = shop.pay(id);
       await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
@@ -199,7 +210,7 @@ describe('an order that is cancelled', () => {
   );
 
   test('while its payment is refused is cancelled', async () => {
-    const { wallet, id } = await placed({ funds: 10 });
+    const { wallet, id } = await placeOrder({ funds: 10 });
     const unlock = await lockWallet(sql, wallet);
     const paying = shop.pay(id);
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
@@ -210,7 +221,7 @@ describe('an order that is cancelled', () => {
     expect(await cancelling).toMatchObject({ status: 200, body: { stage: 'cancelled' } });
   });
 
-  test('before its reservation is answered keeps nothing, also when a late attempt lands', async () => {
+  test('before its reservation is answered holds nothing, even when a late attempt arrives', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const unlock = await lockSku(sql, sku);
     const placing = shop.order(wallet, [{ sku, quantity: 2 }]);
@@ -224,7 +235,7 @@ describe('an order that is cancelled', () => {
   });
 
   test('after payment is refunded and restocked', async () => {
-    const { sku, wallet, id } = await placed();
+    const { sku, wallet, id } = await placeOrder();
     await shop.pay(id);
     expect(await shop.cancel(id)).toMatchObject({ status: 200, body: { stage: 'refunded' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
@@ -232,15 +243,15 @@ describe('an order that is cancelled', () => {
   });
 });
 
-describe('an order that cannot be had', () => {
-  test('out of stock is rejected, and holds nothing', async () => {
+describe('an order that cannot be reserved', () => {
+  test('because it is out of stock is rejected, and holds nothing', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(1), shop.wallet(5_000)]);
     const answer = await shop.order(wallet, [{ sku, quantity: 2 }]);
     expect(answer).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
     expect(await shop.stockOf(sku)).toEqual({ onHand: 1, reserved: 0, available: 1 });
   });
 
-  test('without funds in hold mode is rejected, and holds nothing', async () => {
+  test('because funds are missing in hold mode is rejected, and holds nothing', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(10)]);
     const answer = await shop.order(wallet, [{ sku, quantity: 1 }], { paymentMode: 'hold' });
     expect(answer).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
@@ -253,7 +264,7 @@ describe('a paid order that is refunded', () => {
     [true, { onHand: 10, reserved: 0, available: 10 }],
     [false, { onHand: 8, reserved: 0, available: 8 }],
   ])('with restock %s gives the money back once', async (restock, stock) => {
-    const { sku, wallet, id } = await placed();
+    const { sku, wallet, id } = await placeOrder();
     await shop.pay(id);
     const first = await shop.refund(id, restock, { key: `refund ${id}` });
     expect(first).toMatchObject({ status: 200, body: { stage: 'refunded', reason: 'broken' } });
@@ -272,18 +283,18 @@ describe('a paid order that is refunded', () => {
 
 test('two payments and a cancel at once leave one order with one end', async () => {
   for (let round = 0; round < 5; round += 1) {
-    const { wallet, id } = await placed();
+    const { wallet, id } = await placeOrder();
     const answers = await Promise.all([shop.pay(id), shop.cancel(id), shop.pay(id)]);
     expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true);
     const stage = await shop.stageOf(id);
-    // The cancel is obeyed either way: before the payment, or as a refund after it.
+    // The cancel is carried out either way: before the payment, or as a refund after it.
     expect(['cancelled', 'refunded']).toContain(stage);
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   }
 });
 
-test('an order says in Temporal what it waits for, and until when', async () => {
-  const { id } = await placed();
+test('an order shows in Temporal what it waits for, and until when', async () => {
+  const { id } = await placeOrder();
   const view = await workflowOf(id).query(orderQuery);
   expect(view).toMatchObject({ stage: 'awaiting_payment', payAttempts: 0 });
   const metadata = await workflowOf(id).query('__temporal_workflow_metadata');
@@ -292,25 +303,15 @@ test('an order says in Temporal what it waits for, and until when', async () => 
   );
 });
 
-async function hasCancel(id: string): Promise<boolean> {
-  const { events } = await workflowOf(id).fetchHistory();
-  const accepted = (events ?? []).filter(
-    (event) => event.workflowExecutionUpdateAcceptedEventAttributes,
-  ).length;
-  return (
-    accepted === 3 || (events ?? []).some((event) => event.workflowExecutionCancelRequestedEventAttributes)
-  );
-}
-
-test('an order\u2019s deadline counts from the start of its workflow, whichever run of its first task reserved', async () => {
-  const { id } = await placed();
+test('the deadline of an order counts from the start of its workflow, whichever run of its first task reserved', async () => {
+  const { id } = await placeOrder();
   const { startTime } = await workflowOf(id).describe();
   const { body } = await shop.get(`/v1/orders/${id}`);
   expect(body['paymentDeadline']).toBe(new Date(startTime.getTime() + WINDOW).toISOString());
   expect((await workflowOf(id).query(orderQuery)).deadline).toBe(body['paymentDeadline']);
 });
 
-test('a step that failed leaves its sentence and its attempts for the operator', async () => {
+test('a step that failed shows the operator why, in one sentence, and that it is retried', async () => {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
   const id = idOf(await shop.order(wallet, [{ sku, quantity: 1 }]));
   const unlock = await lockWallet(sql, wallet);

@@ -1,0 +1,31 @@
+/** Places an order: starts its workflow and answers from what the database recorded. */
+import type { NewOrder } from '../../client/orders.ts';
+import { findOrder, type Order } from '../../db/orders.ts';
+import type { Servers } from '../dependencies.ts';
+import { Problem } from '../problems/problem.ts';
+import { describeStage, explainRejection } from './refusals.ts';
+
+/**
+ * Places an order and returns it as it is now.
+ * @throws {Problem} when the order was rejected, or cancelled before its reservation was answered.
+ */
+export async function placeOrder({ temporal, database }: Servers, newOrder: NewOrder): Promise<Order> {
+  let answer = await temporal.place(newOrder);
+  let order = await findOrder(database, newOrder.orderId);
+  if (answer === 'ended' && (!order || order.stage === 'awaiting_payment')) {
+    // The workflow was reset, or was terminated before it answered. A new workflow finds what the old one recorded, and what a late
+    // attempt of it still records.
+    answer = await temporal.place(
+      { ...newOrder, ...(order && { deadline: order.paymentDeadline.toISOString() }) },
+      { restart: true },
+    );
+    order = await findOrder(database, newOrder.orderId);
+  }
+  if (!order) throw new Problem('unavailable', 'Placing the order was interrupted.');
+  if (order.stage === 'rejected') throw await explainRejection(database, order);
+  const cancelledUnanswered = answer === 'ended' ? order.version === 1 : answer.stage === 'cancelled';
+  if (order.stage === 'cancelled' && cancelledUnanswered)
+    throw new Problem('order_cancelled', describeStage(order), { orderId: order.id });
+  // Whatever else has happened to the order since, it was placed.
+  return order;
+}

@@ -1,0 +1,38 @@
+/** Refuses a request that its schemas reject, and names each wrong field. */
+import type { Context } from 'hono';
+import type { ZodError } from 'zod';
+import { Problem } from './problem.ts';
+
+/** A program that sends more errors than this would not be helped by reading them all. */
+const ERRORS_SHOWN = 20;
+/** How much of an unknown field's name is shown: the name may be as long as the body. */
+const KEY_SHOWN = 100;
+
+export function refuseInvalid(
+  result: { success: boolean; target: string; error?: ZodError },
+  c: Context,
+): void {
+  if (result.success || !result.error) return;
+  // Without a content type there is no body: every body that readBody passes on has one.
+  if (result.target === 'json' && c.req.header('Content-Type') === undefined)
+    throw new Problem('malformed_body', 'This call needs a body.');
+  const errors = listErrors(result.error).slice(0, ERRORS_SHOWN);
+  throw new Problem(
+    'validation_failed',
+    errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
+    {
+      errors,
+    },
+  );
+}
+
+function listErrors({ issues }: ZodError): { field: string; message: string }[] {
+  return issues.flatMap((issue) => {
+    const path = issue.path.join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
+    return issue.keys.map((key) => {
+      const field = key.slice(0, KEY_SHOWN);
+      return { field: path ? `${path}.${field}` : field, message: 'unknown field' };
+    });
+  });
+}

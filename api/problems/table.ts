@@ -1,0 +1,224 @@
+/**
+ * Everything that can go wrong for a caller: one code each, with its HTTP status and what the caller can do.
+ * The list of codes is closed and stable, because programs decide by them. Sentences are for people and may change.
+ */
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+
+export interface ProblemKind {
+  status: ContentfulStatusCode;
+  title: string;
+  /** What the caller can do. */
+  remedy: string;
+  /** Seconds after which it makes sense to send the same request again. */
+  retryAfter?: number;
+  /** False if the same request may get another answer later: then no answer is kept under its Idempotency-Key. */
+  isFinal?: false;
+}
+
+export const PROBLEMS = {
+  validation_failed: {
+    status: 400,
+    title: 'The request is invalid',
+    remedy: 'Correct the fields that `errors` names.',
+  },
+  malformed_body: {
+    status: 400,
+    title: 'The body is not JSON',
+    remedy: 'Send one JSON object.',
+  },
+  malformed_request: {
+    status: 400,
+    title: 'The request is not valid HTTP',
+    remedy: 'Correct the address, the headers or the way the body is sent.',
+  },
+  idempotency_key_missing: {
+    status: 400,
+    title: 'The Idempotency-Key header is missing',
+    remedy: 'Send a new key with each new intent, and the same key with each retry of it.',
+  },
+  idempotency_key_invalid: {
+    status: 400,
+    title: 'The Idempotency-Key header is invalid',
+    remedy: 'Send one key of 1 to 255 printable ASCII characters, for example a UUID.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    remedy: 'Check the address and the id in it.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'This address does not support this method',
+    remedy: 'Use one of the methods in the Allow header.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request arrived too slowly',
+    remedy: 'Send the same request again over a new connection. Nothing was done.',
+  },
+  out_of_stock: {
+    status: 409,
+    title: 'Not enough units are available',
+    remedy: 'Order fewer units, or try again later. Nothing was reserved.',
+  },
+  order_not_payable: {
+    status: 409,
+    title: 'The order cannot be paid',
+    remedy: 'Read the order: its stage says why.',
+  },
+  order_not_cancellable: {
+    status: 409,
+    title: 'The order cannot be cancelled',
+    remedy: 'Read the order: its stage says why.',
+  },
+  order_not_refundable: {
+    status: 409,
+    title: 'The order cannot be refunded',
+    remedy: 'Read the order: only a paid order can be refunded, and only once.',
+  },
+  order_expired: {
+    status: 409,
+    title: 'The order was not paid in time',
+    remedy: 'Place a new order.',
+  },
+  order_cancelled: {
+    status: 409,
+    title: 'The order was cancelled',
+    remedy: 'Place a new order.',
+  },
+  order_busy: {
+    status: 409,
+    title: 'Other commands of this order are under way',
+    remedy:
+      'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.',
+    retryAfter: 1,
+    isFinal: false,
+  },
+  refund_pending: {
+    status: 409,
+    title: 'The refund is waiting, and will be made',
+    remedy:
+      "Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.",
+    retryAfter: 60,
+    isFinal: false,
+  },
+  on_hand_below_reserved: {
+    status: 409,
+    title: 'Open orders hold more units than that',
+    remedy: 'Count at least as many units as are reserved, or wait until orders have ended.',
+  },
+  on_hand_changed: {
+    status: 409,
+    title: 'The units on hand are not as expected',
+    remedy:
+      'Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.',
+  },
+  on_hand_set_at_creation: {
+    status: 409,
+    title: 'PUT sets the units on hand only when it creates the SKU',
+    remedy:
+      'To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'The condition in If-Match or If-None-Match is not met',
+    remedy:
+      'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
+  },
+  idempotency_in_progress: {
+    status: 409,
+    title: 'The first request with this Idempotency-Key is still running',
+    remedy: 'Send the same request again after the seconds in Retry-After.',
+    retryAfter: 1,
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    remedy: 'Send at most 64 KiB.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The body is not declared as plain JSON',
+    remedy: 'Send Content-Type: application/json, in UTF-8 and without Content-Encoding.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'This Idempotency-Key was used for another request',
+    remedy: 'Use a new key for each new intent.',
+  },
+  unknown_sku: {
+    status: 422,
+    title: 'A SKU in the order does not exist',
+    remedy: 'Order only SKUs from the catalogue. Nothing was reserved.',
+  },
+  unknown_wallet: {
+    status: 422,
+    title: "The order's wallet does not exist",
+    remedy: 'Name an existing wallet. Nothing was reserved.',
+  },
+  currency_mismatch: {
+    status: 422,
+    title: 'The prices and the wallet are in different currencies',
+    remedy: "Order only SKUs that are priced in the wallet's currency. Nothing was reserved.",
+  },
+  total_limit_exceeded: {
+    status: 422,
+    title: 'The order totals more than a wallet can hold',
+    remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
+  },
+  insufficient_funds: {
+    status: 422,
+    title: 'The wallet does not have enough money',
+    remedy: 'Deposit money into the wallet and try again with a new Idempotency-Key.',
+  },
+  stock_limit_exceeded: {
+    status: 422,
+    title: 'The SKU would have too many units on hand',
+    remedy: 'Restock fewer units.',
+  },
+  balance_limit_exceeded: {
+    status: 422,
+    title: 'The wallet would hold more than can be counted exactly',
+    remedy: 'Deposit less.',
+  },
+  too_many_refused_payments: {
+    status: 429,
+    title: 'Too many payments of this order were refused',
+    remedy:
+      'Deposit money into the wallet, then send the same request again: until the deadline, a payment that the wallet can cover is taken.',
+    retryAfter: 5,
+    isFinal: false,
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'The address and headers are too large',
+    remedy: 'Keep them within 16 KiB together.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Something failed unexpectedly',
+    remedy:
+      'Report the X-Request-Id header. You may send the same request again: it takes effect at most once.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'There are more requests than can be answered in time',
+    remedy:
+      'Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes ahead of new ones.',
+    retryAfter: 1,
+  },
+  unavailable: {
+    status: 503,
+    title: 'The system cannot answer right now',
+    remedy: 'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.',
+    retryAfter: 1,
+  },
+  stopping: {
+    status: 503,
+    title: 'This server is about to stop',
+    remedy: 'Send requests to another server, or to this one again after the seconds in Retry-After.',
+    retryAfter: 1,
+  },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof PROBLEMS;

@@ -1,0 +1,11 @@
+/** Parsers for the values of options, which say what would be accepted. */
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+
+/** Digits only: what else JavaScript takes for a number ('', 0x10, 1e3) is more often a mistake. */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d{1,16}$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };

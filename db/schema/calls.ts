@@ -1,0 +1,60 @@
+/** The calls that callers may repeat: their idempotency keys, and the promises to those who were refused for load. */
+import { sql } from 'drizzle-orm';
+import {
+  check,
+  doublePrecision,
+  index,
+  integer,
+  json,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
+import { matches, instant, recordedAt } from './columns.ts';
+
+/** What a POST with an Idempotency-Key was given as its id, and what it was answered. Kept for ever: an answer never changes. */
+export const idempotencyKey = pgTable(
+  'idempotency_key',
+  {
+    /** The operation's id in the OpenAPI document: the same key on another call is another key. */
+    operation: text().notNull(),
+    key: text().notNull(),
+    /** SHA-256 of the path's parameters and the body as it was sent; of keys from before 0.4, with its defaults. */
+    fingerprint: text().notNull(),
+    /** The id of what the call makes (an order, a wallet, a transfer) or of the command that it gives. */
+    commandId: uuid('command_id').notNull(),
+    /** Until then the first call is taken to be running; afterwards a repeated one takes over. */
+    claimedUntil: instant('claimed_until').notNull(),
+    responseStatus: integer('response_status'),
+    /** Not jsonb: a replay is the first answer to the byte. */
+    responseBody: json('response_body'),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] }),
+    check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
+    // Which orders were asked for lately?
+    index('idempotency_key_orders_by_time')
+      .on(t.recordedAt)
+      .where(sql`operation = 'createOrder'`),
+  ],
+);
+
+/**
+ * Until when a caller whose order was refused for load was asked to wait. Unlogged, as it may be lost: who has no ticket
+ * queues as a newcomer.
+ */
+export const admissionTicket = pgTable('admission_ticket', {
+  /** The Idempotency-Key of the order. */
+  key: text().primaryKey(),
+  due: instant('due').notNull(),
+});
+
+/** How many orders a second each API process places that refuses some for load: all promise at one pace. Unlogged, too. */
+export const admissionPace = pgTable('admission_pace', {
+  process: uuid().primaryKey(),
+  perSecond: doublePrecision('per_second').notNull(),
+  seenAt: instant('seen_at').notNull(),
+});

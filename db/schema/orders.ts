@@ -1,0 +1,173 @@
+/**
+ * Orders, what was recorded of each, and the keys of their steps. Times that a business rule reads come from workflows.
+ *
+ * What Drizzle cannot express (rows that never change, legs that sum to zero, an order that rests at its last event) is in
+ * migrations/0001_rules.sql.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+import {
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+  type AnyPgColumn,
+} from 'drizzle-orm/pg-core';
+import { TOTAL_LIMIT } from '../../domain/limits.ts';
+import { PAYMENT_MODES, STEPS } from '../../domain/order.ts';
+import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
+import { SKU_PATTERN, TEXT } from '../../domain/text.ts';
+import {
+  NIL_UUID,
+  instant,
+  isText,
+  literal,
+  matches,
+  money,
+  oneOf,
+  quoted,
+  recordedAt,
+  units,
+} from './columns.ts';
+
+export const orders = pgTable(
+  'orders',
+  {
+    id: uuid().primaryKey(),
+    buyerId: text('buyer_id').notNull(),
+    /** Not a foreign key: a rejected order keeps what was asked for, also a wallet that does not exist. */
+    walletId: uuid('wallet_id').notNull(),
+    paymentMode: text('payment_mode', { enum: PAYMENT_MODES }).notNull(),
+    stage: text({ enum: RESTING_STAGES }).notNull(),
+    /** A reason code when Holdfast decided, the caller's words when a caller did. */
+    reason: text(),
+    /** Null when rejected for something that has no price. */
+    currency: text(),
+    /** Null as well when it is more than an order may come to. */
+    total: money('total'),
+    paymentDeadline: instant('payment_deadline').notNull(),
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+    version: integer().notNull(),
+  },
+  (t) => [
+    check('orders_stage', oneOf(t.stage, RESTING_STAGES)),
+    check('orders_payment_mode', oneOf(t.paymentMode, PAYMENT_MODES)),
+    check('orders_buyer', isText(t.buyerId, TEXT.party)),
+    check('orders_reason', isText(t.reason, TEXT.reason)),
+    check(
+      'orders_priced_unless_never_reserved',
+      sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
+    ),
+    check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
+    // Which orders did this buyer make, newest first? (Ids sort by time.)
+    index('orders_by_buyer').on(t.buyerId, t.id),
+    // Which orders of this buyer are in this stage?
+    index('orders_by_buyer_and_stage').on(t.buyerId, t.stage, t.id),
+    // Which orders are in this stage, newest first?
+    index('orders_by_stage').on(t.stage, t.id),
+    // Which open orders are past their deadline? (Few rows: open orders only.)
+    index('orders_open_by_deadline')
+      .on(t.paymentDeadline)
+      .where(sql`stage = 'awaiting_payment'`),
+  ],
+);
+
+export const orderLine = pgTable(
+  'order_line',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    /** Not a foreign key: a rejected order keeps what was asked for. */
+    sku: text().notNull(),
+    quantity: units('quantity').notNull(),
+    unitPrice: money('unit_price'),
+  },
+  (t) => [
+    primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
+    check('order_line_quantity_positive', sql`${t.quantity} > 0`),
+    check('order_line_sku', matches(t.sku, SKU_PATTERN)),
+  ],
+);
+
+/** The recorded stages of an order. Never changed. */
+export const orderEvent = pgTable(
+  'order_event',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    version: integer().notNull(),
+    fromStage: text('from_stage', { enum: RESTING_STAGES }),
+    previousVersion: integer('previous_version').generatedAlwaysAs(sql`nullif(version - 1, 0)`),
+    stage: text({ enum: RESTING_STAGES }).notNull(),
+    reason: text(),
+    /** The command that caused it; null when time or Holdfast did. */
+    commandId: uuid('command_id'),
+    at: instant('at').notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'order_event_pkey', columns: [t.orderId, t.version] }),
+    check('order_event_move', moves(t.fromStage, t.stage)),
+    check('order_event_reason', isText(t.reason, TEXT.reason)),
+    check('order_event_first_has_no_from', sql`(${t.version} = 1) = (${t.fromStage} is null)`),
+    // The two below chain each event to the one before it: a gap or a jump in an order's path cannot be stored.
+    unique('order_event_chain').on(t.orderId, t.version, t.stage),
+    foreignKey({
+      name: 'order_event_follows',
+      columns: [t.orderId, t.previousVersion, t.fromStage],
+      foreignColumns: [t.orderId, t.version, t.stage],
+    }),
+    // What happened on this day? (For reconciliation, which counts it again.)
+    index('order_event_by_time').on(t.at),
+  ],
+);
+
+function moves(from: AnyPgColumn, to: AnyPgColumn): SQL {
+  const firsts = RECORDED_MOVES.filter((move) => move.from === null).map((move) => move.to);
+  const later = RECORDED_MOVES.filter((move) => move.from !== null).map(
+    (move) => `('${move.from}', '${move.to}')`,
+  );
+  return sql`(${from} is null and ${to} in (${quoted(firsts)})) or (${from}, ${to}) in (${sql.raw(later.join(', '))})`;
+}
+
+/**
+ * The idempotency key of each effect and what came of it. Inserted by the statement that has the effect, so that a
+ * repeated or late attempt finds it and does nothing.
+ */
+export const orderStep = pgTable(
+  'order_step',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    step: text({ enum: STEPS }).notNull(),
+    /**
+     * The payment's command: one that was refused must not be carried out by a late attempt after the buyer topped up, and the
+     * next one must not get its answer. The nil UUID for a step that an order takes once.
+     */
+    commandId: uuid('command_id').notNull().default(NIL_UUID),
+    /** Where the order rested after the step. */
+    stage: text({ enum: RESTING_STAGES }).notNull(),
+    reason: text(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    primaryKey({ name: 'order_step_pkey', columns: [t.orderId, t.step, t.commandId] }),
+    check('order_step_step', oneOf(t.step, STEPS)),
+    check('order_step_reason', isText(t.reason, TEXT.reason)),
+    check(
+      'order_step_payment_has_command',
+      sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
+    ),
+    // Which payments were made or refused lately?
+    index('order_step_payments_by_time')
+      .on(t.recordedAt)
+      .where(sql`step = 'pay'`),
+  ],
+);

@@ -1,0 +1,80 @@
+/** What is sold: SKUs, the movements of their units, and the units that orders reserve. */
+import { sql } from 'drizzle-orm';
+import { check, index, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { PRICE_LIMIT } from '../../domain/limits.ts';
+import { SKU_PATTERN, TEXT } from '../../domain/text.ts';
+import { isText, literal, matches, oneOf, money, units, recordedAt } from './columns.ts';
+import { orders } from './orders.ts';
+
+export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
+export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as const;
+
+export const sku = pgTable(
+  'sku',
+  {
+    sku: text().primaryKey(),
+    name: text().notNull(),
+    price: money('price').notNull(),
+    currency: text().notNull(),
+    onHand: units('on_hand').notNull(),
+    reserved: units('reserved').notNull().default(0),
+  },
+  (t) => [
+    check('sku_reserved_within_on_hand', sql`0 <= ${t.reserved} and ${t.reserved} <= ${t.onHand}`),
+    check('sku_price_positive', sql`${t.price} > 0`),
+    check('sku_sku', matches(t.sku, SKU_PATTERN)),
+    check('sku_name', isText(t.name, TEXT.title)),
+    check('sku_price_payable', sql`${t.price} <= ${literal(PRICE_LIMIT)}`),
+  ],
+);
+
+/** Why a SKU's units on hand changed other than by a sale. Never changed; a SKU's movements sum to what it has and sold. */
+export const stockMovement = pgTable(
+  'stock_movement',
+  {
+    id: uuid().primaryKey(),
+    sku: text()
+      .notNull()
+      .references(() => sku.sku),
+    kind: text({ enum: MOVEMENT_KINDS }).notNull(),
+    quantity: units('quantity').notNull(),
+    orderId: uuid('order_id').references(() => orders.id),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    check('stock_movement_kind', oneOf(t.kind, MOVEMENT_KINDS)),
+    check('stock_movement_not_zero', sql`${t.quantity} <> 0`),
+    check('stock_movement_return_has_order', sql`(${t.kind} = 'return') = (${t.orderId} is not null)`),
+    // A return is booked once for an order and SKU.
+    uniqueIndex('stock_movement_one_return').on(t.orderId, t.sku),
+    // Where do this SKU's units come from?
+    index('stock_movement_by_sku').on(t.sku),
+  ],
+);
+
+export const reservation = pgTable(
+  'reservation',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    sku: text()
+      .notNull()
+      .references(() => sku.sku),
+    quantity: units('quantity').notNull(),
+    state: text({ enum: RESERVATION_STATES }).notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'reservation_pkey', columns: [t.orderId, t.sku] }),
+    check('reservation_state', oneOf(t.state, RESERVATION_STATES)),
+    check('reservation_quantity_positive', sql`${t.quantity} > 0`),
+    // Who holds units of this SKU? (Few rows: open orders only.)
+    index('reservation_held_by_sku')
+      .on(t.sku, t.orderId)
+      .where(sql`state = 'held'`),
+    // How many units of this SKU were sold?
+    index('reservation_consumed_by_sku')
+      .on(t.sku, t.quantity)
+      .where(sql`state = 'consumed'`),
+  ],
+);

@@ -1,0 +1,105 @@
+/** Wallets, the double-entry ledger of their money, and the money that orders hold. */
+import { sql } from 'drizzle-orm';
+import { bigint, check, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { BALANCE_LIMIT } from '../../domain/limits.ts';
+import { TEXT } from '../../domain/text.ts';
+import { isText, literal, oneOf, money, recordedAt } from './columns.ts';
+import { orders } from './orders.ts';
+
+export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
+export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
+/** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never a running balance. */
+export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
+
+export const wallet = pgTable(
+  'wallet',
+  {
+    id: uuid().primaryKey(),
+    ownerId: text('owner_id').notNull(),
+    currency: text().notNull(),
+    posted: money('posted').notNull().default(0),
+    held: money('held').notNull().default(0),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    check('wallet_held_within_posted', sql`0 <= ${t.held} and ${t.held} <= ${t.posted}`),
+    check('wallet_owner', isText(t.ownerId, TEXT.party)),
+    check('wallet_posted_exact_in_json', sql`${t.posted} <= ${literal(BALANCE_LIMIT)}`),
+  ],
+);
+
+export const hold = pgTable(
+  'hold',
+  {
+    orderId: uuid('order_id')
+      .primaryKey()
+      .references(() => orders.id),
+    walletId: uuid('wallet_id')
+      .notNull()
+      .references(() => wallet.id),
+    amount: money('amount').notNull(),
+    state: text({ enum: HOLD_STATES }).notNull(),
+  },
+  (t) => [
+    check('hold_state', oneOf(t.state, HOLD_STATES)),
+    check('hold_amount_positive', sql`${t.amount} > 0`),
+    // Which open orders hold money of this wallet?
+    index('hold_held_by_wallet')
+      .on(t.walletId, t.orderId)
+      .where(sql`state = 'held'`),
+  ],
+);
+
+/** A movement of money. Never changed. */
+export const transfer = pgTable(
+  'transfer',
+  {
+    id: uuid().primaryKey(),
+    kind: text({ enum: TRANSFER_KINDS }).notNull(),
+    orderId: uuid('order_id').references(() => orders.id),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    check('transfer_kind', oneOf(t.kind, TRANSFER_KINDS)),
+    check('transfer_deposit_has_no_order', sql`(${t.kind} = 'deposit') = (${t.orderId} is null)`),
+    // One debit or capture per order.
+    uniqueIndex('transfer_one_payment')
+      .on(t.orderId)
+      .where(sql`kind in ('debit', 'capture')`),
+    // One refund per order.
+    uniqueIndex('transfer_one_refund')
+      .on(t.orderId)
+      .where(sql`kind = 'refund'`),
+  ],
+);
+
+/** A leg of a transfer. The legs of a transfer sum to zero. Never changed. */
+export const entry = pgTable(
+  'entry',
+  {
+    seq: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    transferId: uuid('transfer_id')
+      .notNull()
+      .references(() => transfer.id),
+    account: text({ enum: ACCOUNTS }).notNull(),
+    walletId: uuid('wallet_id').references(() => wallet.id),
+    amount: money('amount').notNull(),
+    currency: text().notNull(),
+    /** The wallet's balance just after this entry. */
+    postedAfter: money('posted_after'),
+    heldAfter: money('held_after'),
+  },
+  (t) => [
+    check('entry_account', oneOf(t.account, ACCOUNTS)),
+    check('entry_not_zero', sql`${t.amount} <> 0`),
+    check('entry_wallet_only_on_wallet_leg', sql`(${t.account} = 'wallet') = (${t.walletId} is not null)`),
+    check(
+      'entry_never_overdrawn',
+      sql`${t.account} <> 'wallet' or (${t.postedAfter} is not null and ${t.heldAfter} is not null and ${t.heldAfter} >= 0 and ${t.postedAfter} >= ${t.heldAfter})`,
+    ),
+    // Two legs on one account would hide a movement.
+    uniqueIndex('entry_one_leg_per_account').on(t.transferId, t.account),
+    // What happened to this wallet, newest first?
+    index('entry_by_wallet').on(t.walletId, t.seq),
+  ],
+);

@@ -1,0 +1,75 @@
+/** The checker: everything that has to hold when the run is over. */
+import type { Client } from '@temporalio/client';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
+import { orderWorkflowsOf } from '../../client/inspection.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
+import type { Queryable } from '../../db/postgres.ts';
+import { compareAllDays } from '../../db/repairs/figures.ts';
+import { WORKFLOW } from '../../workflows/messages.ts';
+import { TASK_QUEUE } from '../harness/system.ts';
+import type { Violation } from './figures.ts';
+import { checkHistory } from './history-checker.ts';
+import type { History } from './history.ts';
+import type { Recorded } from './recorded.ts';
+import { findStaleMarks } from './stalled-orders.ts';
+
+export interface CheckedRun {
+  sql: Queryable;
+  databaseUrl: string;
+  client: Client;
+  history: History;
+  recorded: Recorded;
+}
+
+export async function checkRun({
+  sql,
+  databaseUrl,
+  client,
+  history,
+  recorded,
+}: CheckedRun): Promise<Violation[]> {
+  return [
+    ...(await withDatabase(databaseUrl, (database) => findBrokenRules(database, client))),
+    ...checkHistory(history, recorded),
+    ...(await findFailedWorkflows(client)),
+    ...(await findStaleMarks(sql, client)),
+  ];
+}
+
+async function findBrokenRules(database: Database, client: Client): Promise<Violation[]> {
+  const reports = await checkEveryRule(database, orderWorkflowsOf(client, TASK_QUEUE));
+  const figures = await compareAllDays(database);
+  return [
+    ...reports.flatMap(({ rule, breaches }) =>
+      breaches.map((breach) => ({ rule: `rule ${rule.number}: ${rule.name}`, ...breach })),
+    ),
+    ...figures.map(({ subject, finding }) => ({
+      rule: 'the shop\u2019s figures are what they sum',
+      subject,
+      finding,
+    })),
+  ];
+}
+
+async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
+  try {
+    return await work(database);
+  } finally {
+    await database.close();
+  }
+}
+
+async function findFailedWorkflows(client: Client): Promise<Violation[]> {
+  const found: Violation[] = [];
+  // A minute that could not be measured is meant to show as failed.
+  const query = `ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut') AND WorkflowType != '${WORKFLOW.monitor}'`;
+  for await (const { workflowId, status } of client.workflow.list({ query })) {
+    found.push({
+      rule: 'no workflow fails',
+      subject: `workflow ${workflowId}`,
+      finding: `ended as ${status.name}`,
+    });
+  }
+  return found;
+}

@@ -1,0 +1,46 @@
+/** What buyers sent and heard: compared with the database when the run is over. */
+
+export type Operation = 'create' | 'pay' | 'cancel' | 'refund';
+
+export interface Request {
+  path: string;
+  key: string;
+  body?: object;
+}
+
+/** A request, whether or not an answer came. It is sent once more when the run is over. */
+export interface Sent {
+  operation: Operation;
+  request: Request;
+}
+
+/** A final answer. */
+export interface Heard {
+  operation: Operation;
+  key: string;
+  status: number;
+  body: { id?: string; orderId?: string; stage?: string; paymentDeadline?: string; code?: string };
+}
+
+/** All that one buyer did for one order. */
+export interface BuyerHistory {
+  /** The key of the create. */
+  key: string;
+  behaviour: string;
+  readonly sent: Sent[];
+  readonly heard: Heard[];
+  /** Every id under which the order was ever named to the buyer. */
+  readonly orderIds: Set<string>;
+}
+
+export interface Deposit {
+  walletId: string;
+  amount: number;
+}
+
+/** All that callers did in one run. */
+export interface History {
+  readonly buyers: BuyerHistory[];
+  /** Those that were answered 201. */
+  readonly deposits: Deposit[];
+}

@@ -1,0 +1,99 @@
+/** The nemesis: makes faults from a seed, several at once. Each track makes one after the other, with a pause in between. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { SERVER_NAMES } from '../harness/system.ts';
+import type { CalmIntervals } from './calm-intervals.ts';
+import {
+  ACROSS_A_DEADLINE,
+  breakNetwork,
+  endSessions,
+  kill,
+  killOne,
+  pauseOne,
+  restartEverything,
+  type MakeFault,
+  type Target,
+} from './faults.ts';
+import type { FaultRecord } from './figures.ts';
+import { randomFrom, type Random } from './random.ts';
+
+/** Seconds from a restart to the next kill. */
+export interface Pace {
+  least: number;
+  most: number;
+}
+
+export interface NemesisOptions {
+  seed: number;
+  pace: Pace;
+  /** What is killed at that pace: each of the four servers, or one of them. */
+  kills: 'each' | 'one';
+  /** Seconds that a pause or a cut lasts at most. */
+  longest: number;
+  /** Ends the run. */
+  signal: AbortSignal;
+}
+
+export interface Nemesis {
+  /** In the order in which they ended. Times are milliseconds since 1970. */
+  readonly faults: readonly FaultRecord[];
+  /** Heals everything, and resolves once all of it is ready: not before each server was killed, and all across a deadline. */
+  end(): Promise<void>;
+  /** Rejects when a server could not be started again. */
+  failed: Promise<never>;
+}
+
+/** The pause before a fault of another kind is this many times that before a kill: most of them last longer. */
+const RARITY = { pause: 2, network: 2, sessions: 3, everything: 8 } as const;
+
+export function startNemesis(target: Target, calm: CalmIntervals, options: NemesisOptions): Nemesis {
+  const { seed, pace, kills, longest, signal } = options;
+  const faults: FaultRecord[] = [];
+  const ending = new AbortController();
+  const over = AbortSignal.any([signal, ending.signal]);
+
+  async function track(name: string, make: MakeFault, rarity = 1): Promise<void> {
+    const random = randomFrom(seed, name);
+    while (!over.aborted) {
+      const pause = random.between(pace.least, pace.most) * 1_000 * rarity;
+      // After a calm interval every track begins with its pause again, or all would strike together.
+      do await delay(pause, undefined, { signal: over }).catch(() => {});
+      while (await calm.waitFor(over));
+      if (over.aborted) return;
+      await strike(make, random, over);
+    }
+  }
+
+  async function strike(make: MakeFault, random: Random, until: AbortSignal): Promise<void> {
+    const fault = await make(target, random, until);
+    if (fault) faults.push({ ...fault, until: Date.now() });
+  }
+
+  const killing =
+    kills === 'each'
+      ? SERVER_NAMES.map((name) => track(`kill ${name}`, kill(name)))
+      : [track('kill', killOne)];
+  const all = Promise.all([
+    ...killing,
+    track('pause', pauseOne(longest), RARITY.pause),
+    track('network', breakNetwork(longest), RARITY.network),
+    track('sessions', endSessions, RARITY.sessions),
+    track('everything', restartEverything, RARITY.everything),
+  ]);
+  return {
+    faults,
+    async end() {
+      ending.abort();
+      await all;
+      // However short the run was, these are part of it.
+      for (const name of SERVER_NAMES)
+        if (!faults.some(({ kind, target: hit }) => kind === 'kill' && hit === name))
+          await strike(kill(name), randomFrom(seed, `kill ${name} at last`), signal);
+      if (!faults.some(({ target: hit }) => hit === ACROSS_A_DEADLINE))
+        await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
+    },
+    failed: all.then(
+      () => new Promise<never>(() => {}),
+      (error: unknown) => Promise.reject(error),
+    ),
+  };
+}

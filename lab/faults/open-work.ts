@@ -1,0 +1,38 @@
+/** Orders and workflows that are not finished: counts them, and waits until there are none. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Queryable } from '../../db/postgres.ts';
+import { WORKFLOW } from '../../workflows/messages.ts';
+
+const POLL_MS = 200;
+
+/** Without those of the schedules, which come and go. */
+export const RUNNING = `WorkflowType IN ('${WORKFLOW.order}', '${WORKFLOW.refund}') AND ExecutionStatus = 'Running'`;
+
+export interface Open {
+  orders: number;
+  workflows: number;
+}
+
+/** @param patienceMs after which it resolves with what is still open. */
+export async function settle(
+  sql: Queryable,
+  client: Client,
+  { patienceMs, signal }: { patienceMs: number; signal: AbortSignal },
+): Promise<Open> {
+  const givenUpAt = Date.now() + patienceMs;
+  for (;;) {
+    signal.throwIfAborted();
+    const open = await countOpen(sql, client);
+    if ((open.orders === 0 && open.workflows === 0) || Date.now() > givenUpAt) return open;
+    await delay(POLL_MS, undefined, { signal });
+  }
+}
+
+export async function countOpen(sql: Queryable, client: Client): Promise<Open> {
+  const [row] = await sql<{ open: number }[]>`
+    select count(*)::integer as open from orders where stage = 'awaiting_payment'
+  `;
+  const { count } = await client.workflow.count(RUNNING);
+  return { orders: row?.open ?? 0, workflows: count };
+}

@@ -1,0 +1,133 @@
+/** The workload: what buyers do with their orders. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Basket, Buyer } from './buyer.ts';
+import type { Random } from './random.ts';
+import { PRICE, SCARCE_SKU, type Catalogue } from './catalogue.ts';
+
+export interface Behaviour {
+  name: string;
+  /** Of a hundred buyers, this many. */
+  share: number;
+  act(buyer: Buyer, catalogue: Catalogue, signal: AbortSignal): Promise<void>;
+}
+
+const LONGEST_THOUGHT_MS = 1_000;
+/** Before or after the deadline at most, so that payment and expiry meet. */
+const LATE_BY_MS = 1_000;
+
+export const BEHAVIOURS: readonly Behaviour[] = [
+  {
+    name: 'pays',
+    share: 35,
+    async act(buyer, catalogue, signal) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      await think(buyer, signal);
+      await buyer.pay();
+    },
+  },
+  {
+    name: 'lets it expire',
+    share: 20,
+    async act(buyer, catalogue) {
+      await buyer.create(anyBasket(buyer.random, catalogue));
+    },
+  },
+  {
+    name: 'cancels',
+    share: 12,
+    async act(buyer, catalogue, signal) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      await think(buyer, signal);
+      await buyer.cancel();
+    },
+  },
+  {
+    name: 'pays, and wants the money back',
+    share: 12,
+    async act(buyer, catalogue, signal) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      if ((await buyer.pay()) !== 200) return;
+      await think(buyer, signal);
+      await buyer.refund(buyer.random.chance(0.5));
+    },
+  },
+  {
+    name: 'pays, and cancels after that',
+    share: 5,
+    async act(buyer, catalogue) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      await buyer.pay();
+      await buyer.cancel();
+    },
+  },
+  {
+    name: 'pays and cancels at once',
+    share: 5,
+    async act(buyer, catalogue) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      await Promise.all([buyer.pay(), buyer.cancel()]);
+    },
+  },
+  {
+    name: 'pays at the last moment',
+    share: 3,
+    async act(buyer, catalogue, signal) {
+      if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
+      const wait = buyer.timeLeft() + buyer.random.between(-LATE_BY_MS, LATE_BY_MS);
+      await delay(Math.max(wait, 0), undefined, { signal });
+      await buyer.pay();
+    },
+  },
+  {
+    name: 'is short of money, and tops up',
+    share: 4,
+    async act(buyer, catalogue) {
+      const { key } = buyer.history;
+      const walletId = await catalogue.openWallet(`${key} wallet`, PRICE / 2);
+      const lines = [{ sku: catalogue.anySku(buyer.random), quantity: 1 }];
+      if (!(await buyer.create({ walletId, lines, paymentMode: anyMode(buyer.random) }))) return;
+      if ((await buyer.pay()) === 200) return;
+      await catalogue.topUp(walletId, `${key} top-up`, PRICE);
+      await buyer.pay();
+    },
+  },
+  {
+    name: 'wants what is scarce',
+    share: 4,
+    async act(buyer, catalogue, signal) {
+      const lines = [{ sku: SCARCE_SKU, quantity: 1 }, ...anyLines(buyer.random, catalogue, 1)];
+      const walletId = catalogue.anyWallet(buyer.random);
+      if (!(await buyer.create({ walletId, lines, paymentMode: anyMode(buyer.random) }))) return;
+      await think(buyer, signal);
+      if (buyer.random.chance(0.2)) await buyer.pay();
+    },
+  },
+];
+
+export function chooseBehaviour(random: Random): Behaviour {
+  let left = random.between(0, 100);
+  const chosen = BEHAVIOURS.find(({ share }) => (left -= share) < 0) ?? BEHAVIOURS[0];
+  if (!chosen) throw new Error('Buyers do nothing.');
+  return chosen;
+}
+
+const anyMode = (random: Random): Basket['paymentMode'] => random.pick(['debit', 'hold']);
+
+function anyBasket(random: Random, catalogue: Catalogue): Basket {
+  return {
+    walletId: catalogue.anyWallet(random),
+    lines: anyLines(random, catalogue, random.pick([1, 1, 2, 3])),
+    paymentMode: anyMode(random),
+  };
+}
+
+function anyLines(random: Random, catalogue: Catalogue, count: number): Basket['lines'] {
+  return Array.from({ length: count }, () => ({
+    sku: catalogue.anySku(random),
+    quantity: random.pick([1, 1, 2, 5]),
+  }));
+}
+
+async function think({ random }: Buyer, signal: AbortSignal): Promise<void> {
+  await delay(random.between(0, LONGEST_THOUGHT_MS), undefined, { signal });
+}

@@ -1,0 +1,63 @@
+/** Secrets of the settings, and how they are kept out of every text that is shown. */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const MASK = '[redacted]';
+/** A shorter one would be found in every second word, and hides nothing. */
+const SHORTEST_SECRET = 4;
+const SHORTEST_TOKEN = 12;
+
+const secrets = new Set<string>();
+let longestFirst: readonly string[] = [];
+keepSecret(process.env);
+
+/** Keeps the secrets of these settings out of everything that is shown from now on. Those of the environment are known from the start. */
+export function keepSecret(settings: Environment): void {
+  for (const secret of findSecrets(settings)) {
+    // A line of JSON has a backslash before each quote.
+    for (const form of [secret, JSON.stringify(secret).slice(1, -1)])
+      if (form.length >= SHORTEST_SECRET) secrets.add(form);
+  }
+  longestFirst = [...secrets].sort((one, other) => other.length - one.length);
+}
+
+function findSecrets(settings: Environment): string[] {
+  const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', ALERT_WEBHOOK_URL = '' } = settings;
+  const passwords = [settings['POSTGRES_PASSWORD'] ?? '', settings['PGPASSWORD'] ?? ''];
+  // A path may be a token. A short path is a word, such as "alerts", and stands in every second line.
+  const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
+  const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
+  const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
+  return [...raw, ...passwords, token].flatMap((secret) => [
+    secret,
+    decode(secret),
+    encodeURIComponent(secret.toWellFormed()),
+  ]);
+}
+
+/** Also in a URL that is invalid because of a character in its password. */
+function findCredentials(url: string): string[] {
+  const [, credentials] = /^(?:[^:/]*:\/\/)?(.*)@/s.exec(url) ?? [];
+  if (credentials === undefined) return [];
+  const [, password = ''] = /^[^:]*:(.*)$/s.exec(credentials) ?? [];
+  return [url, credentials.includes(':') ? credentials : '', password];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// Each part is bounded, so that a long line without a match costs no more than its length.
+const CREDENTIALS_IN_URL = /([a-z][a-z\d+.-]{0,20}:\/\/)[^\s"'/@]{1,500}@/gi;
+const EMAIL_ADDRESS = /[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,63}/gi;
+
+/** The text without secrets of settings, credentials in URLs, and e-mail addresses. */
+export function redactText(text: string): string {
+  let result = text;
+  for (const secret of longestFirst) result = result.replaceAll(secret, MASK);
+  return result.replaceAll(CREDENTIALS_IN_URL, `$1${MASK}@`).replaceAll(EMAIL_ADDRESS, MASK);
+}

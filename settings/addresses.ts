@@ -1,0 +1,52 @@
+/** Checks of the addresses in settings: of PostgreSQL, of Temporal, of the API's own host, and of the receiver of alerts. */
+import { z } from 'zod';
+import { text, wholeNumber } from './values.ts';
+
+export const port = wholeNumber(0, 65_535);
+export const host = text(253).regex(/^[A-Za-z0-9._:%-]+$/, 'must be a host name or an IP address');
+
+const LONGEST_URL = 2_000;
+
+/** Where alerts are posted. */
+export const webhookUrl = z
+  .url({ protocol: /^https?$/, error: 'must start with http:// or https://' })
+  .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)
+  // fetch refuses such a URL, but only at the first alert.
+  .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must have no user and password in it');
+
+export const databaseUrl = z
+  .string({ error: 'is missing: where PostgreSQL is, as postgres://user:password@host:port/database' })
+  .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)
+  .regex(/^postgres(ql)?:\/\//, { error: 'must start with postgres://', abort: true })
+  .refine(
+    isPostgresUrl,
+    'must be postgres://user:password@host:port/database, with each character of user and password ' +
+      'that has a meaning in a URL (such as # / ? % @ : and a space) written as % and two digits',
+  );
+
+/** As postgres.js reads it: of several hosts it parses the first. A stray character would lead to another host or database. */
+function isPostgresUrl(address: string): boolean {
+  const [, credentials = '', hosts = '', rest = ''] =
+    /^postgres(?:ql)?:\/\/(?:([^@/?#]*)@)?([^@/?#]*)([^@#]*)$/.exec(address) ?? [];
+  const [first = ''] = hosts.split(',');
+  if (!/^([A-Za-z0-9._%-]+|\[[0-9a-fA-F:.]+\])?(:\d{1,5})?$/.test(first)) return false;
+  if (first === '' && credentials === '' && rest === '') return false;
+  try {
+    const url = new URL(
+      `postgres://${credentials === '' ? '' : `${credentials}@`}${first || 'localhost'}${rest}`,
+    );
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+    return !/\s/.test(address) && url.pathname.lastIndexOf('/') <= 0;
+  } catch {
+    return false;
+  }
+}
+
+export const temporalAddress = z
+  .string({ error: 'is missing: where Temporal is, as host:port' })
+  .max(260, 'must be host:port, of at most 260 characters')
+  .regex(/^([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/, { error: 'must be host:port', abort: true })
+  .refine((address) => {
+    const number = Number(/\d+$/.exec(address)?.[0]);
+    return number >= 1 && number <= 65_535;
+  }, 'must have a port from 1 to 65535');

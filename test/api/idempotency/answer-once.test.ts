@@ -1,0 +1,353 @@
+/** The same key and request have one effect and one answer, whatever crashes. */
+import { createHash, randomUUID } from 'node:crypto';
+import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
+import { pino } from 'pino';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createApi } from '../../../api/app.ts';
+import { answerOnce } from '../../../api/idempotency/answer-once.ts';
+import { createWalletBody } from '../../../api/schemas/wallets.ts';
+import { openOrderClient } from '../../../client/orders.ts';
+import { expectRulesHold } from '../../support/database.ts';
+import { JSON_TYPE, WALLET, expectProblem, findClaims, postBytes, serve } from '../../support/http.ts';
+import { Shop, expectStatus, idOf } from '../../support/shop.ts';
+import { startSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
+
+const system = await startSystem();
+const { shop, sql } = system;
+const wire = await serve(system);
+
+afterEach(() => expectRulesHold(sql));
+
+/** Leaves the key as if the API had crashed after the effect and before it kept the answer. */
+async function forgetAnswer(key: string): Promise<void> {
+  const forgotten = await sql`
+    update idempotency_key set response_status = null, response_body = null, claimed_until = now() where key = ${key}
+  `;
+  expect(forgotten.count).toBe(1);
+}
+
+/** The address to deposit into a new wallet. */
+const newDepositPath = async () => `/v1/wallets/${await shop.wallet(0)}/deposits`;
+
+/** Places an order, and returns it with a function that sends the same request again. */
+const placeAnOrder = async () => {
+  const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(5_000), randomUUID()];
+  const create = () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
+  return { sku, wallet, key, create, id: idOf(expectStatus(await create(), 201)) };
+};
+
+describe('an idempotency key', () => {
+  test.each([
+    ['missing', {}, 'idempotency_key_missing'],
+    ['empty', { 'idempotency-key': '' }, 'idempotency_key_missing'],
+    ['too long', { 'idempotency-key': 'x'.repeat(256) }, 'idempotency_key_invalid'],
+    ['not ASCII', { 'idempotency-key': 'ké' }, 'idempotency_key_invalid'],
+  ])('that is %s is refused', async (_, key, code) => {
+    const headers = { 'content-type': 'application/json', ...key };
+    const answer = await shop.raw(await newDepositPath(), { method: 'POST', headers, body: '{"amount":1}' });
+    expect(answer).toMatchObject({ status: 400, body: { code } });
+  });
+
+  test('gets its first answer again, marked as replayed', async () => {
+    const [path, key] = [await newDepositPath(), randomUUID()];
+    const first = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
+    await shop.post(path, { amount: 7 });
+    const again = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
+    expect(again.body).toEqual(first.body);
+    expect(first.headers.get('idempotency-replayed')).toBeNull();
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+  });
+
+  test('gets its first refusal again', async () => {
+    const [sku, wallet, key] = [await shop.sku(1), await shop.wallet(0), randomUUID()];
+    const first = await shop.order(wallet, [{ sku, quantity: 2 }], {}, { key });
+    expect(first).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
+    await shop.put(`/v1/skus/${sku}`, { name: 'Test', price: { amount: 500, currency: 'EUR' }, onHand: 5 });
+    expect(await shop.order(wallet, [{ sku, quantity: 2 }], {}, { key })).toMatchObject({
+      status: 409,
+      body: first.body,
+    });
+  });
+
+  test('is refused for a different request, and is a separate key for another operation', async () => {
+    const [path, key] = [await newDepositPath(), randomUUID()];
+    expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
+    expect(await shop.post(path, { amount: 6 }, { key })).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    });
+    expect(await shop.post(await newDepositPath(), { amount: 5 }, { key })).toMatchObject({
+      body: { code: 'idempotency_key_reused' },
+    });
+    expectStatus(await shop.post('/v1/wallets', { ownerId: 'o', currency: 'EUR' }, { key }), 201);
+  });
+
+  test('is accepted for the same request with its members in another order', async () => {
+    const key = randomUUID();
+    expectStatus(await shop.post('/v1/wallets', { ownerId: 'o', currency: 'EUR' }, { key }), 201);
+    const again = expectStatus(
+      await shop.post('/v1/wallets', { currency: 'EUR', ownerId: 'o' }, { key }),
+      201,
+    );
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+  });
+
+  test('that comes ten times at once has one effect', async () => {
+    const [sku, wallet, key] = [await shop.sku(50), await shop.wallet(0), randomUUID()];
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key })),
+    );
+    const placed = answers.filter(({ status }) => status === 201);
+    expect(new Set(placed.map(idOf)).size).toBe(1);
+    for (const { status, headers, body } of answers) {
+      if (status === 201) continue;
+      expect({ status, code: body['code'] }).toEqual({ status: 409, code: 'idempotency_in_progress' });
+      expect(headers.get('retry-after')).toBe('1');
+    }
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 50, reserved: 1, available: 49 });
+  });
+});
+
+describe('an Idempotency-Key header', () => {
+  const headers = [JSON_TYPE];
+
+  test.each([
+    ['the same value', 'Idempotency-Key: K'],
+    ['another value', 'Idempotency-Key: L'],
+    ['the same value and its name in capitals', 'IDEMPOTENCY-KEY: K'],
+    ['no value', 'Idempotency-Key:'],
+  ])('that is sent twice, the second time with %s, is refused', async (_, second) => {
+    expectProblem(
+      await wire.send(postBytes(WALLET, { key: 'K', headers: [...headers, second] })),
+      400,
+      'idempotency_key_invalid',
+    );
+  });
+
+  test('that a proxy joined with its own copy is refused', async () => {
+    const answer = await system.shop.raw('/v1/wallets', {
+      method: 'POST',
+      body: WALLET,
+      headers: [
+        ['content-type', 'application/json'],
+        ['idempotency-key', 'K'],
+        ['idempotency-key', 'K'],
+      ],
+    });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'idempotency_key_invalid' } });
+  });
+
+  test('with a comma is a single key', async () => {
+    const key = `${randomUUID()}, ${randomUUID()}`;
+    const first = await wire.send(postBytes(WALLET, { key, headers }));
+    const again = await wire.send(postBytes(WALLET, { key, headers }));
+    expect(first).toMatchObject({ status: 201 });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    expect(again.body).toBe(first.body);
+    expect(await findClaims(sql, key)).toHaveLength(1);
+  });
+
+  test('may consist of the same value twice with a comma between', async () => {
+    expect(await wire.send(postBytes(WALLET, { key: 'K, K', headers }))).toMatchObject({ status: 201 });
+  });
+
+  test.each([
+    ['an emoji', '😀'],
+    ['a combining mark', 'e\u0301'],
+  ])('with %s is refused', async (_, key) => {
+    const utf8 = Buffer.from(key).toString('latin1');
+    expectProblem(await wire.send(postBytes(WALLET, { key: utf8, headers })), 400, 'idempotency_key_invalid');
+  });
+});
+
+describe('an idempotency key of another release', () => {
+  /** Stores the fingerprint that 0.3 took: of the parsed body, with its defaults and trimmed texts. */
+  const keepAsIn03 = async (key: string, request: string) => {
+    const fingerprint = createHash('sha256').update(request).digest('hex');
+    const kept = await sql`update idempotency_key set fingerprint = ${fingerprint} where key = ${key}`;
+    expect(kept.count).toBe(1);
+  };
+
+  test('that 0.3 stored with a default is recognised whether or not the body spells the default out', async () => {
+    const { sku, wallet, key, create, id } = await placeAnOrder();
+    await keepAsIn03(
+      key,
+      `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    expect(await create()).toMatchObject({ status: 201, body: { id } });
+    const lines = [{ sku, quantity: 1 }];
+    const spelledOut = await shop.order(wallet, lines, { paymentMode: 'debit' }, { key });
+    expect(spelledOut).toMatchObject({ status: 201, body: { id } });
+    expect(await shop.order(wallet, lines, { paymentMode: 'hold' }, { key })).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    });
+  });
+
+  test('that 0.3 stored for a trimmed reason and a lower-case id is recognised', async () => {
+    const { id, wallet } = await placeAnOrder();
+    const [key, other] = [randomUUID(), randomUUID()];
+    const cancel = () => shop.cancel(id, ' changed my mind\n', { key });
+    const first = expectStatus(await cancel(), 200);
+    await keepAsIn03(key, `{"json":{"reason":"changed my mind"},"param":{"id":"${id}"}}`);
+    expect((await cancel()).body).toEqual(first.body);
+
+    const order = {
+      buyerId: 'b',
+      walletId: wallet.toUpperCase(),
+      lines: [{ sku: await shop.sku(1), quantity: 1 }],
+    };
+    const placed = expectStatus(await shop.post('/v1/orders', order, { key: other }), 201);
+    await keepAsIn03(
+      other,
+      `{"json":{"buyerId":"b","lines":[{"quantity":1,"sku":"${order.lines[0]?.sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    expect((await shop.post('/v1/orders', order, { key: other })).body).toEqual(placed.body);
+  });
+
+  test('that 0.3 left without an answer is carried out again under its first command id', async () => {
+    const { sku, wallet, key, create, id } = await placeAnOrder();
+    await keepAsIn03(
+      key,
+      `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+    );
+    await forgetAnswer(key);
+    expect(await create()).toMatchObject({ status: 201, body: { id } });
+  });
+
+  test('is recognised by a release that adds a default', async () => {
+    const key = randomUUID();
+    const body = { ownerId: 'o', currency: 'EUR' };
+    const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
+
+    const next = new OpenAPIHono();
+    const route = createRoute({
+      method: 'post',
+      path: '/v1/wallets',
+      request: {
+        body: {
+          required: true,
+          content: {
+            'application/json': { schema: createWalletBody.extend({ tier: z.string().default('basic') }) },
+          },
+        },
+      },
+      responses: { 201: { description: 'Opened' } },
+    });
+    const dependencies = {
+      database: system.database,
+      temporal: openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' }),
+      logger: pino({ level: 'silent' }),
+      paymentWindow: 60_000,
+      attentionAfter: 60_000,
+    };
+    next.openapi(route, (c) =>
+      answerOnce(
+        c,
+        dependencies,
+        { operation: 'createWallet', request: { json: c.req.valid('json') } },
+        () => {
+          throw new Error('This request was answered before.');
+        },
+      ),
+    );
+    const upgraded = new Shop((path, init) => next.request(path, init));
+    const again = await upgraded.post('/v1/wallets', body, { key });
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    await dependencies.temporal.close();
+  });
+});
+
+describe('an answer that was lost before it was kept', () => {
+  test('is, for a create, the order as it is now', async () => {
+    const { id, key, create } = await placeAnOrder();
+    expectStatus(await shop.pay(id), 200);
+    await forgetAnswer(key);
+    expect(await create()).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
+  });
+
+  test('is, for a payment, found by its command, even after a refund', async () => {
+    const { id, wallet } = await placeAnOrder();
+    const key = randomUUID();
+    expectStatus(await shop.pay(id, { key }), 200);
+    await forgetAnswer(key);
+    expect(await shop.pay(id, { key })).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expectStatus(await shop.refund(id, true), 200);
+    await forgetAnswer(key);
+    expect(await shop.pay(id, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  });
+
+  test('is, for a cancel or a refund, found by its command', async () => {
+    const cancelled = await placeAnOrder();
+    const key = randomUUID();
+    expectStatus(await shop.cancel(cancelled.id, 'x', { key }), 200);
+    await forgetAnswer(key);
+    expect(await shop.cancel(cancelled.id, 'x', { key })).toMatchObject({ status: 200 });
+
+    const paid = await placeAnOrder();
+    const refundKey = randomUUID();
+    expectStatus(await shop.pay(paid.id), 200);
+    expectStatus(await shop.refund(paid.id, true, { key: refundKey }), 200);
+    await forgetAnswer(refundKey);
+    expect(await shop.refund(paid.id, true, { key: refundKey })).toMatchObject({ status: 200 });
+    expect(await shop.refund(paid.id, true)).toMatchObject({ body: { code: 'order_not_refundable' } });
+  });
+
+  test('is, for a deposit or a restock, the movement that was made', async () => {
+    const [sku, wallet] = [await shop.sku(1), await shop.wallet(0)];
+    const [depositKey, restockKey] = [randomUUID(), randomUUID()];
+    const deposit = () => shop.post(`/v1/wallets/${wallet}/deposits`, { amount: 5 }, { key: depositKey });
+    const restock = () => shop.post(`/v1/skus/${sku}/restocks`, { quantity: 5 }, { key: restockKey });
+    const first = expectStatus(await deposit(), 201);
+    expectStatus(await restock(), 201);
+    await shop.topUp(wallet, 1);
+    await forgetAnswer(depositKey);
+    await forgetAnswer(restockKey);
+    expect((await deposit()).body).toEqual(first.body);
+    expect((await restock()).body).toMatchObject({ onHand: 6 });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 6, held: 0 });
+  });
+});
+
+describe('while Temporal or the worker is down', () => {
+  test('a request is refused in time, and takes effect once when it is sent again', async () => {
+    const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
+    const temporal = openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
+    const logger = pino({ level: 'silent' });
+    const api = createApi({
+      database: system.database,
+      temporal,
+      logger,
+      paymentWindow: 60_000,
+      attentionAfter: 60_000,
+    });
+    const severed = new Shop((path, init) => api.request(path, init));
+
+    const started = performance.now();
+    const refused = await severed.order(wallet, [{ sku, quantity: 1 }], {}, { key });
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await severed.get('/readyz')).toMatchObject({ body: { detail: 'Temporal does not answer.' } });
+    expectStatus(await severed.get(`/v1/wallets/${wallet}`), 200);
+
+    const placed = await until('the claim of the first request to expire', async () => {
+      const answer = await shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
+      return answer.body['code'] === 'idempotency_in_progress' ? undefined : answer;
+    });
+    expectStatus(placed, 201);
+    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 1, available: 9 });
+    await temporal.close();
+  });
+
+  test('a request waits for a worker that comes back', async () => {
+    const [sku, wallet] = [await shop.sku(10), await shop.wallet(0)];
+    await system.stopWorker();
+    const order = shop.order(wallet, [{ sku, quantity: 1 }]);
+    await system.startWorker();
+    expectStatus(await order, 201);
+  });
+});

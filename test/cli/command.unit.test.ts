@@ -1,0 +1,93 @@
+/** Every command explains itself, refuses what it does not know, and ends with the exit code that its help states. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { defineCommand, execute } from '../../cli/command.ts';
+import { UserError } from '../../cli/user-error.ts';
+import { wholeNumber } from '../../cli/values.ts';
+import { SettingsError } from '../../settings.ts';
+
+let output = '';
+beforeEach(() => {
+  output = '';
+  const write = (text: unknown) => {
+    output += `${String(text)}\n`;
+    return true;
+  };
+  vi.spyOn(process.stdout, 'write').mockImplementation(write);
+  vi.spyOn(process.stderr, 'write').mockImplementation(write);
+  vi.spyOn(console, 'error').mockImplementation(write);
+});
+afterEach(() => vi.restoreAllMocks());
+
+const anExample = () =>
+  defineCommand({ name: 'example', summary: 'Shows how a command behaves.', failed: 'it went wrong' })
+    .option('--repair', 'also repair', false)
+    .option('--limit <count>', 'how many', wholeNumber(1, 10), 5);
+
+/** Runs the example and returns what its work was given. */
+async function run(...args: string[]) {
+  const work = vi.fn(async (_options: { repair: boolean; limit: number }) => {});
+  const code = await execute(anExample(), args, work);
+  return { code, options: work.mock.calls[0]?.[0] };
+}
+
+describe('a command', () => {
+  test('is given its options as values, with their defaults', async () => {
+    expect(await run('--repair', '--limit=7')).toEqual({ code: 0, options: { repair: true, limit: 7 } });
+    expect(await run()).toEqual({ code: 0, options: { repair: false, limit: 5 } });
+  });
+
+  test('that is asked for help explains its options and exit codes and does nothing', async () => {
+    expect(await run('--help')).toEqual({ code: 0, options: undefined });
+    expect(output).toMatch(/Usage: npm run example -- \[options\]\n\nShows how a command behaves\./);
+    expect(output).toMatch(/--repair +also repair/);
+    expect(output).toMatch(/0 +done\n +1 +it went wrong\n +2 +wrong usage or settings\n +130 +interrupted/);
+  });
+
+  test.each([
+    ['an unknown option', ['--repiar'], /unknown option '--repiar'\n\(Did you mean --repair\?\)/],
+    ['an option without its dashes', ['repair'], /too many arguments.*repair\.\n\(Did you mean --repair\?\)/],
+    ['an unknown argument', ['everything'], /too many arguments.*everything\.\nUsage:/],
+    ['an option without its value', ['--limit'], /option '--limit <count>' argument missing/],
+    [
+      'a value out of bounds',
+      ['--limit=11'],
+      /'11' is invalid\. It must be a whole number from 1 to 10\.\nUsage: npm run example -- \[options\]/,
+    ],
+  ])('refuses %s, says what it knows instead, and does nothing', async (_what, args, message) => {
+    expect(await run(...args)).toEqual({ code: 2, options: undefined });
+    expect(output).toMatch(message);
+    expect(output).toContain('--help explains every option.');
+  });
+
+  test('refuses an argument without showing the password in it', async () => {
+    expect(await run('postgres://me:hunter2@host/holdfast')).toMatchObject({ code: 2 });
+    expect(output).not.toContain('hunter2');
+  });
+
+  test.each([
+    ['its work is done', 0, async () => {}],
+    ['it has printed bad news', 1, async () => 'failed' as const],
+    ['a person can fix what failed', 1, () => Promise.reject(new UserError('Start it first.'))],
+    ['anything else fails', 1, () => Promise.reject(new TypeError('nothing'))],
+    ['a setting is wrong', 2, () => Promise.reject(new SettingsError('PORT is wrong.'))],
+  ])('ends, when %s, with exit code %i', async (_when, code, work) => {
+    expect(await execute(anExample(), [], work)).toBe(code);
+  });
+
+  test('shows what a person can fix without a stack, and anything else with one', async () => {
+    await execute(anExample(), [], () => Promise.reject(new UserError('Start it first.')));
+    expect(output).toBe('Start it first.\n');
+    await execute(anExample(), [], () => Promise.reject(new TypeError('nothing')));
+    expect(output).toMatch(/TypeError: nothing\n +at /);
+  });
+});
+
+describe('an option that takes a whole number', () => {
+  test.each(['0x10', '1e1', '-1', '', '1.5', 'all', '0', '11'])('refuses "%s"', async (limit) => {
+    expect(await run(`--limit=${limit}`)).toMatchObject({ code: 2 });
+  });
+
+  test.each(['1', '10'])('accepts its bound %s', async (limit) => {
+    expect(await run(`--limit=${limit}`)).toMatchObject({ code: 0, options: { limit: Number(limit) } });
+  });
+});

@@ -1,0 +1,43 @@
+/** An order and a refund are started with the same input and options, whoever starts them. */
+import { expect, test } from 'vitest';
+import { orderStart, refundStart, toNewOrder, type NewOrder, type StartPolicy } from '../../client/start.ts';
+import { ORDER_RULES } from '../../workflows/messages.ts';
+
+const policy: StartPolicy = { taskQueue: 'orders', whileRunning: 'FAIL', afterEnd: 'ALLOW_DUPLICATE' };
+const order: NewOrder = {
+  orderId: '1',
+  buyerId: 'alice',
+  walletId: 'w',
+  paymentMode: 'hold',
+  lines: [{ sku: 'book', quantity: 2 }],
+  paymentWindow: 900_000,
+};
+
+test('an order that is started again has the input of its first start and the deadline that its caller was given', () => {
+  const createdAt = new Date('2026-11-25T12:00:00Z');
+  const paymentDeadline = new Date('2026-11-25T12:15:00Z');
+  const { orderId: id, buyerId, walletId, paymentMode, lines } = order;
+  const recorded = { id, buyerId, walletId, paymentMode, lines, createdAt, paymentDeadline };
+  expect(orderStart(toNewOrder(recorded), policy)).toEqual({
+    ...orderStart(order, policy),
+    args: [{ ...order, deadline: '2026-11-25T12:15:00.000Z', rules: ORDER_RULES }],
+  });
+});
+
+test('the start of an order or a refund says in the Web UI what it is for, or why it was started again', () => {
+  expect(orderStart(order, policy).staticSummary).toBe('1 line for buyer alice, hold');
+  const refund = { orderId: '1', commandId: null, reason: 'broken', restock: true };
+  expect(refundStart(refund, policy).staticSummary).toBe('Refund and restock');
+  expect(refundStart({ ...refund, restock: false }, policy).staticSummary).toBe('Refund');
+  const summary = 'Started again by reconciliation';
+  expect(orderStart(order, { ...policy, summary }).staticSummary).toBe(summary);
+  expect(refundStart(refund, { ...policy, summary }).staticSummary).toBe(summary);
+});
+
+test('the summary of an order fits the 400 bytes of the Web UI whatever its buyer is called', () => {
+  for (const buyerId of ['b'.repeat(200), '\u{1f6d2}'.repeat(100), `${'b'.repeat(39)}\u{1f6d2}`]) {
+    const { staticSummary } = orderStart({ ...order, buyerId }, policy);
+    expect(Buffer.byteLength(staticSummary)).toBeLessThanOrEqual(400);
+    expect(staticSummary.isWellFormed()).toBe(true);
+  }
+});

@@ -1,0 +1,28 @@
+/** A secret of the settings is masked in every text, in whatever form it stands there. */
+import { describe, expect, test } from 'vitest';
+import { keepSecret, redactText } from '../../process/secrets.ts';
+
+describe('a known secret', () => {
+  keepSecret({
+    DATABASE_URL: 'postgres://me:s3cr%23t"x@host/db',
+    ALERT_WEBHOOK_URL: 'https://hooks.example.com/services/T0000/B0000',
+  });
+
+  test.each([
+    ['connect postgres://me:s3cr%23t"x@host/db failed', 's3cr'],
+    ['the password s3cr#t"x is wrong', 's3cr'],
+    [JSON.stringify({ password: 's3cr#t"x' }), 's3cr'],
+    ['POST https://hooks.example.com/services/T0000/B0000 failed', 'T0000'],
+    ['redis://other:unknown@host:1', 'unknown'],
+    ['the buyer alice@example.com', 'alice'],
+  ])('is masked in "%s"', (text, secret) => {
+    expect(redactText(text)).not.toContain(secret);
+    expect(redactText(text)).toContain('[redacted]');
+  });
+
+  test('is all that is masked: every other word stays as it is', () => {
+    const text =
+      'worker 12@host: connect ECONNREFUSED 127.0.0.1:5440 in node_modules/@temporalio/worker (1.24.0)';
+    expect(redactText(text)).toBe(text);
+  });
+});
