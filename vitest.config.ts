@@ -5,7 +5,12 @@
  *   *.database.test.ts    PostgreSQL
  *   any other *.test.ts   PostgreSQL, Temporal and the compiled workflows
  */
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.ts';
+
+// Some 150 processes are started by a run: test files, APIs, workers, commands. Each loads a fifth faster from this cache.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
 
 const UNIT = 'test/**/*.unit.test.ts';
 const DATABASE = 'test/**/*.database.test.ts';
@@ -20,8 +25,9 @@ export const shared = {
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
-    // The servers under test need the second core.
-    maxWorkers: 2,
+    // On two cores: a test waits for its servers, for locks and for deadlines half of its time.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },
       {

@@ -1,4 +1,4 @@
-/** The monitor's activities: measuring, and telling whoever receives alerts. */
+/** The monitor's activities: they take measures, open and close alerts, and deliver notices to the receiver. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
 import { listUndelivered, markDelivered, nextNotice, waiveOldNotices } from '../db/monitor/alerts.ts';
@@ -22,7 +22,7 @@ export interface MonitorSettings extends MeasureLimits {
 
 export interface Delivery {
   name: Measure;
-  /** Told to the workflow, which at a replay does not know its task queue. */
+  /** Given to the workflow, which does not know its task queue at a replay. */
   workflowId: string;
 }
 
@@ -30,11 +30,11 @@ export interface MonitorActivities {
   /** @param run its time, ISO 8601. Run again with the same time, it changes nothing. */
   measure: (run: { at: string }) => Promise<MonitorEnd>;
   /**
-   * Records that a run ended, and judges whether the others do: the monitor does not notice that it does not run itself.
+   * Records that a run ended, and judges whether the others end: the monitor cannot notice that it does not run itself.
    * @param end its time, ISO 8601.
    */
   recordRunEnd: (end: { run: RunName; at: string }) => Promise<void>;
-  /** Who has to run so that everything is told; nobody when nobody receives alerts. */
+  /** The deliveries to start so that every notice is delivered; none when there is no receiver. */
   listUndelivered: () => Promise<Delivery[]>;
   /** Delivers the oldest notice of a measure's alerts. Returns false when there was none. */
   deliverNotice: (of: { name: Measure }) => Promise<boolean>;
@@ -54,21 +54,21 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
     async measure({ at }) {
       const judged: Judged[] = [];
       const failures: string[] = [];
-      // One after the other, so that measuring takes one connection from the steps of orders and not nine.
+      // One after the other, so that measuring takes one connection from the steps of orders and not ten.
       for (const name of MEASURES) {
         try {
           judged.push(await judge(name, at));
         } catch (error) {
-          // The others count all the same.
+          // The other measures count all the same.
           failures.push(`${name} (${messageOf(error)})`);
         }
       }
       if (judged.length > 0)
-        await toActivityFailure('the record of what was measured', keepMeasurements(database, at, judged));
+        await toActivityFailure('the record of the measurements', keepMeasurements(database, at, judged));
       if (failures.length > 0)
         throw ApplicationFailure.create({
           type: 'not_measured',
-          message: `PostgreSQL did not tell: ${failures.join(', ')}.`,
+          message: `PostgreSQL did not answer for: ${failures.join(', ')}.`,
         });
       const crossed = judged.filter((one) => one.crossed).map(({ name }) => name);
       return { measured: judged.length, crossed };
@@ -76,13 +76,13 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
 
     async recordRunEnd({ run, at }) {
       await toActivityFailure('the end of a run', keepRunEnd(database, run, at));
-      const judged = await toActivityFailure('the look at runs that are overdue', judge('runs_overdue', at));
-      await toActivityFailure('the record of what was measured', keepMeasurements(database, at, [judged]));
+      const judged = await toActivityFailure('the check for overdue runs', judge('runs_overdue', at));
+      await toActivityFailure('the record of the measurements', keepMeasurements(database, at, [judged]));
     },
 
     async listUndelivered() {
       if (webhookUrl === undefined) {
-        // Whoever is configured one day must not be sent all that happened until then.
+        // A receiver that is configured later must not be sent everything that happened until then.
         await toActivityFailure('waiving notices', waiveOldNotices(database, new Date()));
         return [];
       }

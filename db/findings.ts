@@ -7,31 +7,39 @@ import type { Queryable } from './postgres.ts';
 import { parseExactly, stringifyExactly } from './exact-integers.ts';
 import { finding, repair, type FINDING_STATES } from './schema/operations.ts';
 
-export interface Seen {
+export interface Finding {
   subject: string;
   orderId: string | null;
+  /** A sentence with the values that disagree. */
   finding: string;
 }
 
-export interface OpenFinding extends Seen {
+export interface OpenFinding extends Finding {
   id: string;
   kind: FindingKind;
 }
 
-/** Keeps what was seen, and returns the findings that it belongs to: new ones, or those of an earlier run. */
+/** Keeps what was found. Returns the open findings that it belongs to: new ones, or those of an earlier run. */
 export async function keepFindings(
   database: Database,
   kind: FindingKind,
-  seen: readonly Seen[],
+  found: readonly Finding[],
   at: string,
 ): Promise<OpenFinding[]> {
-  if (seen.length === 0) return [];
-  const rows = JSON.stringify(seen.map((one) => ({ id: uuidv7(), ...one })));
+  if (found.length === 0) return [];
+  const rows = JSON.stringify(
+    found.map(({ subject, orderId, finding: sentence }) => ({
+      id: uuidv7(),
+      subject,
+      orderId,
+      finding: sentence,
+    })),
+  );
   return database.run(
     async ({ sql }) => sql<OpenFinding[]>`
       insert into finding (id, kind, subject, order_id, finding, first_seen, last_seen)
       select id, ${kind}, subject, "orderId", finding, ${at}, ${at}
-      from jsonb_to_recordset(${rows}::text::jsonb) as seen (id uuid, subject text, "orderId" uuid, finding text)
+      from jsonb_to_recordset(${rows}::text::jsonb) as found (id uuid, subject text, "orderId" uuid, finding text)
       on conflict (kind, subject) where state = 'open'
         do update set finding = excluded.finding, last_seen = greatest(finding.last_seen, excluded.last_seen)
       returning id, kind, subject, order_id as "orderId", finding
@@ -46,7 +54,10 @@ export interface Repaired {
   after: object;
 }
 
-/** Ends a finding with what was done about it. To be called in the transaction that did it. */
+/** What a repair did, or why it did nothing. */
+export type RepairResult = Repaired | 'nothing wrong' | 'for a person';
+
+/** Ends a finding with what was done about it. Call it in the transaction that did it. */
 export async function keepRepair(
   sql: Queryable,
   findingId: string,
@@ -62,28 +73,35 @@ export async function keepRepair(
   `;
 }
 
+/** Locks a finding for its repair. Returns false when it is no longer open: another run has repaired it. */
+export async function lockOpenFinding(sql: Queryable, findingId: string): Promise<boolean> {
+  const open = await sql`select from finding where id = ${findingId} and state = 'open' for update`;
+  return open.length > 0;
+}
+
 /**
- * Takes back what a run has kept, because nothing was wrong when it looked again: another run had repaired it in between.
- * What an earlier run had seen stays.
+ * Withdraws what a run has kept, because its second look found nothing wrong: another run had repaired it in between. What an
+ * earlier run had seen stays.
  */
-export async function takeBack(sql: Queryable, findingId: string, startedAt: string): Promise<void> {
+export async function withdrawFinding(sql: Queryable, findingId: string, startedAt: string): Promise<void> {
   await sql`delete from finding where id = ${findingId} and state = 'open' and first_seen = ${startedAt}`;
 }
 
 /**
- * Ends the findings that a run which began then has not seen any more, as far as it could look: of these kinds, but for the rows
+ * Ends the open findings that a run no longer saw. It can tell only of the kinds that it inspected to the end, and not of the rows
  * that it failed at.
+ * @param startedAt when the run began, ISO 8601.
  */
 export async function closeUnseen(
   database: Database,
   startedAt: string,
-  looked: readonly FindingKind[] = FINDING_KINDS,
+  inspected: readonly FindingKind[] = FINDING_KINDS,
 ): Promise<void> {
-  const kinds = JSON.stringify(looked.map((kind) => ({ kind })));
+  const kinds = JSON.stringify(inspected.map((kind) => ({ kind })));
   await database.run(
     ({ sql }) => sql`
-      with looked as (
-        select kind from jsonb_to_recordset(${kinds}::text::jsonb) as looked (kind text)
+      with inspected as (
+        select kind from jsonb_to_recordset(${kinds}::text::jsonb) as inspected (kind text)
       ),
       failed as (
         select subject from finding where kind = 'look_failed' and state = 'open' and last_seen >= ${startedAt}
@@ -93,20 +111,20 @@ export async function closeUnseen(
         state = 'open' and last_seen < ${startedAt}
         and (
           (
-            kind in (select kind from looked)
-            -- A day that could not be looked into has findings below it, by currency and SKU.
+            kind in (select kind from inspected)
+            -- A day that could not be inspected has findings below it, by currency and SKU.
             and not exists (
               select from failed where starts_with(format('%s/%s/', finding.kind, finding.subject), failed.subject || '/')
             )
           )
-          or (kind = 'look_failed' and split_part(subject, '/', 1) in (select kind from looked))
+          or (kind = 'look_failed' and split_part(subject, '/', 1) in (select kind from inspected))
         )
     `,
   );
 }
 
-/** What could not be looked at, or not be repaired, as a finding of its own. */
-export const failedLook = (kind: FindingKind, subject: string | null, why: string): Seen => ({
+/** What could not be inspected or repaired, as a finding of its own. */
+export const failedInspection = (kind: FindingKind, subject: string | null, why: string): Finding => ({
   subject: subject === null ? kind : `${kind}/${subject}`,
   orderId: null,
   finding: why,

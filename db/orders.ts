@@ -102,18 +102,6 @@ export async function listOpenOrders(
   return rows.map(({ id }) => id);
 }
 
-/** Which of these orders are recorded. */
-export async function listRecordedOrders(database: Database, ids: readonly string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  const rows = await database.run(({ orm }) =>
-    orm
-      .select({ id: orders.id })
-      .from(orders)
-      .where(inArray(orders.id, [...ids])),
-  );
-  return new Set(rows.map(({ id }) => id));
-}
-
 /** Which of these orders are paid, and not refunded. */
 export async function listPaidOrders(database: Database, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return [];

@@ -12,7 +12,7 @@ import { Client } from '@temporalio/client';
 import { failSafely } from '../activities/errors.ts';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
-import { createReconciliationActivities } from '../activities/reconciliation.ts';
+import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { Database } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';

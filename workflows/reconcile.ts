@@ -11,8 +11,9 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LookResult } from '../activities/look.ts';
-import type { MarkPlace, ReconciliationActivities } from '../activities/reconciliation.ts';
+import type { ReconciliationActivities } from '../activities/reconciliation/activities.ts';
+import type { MarkCursor } from '../activities/reconciliation/marks.ts';
+import type { PageResult } from '../activities/reconciliation/page.ts';
 import { DETECTED_KINDS, type DetectedKind, type ReconcileEnd } from '../domain/rules.ts';
 import { RECONCILE_FOR_MS, SILENT_FOR_MS } from '../domain/timeouts.ts';
 import { WORKFLOW, type ReconcileInput } from './messages.ts';
@@ -65,7 +66,7 @@ export async function reconcile({
     }
   }
   await closeFindings({ startedAt, looked: completed });
-  for (let after: MarkPlace | null = null; ;) {
+  for (let after: MarkCursor | null = null; ;) {
     after = await clearMarks({ after });
     // The remaining marks are left to the next run.
     if (after === null || (isBounded && Date.now() > endsBy)) break;
@@ -91,7 +92,7 @@ async function detectAll(
   for (let after: string | null = null; ;) {
     setCurrentDetails(`Searches for ${kind}. ${describeEnd(end)}`);
     const scheduleToCloseTimeout = Math.max(endsBy - Date.now(), SHORTEST_MS);
-    const page: LookResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
+    const page: PageResult = await lookInto.executeWithOptions({ summary: kind, scheduleToCloseTimeout }, [
       { kind, after, startedAt, repairCounters },
     ]);
     end.looked += page.looked;

@@ -10,7 +10,7 @@ const FIRST = 10;
 /** With a lower limit, a system that is slow for another reason than load would never recover. */
 const LEAST = 6;
 const MOST = 2_000;
-/** Until the first sign of congestion, each round of answers raises the limit by a quarter, and later by three quarters of a request. */
+/** Each round of answers raises the limit: by a quarter until the first sign of congestion, and then by three quarters of a request. */
 const GROWTH = { atFirst: 0.25, later: 0.75 } as const;
 const BACK_OFF = 0.9;
 

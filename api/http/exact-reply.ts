@@ -1,4 +1,4 @@
-/** Replies that keep integers exact. */
+/** A reply for figures beyond what JSON parsers read exactly. */
 import type { Context } from 'hono';
 import { stringifyExactly } from '../../db/exact-integers.ts';
 

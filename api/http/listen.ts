@@ -1,4 +1,4 @@
-/** Takes a port for a server, or explains why it cannot. */
+/** Makes a server listen on its port, or explains why it cannot. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 

@@ -1,4 +1,4 @@
-/** Logs requests. */
+/** The request log. */
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
 import { Problem } from '../problems/problem.ts';

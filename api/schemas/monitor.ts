@@ -1,7 +1,7 @@
 /** Measurements and alerts as callers see them. */
 import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
-import type { Measurement, MeasurementPlace } from '../../db/monitor/measurements.ts';
+import type { Measurement, MeasurementCursor } from '../../db/monitor/measurements.ts';
 import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
 import { pageQuery, pageSchema, timeCursor } from './page.ts';
 import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
@@ -39,7 +39,7 @@ const measurementSchema = z
 
 export const measurementPage = pageSchema(measurementSchema, 'MeasurementPage');
 
-export const formatMeasurementCursor = ({ minute, name: measured }: MeasurementPlace): string =>
+export const formatMeasurementCursor = ({ minute, name: measured }: MeasurementCursor): string =>
   `${minute.getTime()}/${measured}`;
 
 export const toMeasurementReply = (row: Measurement): z.output<typeof measurementSchema> => ({

@@ -1,4 +1,4 @@
-/** Alerts as they are read, and the notices of them that a receiver is still to be told. */
+/** Reads alerts, and keeps track of the notices of them that a receiver has yet to take. */
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm';
 import type { AlertEvent, Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
@@ -44,7 +44,7 @@ export async function listAlerts(
   });
 }
 
-/** An opening or closing, as a receiver is told of it: the same at every attempt. */
+/** An opening or closing as it is sent to the receiver: the same at every attempt. */
 export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subjects'> {
   alert: Pick<AlertRow, 'id' | 'name' | 'openedAt' | 'threshold'>;
 }
@@ -52,22 +52,20 @@ export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subj
 const toDeliver = and(isNull(alertNotice.deliveredAt), isNull(alertNotice.waivedAt));
 
 /**
- * Waives what was not sent of alerts that are closed. For as long as there is no receiver: one that is configured then hears of
- * what is open, and of what comes.
+ * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that one that is configured later hears
+ * only of alerts that are open, and of later ones.
  */
 export async function waiveOldNotices(database: Database, at: Date): Promise<void> {
-  await database.run(
-    ({ sql }) => sql`
-      update alert_notice set waived_at = ${at.toISOString()}
-      from alert
-      where
-        alert.id = alert_id and alert.closed_at is not null
-        and alert_notice.delivered_at is null and alert_notice.waived_at is null
-    `,
+  await database.run(({ orm }) =>
+    orm
+      .update(alertNotice)
+      .set({ waivedAt: at })
+      .from(alert)
+      .where(and(eq(alert.id, alertNotice.alertId), isNotNull(alert.closedAt), toDeliver)),
   );
 }
 
-/** Measures of whose alerts a receiver is still to be told. */
+/** The measures whose alerts have notices to deliver. */
 export async function listUndelivered(database: Database): Promise<Measure[]> {
   const rows = await database.run(({ orm }) =>
     orm
@@ -80,7 +78,7 @@ export async function listUndelivered(database: Database): Promise<Measure[]> {
   return rows.map(({ name }) => name);
 }
 
-/** The oldest notice of a measure's alerts that is not delivered. */
+/** The oldest notice of a measure's alerts that is to be delivered. */
 export async function nextNotice(database: Database, name: Measure): Promise<Notice | undefined> {
   const [notice] = await database.run(({ orm }) =>
     orm
@@ -100,7 +98,7 @@ export async function nextNotice(database: Database, name: Measure): Promise<Not
   return notice;
 }
 
-/** Marks a notice as delivered. One that was, stays as it is. */
+/** Marks a notice as delivered. One that is marked already stays as it is. */
 export async function markDelivered(
   database: Database,
   alertId: string,

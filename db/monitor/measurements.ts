@@ -1,4 +1,4 @@
-/** What was measured, kept, and the alerts that it opens and closes. */
+/** Keeps measurements, and opens and closes alerts by them. */
 import { and, asc, desc, eq, gt, gte, lt, or } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Measure } from '../../domain/measures.ts';
@@ -6,7 +6,7 @@ import type { Database } from '../connection.ts';
 import { measurement } from '../schema/operations.ts';
 import type { Measured } from './measures.ts';
 
-/** A measurement, held against its threshold. */
+/** A measurement, compared with its threshold. */
 export interface Judged extends Measured {
   name: Measure;
   threshold: number;
@@ -17,8 +17,8 @@ export interface Judged extends Measured {
 const MONITOR_LOCK = 7_260_511;
 
 /**
- * Keeps what a run measured, and opens, updates and closes alerts by it, with a notice of each opening and closing. Kept again
- * it does nothing, and a run that comes late does not undo what a later one did.
+ * Keeps what a run measured, and opens, updates and closes alerts by it, with a notice of each opening and closing. Keeping it again
+ * does nothing, and a run that comes late does not undo what a later run did.
  * @param at the run's time, ISO 8601.
  */
 export async function keepMeasurements(
@@ -27,11 +27,11 @@ export async function keepMeasurements(
   judged: readonly Judged[],
 ): Promise<void> {
   const minute = `${at.slice(0, 16)}:00.000Z`;
-  // The id of the alert that it opens, if it opens one.
+  // Each gets an id, for the alert that it may open.
   const rows = JSON.stringify(judged.map((one) => ({ alertId: uuidv7(), ...one })));
   await database.run(({ sql }) =>
     sql.begin(async (transaction) => {
-      // Two runs at once judge one after the other, so that the second one sees what the first one did.
+      // Two runs at once judge one after the other, so that the second sees what the first did.
       await transaction`select pg_advisory_xact_lock(${MONITOR_LOCK})`;
       await transaction`
         with judged as materialized (
@@ -75,7 +75,7 @@ export async function keepMeasurements(
           returning alert.id, alert.name
         )
         insert into alert_notice (alert_id, event, at, value, subjects)
-        -- An alert that was open before has another id.
+        -- An alert that was open before has another id, and so no notice.
         select id, 'opened', ${at}::timestamptz, value, subjects from opened join newest on newest.alert_id = opened.id
         union all
         select id, 'closed', ${at}::timestamptz, value, subjects from closed join newest using (name)
@@ -86,14 +86,14 @@ export async function keepMeasurements(
 
 export type Measurement = typeof measurement.$inferSelect;
 
-/** Where a page of measurements goes on: after this one. */
-export type MeasurementPlace = Pick<Measurement, 'minute' | 'name'>;
+/** Where a page of measurements ends. */
+export type MeasurementCursor = Pick<Measurement, 'minute' | 'name'>;
 
 export interface MeasurementFilter {
   name?: Measure | undefined;
-  /** The first minute that counts. */
+  /** The first minute, included. */
   from?: Date | undefined;
-  /** The first minute that does not count any more. */
+  /** The last minute, excluded. */
   to?: Date | undefined;
 }
 
@@ -101,7 +101,7 @@ export interface MeasurementFilter {
 export function listMeasurements(
   database: Database,
   { name, from, to }: MeasurementFilter,
-  { after, limit }: { after: MeasurementPlace | undefined; limit: number },
+  { after, limit }: { after: MeasurementCursor | undefined; limit: number },
 ): Promise<Measurement[]> {
   return database.run(({ orm }) =>
     orm

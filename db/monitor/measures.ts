@@ -1,30 +1,31 @@
 /**
- * What the monitor measures: one statement for each measure. Each reads what the last hour wrote or what is open, by an index,
- * so that its cost does not grow with what is kept.
+ * Takes the monitor's measures: one statement for each. Each reads what the last hour wrote or what is open, by an index, so that its
+ * cost does not grow with the history that is kept.
  */
 import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
 import type { Sql } from '../postgres.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
-import { OVERDUE_GRACE_MS } from '../rules/looks.ts';
+import { isOverdue } from '../rules/deadlines.ts';
+import { isOversold } from '../rules/stock.ts';
 import { OVERDUE_AFTER_INTERVALS, type RunIntervals } from './runs.ts';
 
 export interface Measured {
-  /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
+  /** Seconds, a share from 0 to 1, or a count, depending on the measure. */
   value: number;
-  /** What was counted, 20 at most: ids of orders or buyers, or SKUs. */
+  /** What was counted, at most 20: ids of orders or buyers, or SKUs. */
   subjects: string[];
 }
 
-/** From when on something counts. */
+/** What makes the measures count something. */
 export interface MeasureLimits {
-  /** Milliseconds after which an order that waits for its payment is pending long. */
+  /** Milliseconds after which an order that waits for its payment has been pending for long. */
   pendingLongAfter: number;
-  /** More payments of a buyer in an hour are many. */
+  /** A buyer with more payments than this in an hour is busy. */
   busyBuyerPayments: number;
-  /** More of one currency that a buyer pays in an hour is much: whole units, such as euros. */
+  /** So is a buyer who pays more than this of one currency in an hour: whole units, such as euros. */
   busyBuyerAmount: number;
-  /** A run is overdue when none has ended for three of these. */
+  /** A run is overdue when none has ended for three of these intervals. */
   runEvery: RunIntervals;
 }
 
@@ -42,7 +43,7 @@ export async function takeMeasure(
 
 interface Times {
   at: string;
-  /** So many milliseconds before the run. */
+  /** The instant this many milliseconds before the run. */
   ago: (milliseconds: number) => string;
 }
 
@@ -58,15 +59,15 @@ const SUBJECTS = 20;
 
 /** Short, so that it shows what buyers feel now; long enough for a small shop to have orders in it. */
 const LATENCY_WINDOW = 5 * MINUTE;
-/** How long a caller may be about to get an answer, or to ask again. */
+/** How long a caller may still be waiting for an answer, or about to retry. */
 const ANSWERED_WITHIN = MINUTE;
 /** An order's id is made before the order, by another clock. */
 const CLOCKS_APART = MINUTE;
 
 const DIGITS = JSON.stringify(Object.fromEntries(MINOR_DIGITS));
 
-/** Below every id that is made then or later: ids are UUIDv7, and sort by time. */
-function firstIdOf(instant: string): string {
+/** Sorts before every id that is made at that instant or later: ids are UUIDv7, and sort by time. */
+function firstIdAt(instant: string): string {
   const milliseconds = Date.parse(instant).toString(16).padStart(12, '0');
   return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-0000-0000-000000000000`;
 }
@@ -74,12 +75,9 @@ function firstIdOf(instant: string): string {
 type Statement = (sql: Sql, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
 
 const STATEMENTS: Readonly<Record<Measure, Statement>> = {
-  orders_past_deadline: (sql, { ago }) => sql<Measured[]>`
+  orders_past_deadline: (sql, { at }) => sql<Measured[]>`
     with late as (
-      -- An order that falls due just now is about to expire.
-      select id, payment_deadline
-      from orders
-      where stage = 'awaiting_payment' and payment_deadline < ${ago(OVERDUE_GRACE_MS)}
+      select id, payment_deadline from orders where ${isOverdue(sql, at)}
     )
     select
       count(*) as value,
@@ -93,8 +91,8 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       from orders
       where
         stage = 'awaiting_payment' and created_at < ${ago(pendingLongAfter)}
-        -- Says the same less exactly, for the index by stage and id.
-        and id < ${firstIdOf(ago(pendingLongAfter - CLOCKS_APART))}
+        -- The same condition, less exact, for the index by stage and id.
+        and id < ${firstIdAt(ago(pendingLongAfter - CLOCKS_APART))}
     )
     select
       count(*) as value,
@@ -117,7 +115,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
         sum(payments) > ${busyBuyerPayments}
         or bool_or(
           amount > ${busyBuyerAmount}::numeric
-            -- Any other currency was written by hand.
+            -- A currency without known digits was written by hand.
             * power(10::numeric, coalesce((${DIGITS}::text::jsonb ->> currency)::integer, 2))
         )
     )
@@ -137,7 +135,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       where state = 'open' and kind in ('stock_counter_wrong', 'units_held_by_closed_order')
       union
       -- Reads the whole catalogue: an index of these columns would make each reservation write to it.
-      select sku from sku where reserved > on_hand
+      select sku from sku where ${isOversold(sql)}
     )
     select
       count(*) as value,
@@ -150,7 +148,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     from order_step
     where
       step = 'pay' and recorded_at > ${ago(HOUR)}
-      -- Without those that came too late and were never tried.
+      -- Payments that came too late were never tried.
       and (reason is null or reason not in ('order_expired', 'order_cancelled'))
   `,
 
@@ -158,7 +156,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     select
       coalesce(
         percentile_cont(0.99) within group (
-          -- Both of PostgreSQL's clock. An order that is not decided yet has waited at least until now.
+          -- Both times are of PostgreSQL's clock. An order that is not decided yet has waited at least until now.
           order by extract(epoch from coalesce(decided.recorded_at, ${at}::timestamptz) - call.recorded_at)
         ),
         0
@@ -176,18 +174,18 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       count(*)::double precision / current_setting('max_connections')::integer as value,
       '[]'::json as subjects
     from pg_stat_activity
-    -- Of other roles' sessions an ordinary role sees no more than that they have a database.
+    -- An ordinary role sees of other roles' sessions only that they have a database.
     where datid is not null and coalesce(backend_type, 'client backend') = 'client backend'
   `,
 
   abnormal_orders: (sql, { ago }) => sql<Measured[]>`
     with abnormal as (
-      select order_id from attention where cleared_at is null and order_id > ${firstIdOf(ago(HOUR))}
+      select order_id from attention where cleared_at is null and order_id > ${firstIdAt(ago(HOUR))}
       union
-      select order_id from finding where state = 'open' and order_id > ${firstIdOf(ago(HOUR))}
+      select order_id from finding where state = 'open' and order_id > ${firstIdAt(ago(HOUR))}
     ),
     placed as (
-      select id from orders where id > ${firstIdOf(ago(HOUR))}
+      select id from orders where id > ${firstIdAt(ago(HOUR))}
       union
       -- An order whose reservation keeps failing is not recorded yet.
       select order_id from abnormal
@@ -218,7 +216,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
         select run, every * ${OVERDUE_AFTER_INTERVALS} * interval '1 millisecond' as patience
         from jsonb_to_recordset(${JSON.stringify(intervals)}::text::jsonb) as expected (run text, every double precision)
       ),
-      -- In a new installation the clock starts with the first who looks.
+      -- In a new installation the time counts from the first measurement.
       watched as (
         insert into run_end (run, watched_since) select run, ${at}::timestamptz from expected
         on conflict do nothing

@@ -1,14 +1,14 @@
-/** Figures that are not what they sum, as findings, and setting them to what they sum. */
+/** Turns figures that differ from their events into findings, and sets them to what they sum. */
 import type { Database } from '../connection.ts';
 import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
-import { keepRepair, takeBack, type OpenFinding, type Seen } from '../findings.ts';
+import { keepRepair, lockOpenFinding, withdrawFinding, type Finding, type OpenFinding } from '../findings.ts';
 
-/** Day, currency and SKU, as far as there are. */
+/** Day, currency and SKU, without the parts that are empty. */
 const subjectOf = (day: string, { currency, sku }: Difference): string =>
   [day, currency, sku].join('/').replace(/\/+$/, '');
 
-export const describeDifference = (day: string, difference: Difference): Seen => ({
+export const describeDifference = (day: string, difference: Difference): Finding => ({
   subject: subjectOf(day, difference),
   orderId: null,
   finding: FIGURES.flatMap((name) => {
@@ -17,19 +17,19 @@ export const describeDifference = (day: string, difference: Difference): Seen =>
   }).join('; '),
 });
 
-/** Looks at the figures of all days, one after the other. */
-export async function lookIntoDays(database: Database): Promise<Seen[]> {
-  const seen: Seen[] = [];
+/** Compares the figures of all days, one after the other. */
+export async function compareAllDays(database: Database): Promise<Finding[]> {
+  const findings: Finding[] = [];
   for (let day = await nextDay(database, null); day !== null; day = await nextDay(database, day)) {
     const { differences } = await compareDay(database, day);
-    seen.push(...differences.map((difference) => describeDifference(day, difference)));
+    findings.push(...differences.map((difference) => describeDifference(day, difference)));
   }
-  return seen;
+  return findings;
 }
 
 /**
- * Sets the figures of a finding to what they sum, unless somebody has counted since they were compared: then the next run
- * sees to it. Returns whether anything was changed.
+ * Sets the figures of a finding to what they sum, unless somebody has counted since they were compared: then they are left to the
+ * next run. Returns whether anything was changed.
  */
 export function setFigures(
   database: Database,
@@ -43,9 +43,9 @@ export function setFigures(
   const { currency, sku, source } = difference;
   return database.run(({ sql }) =>
     sql.begin(async (transaction) => {
-      const open = await transaction`select from finding where id = ${id} and state = 'open' for update`;
+      if (!(await lockOpenFinding(transaction, id))) return false;
       const same = await transaction`select from stat_progress where batches = ${batches} for update`;
-      if (open.length === 0 || same.length === 0) return false;
+      if (same.length === 0) return false;
       const [deleted] = await transaction<FigureTexts[]>`
         delete from stat where day = ${day}::text::date and currency = ${currency} and sku = ${sku}
         returning ${transaction.unsafe(FIGURES_AS_TEXT)}
@@ -55,7 +55,7 @@ export function setFigures(
       const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
       await transaction`insert into stat ${transaction({ sku, day, currency, ...figures })}`;
       if (areSame(before, source)) {
-        await takeBack(transaction, id, startedAt);
+        await withdrawFinding(transaction, id, startedAt);
         return false;
       }
       const done = 'The figures were set to what they sum.';

@@ -1,9 +1,9 @@
 /**
- * Compares a day's figures with what they are sums of. A day of a busy shop does not fit into one statement, so its events are
+ * Compares a day's figures with the events that they count. A day of a busy shop does not fit into one statement, so its events are
  * summed page by page, while nobody counts.
  */
 import type { Database } from '../connection.ts';
-import { FEWER, pauseCounting, withinTime } from './count.ts';
+import { FEWER, withinTime } from './count.ts';
 import {
   FIGURES,
   FIGURES_AS_TEXT,
@@ -14,8 +14,9 @@ import {
   type Figures,
   type FigureTexts,
 } from './figures.ts';
+import { readWhilePaused } from './pause.ts';
 
-/** Figures of a day, a currency and a SKU ('' for the shop), and what they sum. */
+/** Figures of a day, a currency and a SKU ('' for the shop), as counted and as summed from the events. */
 export interface Difference {
   currency: string;
   sku: string;
@@ -25,16 +26,14 @@ export interface Difference {
 
 export interface Comparison {
   differences: Difference[];
-  /** While so many batches are counted, what is summed stays as it is. */
+  /** The number of counted batches: while it stays the same, so do the figures. */
   batches: number;
 }
 
 /** Some 80 ms of work: statements end after 1.5 s. */
 const EVENTS_AT_ONCE = 2_000;
-/** Somebody who counts all the same has done so once in years, not time after time. */
-const COMPARISONS_AT_MOST = 5;
 
-/** The next day, YYYY-MM-DD, on which anything happened or is said to have happened; null after the last. */
+/** The next day, YYYY-MM-DD, that has events or figures; null after the last. */
 export async function nextDay(database: Database, after: string | null): Promise<string | null> {
   const before = after ?? '0001-01-01';
   const [next] = await database.run(
@@ -54,24 +53,22 @@ export async function nextDay(database: Database, after: string | null): Promise
 }
 
 /**
- * Nobody counts for some seconds after it returns, unless {@link resumeCounting} is called.
+ * Nobody counts for some seconds after it returns, unless `resumeCounting` is called.
  * @param onPage is called before each page: a day may take minutes.
  */
-export async function compareDay(
+export const compareDay = (
   database: Database,
   day: string,
   onPage: () => void = () => {},
-): Promise<Comparison> {
-  for (let comparisons = 0; comparisons < COMPARISONS_AT_MOST; comparisons += 1) {
-    const before = await pauseCounting(database);
-    const source = await sumDay(database, day, onPage);
-    const { batches, rows } = await countedOn(database, day);
-    // Somebody counted all the same: this process may have stood still for longer than others wait.
-    if (batches !== before) continue;
-    return { differences: differencesOf(rows, source), batches };
-  }
-  throw new Error(`Figures were counted while ${day} was summed, ${COMPARISONS_AT_MOST} times in a row.`);
-}
+): Promise<Comparison> =>
+  readWhilePaused(database, async (extendPause) => {
+    const sums = await sumDay(database, day, async () => {
+      onPage();
+      await extendPause();
+    });
+    const { batches, rows } = await readCounted(database, day);
+    return { differences: findDifferences(rows, sums), batches };
+  });
 
 interface Key {
   sku: string;
@@ -80,14 +77,14 @@ interface Key {
 type Row = Key & { figures: Figures };
 type RowTexts = Key & FigureTexts;
 
-const rowIn = (texts: RowTexts): Row => ({
+const toRow = (texts: RowTexts): Row => ({
   sku: texts.sku,
   currency: texts.currency,
   figures: figuresIn(texts),
 });
 
-async function countedOn(database: Database, day: string): Promise<{ batches: number; rows: Row[] }> {
-  // One statement: the rows are those of so many batches.
+async function readCounted(database: Database, day: string): Promise<{ batches: number; rows: Row[] }> {
+  // One statement, so that the rows are those of this number of batches.
   const [counted] = await database.run(
     ({ sql }) => sql<{ batches: number; rows: RowTexts[] }[]>`
       select
@@ -100,32 +97,36 @@ async function countedOn(database: Database, day: string): Promise<{ batches: nu
     `,
   );
   if (!counted) throw new Error('The only row of stat_progress is missing.');
-  return { batches: counted.batches, rows: counted.rows.map(rowIn) };
+  return { batches: counted.batches, rows: counted.rows.map(toRow) };
 }
 
-interface Place {
+/** Where a page of events ends. */
+interface EventCursor {
   at: string;
   orderId: string;
   version: number;
 }
 
-/** Sums the events of a day that are counted. What is recorded meanwhile is not, so it is no matter which page it falls on. */
-async function sumDay(database: Database, day: string, onPage: () => void): Promise<Map<string, Row>> {
+/** Sums the events of a day that are counted. Events recorded in the meantime are not counted, so it does not matter on which page they fall. */
+async function sumDay(
+  database: Database,
+  day: string,
+  beforePage: () => Promise<void>,
+): Promise<Map<string, Row>> {
   const sums = new Map<string, Row>();
-  let after: Place | null = {
+  let after: EventCursor | null = {
     at: `${day} 00:00:00Z`,
     orderId: '00000000-0000-0000-0000-000000000000',
     version: 0,
   };
   for (let limit = EVENTS_AT_ONCE; after !== null;) {
-    onPage();
-    await pauseCounting(database);
+    await beforePage();
     const page: Page | 'took too long' = await withinTime(sumPage(database, day, after, limit), limit);
     if (page === 'took too long') {
       limit = Math.ceil(limit / FEWER);
       continue;
     }
-    for (const row of page.rows) add(sums, rowIn(row));
+    for (const row of page.rows) addTo(sums, toRow(row));
     after = page.next;
     limit = Math.min(EVENTS_AT_ONCE, 2 * limit);
   }
@@ -135,10 +136,10 @@ async function sumDay(database: Database, day: string, onPage: () => void): Prom
 interface Page {
   rows: RowTexts[];
   /** Null after the last. */
-  next: Place | null;
+  next: EventCursor | null;
 }
 
-async function sumPage(database: Database, day: string, after: Place, limit: number): Promise<Page> {
+async function sumPage(database: Database, day: string, after: EventCursor, limit: number): Promise<Page> {
   const [page] = await database.run(
     ({ sql }) => sql<Page[]>`
       with page as materialized (
@@ -172,7 +173,7 @@ async function sumPage(database: Database, day: string, after: Place, limit: num
           select json_build_object('at', at::text, 'orderId', order_id, 'version', version)
           from page
           order by at desc, order_id desc, version desc
-          -- There is no more than what a short page has.
+          -- A page that is not full is the last.
           limit (select (count(*) = ${limit})::integer from page)
         ) as next
     `,
@@ -183,14 +184,14 @@ async function sumPage(database: Database, day: string, after: Place, limit: num
 
 const keyOf = ({ currency, sku }: Key): string => `${currency}/${sku}`;
 
-function add(sums: Map<string, Row>, row: Row): void {
+function addTo(sums: Map<string, Row>, row: Row): void {
   const sum = sums.get(keyOf(row));
   if (!sum) sums.set(keyOf(row), row);
   else for (const name of FIGURES) sum.figures[name] += row.figures[name];
 }
 
-/** Rows of zeros are as good as none. */
-function differencesOf(rows: readonly Row[], sums: ReadonlyMap<string, Row>): Difference[] {
+/** A row of zeros equals no row. */
+function findDifferences(rows: readonly Row[], sums: ReadonlyMap<string, Row>): Difference[] {
   const counted = new Map(rows.map((row) => [keyOf(row), row]));
   return [...new Set([...counted.keys(), ...sums.keys()])].toSorted().flatMap((key) => {
     const [is, sum] = [counted.get(key), sums.get(key)];

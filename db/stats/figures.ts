@@ -1,4 +1,4 @@
-/** What the shop's figures are sums of. */
+/** Derives the shop's figures from recorded events. */
 import type { PendingQuery, Row } from 'postgres';
 import type { Queryable } from '../postgres.ts';
 
@@ -15,7 +15,7 @@ export const FIGURES = [
   'units_sold',
   'units_returned',
 ] as const;
-/** Sums over as many orders as there are, so none of them has a bound: a number would round them. */
+/** Sums over any number of orders, so none of them has a bound: a number would round them. */
 export type Figures = Record<(typeof FIGURES)[number], bigint>;
 
 export const NOTHING: Readonly<Figures> = {
@@ -31,10 +31,10 @@ export const NOTHING: Readonly<Figures> = {
   units_returned: 0n,
 };
 
-/** As they come out of a query: the columns of `stat`, each as text. */
+/** The figures as a query returns them: the columns of `stat`, each as text. */
 export type FigureTexts = Record<(typeof FIGURES)[number], string>;
 
-/** What to select for {@link FigureTexts}: neither a number nor JSON's numbers hold a sum exactly. */
+/** Selects {@link FigureTexts}: neither a number nor JSON's numbers hold a sum exactly. */
 export const FIGURES_AS_TEXT = FIGURES.map((name) => `${name}::text as ${name}`).join(', ');
 
 export function figuresIn(texts: Readonly<FigureTexts>): Figures {
@@ -47,13 +47,13 @@ export const areSame = (one: Readonly<Figures>, other: Readonly<Figures>): boole
   FIGURES.every((name) => one[name] === other[name]);
 
 /**
- * Rows for `stat` that stand for these events.
+ * The rows of `stat` that these events add up to.
  * @param events a query for the `order_id`, `version`, `stage` and `at` of each.
  */
 export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
   with event as materialized (
     -- Money is what the ledger says was earned and given back for the order: at most one payment and one refund.
-    -- All is looked up through laterals, so that it stays with the indexes, whatever the planner thinks of a day or a batch.
+    -- Laterals make every part an index look-up, whatever the planner expects of a day or a batch.
     select
       event.order_id, event.version, event.stage, (event.at at time zone 'UTC')::date as day,
       coalesce(ordered.currency, '') as currency,
@@ -78,11 +78,11 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
       event.version, event.stage, event.day, event.currency, ordered.sku,
       case event.stage when 'paid' then ordered.quantity else 0 end as sold,
       coalesce(returned.quantity, 0) as returned,
-      -- Numeric: what a rejected order would have come to may be more than int8 holds.
+      -- Numeric: the total of a rejected order may be more than int8 holds.
       coalesce(ordered.quantity::numeric * ordered.unit_price, 0) as price
     from event
     cross join lateral (
-      -- The offset changes nothing and keeps this a look-up.
+      -- The offset changes nothing, but keeps this an index look-up.
       select sku, quantity, unit_price from order_line where order_line.order_id = event.order_id offset 0
     ) as ordered
     left join lateral (
@@ -95,7 +95,7 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
   change (sku, day, currency, version, stage, revenue, refunds, sold, returned) as (
     select '', day, currency, version, stage, revenue, refunds, 0, 0 from event
     union all
-    -- The shop's units. Its orders and its money are above.
+    -- The shop's units. Its orders and its money are in the branch above.
     select '', day, currency, null, null, 0, 0, sold, returned from line
     union all
     select

@@ -1,3 +1,4 @@
+/** Reads the shop's figures by day. */
 import type { Database } from '../connection.ts';
 import type { Queryable } from '../postgres.ts';
 import { FIGURES_AS_TEXT, figuresIn, type Figures, type FigureTexts } from './figures.ts';
@@ -18,9 +19,9 @@ export interface DayFigures {
 }
 
 export interface Stats {
-  /** What was recorded until then is counted; null when nothing was counted yet. */
+  /** Everything recorded until then is counted; null when nothing was counted yet. */
   countedUntil: Date | null;
-  /** By day and currency; without days on which nothing happened. */
+  /** By day and currency, without days on which nothing happened. */
   days: DayFigures[];
 }
 
@@ -29,10 +30,10 @@ interface Day extends FigureTexts {
   currency: string;
 }
 
-/** Without any day there is one row, of the time alone. */
+/** When no day matches, there is one row with the time alone. */
 type StatsRow = { countedUntil: string | null } & (Day | { day: null });
 
-/** One statement, so that the figures are those of that time. */
+/** One statement, so that the figures are those of `countedUntil`. */
 export const statsQuery = (sql: Queryable, { from, to, sku = '' }: StatRange) => sql<StatsRow[]>`
   select counted_until::text as "countedUntil", day::text, currency, ${sql.unsafe(FIGURES_AS_TEXT)}
   from stat_progress

@@ -1,12 +1,10 @@
 /** The checker: everything that has to hold when the run is over. */
 import type { Client } from '@temporalio/client';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { openDatabase } from '../../db/connection.ts';
+import { openDatabase, type Database } from '../../db/connection.ts';
 import type { Queryable } from '../../db/postgres.ts';
-import type { Seen } from '../../db/findings.ts';
-import { lookIntoDays } from '../../db/repairs/figures.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
-import { checkDeadlines, checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
+import { compareAllDays } from '../../db/repairs/figures.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
 import { TASK_QUEUE } from '../harness/system.ts';
 import type { Violation } from './figures.ts';
@@ -30,32 +28,33 @@ export async function checkRun({
   history,
   recorded,
 }: CheckedRun): Promise<Violation[]> {
-  const reports = [
-    ...(await checkRules(sql)).map(({ rule, breaches }) => ({
-      rule: `rule ${rule.number}: ${rule.name}`,
-      breaches,
-    })),
-    {
-      rule: 'rule 8: every open order has exactly one running workflow, and every such workflow an open order',
-      breaches: await checkWorkflowsOfOpenOrders(sql, orderWorkflowsOf(client, TASK_QUEUE)),
-    },
-    { rule: 'rule 11: no unpaid order waits past its deadline', breaches: await checkDeadlines(sql) },
-    { rule: 'the shop\u2019s figures are what they sum', breaches: await findWrongFigures(databaseUrl) },
-  ];
   return [
-    ...reports.flatMap(({ rule, breaches }) =>
-      breaches.map(({ subject, finding }) => ({ rule, subject, finding })),
-    ),
+    ...(await withDatabase(databaseUrl, (database) => findBrokenRules(database, client))),
     ...checkHistory(history, recorded),
     ...(await findFailedWorkflows(client)),
     ...(await findStaleMarks(sql, client)),
   ];
 }
 
-async function findWrongFigures(url: string): Promise<Seen[]> {
+async function findBrokenRules(database: Database, client: Client): Promise<Violation[]> {
+  const reports = await checkEveryRule(database, orderWorkflowsOf(client, TASK_QUEUE));
+  const figures = await compareAllDays(database);
+  return [
+    ...reports.flatMap(({ rule, breaches }) =>
+      breaches.map((breach) => ({ rule: `rule ${rule.number}: ${rule.name}`, ...breach })),
+    ),
+    ...figures.map(({ subject, finding }) => ({
+      rule: 'the shop\u2019s figures are what they sum',
+      subject,
+      finding,
+    })),
+  ];
+}
+
+async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
   try {
-    return await lookIntoDays(database);
+    return await work(database);
   } finally {
     await database.close();
   }

@@ -1,6 +1,6 @@
 /** Speed counts only when every order is right. */
 import { openPostgres, type Queryable } from '../../db/postgres.ts';
-import { RULES, checkRules, type Rule, type RuleReport } from '../../db/rules/invariants.ts';
+import { checkRules, type Rule, type RuleReport } from '../../db/rules/rules.ts';
 
 const BREACHES_SHOWN = 3;
 
@@ -27,10 +27,8 @@ export async function verifyOrders(
 }
 
 /** @throws when one of these rules is broken. */
-export async function verifyRules(sql: Queryable, rules: readonly Rule[] = RULES): Promise<void> {
-  const reports: RuleReport[] = [];
-  for (const rule of rules) reports.push({ rule, breaches: await rule.breaches(sql) });
-  refuse(describeBreaches(reports));
+export async function verifyRules(sql: Queryable, rules?: readonly Rule[]): Promise<void> {
+  refuse(describeBreaches(await checkRules(sql, rules)));
 }
 
 const describeBreaches = (reports: readonly RuleReport[]): string[] =>

@@ -1,12 +1,11 @@
 /** A refund or a cancel that a workflow accepted is carried out even if that workflow failed, timed out or was terminated. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
-import { checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { WORKFLOW, cancelUpdate, giveUpUpdate, type RefundEnd } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
+import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { untilEvents } from '../support/history.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
@@ -14,7 +13,7 @@ import { lockWallet } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
-const { shop, client, sql, taskQueue } = system;
+const { shop, client, sql, database, taskQueue } = system;
 const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
 const workflows = orderWorkflowsOf(client, taskQueue);
 
@@ -62,7 +61,7 @@ async function paid() {
 }
 
 const findBreaches = async (id: string) =>
-  (await checkWorkflowsOfOpenOrders(sql, workflows)).filter(({ subject }) => subject.includes(id));
+  (await breachesOfWorkflows(database, workflows)).filter(({ subject }) => subject.includes(id));
 
 describe('a refund that its workflow accepted', () => {
   /** The refund of a paid order, as the API begins it, which keeps failing. */

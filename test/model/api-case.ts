@@ -1,9 +1,9 @@
-/** Plays one case through the HTTP API, the workflows and the real clock of Temporal, beside the model. */
+/** Plays one case through the HTTP API, the workflows and Temporal's clock, and in the model side by side. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Answer } from '../support/answer.ts';
 import type { TestSystem } from '../support/system.ts';
@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 import type { ApiCommand, ApiSingle } from './api-commands.ts';
 import { answerTo, emptyApiWorld, stageOf, type ApiWorld, type Call, type CallAnswer } from './api-world.ts';
 import { CaseFailure } from './property.ts';
-import type { Tally } from './tally.ts';
+import type { RunTotals } from './run-totals.ts';
 import { perform } from './world.ts';
 
 export const HALF_WINDOW_MS = 450_000;
@@ -19,22 +19,22 @@ export const HALF_WINDOW_MS = 450_000;
 export async function playOnApi(
   { shop, sql, clock }: Pick<TestSystem, 'shop' | 'sql' | 'clock'>,
   commands: readonly ApiCommand[],
-  tally: Tally,
+  totals: RunTotals,
 ): Promise<void> {
   let api = emptyApiWorld();
-  const story: string[] = [];
+  const history: string[] = [];
   const calls: Call[] = [];
   let created = 0;
   const orders: string[] = [];
-  /** The ids that the API gave, by the names that orders have here. */
+  /** The ids that the API assigned, by the orders' names in this case. */
   const ids = new Map<string, string>();
   const bodies = new Map<string, unknown>();
-  /** How many halves of an order's window have passed. */
+  /** How many halves of each order's window have passed. */
   const halves = new Map<string, number>();
   const [skus, wallets] = await openShop();
 
   const fail = (...findings: string[]): never => {
-    throw new CaseFailure(story, findings);
+    throw new CaseFailure(history, findings);
   };
 
   async function openShop(): Promise<[string[], string[]]> {
@@ -54,7 +54,7 @@ export async function playOnApi(
     return [newSkus, newWallets];
   }
 
-  /** Undefined for a call on an order, as long as there is none. */
+  /** Undefined when the command needs an order and there is none yet. */
   function callOf(command: ApiSingle): Call | undefined {
     const key = randomUUID();
     switch (command.kind) {
@@ -85,11 +85,11 @@ export async function playOnApi(
 
   async function send(call: Call): Promise<CallAnswer> {
     if (call.kind === 'halfWindow') return passHalfWindow(call.order);
-    // As a caller who has patience: a twin that is on its way ends, and so does another command of the order.
+    // A patient caller: its twin ends at some time, and so does another command of the order.
     for (;;) {
       const answer = await post(call);
       const isFinal = answer.status >= 500 || answer.headers.get('retry-after') === null;
-      if (isFinal) return answered(call, answer);
+      if (isFinal) return toCallAnswer(call, answer);
       await delay(20);
     }
   }
@@ -118,23 +118,23 @@ export async function playOnApi(
     if (stageOf(api, order) !== 'awaiting_payment') return { status: 0 };
     const passed = (halves.get(order) ?? 0) + 1;
     halves.set(order, passed);
-    // When the order ends meanwhile, its clock stops, and nobody says that it has arrived.
+    // When the order ends first, its clock stops and never reports that it has arrived.
     const arrival = clock.forward(orderWorkflowId(idOf(order)), HALF_WINDOW_MS).catch(() => {});
-    const closed = async () => ((await shop.stageOf(idOf(order))) === 'awaiting_payment' ? undefined : true);
+    const closed = async () => (await shop.stageOf(idOf(order))) !== 'awaiting_payment';
     if (passed < 2) await Promise.race([arrival, until(`${order} to be closed`, closed)]);
     else await until(`${order} to be closed at its deadline`, closed);
     return { status: 0 };
   }
 
-  function answered(call: Call, { status, headers, body }: Answer): CallAnswer {
+  function toCallAnswer(call: Call, { status, headers, body }: Answer): CallAnswer {
     const first = bodies.get(call.key);
     bodies.set(call.key, first ?? body);
     if (first !== undefined && !isDeepStrictEqual(first, body))
       fail(
-        `The key of ${inWords(call)} was answered ${JSON.stringify(first)} before, now ${JSON.stringify(body)}`,
+        `The key of ${describeCall(call)} was answered ${JSON.stringify(first)} before, now ${JSON.stringify(body)}`,
       );
     if (api.answers.has(call.key) && headers.get('idempotency-replayed') !== 'true')
-      fail(`The answer to the repeated ${inWords(call)} is not marked as replayed`);
+      fail(`The answer to the repeated ${describeCall(call)} is not marked as replayed`);
     const { id, orderId, code, stage, posted, held, onHand, reserved } = knownBody.parse(body);
     const given = id ?? orderId;
     if (call.kind === 'create' && given !== undefined) ids.set(call.order, given);
@@ -152,8 +152,10 @@ export async function playOnApi(
     const answers = await Promise.all(sent.map((call) => send(call)));
     sent.forEach((call, index) => {
       const { status, code, stage } = answers[index] ?? { status: 0 };
-      tally.answer(`${call.kind} ${code ?? stage ?? (status === 0 ? 'passed' : status)}`);
-      story.push(`${sent.length > 1 ? 'at once ' : ''}${inWords(call)} -> ${JSON.stringify(answers[index])}`);
+      totals.answer(`${call.kind} ${code ?? stage ?? (status === 0 ? 'passed' : status)}`);
+      history.push(
+        `${sent.length > 1 ? 'at once ' : ''}${describeCall(call)} -> ${JSON.stringify(answers[index])}`,
+      );
     });
     const possible = permutations(sent).map((order) => {
       const after = structuredClone(api);
@@ -181,12 +183,12 @@ export async function playOnApi(
       break;
     }
     if (!found) return fail('The answers fit, but not what can be read afterwards:', ...unlike);
-    // Of several that the model allows, this is now the answer to that key.
+    // The model may allow several answers; from now on this one belongs to the key.
     sent.forEach((call, index) => found.answers.set(call.key, answers[index] ?? { status: 0 }));
     api = found;
   }
 
-  /** What the API shows of everything that the case touched, against the model. */
+  /** Compares everything that the case touched, as the API shows it, with the model. */
   async function differences(after: ApiWorld): Promise<string[]> {
     const compare = (what: string, expected: unknown, real: unknown) =>
       isDeepStrictEqual(expected, real)
@@ -217,7 +219,7 @@ export async function playOnApi(
       .flat()
       .filter((call, index, all) => call.kind !== 'halfWindow' || isFirstOf(all, call, index));
     if (sent.length === 0) return;
-    singles.forEach(({ kind }) => tally.command(kind));
+    singles.forEach(({ kind }) => totals.command(kind));
     calls.push(...resolved.filter((call) => !calls.includes(call)));
     await play(sent);
     for (const call of resolved)
@@ -227,11 +229,11 @@ export async function playOnApi(
 
   for (const command of commands) await playCommand(command);
   const reports = await checkRules(sql);
-  tally.rulesChecked(reports.length);
+  totals.rulesChecked(reports.length);
   for (const { rule, breaches } of reports)
     for (const { subject, finding } of breaches)
       fail(`Rule ${rule.number} (${rule.name}): ${subject}: ${finding}`);
-  tally.caseEnded();
+  totals.caseEnded();
 }
 
 const knownBody = z.object({
@@ -253,14 +255,14 @@ function fits(
   found: CallAnswer | undefined,
 ): boolean {
   if (expected === undefined || found === undefined) return false;
-  // The workflow takes one payment at a time: a second one hears so, where it could also have been tried and refused.
+  // The workflow takes one payment at a time: a second one is refused for that, where it could also have been tried and refused.
   const rival = (other: Call) =>
     other.kind === 'pay' && other.key !== call.key && other.order === orderOf(call);
   if (call.kind === 'pay' && found.code === 'order_not_payable' && sent.some(rival))
     return expected.code === 'insufficient_funds' || expected.code === found.code;
   const { stage, ...rest } = found;
   const { stage: expectedStage, ...expectedRest } = expected;
-  // The order is read after the command: by then another one may have moved it on.
+  // The order is read after the command: by then another command may have moved it on.
   const later = stageOf(after, orderOf(call) ?? '');
   return (
     isDeepStrictEqual(rest, expectedRest) && (stage === expectedStage || (sent.length > 1 && stage === later))
@@ -272,7 +274,7 @@ const orderOf = (call: Call): string | undefined => ('order' in call ? call.orde
 const isFirstOf = (calls: readonly Call[], call: Call, index: number): boolean =>
   calls.findIndex((other) => other.kind === call.kind && orderOf(other) === orderOf(call)) === index;
 
-function inWords(call: Call): string {
+function describeCall(call: Call): string {
   const { kind, key } = call;
   const about =
     'order' in call

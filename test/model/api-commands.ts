@@ -1,4 +1,4 @@
-/** What a case of the API consists of: what callers send, and time. As in commands.ts, order 0 is the newest. */
+/** The commands of an API case: calls, and time that passes. As in commands.ts, order 0 is the newest. */
 import * as fc from 'fast-check';
 
 export type ApiSingle =

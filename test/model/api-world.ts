@@ -1,4 +1,4 @@
-/** What the HTTP API must answer, on top of what the steps do to the world. */
+/** The answers that the HTTP API must give, on top of what the steps do to the world. */
 import type { Stage } from '../../domain/stages.ts';
 import { emptyWorld, perform, type Order, type Request, type World } from './world.ts';
 
@@ -21,9 +21,9 @@ export type Call =
 export interface CallAnswer {
   status: number;
   code?: string | undefined;
-  /** Of an order that was answered; read after the command, so it may be a later one when others act at once. */
+  /** Of the order in the answer. It is read after the command, so other commands at the same time may have moved it on. */
   stage?: string | undefined;
-  /** Of a wallet or a SKU that was answered. */
+  /** Of the wallet or the SKU in the answer. */
   numbers?: Record<string, number>;
 }
 

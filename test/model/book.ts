@@ -1,4 +1,4 @@
-/** Turns a case's commands into requests, and names what they are about in the words of a failure's report. */
+/** Turns a case's commands into requests, and names their subjects in the words of a failure's report. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
 import type { CreateOrder, Single } from './commands.ts';
@@ -8,15 +8,15 @@ import type { Request } from './world.ts';
 const START = Date.parse('2026-01-01T10:00:00.000Z');
 const WINDOW = 15 * 60_000;
 
-/** The third of each is in dollars, so that an order across currencies is asked for now and then. */
+/** The third of each is in dollars, so that some orders mix currencies. */
 const CURRENCIES = ['EUR', 'EUR', 'USD'];
 
 export interface Book {
-  /** The buyer of every order here, the owner of every wallet and the name of every SKU: tells one case from another. */
+  /** Identifies the case: the buyer of all its orders, the owner of its wallets and the name of its SKUs. */
   id: string;
-  /** What there is before the first command. */
+  /** The requests that set up the case before its first command. */
   opening: Request[];
-  /** The request that a command is in this case. Each call may issue new keys. */
+  /** The request that a command stands for in this case. Each call may issue new keys. */
   request(command: Single): Request;
   /** A request in words. */
   describe(request: Request): string;
@@ -160,7 +160,7 @@ export function openBook(): Book {
       case 'putSku': {
         const { price } = command;
         const onHand = command.onHand ?? undefined;
-        // Only SKUs that are there: one that is new would be another case's.
+        // Only SKUs of this case: a new one would belong to another.
         const index = command.sku % SKU_COUNT;
         const terms = { sku: at(skus, index), name: id, price, currency: currencyOf(index) };
         return issue({ kind: 'putSku', request: { ...terms, onHand, isCurrencyCurrent: true } });

@@ -1,6 +1,6 @@
 /**
- * What a case consists of: commands as plain data, so that a failing case is shrunk and printed as such. A command names
- * things by how long ago they appeared (order 0 is the newest), so that it keeps its sense when others are left out.
+ * The commands of a case, as plain data, so that a failing case can be shrunk and printed. A command names things by how
+ * long ago they appeared (order 0 is the newest), so that it keeps its meaning when others are left out.
  */
 import * as fc from 'fast-check';
 
@@ -16,7 +16,7 @@ export type Single =
   /** Cancelled before the reservation was answered; the reserve may then come late. */
   | ({ kind: 'abandon'; order: number | null } & CreateOrder)
   | { kind: 'pay'; order: number }
-  /** The order's newest payment, or one that never comes. */
+  /** Of the order's newest payment, or of a payment that never comes. */
   | { kind: 'skipPayment'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }
@@ -24,9 +24,9 @@ export type Single =
   | { kind: 'deposit'; wallet: number; amount: number }
   | { kind: 'restock'; sku: number; quantity: number }
   | { kind: 'count'; sku: number; onHand: number; expectedOnHand: number }
-  /** Without `onHand` as it should be, or with it as it was allowed once. */
+  /** Without `onHand` as it should be, or with it as it was once allowed. */
   | { kind: 'putSku'; sku: number; onHand: number | null; price: number }
-  /** An earlier request once more, with its key: a stale retry. The reservation that an abandoned order's request was. */
+  /** An earlier request once more, with its key: a stale retry. `lateReserve` is the reservation of a cancelled order's request. */
   | { kind: 'again'; request: number }
   | { kind: 'lateReserve'; order: number };
 
@@ -34,9 +34,9 @@ export type Command =
   | Single
   | {
       kind: 'atOnce';
-      /** Of which any serial order may be what happened. */
+      /** Any serial order of these may be what happened. */
       requests: Single[];
-      /** How often each is sent. */
+      /** How many times each is sent. */
       copies: number;
       /** Whether all wait at locked rows until all have begun: the tightest race there is. */
       gated: boolean;
@@ -45,11 +45,11 @@ export type Command =
 export const SKU_COUNT = 3;
 export const WALLET_COUNT = 3;
 
-// One more than there are: now and then something unknown is asked for.
+// One more than there are, so that some requests ask for something unknown.
 const sku = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(SKU_COUNT));
 const wallet = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(WALLET_COUNT));
 const quantity = fc.integer({ min: 1, max: 4 });
-// Mostly the newest, so that commands meet.
+// Mostly the newest, so that commands collide.
 const order = fc.oneof({ weight: 2, arbitrary: fc.nat(1) }, fc.nat(8));
 const createFields = {
   paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
@@ -114,7 +114,7 @@ const atOnce = fc.record({
   gated: fc.boolean(),
 });
 
-/** At most so many in a case: enough for a late retry to be late, and little enough to be read. */
+/** Long enough for a late retry to be late, and short enough to be read. */
 const LONGEST_CASE = 60;
 
 export const cases: fc.Arbitrary<Command[]> = fc.noBias(
@@ -125,7 +125,7 @@ export const cases: fc.Arbitrary<Command[]> = fc.noBias(
   }),
 );
 
-/** What might stand for a command in a shorter telling of a failure: always simpler, so that it comes to an end. */
+/** The commands that might replace this one in a shorter case: always simpler, so that shrinking ends. */
 export function simplerCommands(command: Command): Command[] {
   if (command.kind !== 'atOnce') return simplerSingles(command);
   const { requests, copies, gated } = command;
@@ -133,7 +133,7 @@ export function simplerCommands(command: Command): Command[] {
     ...(requests.length * copies === 1 ? requests : []),
     ...(requests.length > 1 ? requests.map((only) => ({ ...command, requests: [only] })) : []),
     ...(copies > 1 ? [{ ...command, copies: 1 }] : []),
-    // Behind the gate a race is lost every time, and not now and then.
+    // Behind the gate a race is lost every time, not just sometimes.
     ...(gated ? [] : [{ ...command, gated: true }]),
     ...requests.flatMap((request, index) =>
       simplerSingles(request).map((other) => ({ ...command, requests: requests.with(index, other) })),
@@ -164,7 +164,7 @@ function simplerSingles(single: Single): Single[] {
     case 'putSku':
       return [];
     case 'again':
-      // A retry is named by how long ago its request was, which changes with all that is left out between.
+      // A retry names its request by how long ago it was, which changes when others are left out.
       return [
         ...(single.request > 0 ? [{ ...single, request: 0 }] : []),
         { kind: 'pay', order: 0 },

@@ -1,6 +1,6 @@
 /**
- * Empties a test's database, so that checking the rules costs the same at the end of a long run as at its beginning. The
- * triggers that keep history from being changed are off meanwhile, in this one transaction.
+ * Empties a test's database, so that checking the rules costs the same at the end of a long run as at its beginning. In this
+ * one transaction, the triggers that keep history from being changed are off.
  */
 import type { Sql } from '../../db/postgres.ts';
 

@@ -1,4 +1,4 @@
-/** What two commands to one order may lead to: a small model, told of them in the order in which they arrived. */
+/** A small model of where two commands may lead one order, given the order of their arrival. */
 
 export const COMMANDS = [
   'pay',
@@ -14,7 +14,7 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** Where the order is when the first of the two arrives. In the first three a step is under way. */
+/** The order's stage when the first command arrives. In the first three a step is under way. */
 export const STAGES = [
   'reserving',
   'paying',
@@ -27,7 +27,7 @@ export const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Which commands are tried in a stage: those that nobody could send there, or that do nothing there, once at most. */
+/** The commands to try in a stage, with few of those that cannot be sent or do nothing there. */
 export const COMMANDS_IN: Readonly<Record<Stage, readonly Command[]>> = {
   reserving: ['pay', 'cancel', 'refund', 'expiry', 'retryNow', 'skipStep', 'giveUp', 'Cancel in Temporal'],
   paying: COMMANDS,
@@ -41,10 +41,10 @@ export const COMMANDS_IN: Readonly<Record<Stage, readonly Command[]>> = {
 
 export type End = 'awaiting_payment' | 'paid' | 'cancelled' | 'expired' | 'refunded';
 
-/** How an order stands in the model: its end if nothing more comes, or what is under way. */
+/** The order's state in the model: its end if nothing more arrives, or the step under way. */
 type State =
   | End
-  /** Nobody knows yet whether it is reserved. */
+  /** It is unknown yet whether it is reserved. */
   | 'reserving'
   /** ... and a payment waits for that. */
   | 'reserving, to be paid'
@@ -75,7 +75,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     'Cancel in Temporal': ['cancelled'],
     expiry: ['reserving, past the deadline'],
   },
-  // Whether the payment is made before the cancel is heard depends on whether the reservation was.
+  // Whether the payment is made before the cancel arrives depends on whether the reservation was made.
   'reserving, to be paid': {
     cancel: ['cancelled', 'refunded'],
     giveUp: ['cancelled', 'refunded'],
@@ -87,7 +87,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     'Cancel in Temporal': ['cancelled'],
   },
   awaiting_payment: {
-    // What comes next may meet it half way.
+    // The next command may meet it half way.
     pay: ['paid', 'paying'],
     cancel: ['cancelled'],
     giveUp: ['cancelled'],
@@ -95,11 +95,11 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     expiry: ['expired'],
   },
   paying: {
-    // The other one has its turn if the first is skipped.
+    // The other payment has its turn if the first is skipped.
     pay: ['paying, and again'],
     cancel: ['paying, to be cancelled'],
     'Cancel in Temporal': ['paying, to be cancelled'],
-    // Whether the payment was made already is not known.
+    // It is unknown whether the payment was made already.
     giveUp: ['cancelled', 'refunded'],
     skipStep: ['awaiting_payment', 'paid'],
     expiry: ['paying, past the deadline'],
@@ -115,7 +115,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     skipStep: ['cancelled', 'refunded'],
   },
   'paying, past the deadline': {
-    // It came too late, or it is told so once the payment is refused.
+    // It comes too late, or is refused for that once the payment is refused.
     cancel: ['paying, to be cancelled', 'paying, past the deadline'],
     'Cancel in Temporal': ['paying, to be cancelled'],
     giveUp: ['cancelled', 'refunded', 'expired'],
@@ -127,7 +127,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
   refunded: {},
 };
 
-/** Where an order rests once all that is under way has ended. */
+/** Where an order rests once nothing is under way. */
 const ENDS: Readonly<Record<State, End>> = {
   reserving: 'awaiting_payment',
   'reserving, to be paid': 'paid',
@@ -143,7 +143,7 @@ const ENDS: Readonly<Record<State, End>> = {
   refunded: 'refunded',
 };
 
-/** Where an order may rest that was in this stage as these commands arrived, one after the other. */
+/** Where an order in this stage may rest after these commands arrived, one after the other. */
 export function endsOf(stage: Stage, commands: readonly Command[]): ReadonlySet<End> {
   let states: readonly State[] = [BEGINS[stage]];
   for (const command of commands) states = states.flatMap((state) => MOVES[state][command] ?? [state]);

@@ -1,39 +1,39 @@
-/** Runs a property from seed to seed until it has done its commands, and tells of a failure so that it can be had again. */
+/** Runs a property with seed after seed until it has done its commands, and reports a failure so that it can be reproduced. */
 import { randomInt } from 'node:crypto';
 import * as fc from 'fast-check';
 import { shrink, type Shrunk } from './shrink.ts';
-import { newTally, type Tally } from './tally.ts';
+import { newRunTotals, type RunTotals } from './run-totals.ts';
 
-/** Where the real thing and the model part, with all that led there. */
+/** The system and the model disagree, with the history that led there. */
 export class CaseFailure extends Error {
   override name = 'CaseFailure';
-  constructor(story: readonly string[], findings: readonly string[]) {
-    const steps = story.map((line, index) => `  ${String(index + 1).padStart(2)}. ${line}`);
+  constructor(history: readonly string[], findings: readonly string[]) {
+    const steps = history.map((line, index) => `  ${String(index + 1).padStart(2)}. ${line}`);
     super([...steps, '', ...findings.map((finding) => `  ${finding}`)].join('\n'));
   }
 }
 
 export interface Property<C> {
-  /** The file, from the root of the project: how to run it again. */
+  /** The test file, from the root of the project, for the command that runs it again. */
   file: string;
   cases: fc.Arbitrary<C[]>;
-  play: (commands: readonly C[], tally: Tally) => Promise<void>;
-  /** What might stand for a command when a failing case is made shorter, simplest first. */
+  play: (commands: readonly C[], totals: RunTotals) => Promise<void>;
+  /** The commands that might replace this one when a failing case is shrunk, simplest first. */
   simpler: (command: C) => C[];
-  /** Brings the database back to its beginning: what a case broke must not fail the next one. */
+  /** Empties the database: what one case broke must not fail the next. */
   reset: () => Promise<void>;
-  /** Cases that failed once, in their shrunk form: always played first. */
+  /** Cases that failed once, shrunk: always played first. */
   regressions: readonly (readonly C[])[];
-  /** Stops after so many, with the case that is under way. */
+  /** The number of commands after which to stop, at the end of the current case. */
   commands: number;
 }
 
 const CASES_IN_BATCH = 25;
 
-/** A race is lost now and then only: a case that failed is tried so often before it counts as passed. */
+/** A race is lost only sometimes: how often a case that failed is tried before it counts as passed. */
 const TRIES = { regression: 3, shrinking: 3, rerun: 50 };
 
-const SILENT: Tally = {
+const SILENT: RunTotals = {
   commands: 0,
   command: () => {},
   answer: () => {},
@@ -58,25 +58,25 @@ export async function runProperty<C>(property: Property<C>): Promise<void> {
   if (MODEL_PATH !== undefined) return rerun(property, seed, MODEL_PATH);
 
   console.log(`${property.file}: seed ${seed}`);
-  const tally = newTally();
+  const totals = newRunTotals();
   for (const regression of property.regressions)
-    for (let tries = TRIES.regression; tries > 0; tries -= 1) await property.play(regression, tally);
+    for (let tries = TRIES.regression; tries > 0; tries -= 1) await property.play(regression, totals);
   let reportAt = Date.now() + PROGRESS_MS;
-  for (let batch = 0; tally.commands < property.commands; batch += 1) {
+  for (let batch = 0; totals.commands < property.commands; batch += 1) {
     await property.reset();
-    await runBatch(property, (seed + batch) % LARGEST_SEED, tally);
+    await runBatch(property, (seed + batch) % LARGEST_SEED, totals);
     if (Date.now() < reportAt) continue;
-    console.log(`${tally.commands} of ${property.commands} commands`);
+    console.log(`${totals.commands} of ${property.commands} commands`);
     reportAt = Date.now() + PROGRESS_MS;
   }
-  console.log([`${property.file}: seed ${seed}`, ...tally.lines()].join('\n  '));
+  console.log([`${property.file}: seed ${seed}`, ...totals.lines()].join('\n  '));
 }
 
-async function runBatch<C>(property: Property<C>, seed: number, tally: Tally): Promise<void> {
+async function runBatch<C>(property: Property<C>, seed: number, totals: RunTotals): Promise<void> {
   const details = await fc.check(
     fc.asyncProperty(property.cases, async (commands) => {
-      // Batches are of one size, so that a seed and a path mean the same in a short run and in a long one.
-      if (tally.commands < property.commands) await property.play(commands, tally);
+      // All batches have one size, so that a seed and a path mean the same in a short run and in a long one.
+      if (totals.commands < property.commands) await property.play(commands, totals);
     }),
     { seed, numRuns: CASES_IN_BATCH, endOnFailure: true },
   );
@@ -98,11 +98,11 @@ async function rerun<C>(property: Property<C>, seed: number, path: string): Prom
 async function replay<C>(property: Property<C>, json: string): Promise<void> {
   const commands: C[] = JSON.parse(json);
   const error = await failure(property, commands, TRIES.rerun);
-  if (error !== undefined) throw new Error(told({ commands, error }));
+  if (error !== undefined) throw new Error(describeFailure({ commands, error }));
   console.log(`${property.file}: the case passed ${TRIES.rerun} times`);
 }
 
-/** What a case failed with, in so many tries. */
+/** The error that a case failed with in one of its tries. */
 async function failure<C>(
   { play, reset }: Property<C>,
   commands: readonly C[],
@@ -123,7 +123,7 @@ async function throwFailure<C>(property: Property<C>, details: fc.RunDetails<[C[
   const [commands = []] = counterexample ?? [];
   const found = { commands, error: errorInstance };
   console.log(
-    `Failed with seed ${seed}, path ${counterexamplePath}; looking for a shorter case:\n${told(found)}`,
+    `Failed with seed ${seed}, path ${counterexamplePath}; looking for a shorter case:\n${describeFailure(found)}`,
   );
   const shortest = await shrink(
     found,
@@ -133,19 +133,19 @@ async function throwFailure<C>(property: Property<C>, details: fc.RunDetails<[C[
   );
   throw new Error(
     [
-      `The model and the real thing disagree (seed ${seed}, path ${counterexamplePath}, shrunk from ${commands.length} commands to ${shortest.commands.length}):`,
+      `The model and the system disagree (seed ${seed}, path ${counterexamplePath}, shrunk from ${commands.length} commands to ${shortest.commands.length}):`,
       '',
-      told(shortest),
+      describeFailure(shortest),
       '',
       'Run it again, as it was found or as it was shrunk:',
       `  MODEL_SEED=${seed} MODEL_PATH=${counterexamplePath} npm test -- ${property.file}`,
       `  MODEL_CASE='${JSON.stringify(shortest.commands)}' npm test -- ${property.file}`,
-      'Keep the shrunk case for ever in test/model/regressions.ts.',
+      'Keep the shrunk case in test/model/regressions.ts.',
     ].join('\n'),
   );
 }
 
-function told<C>({ commands, error }: Shrunk<C>): string {
+function describeFailure<C>({ commands, error }: Shrunk<C>): string {
   const cause =
     error instanceof CaseFailure ? error.message : error instanceof Error ? error.stack : String(error);
   return [...commands.map((command) => `  ${JSON.stringify(command)}`), '', cause].join('\n');

@@ -1,4 +1,4 @@
-/** Cases that failed once, as their failure printed them, each with what was wrong. */
+/** Cases that failed once, as the failure printed them, each with its cause. */
 import type { ApiCommand } from './api-commands.ts';
 import type { Command, Single } from './commands.ts';
 
@@ -43,7 +43,7 @@ export const stepRegressions: readonly (readonly Command[])[] = [
 
 export const apiRegressions: readonly (readonly ApiCommand[])[] = [];
 
-/** Behind the gate, where a race is lost every time. */
+/** Behind the gate a race is lost every time. */
 function atOnce(...requests: Single[]) {
   return { kind: 'atOnce', requests, copies: 1, gated: true } as const satisfies Command;
 }

@@ -1,6 +1,6 @@
 /**
- * Makes a failing case short. fast-check's own shrinking leaves out a list's beginning first, and here the beginning is
- * what a failure needs and the end what it does not; it ran for minutes where this takes seconds.
+ * Shortens a failing case. fast-check's own shrinking drops the beginning of a list first, but here a failure needs the
+ * beginning and not the end: it ran for minutes where this takes seconds.
  */
 
 export interface Shrunk<C> {
@@ -9,8 +9,8 @@ export interface Shrunk<C> {
 }
 
 /**
- * @param simpler the commands that might stand for one, simplest first.
- * @param failure plays a case, and returns what it failed with.
+ * @param simpler the commands that might replace one, simplest first.
+ * @param failure plays a case and returns the error it failed with.
  */
 export async function shrink<C>(
   first: Shrunk<C>,
@@ -35,7 +35,7 @@ export async function shrink<C>(
   }
   return best;
 
-  /** What comes after the failure has no part in it. */
+  /** Commands after the failure do not matter. */
   async function shortenEnd(): Promise<void> {
     let passing = 0;
     while (passing + 1 < best.commands.length) {

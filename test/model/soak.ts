@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: plays the model's properties for long. Ends with what it did; the variables of
- * steps-model.database.test.ts rerun a failure.
+ * `npm run soak`: plays the model's properties for long. Ends with run totals. steps-model.database.test.ts says how to rerun
+ * a failure.
  */
 import { startVitest } from 'vitest/node';
 import { defineCommand, runCommand } from '../../cli/command.ts';

@@ -1,4 +1,4 @@
-/** How a case's things stand, in the model and in PostgreSQL, in one form that can be compared. */
+/** The state of a case, in the model and in PostgreSQL, in one form that can be compared. */
 import type { Sql } from '../../db/postgres.ts';
 import type { OrderEvent, World } from './world.ts';
 
@@ -13,9 +13,9 @@ export interface State {
 
 export function stateOf({ skus, wallets, orders }: World): State {
   return {
-    skus: mapped(skus, ({ price, onHand, reserved }) => ({ price, onHand, reserved })),
-    wallets: mapped(wallets, ({ posted, held }) => ({ posted, held })),
-    orders: mapped(orders, ({ stage, reason, total, events }) => ({
+    skus: mapValues(skus, ({ price, onHand, reserved }) => ({ price, onHand, reserved })),
+    wallets: mapValues(wallets, ({ posted, held }) => ({ posted, held })),
+    orders: mapValues(orders, ({ stage, reason, total, events }) => ({
       stage,
       reason,
       version: events.length,
@@ -72,7 +72,7 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
   return row.state;
 }
 
-/** What differs, a line each. */
+/** Each difference on a line of its own. */
 export function differences(model: unknown, real: unknown, path: string): string[] {
   if (!isObject(model) || !isObject(real)) {
     const [expected, found] = [JSON.stringify(model), JSON.stringify(real)];
@@ -87,5 +87,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-const mapped = <T, R>(things: Map<string, T>, form: (thing: T) => R): Record<string, R> =>
+const mapValues = <T, R>(things: Map<string, T>, form: (thing: T) => R): Record<string, R> =>
   Object.fromEntries([...things].map(([key, thing]) => [key, form(thing)]));

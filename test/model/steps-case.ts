@@ -1,62 +1,64 @@
-/** Plays one case on PostgreSQL and in the model side by side, and fails where they part. */
+/** Plays one case on PostgreSQL and in the model side by side, and fails where they disagree. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createActivities } from '../../activities/order.ts';
 import { countSku, putSku, restockSku } from '../../db/skus.ts';
 import type { Database } from '../../db/connection.ts';
 import type { Sql } from '../../db/postgres.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules } from '../../db/rules/rules.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';
 import { CaseFailure } from './property.ts';
 import { differences, readState, stateOf } from './state.ts';
-import type { Tally } from './tally.ts';
+import type { RunTotals } from './run-totals.ts';
 import { UNKNOWN_ORDER, emptyWorld, perform, type Answer, type Request, type World } from './world.ts';
 
-/** The state is compared and the rules are checked after each race, and so often between races. */
+/** Commands between two comparisons of the state and checks of the rules. */
 const CHECK_EVERY = 10;
 
-/** Long enough for every request of a race to reach the row that it waits for. */
+/** Long enough for every request of a race to reach its locked row. */
 const GATE_MS = 4;
 
 export interface StepsUnderTest {
   database: Database;
-  /** For looking. */
+  /** For reading. */
   sql: Sql;
 }
 
 export async function playOnSteps(
   { database, sql }: StepsUnderTest,
   commands: readonly Command[],
-  tally: Tally,
+  totals: RunTotals,
 ): Promise<void> {
   const book = openBook();
-  // Two workers: what one of them does in one statement races with the other's.
+  // Two workers, so that the group commits of one race with the other's.
   const [send, sendElsewhere] = [sender(database), sender(database)];
-  const story: string[] = [];
+  const history: string[] = [];
   let world = emptyWorld();
 
   const fail = (...findings: string[]): never => {
-    throw new CaseFailure(story, findings);
+    throw new CaseFailure(history, findings);
   };
 
   async function one(request: Request): Promise<void> {
     const answer = await send(request);
-    story.push(`${book.describe(request)} -> ${inWords(answer)}`);
-    tally.answer(`${request.kind} ${inWords(answer)}`);
+    history.push(`${book.describe(request)} -> ${describeAnswer(answer)}`);
+    totals.answer(`${request.kind} ${describeAnswer(answer)}`);
     const expected = perform(world, request);
     if (!isDeepStrictEqual(answer, expected)) fail(`The model answers ${inFull(expected)}`, inFull(answer));
   }
 
-  /** Whatever the interleaving was, there must be an order, one after the other, that explains answers and state. */
+  /** However the requests interleaved, some serial order of them must explain answers and state. */
   async function atOnce(requests: readonly Request[], gated: boolean): Promise<void> {
     const answers = await (gated ? behindGate(requests) : sendAll(requests));
     requests.forEach((request, index) => {
       const answer = answers[index];
       if (answer === undefined) return;
-      story.push(`${index === 0 ? 'at once' : '       '} ${book.describe(request)} -> ${inWords(answer)}`);
-      tally.answer(`${request.kind} ${inWords(answer)}`);
+      history.push(
+        `${index === 0 ? 'at once' : '       '} ${book.describe(request)} -> ${describeAnswer(answer)}`,
+      );
+      totals.answer(`${request.kind} ${describeAnswer(answer)}`);
     });
     const orders = permutations(requests.map((_, index) => index)).map((order) => serially(requests, order));
     const explaining = orders.filter((order) => sameAnswers(order.answers, answers));
@@ -106,7 +108,7 @@ export async function playOnSteps(
     const found = differences(stateOf(world), state, '');
     if (found.length > 0) fail('The answers fit, but not the state:', ...found);
     const reports = await checkRules(sql);
-    tally.rulesChecked(reports.length);
+    totals.rulesChecked(reports.length);
     const breaches = reports.flatMap((report) =>
       report.breaches.map(
         ({ subject, finding }) => `Rule ${report.rule.number} (${report.rule.name}): ${subject}: ${finding}`,
@@ -124,19 +126,19 @@ export async function playOnSteps(
       const requests = command.requests.map((single) => book.request(single));
       const copies = Array.from({ length: command.copies }, () => requests).flat();
       for (let copy = 0; copy < command.copies; copy += 1)
-        for (const { kind } of command.requests) tally.command(kind);
+        for (const { kind } of command.requests) totals.command(kind);
       await atOnce(copies, command.gated);
     } else {
-      tally.command(command.kind);
+      totals.command(command.kind);
       await one(book.request(command));
     }
     if (index % CHECK_EVERY === CHECK_EVERY - 1) await check();
   }
   await check();
-  tally.caseEnded();
+  totals.caseEnded();
 }
 
-/** The real thing: the activities as a worker has them, and the writes that the API makes itself. */
+/** The system: the activities of a worker, and the writes that the API makes itself. */
 function sender(database: Database): (request: Request) => Promise<Answer> {
   const activities = createActivities(database);
   const send = async ({ kind, request }: Request): Promise<Answer> => {
@@ -175,10 +177,10 @@ function sender(database: Database): (request: Request) => Promise<Answer> {
   };
 }
 
-/** Rows of postgres.js are of a class of their own. */
+/** Rows of postgres.js have a class of their own. */
 const plain = (answer: Answer): Answer => structuredClone(answer);
 
-/** Locks all rows of a case, in the order in which steps do, until the returned function is called. */
+/** Locks all rows of a case, in the same order as the steps, until the returned function is called. */
 async function closeGate(sql: Sql, caseId: string): Promise<() => Promise<void>> {
   const closed = Promise.withResolvers<void>();
   const opened = Promise.withResolvers<void>();
@@ -200,7 +202,7 @@ function sameAnswers(expected: readonly Answer[], found: readonly Answer[]): boo
   return isDeepStrictEqual(expected, found);
 }
 
-function inWords(answer: Answer): string {
+function describeAnswer(answer: Answer): string {
   if ('stage' in answer) {
     const why = answer.refusal ?? answer.reason;
     return why === null ? answer.stage : `${answer.stage} (${why.replace(/, request.*/, '')})`;

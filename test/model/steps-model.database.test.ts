@@ -1,11 +1,11 @@
 /**
  * Random requests to the steps and to the writes of catalogue and wallets, against a model that knows each answer.
  *
- * Every run draws a new seed, so that a run on each commit goes on looking, and plays the list of regressions first, so
- * that what was found once is looked for always; a case in that list, unlike a seed, outlives a change of the generators.
+ * Every run draws a new seed, so that the search goes on with each commit. It plays the list of regressions first, so that
+ * nothing found once comes back; unlike a seed, a case in that list survives a change of the generators.
  *
  * MODEL_SEED      the seed to begin with, instead of a random one; it is printed at the start of each run
- * MODEL_PATH      with MODEL_SEED: plays only the case that failed there, many times, for it may be a race
+ * MODEL_PATH      with MODEL_SEED: plays only the case that failed there, many times, because it may be a race
  * MODEL_CASE      plays only this case, many times: the shrunk list of commands that a failure printed, as JSON
  * MODEL_COMMANDS  how many commands, instead of a few thousand; `npm run soak -- --commands 100000` sets it
  */
@@ -21,14 +21,14 @@ import { MODEL_TIMEOUT } from './timeout.ts';
 const { database, sql } = await freshDatabase();
 
 test(
-  'every request is answered as the model says, in any order, late, twice and at once',
+  'every request to the steps is answered as the model says: in any order, late, twice and at once',
   { timeout: MODEL_TIMEOUT },
   () =>
     runProperty({
       file: 'test/model/steps-model.database.test.ts',
       cases,
       simpler: simplerCommands,
-      play: (commands, tally) => playOnSteps({ database, sql }, commands, tally),
+      play: (commands, totals) => playOnSteps({ database, sql }, commands, totals),
       reset: () => emptyDatabase(sql),
       regressions: stepRegressions,
       commands: commandsToRun(4_000),

@@ -1,7 +1,7 @@
 /**
- * The model: what SKUs, wallets and orders must be after each request, and what the request must be answered, as plainly as
- * can be said in memory. It knows nothing of SQL; what it leaves out (the ledger's legs, the rows' states) is checked by
- * the rules of db/rules/invariants.ts.
+ * The model: the state of SKUs, wallets and orders after each request, and the one right answer to it, as plainly as it can
+ * be said in memory. It knows nothing of SQL. What it leaves out (the ledger's legs, the rows' states) is checked by
+ * the rules of db/rules/rules.ts.
  */
 import type {
   CancelReservationRequest,
@@ -30,7 +30,7 @@ export type Request =
 
 export type Answer = StepResult | Deposit | Restock | Count | PutSku | Wallet | Failure;
 
-/** What the caller of a step hears when it throws. */
+/** A step threw. */
 export interface Failure {
   failed: string;
 }
@@ -48,7 +48,7 @@ export interface Order {
   walletId: string;
   paymentMode: PlacedOrder['paymentMode'];
   lines: { sku: string; quantity: number }[];
-  /** Null when it was never priced; a rejected order's is not looked at. */
+  /** Null when it was never priced. The total of a rejected order is not compared. */
   total: number | null;
   stage: RestingStage;
   reason: string | null;
@@ -56,12 +56,12 @@ export interface Order {
   events: OrderEvent[];
 }
 
-/** Every Map's order is of no meaning. All of it is plain data, so that `structuredClone` makes another world. */
+/** Map order does not matter. All of it is plain data, so that `structuredClone` makes another world. */
 export interface World {
   skus: Map<string, Sku>;
   wallets: Map<string, Wallet>;
   orders: Map<string, Order>;
-  /** What each step was first answered, by its key. */
+  /** The first answer to each step, by its key. */
   steps: Map<string, StepResult>;
   /** The wallet just after each deposit. */
   deposits: Map<string, Wallet>;
@@ -78,13 +78,13 @@ export const emptyWorld = (): World => ({
   movements: new Set(),
 });
 
-/** Changes the world as the request asks, and returns the one right answer. */
+/** Changes the world as the request asks and returns the one right answer. */
 export function perform(world: World, { kind, request }: Request): Answer {
   switch (kind) {
     case 'reserve':
-      return standing(world, request.orderId) ?? reserve(world, request);
+      return currentResult(world, request.orderId) ?? reserve(world, request);
     case 'abandon':
-      return standing(world, request.orderId) ?? abandon(world, request);
+      return currentResult(world, request.orderId) ?? abandon(world, request);
     case 'pay':
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, request.commandId, () => pay(world, order, request)),
@@ -117,13 +117,13 @@ export function perform(world: World, { kind, request }: Request): Answer {
   }
 }
 
-/** An order is reserved or abandoned once; after that the answer is how it stands. */
-function standing({ orders }: World, orderId: string): StepResult | undefined {
+/** An order is reserved or cancelled once; after that the answer is its current stage. */
+function currentResult({ orders }: World, orderId: string): StepResult | undefined {
   const order = orders.get(orderId);
   return order && { stage: order.stage, reason: order.reason, refusal: null };
 }
 
-/** A step's first answer is its answer for ever. */
+/** The first answer to a step is its answer forever. */
 function once(world: World, orderId: string, stepOrCommand: string, act: () => StepResult): StepResult {
   const key = `${orderId} ${stepOrCommand}`;
   const answer = world.steps.get(key) ?? act();
@@ -143,7 +143,7 @@ function reserve(world: World, request: PlacedOrder): StepResult {
   const stage = refusal ? 'rejected' : 'awaiting_payment';
   if (total !== null) {
     for (const { sku, quantity } of lines) stockOf(world, sku).reserved += quantity;
-    if (request.paymentMode === 'hold') purseOf(world, request.walletId).held += total;
+    if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
   place(world, request, { lines, total, stage, reason: refusal, commandId: null });
   return { stage, reason: refusal, refusal: null };
@@ -159,7 +159,7 @@ function abandon(world: World, request: CancelReservationRequest): StepResult {
 function pay(world: World, order: Order, { commandId, at }: PayRequest): StepResult {
   if (order.stage !== 'awaiting_payment')
     return { stage: order.stage, reason: null, refusal: 'order_not_payable' };
-  const wallet = purseOf(world, order.walletId);
+  const wallet = walletOf(world, order.walletId);
   const total = totalOf(order);
   if (order.paymentMode === 'debit' && wallet.posted - wallet.held < total)
     return { stage: order.stage, reason: null, refusal: 'insufficient_funds' };
@@ -176,7 +176,7 @@ function pay(world: World, order: Order, { commandId, at }: PayRequest): StepRes
 function release(world: World, order: Order, { to, reason, commandId, at }: ReleaseRequest): StepResult {
   if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason, refusal: null };
   for (const { sku, quantity } of order.lines) stockOf(world, sku).reserved -= quantity;
-  if (order.paymentMode === 'hold') purseOf(world, order.walletId).held -= totalOf(order);
+  if (order.paymentMode === 'hold') walletOf(world, order.walletId).held -= totalOf(order);
   move(order, { stage: to, reason, commandId, at });
   return { stage: to, reason, refusal: null };
 }
@@ -189,7 +189,7 @@ function refund(
   if (order.stage !== 'paid' && order.stage !== 'refunded')
     return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
   return once(world, orderId, 'refund', () => {
-    purseOf(world, order.walletId).posted += totalOf(order);
+    walletOf(world, order.walletId).posted += totalOf(order);
     if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
     move(order, { stage: 'refunded', reason, commandId, at });
     return { stage: 'refunded', reason, refusal: null };
@@ -296,7 +296,7 @@ const priceOf = (world: World, lines: Order['lines']): number =>
   lines.reduce((sum, { sku, quantity }) => sum + quantity * stockOf(world, sku).price, 0);
 
 const stockOf = ({ skus }: World, sku: string): Sku => known(skus.get(sku), `SKU ${sku}`);
-const purseOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);
+const walletOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);
 const totalOf = ({ total }: Order): number =>
   known(total ?? undefined, 'the total of an order that was granted');
 

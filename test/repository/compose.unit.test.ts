@@ -1,4 +1,4 @@
-/** What would break `docker compose up` or leak something; no Docker is needed to check it. */
+/** Checks without Docker what would break `docker compose up` or leak something. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,7 +76,7 @@ describe('images', () => {
     expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
   });
 
-  test('every service has either an image of others or ours', () => {
+  test('every service has either a published image or ours', () => {
     for (const [name, { image, build }] of everyService)
       expect([name, image === undefined]).toEqual([name, build !== undefined]);
   });
@@ -99,7 +99,7 @@ describe('secrets', () => {
     expect(read('.env.example')).toMatch(/^POSTGRES_PASSWORD=$/m);
   });
 
-  test('no password stands in the file itself', () => {
+  test('no password is written in docker-compose.yml itself', () => {
     for (const [name, { environment }] of everyService)
       for (const [key, value] of Object.entries(environment)) {
         if (/PASSWORD|PWD|SECRET|TOKEN/.test(key))
@@ -114,7 +114,7 @@ describe('secrets', () => {
     expect(inImage('.env')).toBe(false);
   });
 
-  test('nothing is published beyond this machine', () => {
+  test('no port is published beyond this machine', () => {
     for (const port of everyService.flatMap(([, { ports }]) => ports))
       expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
@@ -231,7 +231,7 @@ describe('files', () => {
   });
 
   const ours = everyService.flatMap(([, { build, command }]) => (build === undefined ? [] : [command]));
-  // What an operator runs in a container: `docker compose exec api node ops/check.ts`.
+  // Commands that an operator runs in a container: `docker compose exec api node ops/check.ts`.
   const byHand = ['ops/check.ts', 'ops/reconcile.ts', 'ops/replay.ts'].map((entry) => ['node', entry]);
 
   test.each([...ours, ...byHand])(

@@ -1,4 +1,4 @@
-/** What is locked can be installed on every platform, and fits together. */
+/** The locked packages can be installed on every platform and fit together. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ const { packages } = lockSchema.parse(
   JSON.parse(await readFile(new URL('../../package-lock.json', import.meta.url), 'utf8')),
 );
 
-/** As Node finds a package: beside the one that asks, or further out. */
+/** As Node resolves a package: next to the one that imports it, or further out. */
 function isLocked(from: string, name: string): boolean {
   for (
     let base = from;
@@ -29,8 +29,8 @@ function isLocked(from: string, name: string): boolean {
   }
 }
 
-test('the lock names the packages of every platform: `npm ci` refuses one that leaves some out', () => {
-  // npm leaves out those that the registry of whoever locked did not have.
+test('the lock file lists the packages of every platform, because `npm ci` refuses one that omits some', () => {
+  // npm omits those that its registry did not have when the file was written.
   const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
     Object.keys(optionalDependencies).filter((name) => !isLocked(path, name)),
   );

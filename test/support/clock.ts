@@ -1,17 +1,17 @@
-/** Moves one workflow's time on the real server. Only that workflow's: the database's clock and other orders stay. */
+/** Moves the time of one workflow on the real server. The database's clock and other workflows keep theirs. */
 import { randomUUID } from 'node:crypto';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { isGrpcServiceError, type Client } from '@temporalio/client';
 
 export interface Clock {
   /**
-   * Moves a workflow's clock by exactly so many milliseconds, firing the timers that lie between. It halts while an
-   * activity runs. A workflow that ends first needs no clock any more: then it resolves, too.
+   * Moves a workflow's clock by exactly this many milliseconds and fires the timers on the way. The clock halts while an
+   * activity runs. When the workflow ends first, this resolves, too.
    */
   forward(workflowId: string, milliseconds: number): Promise<void>;
 }
 
-/** As the server words it; it has no code of its own for that. */
+/** The server's message; it has no code for this. */
 const HAS_ENDED = /workflow execution already completed/;
 
 export function clockOf({ workflowService, options: { namespace } }: Client): Clock {

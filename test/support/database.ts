@@ -1,9 +1,11 @@
 /** A database of its own for each test file, made from a migrated template in some milliseconds. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, inject } from 'vitest';
-import { openDatabase, type DatabasePool } from '../../db/connection.ts';
+import { checkEveryRule } from '../../activities/reconciliation/check.ts';
+import { openDatabase, type Database, type DatabasePool } from '../../db/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
-import { checkRules } from '../../db/rules/invariants.ts';
+import { checkRules, type Breach } from '../../db/rules/rules.ts';
+import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {
@@ -39,4 +41,13 @@ export async function expectRulesHold(sql: Sql): Promise<void> {
     breaches.map(({ subject, finding }) => `rule ${rule.number} (${rule.name}): ${subject}: ${finding}`),
   );
   expect(found).toEqual([]);
+}
+
+/** What breaks rule 8: orders and workflows that do not belong together. */
+export async function breachesOfWorkflows(
+  database: Database,
+  workflows: OrderWorkflows,
+): Promise<readonly Breach[]> {
+  const reports = await checkEveryRule(database, workflows);
+  return reports.flatMap(({ rule, breaches }) => (rule.number === 8 ? breaches : []));
 }

@@ -35,7 +35,8 @@ export async function untilEvents(
   kind: EventKind,
   count: number,
 ): Promise<void> {
-  await until(`${count} ${kind} of ${workflowId}`, async () =>
-    (await countEvents(client, workflowId, kind)) >= count ? true : undefined,
+  await until(
+    `${count} ${kind} of ${workflowId}`,
+    async () => (await countEvents(client, workflowId, kind)) >= count,
   );
 }

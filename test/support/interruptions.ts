@@ -96,9 +96,7 @@ export function interruptions(): Interruptions {
           () => true,
           () => true,
         );
-        await until('the twin to be waited for', async () =>
-          (await Promise.race([ended, isWaitedFor(held)])) ? true : undefined,
-        );
+        await until('the twin to be waited for', () => Promise.race([ended, isWaitedFor(held)]));
       }),
     );
     // The first failure counts: when the twin fails, the statement may never be sent.

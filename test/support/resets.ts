@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 
 /** Whether Temporal sends a workflow again the commands that came after the point of its reset. */
-export const REAPPLY = ['gets its commands again', 'gets no command again'] as const;
+export const REAPPLY = ['is sent its commands again', 'is sent no command again'] as const;
 export type Reapply = (typeof REAPPLY)[number];
 
 /** Temporal's ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE. */
@@ -33,6 +33,6 @@ export async function reset(
     requestId: randomUUID(),
     // An order gets nothing but updates.
     // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is in a package that is no dependency
-    resetReapplyExcludeTypes: reapply === 'gets no command again' ? [UPDATES] : [],
+    resetReapplyExcludeTypes: reapply === 'is sent no command again' ? [UPDATES] : [],
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Orders brought to a stage, with a step under way or at rest, and commands sent to them: by callers, who keep on asking until they
- * have a final answer, by operators and by the clock.
+ * Brings orders to a stage, at rest or with a step under way, and sends them commands: from callers, who repeat each until they
+ * have a final answer, from operators and from the clock.
  */
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
@@ -19,14 +19,14 @@ import type { TestSystem } from './system.ts';
 import { until } from './until.ts';
 
 export const WINDOW = 15 * 60_000;
-/** Of orders that reach their deadline while a step is under way: a workflow's clock cannot be moved then. */
+/** For orders that reach their deadline while a step is under way: a workflow's clock cannot be moved then. */
 const SHORT_WINDOW = 6_000;
-/** For whoever waits in a crowd of such orders, on a machine that is busy with other things. */
+/** Long enough among many such orders on a busy machine. */
 const PATIENCE_MS = 60_000;
-/** How long a command may need to arrive: one that waits for its turn in the API never does. */
+/** How long to wait for a command to arrive. One that waits for its turn in the API never does. */
 const ARRIVAL_MS = 1_500;
 
-/** A call of the API, and the final answers that its caller got. */
+/** A call to the API, and the final answers that its caller has got. */
 export interface Call {
   command: 'create' | 'pay' | 'cancel' | 'refund';
   key: string;
@@ -59,10 +59,10 @@ const call = (command: Call['command'], post: (key: string) => Promise<Answer>):
   return { command, key, send: () => post(key), heard: [] };
 };
 
-/** What is kept under no key: the same request may be answered otherwise later. */
+/** Answers that are not kept under the key: the same request may get another one later. */
 const AGAIN: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
 
-/** As callers do: the same key until there is a final answer. */
+/** Sends the same key until there is a final answer, as callers do. */
 export function ask(its: Call): Promise<Answer> {
   return until(
     `a final answer to ${its.command}`,
@@ -82,20 +82,20 @@ export interface StagedOrder {
   wallet: string;
   shop: Shop;
   deadline: number;
-  /** How many updates its workflow has accepted, as far as is known. */
+  /** How many updates its workflow is known to have accepted. */
   accepted: number;
-  /** Every call that was sent, also before the two commands. */
+  /** Every call, including those before the two commands. */
   calls: Call[];
-  /** Lets the step go on that is under way. */
+  /** Lets the step under way go on. */
   letGo: () => void;
-  /** What is waited for in the end. */
+  /** To be awaited in the end. */
   pending: Promise<unknown>[];
 }
 
-/** A step that is held up: it fails until it is let go; or it commits at once, and nobody hears of it. */
+/** How a step is held up: it fails until it is let go, or it commits at once and its answer is lost. */
 const HELD = {
   'not made yet': 'fails before it is sent',
-  'made, and nobody heard of it': 'commits unheard',
+  'made, but its answer was lost': 'commits unheard',
 } as const satisfies Record<string, Interruption>;
 export type Held = keyof typeof HELD;
 
@@ -112,7 +112,7 @@ function callOf({ id, shop }: StagedOrder, command: 'pay' | 'cancel' | 'refund')
 
 const BY_HAND = { actor: 'dana', reason: 'a test' };
 
-/** What an operator sends may be refused, or find no workflow: then it has done nothing. */
+/** An operator's command may be refused, or find no workflow: then it has done nothing. */
 async function byHand(act: () => Promise<unknown>): Promise<void> {
   try {
     await act();
@@ -124,13 +124,13 @@ async function byHand(act: () => Promise<unknown>): Promise<void> {
 const ended = (workflow: WorkflowHandle): Promise<unknown> => workflow.result().catch(() => {});
 
 export interface StagedOrders {
-  /** A new order in this stage; with a step under way, it is held up in this way until the order is let go. */
+  /** A new order in this stage. A step under way is held up in this way until the order is let go. */
   orderIn: (stage: Stage, held: Held | null, isHasty: boolean) => Promise<StagedOrder>;
-  /** Sends a command and resolves once it has arrived, which is not to say answered. */
+  /** Sends a command and resolves once it has arrived, answered or not. */
   send: (order: StagedOrder, stage: Stage, command: Command) => Promise<void>;
 }
 
-/** Call at the top of a file. The worker's database has to be that of the interruptions. */
+/** Call at the top of a file. The worker must use the database of the interruptions. */
 export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): StagedOrders {
   const { client, clock, sql, shop: usual } = system;
   const hasty = startSecondApi(system, SHORT_WINDOW);
@@ -138,7 +138,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   function hold(order: StagedOrder, step: keyof StepActivities, id: string, how: Held): Promise<true> {
     const plan = interrupt(step, id, always(HELD[how]));
     order.letGo = () => plan.stop();
-    const isHeld = async () => (plan.happened() >= 2 ? true : undefined);
+    const isHeld = async () => plan.happened() >= 2;
     return until(`the fallback of ${step}`, isHeld, PATIENCE_MS);
   }
 
@@ -219,7 +219,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
 
   async function passDeadline({ id, deadline }: StagedOrder, stage: Stage): Promise<void> {
     if (stage === 'awaiting_payment') return clock.forward(orderWorkflowId(id), WINDOW);
-    await until('the deadline', async () => (Date.now() > deadline ? true : undefined), 2 * SHORT_WINDOW);
+    await until('the deadline', async () => Date.now() > deadline, 2 * SHORT_WINDOW);
   }
 
   async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
@@ -239,7 +239,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
         break;
       }
       case 'expiry':
-        // An order that is due ends, one way or the other. Before it was, nothing of this has arrived.
+        // An order that is due ends, one way or the other. Until then nothing of this has arrived.
         await passDeadline(order, stage);
         sent = ended(workflow);
         break;
@@ -263,19 +263,17 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     }
     order.pending.push(sent);
     if (command === 'expiry' || command === 'Cancel in Temporal') return;
-    // With a step under way its answer has to wait; what arrives is accepted within a task, or answered.
+    // With a step under way the answer must wait, but a command that arrives is accepted within a task, or answered.
     const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
     if (isHeld) await Promise.race([sent, arrival(order, workflowId)]);
   }
 
-  /** Resolves when the workflow has accepted one more update than when the last command was sent, or patience ends. */
+  /** Resolves when the workflow has accepted one more update than before this command, or when patience ends. */
   async function arrival(order: StagedOrder, workflowId: string): Promise<void> {
     order.accepted += 1;
     const enough = async () =>
       (await countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes')) >=
-      order.accepted
-        ? true
-        : undefined;
+      order.accepted;
     await until('a command to arrive', enough, ARRIVAL_MS).catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-/** The whole system for one test file: a database, a task queue, a worker and the API of its own, on the shared servers. */
+/** The whole system for one test file, on the shared servers: its own database, task queue, worker and API. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
@@ -21,7 +21,7 @@ export interface TestSystem extends TestDatabase {
   client: Client;
   clock: Clock;
   taskQueue: string;
-  /** Ends the worker, as a deployment does. Orders then wait. */
+  /** Stops the worker, as a deployment does. Orders then wait. */
   stopWorker: () => Promise<void>;
   startWorker: () => Promise<void>;
 }
@@ -31,16 +31,16 @@ export interface SystemOptions {
   paymentWindow?: number;
   /** Milliseconds; 2 minutes unless given. */
   attentionAfter?: number;
-  /** For the worker; the API has the database itself. To put something between the two. */
+  /** Puts something between the worker and the database. The API keeps its direct connection. */
   workerDatabaseUrl?: (databaseUrl: string) => string;
-  /** As {@link workerDatabaseUrl}, between the worker's steps and its pool. */
+  /** Puts something between the worker's steps and its pool. */
   workerDatabase?: (database: Database) => Database;
   workerConnections?: number;
-  /** What differs from the default settings. */
+  /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
 }
 
-/** Call at the top of a file; everything ends with it. */
+/** Call at the top of a file: everything stops when the file ends. */
 export async function startSystem({
   paymentWindow = 900_000,
   attentionAfter = 120_000,

@@ -1,7 +1,7 @@
 /**
- * Each two commands to one order, in each stage: at rest, with a step under way, and with a step that has committed while nobody
- * has heard of it. Then everything that callers heard is lost, the order's workflow knows nothing of its commands, and they are
- * sent again the other way round. In the end each caller knows what the database recorded of his command, and no more.
+ * Every pair of commands to one order, in each stage: at rest, with a step under way, and with a step that has committed but
+ * whose answer is lost. Then every answer to a caller is lost, too, the order's workflow forgets its commands, and they are
+ * sent again in the opposite order. In the end each caller knows what the database recorded of his command, and no more.
  */
 import { describe, expect, test } from 'vitest';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
@@ -46,14 +46,14 @@ async function commandIdOf({ command, key }: Call): Promise<string> {
   return row?.id ?? '';
 }
 
-const STAGES_TOLD: Readonly<Record<Call['command'], readonly string[]>> = {
+const STAGES_OF_SUCCESS: Readonly<Record<Call['command'], readonly string[]>> = {
   create: ['awaiting_payment', 'paid', 'cancelled', 'expired', 'refunded'],
   pay: ['paid', 'refunded'],
   cancel: ['cancelled', 'refunded'],
   refund: ['refunded'],
 };
 
-/** The refusals that fit how an order ended. */
+/** The refusals that are true of how an order ended. */
 const REFUSALS: Readonly<Record<string, readonly string[]>> = {
   'pay awaiting_payment': ['order_not_payable'],
   'pay paid': ['order_not_payable', 'order_expired'],
@@ -67,38 +67,41 @@ const REFUSALS: Readonly<Record<string, readonly string[]>> = {
   'create cancelled': ['order_cancelled'],
 };
 
-/** What is untrue of what callers heard, in words. */
-async function liesIn(order: StagedOrder): Promise<string[]> {
+/** Describes every answer that contradicts the database. */
+async function findContradictions(order: StagedOrder): Promise<string[]> {
   const { stage, moved } = await recordOf(order.id);
-  const lies: string[] = [];
+  const contradictions: string[] = [];
   for (const its of order.calls) {
     const hadEffect = moved.get(await commandIdOf(its));
-    for (const { status, code, stage: told } of its.heard) {
-      const answer = `${its.command} heard ${status} ${code || told}`;
-      if (status >= 500) lies.push(`${answer}, which says nothing`);
+    for (const { status, code, stage: answeredStage } of its.heard) {
+      const answer = `${its.command} heard ${status} ${code || answeredStage}`;
+      if (status >= 500) contradictions.push(`${answer}, which says nothing`);
       else if (status >= 400) {
-        if (hadEffect !== undefined) lies.push(`${answer}, and its command made the order ${hadEffect}`);
+        if (hadEffect !== undefined)
+          contradictions.push(`${answer}, and its command made the order ${hadEffect}`);
         const fitting =
           its.command === 'refund'
             ? ['order_not_refundable', 'not_found']
             : (REFUSALS[`${its.command} ${stage}`] ?? []);
-        if (!fitting.includes(code)) lies.push(`${answer}, and the order is ${stage}`);
+        if (!fitting.includes(code)) contradictions.push(`${answer}, and the order is ${stage}`);
       } else {
         if (its.command !== 'create' && hadEffect === undefined)
-          lies.push(`${answer}, and its command is not recorded`);
-        if (!STAGES_TOLD[its.command].includes(told)) lies.push(`${answer}, which is no success`);
+          contradictions.push(`${answer}, and its command is not recorded`);
+        if (!STAGES_OF_SUCCESS[its.command].includes(answeredStage))
+          contradictions.push(`${answer}, which is no success`);
       }
     }
     const [first, ...others] = its.heard.map(({ status, code }) => `${status} ${code}`);
     const different = others.find((other) => other !== first);
-    if (different !== undefined) lies.push(`${its.command} heard ${String(first)} and then ${different}`);
+    if (different !== undefined)
+      contradictions.push(`${its.command} heard ${String(first)} and then ${different}`);
   }
-  return lies;
+  return contradictions;
 }
 
 /**
- * The answers to all commands are lost, and the workflow knows nothing of what it was told since its reservation. A caller who
- * heard that he was refused has heard nothing, and may have his way when he asks again; one who heard of success hears of it again.
+ * Loses the answers to all commands, and makes the workflow forget every command since its reservation. A refused caller has
+ * heard nothing, and may succeed when he asks again; a caller who heard of success must hear of it again.
  */
 async function loseEverything({ id, calls }: StagedOrder): Promise<void> {
   for (const its of calls.filter(({ command }) => command !== 'create')) {
@@ -109,17 +112,17 @@ async function loseEverything({ id, calls }: StagedOrder): Promise<void> {
     its.heard = its.heard.filter(({ status }) => status < 300);
   }
   const [task] = await completedTasks(client, orderWorkflowId(id));
-  if (task) await reset(client, task, 'gets no command again');
+  if (task) await reset(client, task, 'is sent no command again');
 }
 
-/** All of its cases at once: orders of their own, each in its turn. */
+/** How many cases of a stage run at once, each on an order of its own. */
 const AT_ONCE = 6;
 
 interface Case {
   held: Held | null;
   first: Command;
   second: Command;
-  /** When what was heard is lost: after the first command, or after both. */
+  /** When the answers are lost. */
   lost: 'after the first' | 'after both';
 }
 
@@ -132,37 +135,37 @@ function casesIn(stage: Stage): Case[] {
   const ways: readonly Pick<Case, 'held' | 'lost'>[] = isHeld
     ? [
         { held: 'not made yet', lost: 'after both' },
-        { held: 'made, and nobody heard of it', lost: 'after both' },
+        { held: 'made, but its answer was lost', lost: 'after both' },
       ]
     : [
         { held: null, lost: 'after both' },
         ...(RESTING.includes(stage) ? [{ held: null, lost: 'after the first' } as const] : []),
       ];
   return ways.flatMap((way) => {
-    // A step that was made needs no hand of an operator.
-    const isMade = way.held === 'made, and nobody heard of it';
+    // A step that was made needs no operator.
+    const isMade = way.held === 'made, but its answer was lost';
     const tried = commands.filter((command) => !(isMade && BY_HAND_ONLY.includes(command)));
     return tried.flatMap((first) =>
       tried
-        // Time passes once.
+        // A deadline passes once.
         .filter((second) => !(first === 'expiry' && second === 'expiry'))
         .map((second) => ({ ...way, first, second })),
     );
   });
 }
 
-/** The ends that the model allows; of a step that was made already, as if it had been made before. */
+/** The ends that the model allows. A step that was made already counts as made before both commands. */
 function allowedEnds(stage: Stage, { held, first, second }: Case): Set<string> {
-  const isMade = held === 'made, and nobody heard of it';
+  const isMade = held === 'made, but its answer was lost';
   const seen: Stage[] = isMade && stage === 'paying' ? ['paying', 'paid'] : [stage];
-  // At rest nobody says which of the two comes first, and the second may be under way before the first is answered.
-  // A cancellation in Temporal reaches its workflow with the next task, and what comes with that is heard before it.
+  // At rest either may come first, and the second may be under way before the first is answered.
+  // A cancellation in Temporal reaches its workflow with the next task, after the updates of that task.
   const isEither = stage === 'awaiting_payment' || first === 'Cancel in Temporal';
   const orders = [[first, second], ...(isEither ? [[second, first]] : [])];
   return new Set(seen.flatMap((begin) => orders.flatMap((commands) => [...endsOf(begin, commands)])));
 }
 
-/** Where an order may have got to when all commands were sent again. What is cancelled in Temporal, a reset does not forget. */
+/** Where an order may be after all commands were sent again. A reset does not forget a cancellation in Temporal. */
 function reachable(end: string, { first, second }: Case): ReadonlySet<string> {
   const begin = STAGES.find((stage) => stage === end);
   const again = [second, first].map((command) => (command === 'Cancel in Temporal' ? 'cancel' : command));
@@ -181,18 +184,18 @@ async function play(stage: Stage, its: Case): Promise<string[]> {
   await send(order, stage, second);
   order.letGo();
   await Promise.all(order.pending);
-  const wrong = (await liesIn(order)).map((lie) => `${lie} (the first time)`);
+  const wrong = (await findContradictions(order)).map((contradiction) => `${contradiction} (the first time)`);
 
   const { stage: end } = await recordOf(order.id);
   const allowed = allowedEnds(stage, its);
-  // After a reset, what is sent to an ended workflow reaches one that runs again.
+  // After a reset, a command to a workflow that had ended reaches one that runs again.
   const isLost = lost === 'after the first' && reachable(stage, its).has(end);
   if (!allowed.has(end) && !isLost)
     wrong.push(`the order ended as ${end}, and not as ${[...allowed].join(' or ')}`);
 
   await loseEverything(order);
   for (const asked of order.calls.toReversed()) await ask(asked);
-  wrong.push(...(await liesIn(order)));
+  wrong.push(...(await findContradictions(order)));
   const { stage: after } = await recordOf(order.id);
   if (after !== end && !reachable(end, its).has(after))
     wrong.push(`the order was ${end} and became ${after}`);
@@ -201,7 +204,7 @@ async function play(stage: Stage, its: Case): Promise<string[]> {
   );
 }
 
-/** Runs the cases of a stage side by side and returns everything that was wrong, a failure of the test itself too. */
+/** Runs the cases of a stage side by side and describes everything that was wrong, including failures of the test itself. */
 async function playAll(stage: Stage): Promise<string[]> {
   const waiting = casesIn(stage);
   const wrong: string[] = [];
@@ -219,7 +222,7 @@ async function playAll(stage: Stage): Promise<string[]> {
   return wrong;
 }
 
-describe('each two commands leave every caller with the truth, also when all answers are lost', () => {
+describe('any two commands leave every caller with the truth, even when all answers are lost,', () => {
   test.concurrent.each(STAGES)(
     'to an order that is %s',
     async (stage) => {

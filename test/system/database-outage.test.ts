@@ -1,4 +1,4 @@
-/** PostgreSQL that is silent, slow or gone: nothing waits for ever, and nothing is done twice. */
+/** PostgreSQL is silent, slow or gone: nothing waits forever, and nothing is done twice. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
@@ -30,7 +30,7 @@ afterEach(async () => {
 describe('a query', () => {
   const open = () => openDatabase(proxy.through(url), { connections: 2, name: 'test' });
 
-  test('on a connection that went silent ends at its deadline, and the next one gets another', async () => {
+  test('on a connection that went silent ends at its deadline, and the next query gets another connection', async () => {
     const database = open();
     await database.run((to) => to.sql`select 1`);
     proxy.cut();
@@ -48,7 +48,7 @@ describe('a query', () => {
     await database.close();
   });
 
-  test('that failed after its first rows leaves nothing behind in the results of the next ones', async () => {
+  test('that failed after its first rows leaves none of them in the results of later queries', async () => {
     const database = openDatabase(url, { connections: 1, name: 'test' });
     const fail = () => database.run((to) => to.sql`select 1 / (4 - i) from generate_series(1, 9) as i`);
     await expect(fail()).rejects.toThrow('division by zero');
@@ -71,7 +71,7 @@ describe('a query', () => {
     await database.close();
   });
 
-  test('has a session that PostgreSQL ends within 11 s when its client has gone without a word', async () => {
+  test('has a session that PostgreSQL ends within 11 s after its client disappeared', async () => {
     const database = open();
     const [keepalive] = await database.run(
       (to) => to.sql`
@@ -88,7 +88,7 @@ describe('a query', () => {
     await database.close();
   });
 
-  test('after its session was ended gets another', async () => {
+  test('gets another session after its own was ended', async () => {
     const database = open();
     const pid = async () =>
       (await database.run((to) => to.sql<{ pid: number }[]>`select pg_backend_pid() as pid`))[0]?.pid;
@@ -99,7 +99,7 @@ describe('a query', () => {
   });
 });
 
-/** Prepares the statements on the worker's one connection: only then is the next one sent without waiting for an answer. */
+/** Prepares the statements on the worker's only connection: only then does it send the next one without waiting for an answer. */
 async function warmUp(): Promise<void> {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
   const id = await shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
@@ -118,15 +118,13 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
   });
 
-  test('takes the money once when it was taken and nobody heard of it', async () => {
+  test('takes the money once when the answer to the payment is lost', async () => {
     await warmUp();
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const id = await shop.placed(wallet, sku);
     proxy.cut('answers');
     const paying = shop.pay(id);
-    await until('the payment to be committed', async () =>
-      (await shop.stageOf(id)) === 'paid' ? true : undefined,
-    );
+    await until('the payment to be committed', async () => (await shop.stageOf(id)) === 'paid');
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     proxy.heal();
     expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });
@@ -134,14 +132,14 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
     expect(await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')).toBe(1);
   });
 
-  test('reserves once when it was reserved and nobody heard of it', async () => {
+  test('reserves once when the answer to the reservation is lost', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     await warmUp();
     proxy.cut('answers');
     const placing = shop.order(wallet, [{ sku, quantity: 3 }], { paymentMode: 'hold' });
     await until('the reservation to be committed', async () => {
       const [row] = await sql<{ reserved: number }[]>`select reserved from sku where sku = ${sku}`;
-      return row?.reserved === 3 ? true : undefined;
+      return row?.reserved === 3;
     });
     proxy.heal();
     expect(await placing).toMatchObject({ status: 201, body: { stage: 'awaiting_payment' } });

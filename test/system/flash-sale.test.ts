@@ -1,4 +1,4 @@
-/** More orders at once than can be placed: each is answered in time, nothing is begun for those that are not, and all who obey get in. */
+/** More orders at once than can be placed: each caller is answered in time, a refused order begins nothing, and all who come back as asked get in. */
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +30,7 @@ afterEach(async () => {
   await expectRulesHold(sql);
 });
 
-/** Another API process, as far as what it remembers goes. */
+/** Stands for another API process: it shares no memory with the first. */
 async function withAnotherApi<T>(use: (other: Shop) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 10, name: 'another API' });
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
@@ -51,14 +51,14 @@ async function withAnotherApi<T>(use: (other: Shop) => Promise<T>): Promise<T> {
 const claimed = async (key: string): Promise<boolean> =>
   (await sql`select from idempotency_key where key = ${key}`).length > 0;
 
-/** Lets what waits go on, and waits until all of it is answered. */
+/** Frees the lock and waits until every call is answered. */
 async function settle(sent: readonly Promise<Answer>[]): Promise<void> {
   await unlock?.();
   unlock = undefined;
   await Promise.all(sent);
 }
 
-test('300 orders at once by two API processes are all placed, and nobody is answered after giving up', async () => {
+test('300 orders at once through two API processes are all placed, and none is answered too late', async () => {
   const sku = await shop.sku(300);
   const answers: Answer[] = [];
   await withAnotherApi(async (other) => {
@@ -93,7 +93,7 @@ test('an order that is refused for load claims nothing and begins nothing', asyn
   expect(await shop.stockOf(free)).toEqual({ onHand: 5, reserved: 0, available: 5 });
 });
 
-test('what was begun is finished while new orders are refused: retries, payments, cancels and refunds', async () => {
+test('retries, payments, cancels and refunds are carried out while new orders are refused', async () => {
   const sku = await shop.sku(10);
   const [key, payKey] = [randomUUID(), randomUUID()];
   const create = () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key });
@@ -103,7 +103,7 @@ test('what was begun is finished while new orders are refused: retries, payments
   const underWay = randomUUID();
   const createLocked = () => shop.order(wallet, [{ sku: lockedSku, quantity: 1 }], {}, { key: underWay });
   const waiting = createLocked();
-  await until('the order to be begun', async () => ((await claimed(underWay)) ? true : undefined));
+  await until('the order to be begun', () => claimed(underWay));
   const sent = await overload(shop, lockedSku, wallet);
 
   expect((await create()).body).toEqual(first.body);
@@ -117,7 +117,7 @@ test('what was begun is finished while new orders are refused: retries, payments
   await settle([...sent, waiting]);
 });
 
-test('a refused caller finds its place at another API process, and goes before newcomers', async () => {
+test('a refused caller keeps its turn at another API process, ahead of newcomers', async () => {
   unlock = await lockSku(sql, lockedSku);
   const sku = await shop.sku(5);
   const key = randomUUID();
@@ -158,12 +158,12 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
         select count(*)::integer as count from idempotency_key
         where operation = 'createOrder' and response_status is null
       `;
-      return begun?.count === 10 ? true : undefined;
+      return begun?.count === 10;
     });
     const headers = { 'content-type': 'application/json', 'idempotency-key': key };
     const body = JSON.stringify({ buyerId: 'buyer', walletId: wallet, lines: [{ sku, quantity: 1 }] });
     const order = other.raw('/v1/orders', { method: 'POST', headers, body, signal: caller.signal });
-    // It waits for almost 2 s: long enough to be there by now.
+    // It waits for its turn for almost 2 s, so it has arrived by now.
     await delay(100);
     caller.abort();
     await order;
@@ -175,7 +175,7 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
   expect(await shop.stockOf(sku)).toEqual({ onHand: 5, reserved: 0, available: 5 });
 });
 
-test('3,000 lists at once are answered or refused in time, and hurt neither a deposit nor readiness', async () => {
+test('3,000 requests for lists at once are answered or refused in time, and hold up neither a deposit nor readiness', async () => {
   const path = `/v1/wallets/${wallet}/deposits`;
   await shop.placed(wallet, await shop.sku(1));
   const lists = Array.from({ length: 3_000 }, () => shop.get('/v1/orders'));
@@ -188,6 +188,6 @@ test('3,000 lists at once are answered or refused in time, and hurt neither a de
   const refused = answers.filter(isOverloaded);
   expect(refused.length).toBeGreaterThan(0);
   expect(refused.map(retryAfterOf).every((seconds) => seconds <= 120)).toBe(true);
-  // Somebody who comes back by then is answered.
+  // A caller who comes back after that time is answered.
   expectStatus(await obey(() => shop.get('/v1/orders')), 200);
 });

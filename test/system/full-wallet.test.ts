@@ -1,13 +1,12 @@
-/** A refund that does not fit into the wallet waits visibly, and is made as soon as there is room. */
+/** A refund that does not fit into its wallet waits where people can see it, and is made as soon as there is room. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { checkWorkflowsOfOpenOrders } from '../../ops/open-orders.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, refundQuery, retryNowUpdate } from '../../workflows/messages.ts';
-import { expectRulesHold } from '../support/database.ts';
+import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { countEvents, untilEvents } from '../support/history.ts';
 import { plant } from '../support/planted.ts';
 import { completedTasks, reset } from '../support/resets.ts';
@@ -26,7 +25,7 @@ const PENDING = { status: 409, body: { code: 'refund_pending' } };
 const workflowOf = (workflowId: string) => client.workflow.getHandle(workflowId);
 const attentionOf = async (id: string) => (await shop.get(`/v1/orders/${id}`)).body['attention'];
 const untilUnmarked = (id: string) =>
-  until('the mark to clear', async () => ((await attentionOf(id)) === undefined ? true : undefined));
+  until('the mark to clear', async () => (await attentionOf(id)) === undefined);
 
 /** A paid order of 2 units at 500 out of 10, whose wallet has been filled since. */
 async function paidFromFullWallet() {
@@ -37,13 +36,13 @@ async function paidFromFullWallet() {
   return { id, sku, wallet };
 }
 
-/** The buyer orders something else for exactly what the refund comes to. */
+/** The buyer pays another order of exactly the refund's amount. */
 async function makeRoom(wallet: string): Promise<void> {
   const other = await shop.placed(wallet, await shop.sku(2), 2);
   expect(await shop.pay(other)).toMatchObject({ status: 200 });
 }
 
-test('a refund into a full wallet is answered at once, marked, and made by itself once there is room', async () => {
+test('a refund into a full wallet is answered at once, marked, and made without further help once there is room', async () => {
   const { id, sku, wallet } = await paidFromFullWallet();
   const key = randomUUID();
   const answer = await shop.refund(id, true, { key });
@@ -67,13 +66,13 @@ test('a refund into a full wallet is answered at once, marked, and made by itsel
   await untilUnmarked(id);
 });
 
-test('a refund that waits for room is made at once when an operator has it tried again', async () => {
+test('a refund that waits for room is made at once when an operator retries it', async () => {
   const { id, wallet } = await paidFromFullWallet();
   expect(await shop.refund(id, false)).toMatchObject(PENDING);
-  // Past the first, short pauses.
+  // The first pauses are short.
   await until('a long pause before the next try', async () => {
     const { raw } = await workflowOf(refundWorkflowId(id)).describe();
-    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 3) ? true : undefined;
+    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 3);
   });
   await makeRoom(wallet);
   await workflowOf(refundWorkflowId(id)).executeUpdate(retryNowUpdate, { args: [BY] });
@@ -81,7 +80,7 @@ test('a refund that waits for room is made at once when an operator has it tried
   expect(await shop.stageOf(id)).toBe('refunded');
 });
 
-test('while a refund waits, any number of callers may ask for it, and its history does not grow', async () => {
+test('a waiting refund can be asked for by any number of callers without growing its history', async () => {
   const { id, wallet } = await paidFromFullWallet();
   expect(await shop.refund(id, true)).toMatchObject(PENDING);
   const events = await countEvents(client, refundWorkflowId(id));
@@ -89,15 +88,15 @@ test('while a refund waits, any number of callers may ask for it, and its histor
   for (const answer of answers) expect(answer).toMatchObject(PENDING);
   await until('another try', async () => {
     const { raw } = await workflowOf(refundWorkflowId(id)).describe();
-    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 2) ? true : undefined;
+    return raw.pendingActivities?.some(({ attempt }) => (attempt ?? 0) >= 2);
   });
-  // The mark's own note may have ended since.
+  // The note of the mark itself may have ended since.
   expect(await countEvents(client, refundWorkflowId(id))).toBeLessThanOrEqual(events + 6);
   await makeRoom(wallet);
   await workflowOf(refundWorkflowId(id)).result();
 });
 
-test('of two callers whose refunds wait, the one whose refund is made hears so and the other is refused', async () => {
+test('of two callers whose refunds wait, one is answered with the refund and the other is refused', async () => {
   const { id, wallet } = await paidFromFullWallet();
   const [first, second] = [randomUUID(), randomUUID()];
   expect(await shop.refund(id, true, { key: first })).toMatchObject(PENDING);
@@ -139,12 +138,12 @@ describe('when the wallet is full by the time that a payment is refunded because
     expect(await attentionOf(id)).toMatchObject({ reason: WALLET_FULL, step: 'refund' });
     expect(await workflowOf(orderWorkflowId(id)).query(orderQuery)).toMatchObject({ stage: 'refunding' });
     expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject(PENDING);
-    // That it has run for long is no reason for an alarm.
+    // It has run for long, and that raises no alarm.
     await plant(sql, (to) => to`update orders set updated_at = now() - interval '1 day' where id = ${id}`);
     const listRunning = async () => ({ orders: [{ orderId: id, startedAt: new Date(0) }], next: null });
     const workflows = { ...orderWorkflowsOf(client, taskQueue), listRunning };
-    expect(await checkWorkflowsOfOpenOrders(sql, workflows)).toEqual([]);
-    // Another caller's cancel has nothing left to cancel.
+    expect(await breachesOfWorkflows(database, workflows)).toEqual([]);
+    // There is nothing left to cancel for another caller.
     expect(await shop.cancel(id)).toMatchObject(PENDING);
 
     await makeRoom(wallet);
@@ -165,7 +164,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     expect(await cancelling).toMatchObject(PENDING);
     const task = (await completedTasks(client, orderWorkflowId(id))).at(-1);
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'gets its commands again');
+    await reset(client, task, 'is sent its commands again');
     await makeRoom(wallet);
     expect(await workflowOf(orderWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
     expect(await shop.cancel(id, 'changed my mind', { key })).toMatchObject({
@@ -185,7 +184,7 @@ describe('when the wallet is full by the time that a payment is refunded because
   });
 });
 
-test('a refund whose caller gives the name of the mark as his reason is made once, and does not wait', async () => {
+test('a refund whose reason is the name of the attention mark is made once, and does not wait', async () => {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(1_000)]);
   const id = await shop.placed(wallet, sku, 2);
   await shop.pay(id);
@@ -194,7 +193,7 @@ test('a refund whose caller gives the name of the mark as his reason is made onc
   expect(await workflowOf(refundWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
 });
 
-test('the refund step counts to the very limit: one unit more does not fit, and nothing is recorded', async () => {
+test('a refund that exceeds the wallet by one cent does not fit, and records nothing', async () => {
   const { id, wallet } = await paidFromFullWallet();
   const { refund } = createActivities(database);
   const request = { ...refundOf(id, false), mayWait: true };

@@ -1,4 +1,4 @@
-/** An order that somebody hammers with payments stays payable, cancellable and in an operator's hands, and its history small. */
+/** An order that is hammered with payments can still be paid, cancelled and given up, and its history stays small. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -44,7 +44,7 @@ async function placed({ funds = 0 } = {}) {
   return { sku, wallet, id: await shop.placed(wallet, sku, 2) };
 }
 
-/** What a payment may hear that moved nothing: a refusal, or that it is to be sent again. */
+/** How a payment that moved nothing may be answered: refused, or to be sent again. */
 const REFUSED = ['insufficient_funds', 'order_busy', 'too_many_refused_payments'];
 
 function expectRefused(answers: readonly Answer[]): void {
@@ -54,7 +54,7 @@ function expectRefused(answers: readonly Answer[]): void {
   }
 }
 
-/** The answer of a caller who sends again while that is the advice. */
+/** The answer that a caller ends up with who sends again as long as the API asks for it. */
 const finalAnswer = (send: () => Promise<Answer>) =>
   until('a final answer', async () => {
     const answer = await send();
@@ -97,7 +97,7 @@ test('a hundred simultaneous cancels of an order, each with its own key, cancel 
   expect(await shop.stockOf(sku)).toMatchObject({ reserved: 0 });
 });
 
-describe('after so many refused payments that no further one is tried,', () => {
+describe('after the last refused payment that is still tried,', () => {
   test('the history stays small however many come, and a payment that the wallet covers is taken', async () => {
     const { id, wallet } = await placed();
     const key = await exhaust(id);
@@ -115,12 +115,12 @@ describe('after so many refused payments that no further one is tried,', () => {
     expect(await shop.cancel(id)).toMatchObject({ status: 200, body: { stage: 'cancelled' } });
   });
 
-  test('the order can be reset to its beginning, told all of them again, and paid', async () => {
+  test('the order can be reset to its beginning, sent all of them again, and paid', async () => {
     const { id, wallet } = await placed();
     await exhaust(id);
     const [task] = await completedTasks(client, orderWorkflowId(id));
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'gets its commands again');
+    await reset(client, task, 'is sent its commands again');
     await shop.topUp(wallet, 1_000);
     const key = randomUUID();
     expect(await finalAnswer(() => shop.pay(id, { key }))).toMatchObject({
@@ -139,7 +139,7 @@ describe('after so many refused payments that no further one is tried,', () => {
   });
 });
 
-/** As somebody who goes past the API. */
+/** Pays without the API. */
 const payDirectly = (id: string, funded?: boolean) =>
   workflowOf(id).executeUpdate(payUpdate, {
     args: [{ commandId: uuidv7(), ...(funded !== undefined && { funded }) }],
@@ -155,7 +155,7 @@ async function refusalOf(update: Promise<unknown>): Promise<string | undefined> 
   throw new Error('The update was not refused.', { cause: error });
 }
 
-test('the workflow itself takes no more payments than a small history has room for, but those that are funded', async () => {
+test('the workflow itself refuses further payments before its history grows large, unless they are funded', async () => {
   const { id, wallet } = await placed();
   for (let count = 0; count < PAYMENT_LIMITS.refusedByWorkflow; count += 1)
     expect(await payDirectly(id)).toMatchObject({ refusal: 'insufficient_funds' });
@@ -165,15 +165,16 @@ test('the workflow itself takes no more payments than a small history has room f
 });
 
 describe('while a crowd of payments waits for a locked wallet,', () => {
-  /** 16 callers at each of two APIs, and one who goes past both, so that the line is full. */
+  /** 16 callers at each of two APIs, and room for one more who uses neither: the line is full. */
   async function crowded() {
     const order = await placed({ funds: 5_000 });
     const unlock = await lockWallet(sql, order.wallet);
     const paying = bothApis(32, (to) => to.pay(order.id));
-    await until('the payment to fail', async () =>
-      (await workflowOf(order.id).query(orderQuery)).attention === null ? undefined : true,
+    await until(
+      'the payment to fail',
+      async () => (await workflowOf(order.id).query(orderQuery)).attention !== null,
     );
-    // With the one of the order's start.
+    // One more update started the order.
     await untilEvents(
       client,
       orderWorkflowId(order.id),
@@ -183,17 +184,17 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     return { ...order, unlock, paying };
   }
 
-  test('no further one joins it, and an operator has the failing step tried again', async () => {
+  test('no further payment joins it, and an operator can have the failing step tried again', async () => {
     const { id, unlock, paying } = await crowded();
     expect(await refusalOf(payDirectly(id))).toBe('order_busy');
     expect(await workflowOf(id).executeUpdate(retryNowUpdate, { args: [BY] })).toMatchObject({ step: 'pay' });
     await unlock();
     const answers = await Promise.all(paying);
     for (const { status } of answers) expect(status).toBeOneOf([200, 409, 503]);
-    await until('the order to be paid', async () => ((await shop.stageOf(id)) === 'paid' ? true : undefined));
+    await until('the order to be paid', async () => (await shop.stageOf(id)) === 'paid');
   });
 
-  test('an operator skips the payment that fails', async () => {
+  test('an operator can skip the payment that fails', async () => {
     const { id, unlock, paying } = await crowded();
     const skipping = workflowOf(id).executeUpdate(skipStepUpdate, { args: [{ ...BY, step: 'pay' }] });
     expect(await skipping).toMatchObject({ step: 'pay' });
@@ -201,7 +202,7 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     for (const { status } of await Promise.all(paying)) expect(status).toBeOneOf([200, 409, 503]);
   });
 
-  test('an operator gives the order up, and waits for none of them', async () => {
+  test('an operator can give the order up at once', async () => {
     const { id, unlock, paying, sku, wallet } = await crowded();
     expect(await workflowOf(id).executeUpdate(giveUpUpdate, { args: [BY] })).toEqual({
       stage: 'cancelled',
@@ -213,7 +214,7 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('the buyer cancels', async () => {
+  test('the buyer can cancel the order', async () => {
     const { id, unlock, paying, wallet } = await crowded();
     const key = randomUUID();
     const cancelling = shop.cancel(id, 'changed my mind', { key });
@@ -230,7 +231,7 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
   });
 });
 
-test('more updates than Temporal takes at once, while no worker runs, make no call fail for good', async () => {
+test('more updates than Temporal takes at once make no call fail for good, even while no worker runs', async () => {
   const { id, wallet } = await placed();
   await stopWorker();
   const directly = times(12, () => payDirectly(id).catch(() => null));
@@ -238,7 +239,7 @@ test('more updates than Temporal takes at once, while no worker runs, make no ca
   await until('both APIs to have sent', async () => {
     const rows =
       await sql`select from idempotency_key where operation = 'cancelOrder' and response_status is null`;
-    return rows.length === 2 ? true : undefined;
+    return rows.length === 2;
   });
   await startWorker();
   for (const { status, body } of await Promise.all(answers))
@@ -251,8 +252,8 @@ test('more updates than Temporal takes at once, while no worker runs, make no ca
   });
 });
 
-describe('turns', () => {
-  test('let so many works with one key run at once, in the order in which they came, and others beside them', async () => {
+describe('the turns of commands to one order', () => {
+  test('let a limited number run at once, in the order of their arrival, and hold up no other order', async () => {
     const turns = createTurns(2);
     const begun: string[] = [];
     const ends = new Map<string, () => void>();
@@ -267,13 +268,13 @@ describe('turns', () => {
     for (const name of ['2', '3', '1', '4', 'other'])
       await until(`${name} to begin`, async () => {
         ends.get(name)?.();
-        return ends.has(name) ? true : undefined;
+        return ends.has(name);
       });
     await Promise.all(works);
     expect(begun.filter((name) => name !== 'other')).toEqual(['1', '2', '3', '4']);
   });
 
-  test('send back whose turn does not come, and give the place to nobody twice', async () => {
+  test('send a caller back whose turn does not come, and free the turn of one that ended exactly once', async () => {
     const turns = createTurns(1, 5);
     const { promise, resolve } = Promise.withResolvers<void>();
     const first = turns.take('a', () => promise);
@@ -284,15 +285,15 @@ describe('turns', () => {
   });
 });
 
-test('the limits fit into each other', () => {
+test('the limits on payments of one order are consistent', () => {
   const { refused, refusedByWorkflow, refusedAtAll, waiting } = PAYMENT_LIMITS;
   // The API refuses first, and its answer says what to do; both together keep a replay far below a second.
   expect(refused).toBeLessThan(refusedByWorkflow);
   expect(refusedByWorkflow).toBeLessThanOrEqual(100);
   expect(refusedByWorkflow).toBeLessThan(refusedAtAll);
-  // Temporal takes ten: place, cancel and three of operators beside them.
+  // Temporal takes ten: these, the order itself, a cancel and three of operators.
   expect(waiting + 5).toBeLessThan(10);
-  // A command that waited for its turn still has most of the time that a request has.
+  // A command that has waited for its turn still has most of its request's time.
   expect(2 * TURN_WAIT_MS).toBeLessThan(CALL_DEADLINE_MS);
   expect(CALL_DEADLINE_MS).toBeLessThan(REQUEST_LIMIT_MS);
 });

@@ -1,4 +1,4 @@
-/** Many buyers want few units, through the API. */
+/** Many buyers compete for a few units through the API. */
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { obey } from '../support/obey.ts';
@@ -9,7 +9,7 @@ import { startSystem } from '../support/system.ts';
 
 const { shop, sql } = await startSystem();
 
-test('200 buyers for 50 units: 50 orders, 150 clean refusals, and every rule holds', async () => {
+test('200 buyers who compete for 50 units get 50 orders and 150 clean refusals', async () => {
   const sku = await shop.sku(50);
   const wallets = await Promise.all(Array.from({ length: 200 }, () => shop.wallet(500)));
 
@@ -28,7 +28,7 @@ test('200 buyers for 50 units: 50 orders, 150 clean refusals, and every rule hol
   await expectRulesHold(sql);
 }, 60_000);
 
-/** As callers do: a busy system says when to try again, and the same key is sent until there is a final answer. */
+/** As callers do: waits as long as a busy system asks, and sends the same key until there is a final answer. */
 function buy(wallet: string, sku: string): Promise<Answer> {
   const key = randomUUID();
   return obey(() => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }));

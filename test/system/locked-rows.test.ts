@@ -1,5 +1,6 @@
-/** Somebody keeps a row locked: an open transaction in psql, say. Only what needs that row suffers. */
+/** A row stays locked, by an open transaction in psql, say. Only what needs that row is held up. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { avoidLockedRows, type Rows } from '../../db/locked-rows.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
@@ -17,8 +18,9 @@ const { shop, sql, client, database } = await startSystem();
 
 afterEach(() => expectRulesHold(sql));
 
-/** Three times the worker's slots (20), and more than its connections (40). */
+/** Three times the worker's slots (20) and more than its connections (40). */
 const TROUBLED = 60;
+const RESEND_AFTER_MS = 100;
 /** Calls that need no locked row. */
 const OTHERS = 25;
 /** Orders in trouble that are under way at once before the others come: more than there are slots. */
@@ -29,7 +31,7 @@ const SLOTS_IN_TROUBLE = 10;
 const many = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, make));
 
-/** Calls under way, each sent with the same key until it has a final answer, as callers do. */
+/** Sends each call with the same key until it has a final answer, as callers do. */
 function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
   let isOver = false;
   onTestFinished(() => {
@@ -41,7 +43,11 @@ function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
       const key = randomUUID();
       for (;;) {
         const answer = await obey(() => send(key));
-        if (!isOver && (answer.status === 503 || answer.body['code'] === 'idempotency_in_progress')) continue;
+        const isFinal = answer.status !== 503 && answer.body['code'] !== 'idempotency_in_progress';
+        if (!isOver && !isFinal) {
+          await delay(RESEND_AFTER_MS);
+          continue;
+        }
         answered += 1;
         return answer.status;
       }
@@ -50,20 +56,20 @@ function persist(calls: readonly ((key: string) => Promise<Answer>)[]) {
   return { answers, answered: () => answered };
 }
 
-/** Orders whose quick attempt has failed: by then it is known that the row is locked. */
+/** Resolves when each order's quick attempt has failed: by then the worker knows that the row is locked. */
 async function untilAllFellBack(orderIds: readonly string[]): Promise<void> {
   for (const id of orderIds)
-    await until(`the fallback of order ${id}`, async () =>
-      (await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')) > 0
-        ? true
-        : undefined,
+    await until(
+      `the fallback of order ${id}`,
+      async () =>
+        (await countEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes')) > 0,
     );
 }
 
 /** Temporal's PendingActivityState.PENDING_ACTIVITY_STATE_STARTED. */
 const STARTED = 2;
 
-/** How many of these orders' steps run just now, and hold a slot of the worker for it. */
+/** The number of the worker's slots that steps of these orders hold at this moment. */
 async function slotsHeldBy(orderIds: readonly string[]): Promise<number> {
   const held = await Promise.all(
     orderIds.map(async (id) => {
@@ -74,7 +80,7 @@ async function slotsHeldBy(orderIds: readonly string[]): Promise<number> {
   return held.reduce((sum, count) => sum + count, 0);
 }
 
-/** The orders whose callers have no answer yet, once there are so many: they are let in a few at a time, as they take too long. */
+/** The orders without an answer, once there are this many: the API admits only a few at a time, because they take too long. */
 const unanswered = (count: number): Promise<string[]> =>
   until(
     `${count} orders without an answer`,
@@ -87,7 +93,7 @@ const unanswered = (count: number): Promise<string[]> =>
     60_000,
   );
 
-/** Sends what needs no locked row, while orders in trouble try again and again. */
+/** Sends calls that need no locked row, while the others try again and again. */
 async function expectOthersServed(
   send: () => Promise<Answer>,
   status: number,
@@ -99,7 +105,7 @@ async function expectOthersServed(
     expectStatus(await send(), status);
     if (index % 5 === 0) held.push(await slotsHeldBy(troubled));
   }
-  // All that fell back at once try again at once, and for a moment hold more.
+  // Those that fell back together try again together, and hold more for a moment.
   const median = held.toSorted((one, other) => one - other)[2];
   expect(median, `slots held: ${held.join(', ')}`).toBeLessThanOrEqual(SLOTS_IN_TROUBLE);
 }
@@ -182,8 +188,8 @@ test('60 restocks of a locked SKU leave the API its connections, and all are boo
   expect(await shop.stockOf(locked)).toEqual({ onHand: TROUBLED, reserved: 0, available: TROUBLED });
 });
 
-test('an attempt that needs a row which is known to be locked is not made, and is made once it is free', async () => {
-  // An attempt waits at the first of them, and has not come to the second.
+test('an attempt whose row is known to be locked is made only once the row is free', async () => {
+  // An attempt waits at the first of the two and never reaches the second.
   const skus = await Promise.all([stockedSku(sql, { onHand: 1 }), stockedSku(sql, { onHand: 1 })]);
   const [locked = '', free = ''] = skus.toSorted();
   const wallet = await fundedWallet(sql, { funds: 0 });

@@ -1,4 +1,4 @@
-/** Money is exact up to what the ledger holds, refused beyond it, and exact in every sum of many orders. */
+/** Money is exact up to the ledger's limit, refused beyond it, and exact in every sum over many orders. */
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -34,18 +34,18 @@ const priced = (price: number, onHand = 1_000_000, currency = 'EUR') =>
   stockedSku(sql, { onHand, price, currency });
 
 describe('the limits', () => {
-  test('belong together: one unit at the highest price fits into an order, and the order into a wallet', () => {
+  test('fit together: one unit at the highest price fits into an order, and the order into a wallet', () => {
     expect(EXACT_LIMIT).toBe(MOST);
     expect(PRICE_LIMIT).toBeLessThanOrEqual(TOTAL_LIMIT);
     expect(TOTAL_LIMIT).toBeLessThanOrEqual(BALANCE_LIMIT);
     expect(BALANCE_LIMIT).toBeLessThanOrEqual(EXACT_LIMIT);
     expect(LIMITS.deposit).toBeLessThanOrEqual(BALANCE_LIMIT);
     expect(LIMITS).toMatchObject({ price: PRICE_LIMIT, onHand: ON_HAND_LIMIT });
-    // Returns come on top of the limit: every unit of a SKU, sold a thousand times, and all of it given back.
+    // Returns may exceed the limit: every unit of a SKU sold a thousand times, and all of them returned.
     expect(1_000 * ON_HAND_LIMIT).toBeLessThan(EXACT_LIMIT);
   });
 
-  test('are the tables\u2019, too: one more is refused by PostgreSQL', async () => {
+  test('are enforced by PostgreSQL, too, which refuses one unit more', async () => {
     const [sku, walletId] = await Promise.all([priced(1), fundedWallet(sql, { funds: 1 })]);
     const { orderId } = await reserved(walletId, [{ sku, quantity: 1 }]);
     const beyond = String(BigInt(MOST) + 1n);
@@ -99,7 +99,7 @@ describe('an order', () => {
     },
   );
 
-  test('that comes to one more is rejected with a problem that says how much, and holds nothing', async () => {
+  test('that comes to one cent more is rejected with a problem that states its total, and holds nothing', async () => {
     const [most, one, wallet] = await Promise.all([
       shop.sku(1, { amount: MOST, currency: 'EUR' }),
       shop.sku(1, { amount: 1, currency: 'EUR' }),
@@ -140,7 +140,7 @@ describe('an order', () => {
     });
   });
 
-  test('that exceeds the limit is refused for that before stock and funds, and after its currency', async () => {
+  test('that exceeds the limit is rejected for that rather than for stock or funds, but for its currency first', async () => {
     const [scarce, dollars, walletId] = await Promise.all([
       priced(MOST, 1),
       priced(MOST, 1, 'USD'),
@@ -195,7 +195,7 @@ describe('an order', () => {
     );
   });
 
-  test('that exceeds it leaves its neighbours in one statement as they are', async () => {
+  test('that exceeds the limit does not affect the other orders in its statement', async () => {
     const [dear, cheap] = await Promise.all([priced(MOST, 1_000_000), priced(5, 3)]);
     const walletId = await fundedWallet(sql, { funds: MOST });
     const lines = (...quantities: [string, number][]) =>
@@ -223,7 +223,7 @@ describe('an order', () => {
 });
 
 describe('figures', () => {
-  /** How many findings about figures a reconciliation adds; the orders of this file have no workflows, which it finds, too. */
+  /** How many findings about figures a reconciliation adds. It also finds that the orders of this file have no workflows. */
   async function wrongFigures(repair = false): Promise<{ open: number; repaired: number }> {
     const counted = async () => {
       const [row] = await sql<{ open: number; repaired: number }[]>`
@@ -241,7 +241,7 @@ describe('figures', () => {
 
   const onDay = (currency: string, more = '') =>
     shop.text(`/v1/stats?from=${DAY}&to=${DAY}${more}`).then(
-      // As it is written: JSON.parse would round both sides.
+      // The text itself: JSON.parse would round both sides.
       (text) => figuresOf(text, currency),
     );
 
@@ -288,7 +288,7 @@ describe('figures', () => {
     expect(await wrongFigures()).toEqual({ open: 0, repaired: 0 });
   });
 
-  test('beyond PostgreSQL\u2019s integers are counted, also beside what no order may come to', async () => {
+  test('beyond PostgreSQL\u2019s integers are counted, and so is an order that exceeds the limit', async () => {
     const sku = await priced(MOST, 10_000, 'DKK');
     await paidInFull('DKK', sku);
     await countAll();

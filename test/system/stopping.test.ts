@@ -1,4 +1,4 @@
-/** A process that is asked to stop cuts nobody off: what runs is answered, and what comes is sent elsewhere. */
+/** A process that is asked to stop cuts nobody off: it answers what is under way and sends new requests elsewhere. */
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,7 +33,7 @@ interface Reply {
   body: unknown;
 }
 
-/** Over one connection, kept as long as the server keeps it. */
+/** Sends over one connection, for as long as the server keeps it open. */
 function callerOf(port: unknown) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return async (method: string, path: string, key?: string): Promise<Reply> => {
@@ -60,7 +60,7 @@ async function startApi(more: Readonly<Record<string, string>> = {}) {
   return { api, port };
 }
 
-/** Somebody's session holds the wallet's row, so a payment from it waits. */
+/** Another session holds the wallet's row, so a payment from it waits. */
 async function lockWallet(wallet: string): Promise<() => Promise<void>> {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const { promise: locked, resolve: isLocked } = Promise.withResolvers<void>();
@@ -89,20 +89,20 @@ const untilPaymentWaits = (): Promise<true> =>
       select from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock' and application_name = 'test worker'
     `;
-    return waiting.length > 0 ? true : undefined;
+    return waiting.length > 0;
   });
 
-async function isRefused(port: unknown): Promise<true | undefined> {
+async function isRefused(port: unknown): Promise<boolean> {
   try {
     await callerOf(port)('GET', '/healthz');
-    return undefined;
+    return false;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED' ? true : undefined;
+    return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
   }
 }
 
 describe('an API that is asked to stop', () => {
-  test('answers the payment that waits with what came of it, and then ends', async () => {
+  test('answers the payment that waits with its outcome, and then ends', async () => {
     const { order, wallet, unlock } = await orderWhosePaymentWaits();
     const { api, port } = await startApi();
     const paying = callerOf(port)('POST', `/v1/orders/${order}/pay`, `pay ${order}`);
@@ -115,7 +115,7 @@ describe('an API that is asked to stop', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 500, held: 0 });
   });
 
-  test('is not ready any more, says so with a code, and still answers whoever comes before that was noticed', async () => {
+  test('is no longer ready, says so with a code, and still answers requests until its load balancer notices', async () => {
     const { api, port } = await startApi({ SHUTDOWN_NOTICE: '3s' });
     const kept = callerOf(port);
     expect(await kept('GET', '/readyz')).toMatchObject({ status: 200, connection: 'keep-alive' });
@@ -133,14 +133,14 @@ describe('an API that is asked to stop', () => {
     expect(await api.ended, api.output()).toBe(0);
   });
 
-  test('does not wait for connections on which nothing happens', async () => {
+  test('does not wait for idle connections', async () => {
     const { api, port } = await startApi({ SHUTDOWN_NOTICE: '0s' });
     expect(await callerOf(port)('GET', '/healthz')).toMatchObject({ connection: 'keep-alive' });
     api.child.kill('SIGTERM');
     expect(await api.ended, api.output()).toBe(0);
   });
 
-  test('and asked once more, ends at once; the order goes on, and a retry elsewhere hears of it', async () => {
+  test('ends at once when it is asked again; the order goes on, and a retry elsewhere gets its outcome', async () => {
     const { order, unlock } = await orderWhosePaymentWaits();
     const { api, port } = await startApi();
     const paying = callerOf(port)('POST', `/v1/orders/${order}/pay`, `pay ${order}`).catch(
@@ -162,7 +162,7 @@ describe('an API that is asked to stop', () => {
 });
 
 describe('a worker that is asked to stop', () => {
-  test('lets the step that runs end, ends itself, and another worker carries the order on', async () => {
+  test('lets the running step end and then ends itself, and another worker carries the order on', async () => {
     const wallet = await shop.wallet(1_000);
     const sku = await shop.sku(1);
     await system.stopWorker();
@@ -176,7 +176,7 @@ describe('a worker that is asked to stop', () => {
         select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and application_name = 'holdfast worker'
       `;
-      return waiting.length > 0 ? true : undefined;
+      return waiting.length > 0;
     });
     worker.child.kill('SIGTERM');
     expect(await worker.ended, worker.output()).toBe(0);
@@ -188,7 +188,7 @@ describe('a worker that is asked to stop', () => {
 
 describe('a process that is asked to stop while it starts', () => {
   const scripts = ['api/main.ts', 'worker/main.ts'] as const;
-  // From before its first line to after its last.
+  // From before its first line of code to after its last.
   const moments = [0, 200, 500, 900, 1_400, 2_000];
 
   test.each(scripts.flatMap((script) => moments.map((moment) => [script, moment] as const)))(
@@ -208,8 +208,8 @@ describe('a process that is asked to stop while it starts', () => {
   );
 });
 
-test('each wait for an end is longer than what it waits for', () => {
-  // Its body is read before a request's own time begins.
+test('each wait at shutdown is longer than what it waits for', () => {
+  // A request's body is read before its own time begins.
   expect(DRAIN_LIMIT_MS).toBeGreaterThan(BODY_LIMITS.patience + REQUEST_LIMIT_MS);
   const { SHUTDOWN_GRACE } = workerSettings({
     DATABASE_URL: environment.DATABASE_URL,

@@ -1,4 +1,4 @@
-/** Orders whose workflow somebody terminated go on, and so does what a restored backup does not have. */
+/** An order goes on after its workflow was terminated, and a refund after the backup that lacks it was restored. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
@@ -21,7 +21,7 @@ const { shop, client, clock, sql, database, taskQueue, startWorker, stopWorker }
 const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
 
 describe('an open order whose workflow was terminated', () => {
-  test('goes on with the deadline that was told, and can be paid', async () => {
+  test('goes on with the deadline the caller was given, and can be paid', async () => {
     const { id, wallet } = await placed();
     const { deadline } = await workflowOf(id).query(orderQuery);
     await workflowOf(id).terminate('by mistake');
@@ -48,7 +48,7 @@ describe('an open order whose workflow was terminated', () => {
     await expectRulesHold(sql);
   });
 
-  test('after a payment was refused can be paid: the next payment does not get the answer of the first', async () => {
+  test('can be paid after a refused payment: the next payment does not get the answer of the first', async () => {
     const { id, wallet } = await placed({ funds: 10 });
     expect(await shop.pay(id)).toMatchObject({ status: 422 });
     await workflowOf(id).terminate('by mistake');
@@ -57,7 +57,7 @@ describe('an open order whose workflow was terminated', () => {
     expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
   });
 
-  test('expires at once when the deadline has passed meanwhile', async () => {
+  test('expires at once when its deadline has passed in the meantime', async () => {
     const { id } = await placed();
     await workflowOf(id).terminate('by mistake');
     await plant(
@@ -75,13 +75,13 @@ describe('an open order whose workflow was terminated', () => {
 test('a refund whose workflow was terminated is carried out when it is asked for again', async () => {
   const { id, wallet } = await placed();
   await shop.pay(id);
-  const mend = await lockWallet(sql, wallet);
+  const unlock = await lockWallet(sql, wallet);
   const key = randomUUID();
   const refunding = shop.refund(id, true, { key });
   const refund = client.workflow.getHandle(refundWorkflowId(id));
   await untilEvents(client, refundWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
   await refund.terminate('by mistake');
-  await mend();
+  await unlock();
   await refunding;
   expect(await shop.refund(id, true, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
@@ -109,7 +109,7 @@ test('a refund that was lost with the database that recorded it is carried out w
   expect(await shop.refund(id, false)).toMatchObject({ status: 409 });
 });
 
-/** Another deadline than that of a workflow which starts now. */
+/** A deadline that no workflow which starts now would choose. */
 const TOLD = { paymentDeadline: new Date(Date.now() + 100_000).toISOString() };
 
 describe('an order whose workflow was terminated before it was answered is placed when it is asked for again', () => {
@@ -126,7 +126,7 @@ describe('an order whose workflow was terminated before it was answered is place
     await expectRulesHold(sql);
   }
 
-  test('that is, before a worker began with it', async () => {
+  test('when no worker had begun with it', async () => {
     const { sku, ask } = await asked();
     await stopWorker();
     const asking = ask();
@@ -137,18 +137,18 @@ describe('an order whose workflow was terminated before it was answered is place
     await expectPlaced(id, sku, ask);
   });
 
-  test('that is, while its reservation is still on its way', async () => {
+  test('when its reservation was still under way', async () => {
     const { sku, ask } = await asked();
-    const mend = await lockSku(sql, sku);
+    const unlock = await lockSku(sql, sku);
     const asking = ask();
     const id = await unansweredOrder({ sql, client });
     await workflowOf(id).terminate('by mistake');
-    await mend();
+    await unlock();
     await asking;
     await expectPlaced(id, sku, ask);
   });
 
-  test('that is, after its reservation, with the deadline that is recorded', async () => {
+  test('when it was reserved already, and keeps the deadline that is recorded', async () => {
     const { sku, wallet, ask } = await asked();
     await stopWorker();
     const asking = ask();
@@ -175,8 +175,9 @@ test('a workflow that finds its order reserved goes on with the deadline that is
     taskQueue,
     args: [input],
   });
-  await until('the order to wait', async () =>
-    (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
+  await until(
+    'the order to wait',
+    async () => (await workflowOf(orderId).query(orderQuery)).stage === 'awaiting_payment',
   );
   expect((await workflowOf(orderId).query(orderQuery)).deadline).toBe(TOLD.paymentDeadline);
   await clock.forward(orderWorkflowId(orderId), 120_000);

@@ -1,13 +1,14 @@
 /** What reconciliation cannot look at is a finding of its own: the run goes on behind it, and ends. */
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { LookResult } from '../../activities/look.ts';
-import { createReconciliationActivities } from '../../activities/reconciliation.ts';
+import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
+import type { PageResult } from '../../activities/reconciliation/page.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import type { Database } from '../../db/connection.ts';
-import { failedLook, keepFindings } from '../../db/findings.ts';
+import { failedInspection, keepFindings } from '../../db/findings.ts';
 import { compareDay } from '../../db/stats/compare.ts';
-import { countPending, resumeCounting } from '../../db/stats/count.ts';
+import { countPending } from '../../db/stats/count.ts';
+import { resumeCounting } from '../../db/stats/pause.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
 import type { ReconcileEnd } from '../../domain/rules.ts';
@@ -62,12 +63,12 @@ afterEach(mend);
 async function lookThrough(
   kind: DetectedKind,
   its: { database?: Database; workflows?: OrderWorkflows } = {},
-): Promise<Omit<LookResult, 'next'>> {
+): Promise<Omit<PageResult, 'next'>> {
   const { lookInto } = createReconciliationActivities(its.database ?? database, its.workflows ?? workflows);
   const startedAt = new Date().toISOString();
   const all = { looked: 0, found: 0, repaired: 0 };
   for (let after: string | null = null; ;) {
-    const page: LookResult = await lookInto({ kind, after, startedAt, repairCounters: false });
+    const page: PageResult = await lookInto({ kind, after, startedAt, repairCounters: false });
     all.looked += page.looked;
     all.found += page.found;
     all.repaired += page.repaired;
@@ -112,7 +113,7 @@ describe('a wallet whose entries take longer to sum than a statement may', () =>
       {
         kind: 'look_failed',
         subject: `wallet_counter_wrong/${slow}`,
-        finding: 'could not be looked at: canceling statement due to statement timeout',
+        finding: 'could not be inspected: canceling statement due to statement timeout',
       },
     ]);
     expect(await findingsAbout(behind)).toMatchObject([{ kind: 'wallet_counter_wrong' }]);
@@ -168,7 +169,7 @@ test('a row that cannot be read is a finding; what was found of it before stays 
       kind: 'look_failed',
       state: 'open',
       subject: `wallet_counter_wrong/${unreadable}`,
-      finding: 'could not be looked at: division by zero',
+      finding: 'could not be inspected: division by zero',
     }),
   );
   // The next run is one like any other.
@@ -286,8 +287,8 @@ test('findings are closed only of what was looked for, but for the rows that fai
   await keepFindings(other, 'stats_wrong', seen('2026-01-01/EUR/MUG'), before);
   await keepFindings(other, 'stats_wrong', seen('2026-01-02/EUR'), before);
   await keepFindings(other, 'order_lost', seen('key'), before);
-  await keepFindings(other, 'look_failed', [failedLook('order_lost', 'key', 'test')], before);
-  await keepFindings(other, 'look_failed', [failedLook('stats_wrong', '2026-01-01', 'test')], now);
+  await keepFindings(other, 'look_failed', [failedInspection('order_lost', 'key', 'test')], before);
+  await keepFindings(other, 'look_failed', [failedInspection('stats_wrong', '2026-01-01', 'test')], now);
   const { closeFindings } = createReconciliationActivities(other, workflows);
   await closeFindings({ startedAt: now, looked: DETECTED_KINDS.filter((kind) => kind !== 'order_lost') });
   const open = await rows<{ finding: string }[]>`

@@ -6,13 +6,8 @@ import { z } from 'zod';
 import { createActivities } from '../../activities/order.ts';
 import type { Database } from '../../db/connection.ts';
 import { compareDay } from '../../db/stats/compare.ts';
-import {
-  countPending,
-  countSome,
-  pauseCounting,
-  resumeCounting,
-  type Counted,
-} from '../../db/stats/count.ts';
+import { countPending, countSome, type Counted } from '../../db/stats/count.ts';
+import { pauseCounting, resumeCounting } from '../../db/stats/pause.ts';
 import { pay as payStep } from '../../db/steps/pay.ts';
 import { ensureSchedule, statsSchedule } from '../../worker/schedules.ts';
 import { WORKFLOW, type StatsEnd } from '../../workflows/messages.ts';

@@ -5,7 +5,7 @@
 import { openPostgres, type Sql } from '../../../db/postgres.ts';
 import { openDatabase, type Database } from '../../../db/connection.ts';
 import { isDatabaseUnavailable } from '../../../db/errors.ts';
-import { RULES } from '../../../db/rules/invariants.ts';
+import { RULES } from '../../../db/rules/rules.ts';
 import { groupReservations } from '../../../activities/reservation-queue.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';

@@ -1,22 +1,22 @@
 /** What `npm run bench -- stats --json FILE` writes. Times are milliseconds unless a name says otherwise. */
-import type { TableKind } from '../../../db/rules/looks.ts';
+import type { TableKind } from '../../../db/rules/detectors.ts';
 import type { Host } from '../../harness/machine.ts';
 import type { Latency } from '../../harness/statistics.ts';
 
 export interface StatsRow {
   days: number;
   of: 'shop' | 'SKU';
-  /** Times that it was asked. */
+  /** How many queries were answered. */
   asked: number;
   latency: Latency;
 }
 
-/** A look of reconciliation into all rows of its tables, page by page. */
-export interface LookRow {
+/** A detector of reconciliation on all rows of its tables, page by page. */
+export interface DetectorRow {
   kind: TableKind;
   rows: number;
   seconds: number;
-  /** Of the longest page, which is one statement. */
+  /** The longest page, which is one statement. */
   longestMs: number;
 }
 
@@ -28,13 +28,13 @@ export interface StatsFigures {
   orders: number;
   skus: number;
   events: number;
-  /** Rows of the table that answers. */
+  /** Rows of the table that the query reads. */
   statRows: number;
   secondsPerRow: number;
-  /** Seconds that all events took to be counted, and that reconciliation took to count all days again. */
+  /** How long it took to count all events, and reconciliation to count all days again. */
   seconds: { count: number; reconcile: number };
-  looks: LookRow[];
+  detectors: DetectorRow[];
   rows: StatsRow[];
-  /** Of the query for the most days, of the shop and of a SKU. */
+  /** The plan of the query for the most days, for the shop and for a SKU. */
   plans: { of: StatsRow['of']; lines: string[] }[];
 }

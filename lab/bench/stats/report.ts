@@ -1,13 +1,24 @@
-/** The figures as people read them: Markdown that is also a table in a terminal. */
+/** Writes the figures as Markdown that is also readable in a terminal. */
 import { hostLine, table } from '../../harness/report.ts';
-import type { LookRow, StatsFigures, StatsRow } from './figures.ts';
+import type { DetectorRow, StatsFigures, StatsRow } from './figures.ts';
 
 export function statsMarkdown(figures: StatsFigures): string {
-  const { machine, startedAt, orders, skus, events, statRows, secondsPerRow, seconds, looks, rows, plans } =
-    figures;
+  const {
+    machine,
+    startedAt,
+    orders,
+    skus,
+    events,
+    statRows,
+    secondsPerRow,
+    seconds,
+    detectors,
+    rows,
+    plans,
+  } = figures;
   return [
     hostLine(machine),
-    `${startedAt.slice(0, 10)}, ${orders} orders of ${skus} SKUs with ${events} events; each row was asked for ${secondsPerRow} s. ` +
+    `${startedAt.slice(0, 10)}, ${orders} orders of ${skus} SKUs with ${events} events; each row was measured for ${secondsPerRow} s. ` +
       'Latencies in ms.',
     table(['figures of', 'days', 'asked', 'p50', 'p99'], rows.map(cells)),
     table(
@@ -17,7 +28,7 @@ export function statsMarkdown(figures: StatsFigures): string {
         ['reconciling all days', inSeconds(seconds.reconcile)],
       ],
     ),
-    table(['reconciliation looks for', 'rows', 'took', 'longest page'], looks.map(lookCells)),
+    table(['reconciliation detectors for', 'rows', 'took', 'longest page'], detectors.map(detectorCells)),
     ...plans.map(({ of, lines }) =>
       [`Plan for ${whose(of)}, all days:`, '', '```', ...lines, '```'].join('\n'),
     ),
@@ -32,7 +43,7 @@ const cells = ({ of, days, asked, latency }: StatsRow): string[] => [
   latency.p99.toFixed(2),
 ];
 
-const lookCells = ({ kind, rows, seconds, longestMs }: LookRow): string[] => [
+const detectorCells = ({ kind, rows, seconds, longestMs }: DetectorRow): string[] => [
   kind,
   String(rows),
   inSeconds(seconds),

@@ -1,4 +1,4 @@
-/** A year of a million orders, written by SQL: through the steps it would take hours. */
+/** Writes a year of a million orders by SQL: through the steps it would take hours. */
 import type { Queryable } from '../../../db/postgres.ts';
 
 export const ORDERS = 1_000_000;
@@ -6,25 +6,24 @@ export const SKUS = 500;
 const WALLETS = 10_000;
 const FUNDS = 1_000_000_000;
 const ON_HAND = 1_000_000;
-/** The last one is this one. */
 export const DAYS = 365;
 export const LAST_DAY = '2026-12-31';
 
 /**
- * Writes orders with all that belongs to them: lines, events, units and money. Of twenty orders fourteen are paid and
+ * Writes orders with all their rows: lines, events, units and money. Of twenty orders fourteen are paid and
  * two of these are refunded, one restocked; the others are rejected (1), cancelled (2) and expired (3). Each has one or two lines.
  */
 export async function writeOrders(sql: Queryable, report: (line: string) => void): Promise<void> {
-  // Checks of foreign keys would take minutes. What puts events into stat_pending runs all the same.
+  // Foreign key checks would take minutes. The trigger that puts events into stat_pending still runs.
   await sql`set local session_replication_role = replica`;
   await sql`
-    create temporary table purse on commit drop as
+    create temporary table buyer_wallet on commit drop as
     select gen_random_uuid() as id, number from generate_series(1, ${WALLETS}::integer) as number
   `;
   await sql`
     create temporary table sale on commit drop as
     select
-      sale.number, placed_at, purse.id as wallet_id,
+      sale.number, placed_at, buyer_wallet.id as wallet_id,
       -- As UUIDv7, so that ids and times have one order, as in production.
       (lpad(to_hex((extract(epoch from placed_at) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex(sale.number), 12, '0'))::uuid as id,
       case
@@ -33,7 +32,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
       end as outcome,
       sale.number % 20 < 2 as is_refunded, sale.number % 20 = 0 as is_restocked
     from generate_series(1, ${ORDERS}::integer) as sale (number)
-    join purse on purse.number = 1 + sale.number % ${WALLETS}::integer
+    join buyer_wallet on buyer_wallet.number = 1 + sale.number % ${WALLETS}::integer
     cross join lateral (
       select
         (${LAST_DAY}::text::date + 1)::timestamp at time zone 'UTC'
@@ -73,7 +72,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     where outcome <> 'rejected'
     union all
     select id, 3, 'paid', 'refunded', placed_at + interval '3 days' from sale where is_refunded
-    -- As they would have come: a day's events lie together.
+    -- In the order of time, as in production: a day's events lie together.
     order by 5
   `;
   report('  ledger');
@@ -84,7 +83,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   await sql`
     create temporary table movement on commit drop as
     select
-      -- Also in the order of time.
+      -- In the order of time, too.
       overlay(sale.id::text placing case kind when 'refund' then 'a' else '9' end from 20 for 1)::uuid as id,
       sale.id as order_id, kind, wallet_id, case kind when 'refund' then total else -total end as amount
     from sale
@@ -94,7 +93,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   `;
   await sql`
     insert into movement
-    select gen_random_uuid(), null, 'deposit', id, ${FUNDS}::bigint from purse
+    select gen_random_uuid(), null, 'deposit', id, ${FUNDS}::bigint from buyer_wallet
   `;
   await sql`insert into transfer (id, kind, order_id) select id, kind, order_id from movement`;
   await sql`
@@ -105,7 +104,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     from movement
     union all
     select id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
-    -- As they would have come.
+    -- In the order of time, as in production.
     order by 1
   `;
   await sql`
@@ -129,7 +128,7 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     insert into sku (sku, name, price, currency, on_hand)
     select 'BENCH-' || number, 'bench', 500, 'EUR', ${ON_HAND}::bigint from generate_series(0, ${SKUS}::integer - 1) as number
   `;
-  // What is on hand came in, as did what was sold; what was given back is there already.
+  // What is on hand or sold came in once; the returns are written above.
   await sql`
     insert into stock_movement (id, sku, kind, quantity)
     select gen_random_uuid(), sku.sku, 'initial', on_hand + sold.quantity - returned.quantity

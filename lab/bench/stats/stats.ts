@@ -1,8 +1,9 @@
-/** The shop's figures with a million orders: how long the API's query takes, and what it takes to have the figures there. */
+/** Measures the shop's figures and reconciliation's detectors with a million orders. */
 import { openDatabase, type Database } from '../../../db/connection.ts';
 import { openPostgres, type Sql } from '../../../db/postgres.ts';
-import { look, TABLE_KINDS, type TableKind } from '../../../db/rules/looks.ts';
-import { lookIntoDays } from '../../../db/repairs/figures.ts';
+import { inspect, TABLE_KINDS, type TableKind } from '../../../db/rules/detectors.ts';
+import { compareAllDays } from '../../../db/repairs/figures.ts';
+import { PAGE_ROWS } from '../../../db/rules/rules.ts';
 import { countPending } from '../../../db/stats/count.ts';
 import { readStats, statsQuery, type StatRange } from '../../../db/stats/read.ts';
 import type { BenchmarkOptions, Outcome } from '../benchmark.ts';
@@ -10,7 +11,7 @@ import { load } from '../../harness/load.ts';
 import { describeHost, loadNow } from '../../harness/machine.ts';
 import { withPostgres } from '../../harness/own-postgres.ts';
 import { latencyOf } from '../../harness/statistics.ts';
-import type { LookRow, StatsFigures, StatsRow } from './figures.ts';
+import type { DetectorRow, StatsFigures, StatsRow } from './figures.ts';
 import { statsMarkdown } from './report.ts';
 import { LAST_DAY, ORDERS, SKUS, writeOrders } from './shop.ts';
 
@@ -21,7 +22,7 @@ const A_SKU = 'BENCH-7';
 const COUNT_FOR_MS = 10_000;
 const DAY_MS = 86_400_000;
 
-/** See {@link StatsFigures} for what it finds. @throws when a figure is not what it sums. */
+/** {@link StatsFigures} says what it measures. @throws when a figure differs from its events, or a row is found wrong. */
 export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
   const loadBefore = loadNow();
   const startedAt = new Date().toISOString();
@@ -36,11 +37,11 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
       const counting = await timed(() => countAll(database, { signal: running, report }));
       await sql`vacuum (analyze) stat, stat_pending`;
       const reconciling = await timed(() => reconcileAll(database, report));
-      report('Looking into the tables.');
-      const looks: LookRow[] = [];
+      report('Inspecting the tables.');
+      const detectors: DetectorRow[] = [];
       for (const kind of TABLE_KINDS) {
         running.throwIfAborted();
-        looks.push(await lookIntoAll(database, kind));
+        detectors.push(await inspectAll(database, kind));
       }
       const rows: StatsRow[] = [];
       for (const days of RANGES)
@@ -56,7 +57,7 @@ export function benchStats({ seconds = SECONDS, signal, report }: BenchmarkOptio
         statRows: await statRowsOf(sql),
         secondsPerRow: seconds,
         seconds: { count: counting, reconcile: reconciling },
-        looks,
+        detectors,
         rows,
         plans: [
           { of: 'shop', lines: await planOf(sql, rangeOf(365, 'shop')) },
@@ -91,19 +92,16 @@ async function countAll(
 
 async function reconcileAll(database: Database, report: BenchmarkOptions['report']): Promise<void> {
   report('Reconciling.');
-  const [wrong] = await lookIntoDays(database);
+  const [wrong] = await compareAllDays(database);
   if (wrong) throw new Error(`${wrong.subject}: ${wrong.finding}`);
 }
 
-/** As a run of reconciliation does. */
-const PAGE = 500;
-
-async function lookIntoAll(database: Database, kind: TableKind): Promise<LookRow> {
+async function inspectAll(database: Database, kind: TableKind): Promise<DetectorRow> {
   const now = new Date().toISOString();
-  const row: LookRow = { kind, rows: 0, seconds: 0, longestMs: 0 };
+  const row: DetectorRow = { kind, rows: 0, seconds: 0, longestMs: 0 };
   for (let after: string | null = null; ;) {
     const start = performance.now();
-    const page = await database.run(({ sql }) => look(sql, kind, { after, limit: PAGE, now }));
+    const page = await database.run(({ sql }) => inspect(sql, kind, { after, limit: PAGE_ROWS, now }));
     const ms = performance.now() - start;
     const wrong = page.find(({ finding }) => finding !== null);
     if (wrong) throw new Error(`${kind} ${wrong.subject}: ${wrong.finding}`);
@@ -111,7 +109,7 @@ async function lookIntoAll(database: Database, kind: TableKind): Promise<LookRow
     row.seconds += ms / 1_000;
     row.longestMs = Math.max(row.longestMs, ms);
     after = page.at(-1)?.subject ?? null;
-    if (page.length < PAGE) return row;
+    if (page.length < PAGE_ROWS) return row;
   }
 }
 
@@ -126,7 +124,7 @@ async function ask(
     const stats = await readStats(database, range);
     waited.push(performance.now() - start);
     if (stats.days.length !== days)
-      throw new Error(`${days} days were asked for, ${stats.days.length} came.`);
+      throw new Error(`${days} days were requested, ${stats.days.length} came.`);
   });
   return { days, of, asked: waited.length, latency: latencyOf(waited) };
 }

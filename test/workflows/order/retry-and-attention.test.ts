@@ -140,7 +140,7 @@ describe('reconciliation clears the attention mark', () => {
     const workflowId = orderWorkflowId(resetOne.id);
     const [task] = await completedTasks(client, workflowId);
     if (!task) throw new Error('The order has no task.');
-    await reset(client, task, 'gets no command again');
+    await reset(client, task, 'is sent no command again');
     await until('the new run to wait', async () =>
       (await workflowOf(resetOne.id).query(orderQuery)).stage === 'awaiting_payment' ? true : undefined,
     );

@@ -1,6 +1,6 @@
-/** What a run did, for the line that it ends with. */
-export interface Tally {
-  /** Commands so far; one that is sent twice or together with another counts once for each request. */
+/** Counts what a run does, for the report that it ends with. */
+export interface RunTotals {
+  /** Commands so far; each request of a command counts. */
   readonly commands: number;
   command(kind: string): void;
   answer(kind: string): void;
@@ -9,7 +9,7 @@ export interface Tally {
   lines(): string[];
 }
 
-export function newTally(): Tally {
+export function newRunTotals(): RunTotals {
   const commands = new Map<string, number>();
   const answers = new Map<string, number>();
   let [total, cases, rules] = [0, 0, 0];
@@ -31,19 +31,19 @@ export function newTally(): Tally {
       cases += 1;
     },
     lines: () => [
-      `${grouped(total)} commands in ${grouped(cases)} cases, ${grouped(rules)} checks of a rule`,
-      `commands: ${listed(commands)}`,
-      `answers: ${listed(answers)}`,
+      `${formatNumber(total)} commands in ${formatNumber(cases)} cases, ${formatNumber(rules)} checks of a rule`,
+      `commands: ${formatCounts(commands)}`,
+      `answers: ${formatCounts(answers)}`,
     ],
   };
 }
 
 const increase = (counts: Map<string, number>, kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1);
 
-const grouped = (count: number) => count.toLocaleString('en');
+const formatNumber = (count: number) => count.toLocaleString('en');
 
-const listed = (counts: Map<string, number>) =>
+const formatCounts = (counts: Map<string, number>) =>
   [...counts]
     .sort(([, a], [, b]) => b - a)
-    .map(([kind, count]) => `${kind} ${grouped(count)}`)
+    .map(([kind, count]) => `${kind} ${formatNumber(count)}`)
     .join(', ');

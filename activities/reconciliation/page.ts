@@ -1,0 +1,23 @@
+/** One page of what a run of reconciliation inspects: what is asked for, and what came of it. */
+import type { Finding } from '../../db/findings.ts';
+import type { DetectedKind, ReconcileEnd } from '../../domain/rules.ts';
+
+export interface PageRequest {
+  kind: DetectedKind;
+  /** Where the page before ended; null for the first page. */
+  after: string | null;
+  /** When the run began, ISO 8601. */
+  startedAt: string;
+  repairCounters: boolean;
+}
+
+export interface PageResult extends ReconcileEnd {
+  /** Where the next page begins; null after the last. */
+  next: string | null;
+}
+
+/** A page, and the failures to keep as findings. */
+export interface ReconciledPage extends PageResult {
+  /** Rows that could not be inspected or repaired. */
+  failed: Finding[];
+}

@@ -1,0 +1,152 @@
+/** Detectors of money: the counters of a wallet, the legs of a transfer, and money held for orders that are over. */
+import type { PendingQuery, Row } from 'postgres';
+import type { Queryable } from '../postgres.ts';
+import { NIL, keysOf, type Detector, type Inspected, type PageOfRows } from './detector.ts';
+
+type Fragment = PendingQuery<Row[]>;
+
+/** Money of a wallet that its holds promise. */
+export const moneyHeld = (sql: Queryable, walletId: Fragment): Fragment => sql`
+  (select coalesce(sum(amount), 0) from hold where hold.wallet_id = ${walletId} and state = 'held')
+`;
+
+/**
+ * What a wallet's entries sum to (`posted`), how many of them state balances that cannot be (`misstated`), and the first of these
+ * (`first_misstated`). Grows with all that ever happened to the wallet.
+ */
+export const sumOfEntries = (sql: Queryable, walletId: Fragment): Fragment => sql`
+  select
+    coalesce(sum(amount), 0) as posted,
+    count(*) filter (where is_misstated) as misstated,
+    min(seq) filter (where is_misstated) as first_misstated
+  from (
+    select
+      seq, amount,
+      posted_after < held_after
+      or held_after < 0
+      -- Entries made between a wallet's damage and its repair state forever what it held then. The repair is on a worker's clock.
+      or (
+        posted_after <> sum_so_far
+        and not exists (
+          select from finding join transfer on transfer.id = transfer_id
+          where
+            finding.kind = 'wallet_counter_wrong' and finding.subject = wallet_id::text and finding.state = 'repaired'
+            and transfer.recorded_at < finding.ended_at + interval '1 minute'
+        )
+      ) as is_misstated
+    from (
+      select *, sum(amount) over (order by seq rows unbounded preceding) as sum_so_far
+      from entry
+      where entry.wallet_id = ${walletId}
+    ) as running
+  ) as judged
+`;
+
+const wallets = (sql: Queryable, { after, limit }: PageOfRows): Fragment => sql`
+  select id as subject, id, posted, held from wallet where id > ${after ?? NIL} order by id limit ${limit}
+`;
+
+/** Rule 5: a wallet's counters are what they sum, and it was never overdrawn. */
+export const walletCounters: Detector = {
+  page: wallets,
+  inspect: (sql, page) => sql<Inspected[]>`
+    select
+      subject, null as "orderId",
+      case
+        when page.posted <> entries.posted or page.held <> promised.held or page.held < 0 or page.posted < page.held
+          then format(
+            'posted %s, by its entries %s; held %s, by its holds %s', page.posted, entries.posted, page.held, promised.held
+          )
+        when misstated > 0
+          then format('%s of its entries state another balance than they sum to, or an overdrawn one: first entry %s', misstated, first_misstated)
+      end as finding
+    from (${wallets(sql, page)}) as page
+    cross join lateral (${sumOfEntries(sql, sql`page.id`)}) as entries
+    cross join lateral (select ${moneyHeld(sql, sql`page.id`)} as held) as promised
+    order by page.id
+  `,
+};
+
+const heldHolds = (sql: Queryable, { after, limit }: PageOfRows): Fragment => {
+  const [walletId = NIL, orderId = NIL] = keysOf(after);
+  return sql`
+    select format('%s/%s', wallet_id, order_id) as subject, wallet_id, order_id, amount
+    from hold
+    where state = 'held' and (wallet_id, order_id) > (${walletId}::uuid, ${orderId}::uuid)
+    order by wallet_id, order_id
+    limit ${limit}
+  `;
+};
+
+/** Rule 7: only an open order holds money. */
+export const moneyHeldByClosedOrders: Detector = {
+  page: heldHolds,
+  inspect: (sql, page) => sql<Inspected[]>`
+    select
+      subject, promised.order_id as "orderId",
+      case
+        when orders.id is null then format('%s of wallet %s are held for an order that does not exist', amount, promised.wallet_id)
+        when stage <> 'awaiting_payment'
+          then format('%s of wallet %s are held for an order that is %s', amount, promised.wallet_id, stage)
+      end as finding
+    from (${heldHolds(sql, page)}) as promised
+    left join orders on orders.id = promised.order_id
+    order by promised.wallet_id, promised.order_id
+  `,
+};
+
+/** Transfers, and transfers that are missing but have legs. */
+const transfersAndOrphans = (sql: Queryable, { after, limit }: PageOfRows): Fragment => {
+  const cursor = after ?? NIL;
+  return sql`
+    select id as subject, id
+    from (
+      (select id from transfer where id > ${cursor} order by id limit ${limit})
+      union
+      (select distinct transfer_id from entry where transfer_id > ${cursor} order by transfer_id limit ${limit})
+    ) as known
+    order by id
+    limit ${limit}
+  `;
+};
+
+/**
+ * Rule 4: the legs of every transfer sum to zero in one currency, and so the ledger does, as every leg is part of a transfer that is
+ * inspected. Rule 5, for entries of a wallet that is missing.
+ */
+export const transferLegs: Detector = {
+  page: transfersAndOrphans,
+  inspect: (sql, page) => sql<Inspected[]>`
+    select
+      subject, order_id as "orderId", to_json(breaks) as breaks,
+      case
+        when breaks = '{}' then null
+        when kind is null then format('does not exist, but %s legs of it do, which sum to %s', legs, amount)
+        when 4 = any (breaks) then format('a %s has %s legs in %s currencies, which sum to %s', kind, legs, currencies, amount)
+        else format('a %s is of a wallet that does not exist', kind)
+      end as finding
+    from (
+      select page.subject, page.id, kind, order_id
+      from (${transfersAndOrphans(sql, page)}) as page
+      left join transfer on transfer.id = page.id
+    ) as page
+    cross join lateral (
+      select
+        count(*) as legs, coalesce(sum(amount), 0) as amount, count(distinct entry.currency) as currencies,
+        count(*) filter (where account = 'wallet' and wallet.id is null) as strays
+      from entry left join wallet on wallet.id = entry.wallet_id
+      where entry.transfer_id = page.id
+    ) as entries
+    cross join lateral (
+      select
+        array_remove(
+          array[
+            case when kind is null or legs < 2 or amount <> 0 or currencies <> 1 then 4 end,
+            case when strays > 0 then 5 end
+          ],
+          null
+        ) as breaks
+    ) as judged
+    order by page.id
+  `,
+};

@@ -1,0 +1,53 @@
+/**
+ * Keeps the figures still while they are compared with their events.
+ *
+ * Counting pauses for a lease, which ends by itself: nobody waits for a process that died. So it may end too early, as when this process
+ * stood still for long. The proof that nobody counted is the number of counted batches.
+ */
+import { sql as expression } from 'drizzle-orm';
+import type { Database } from '../connection.ts';
+import { statProgress } from '../schema/stats.ts';
+
+/** Longer than a page of a comparison takes. */
+const LEASE = '5 seconds';
+/** A process that counts in spite of the pause has done so once in years, not time after time. */
+const ATTEMPTS = 5;
+
+/**
+ * Lets nobody count until the lease ends. A process that is counting finishes before this returns.
+ * @returns how many batches were counted until now.
+ */
+export async function pauseCounting(database: Database): Promise<number> {
+  const [progress] = await database.run(({ orm }) =>
+    orm
+      .update(statProgress)
+      .set({ pausedUntil: expression`clock_timestamp() + ${LEASE}::text::interval` })
+      .returning({ batches: statProgress.batches }),
+  );
+  if (!progress) throw new Error('The only row of stat_progress is missing.');
+  return progress.batches;
+}
+
+/** Ends a pause, even another process's: that one notices what was counted. */
+export async function resumeCounting(database: Database): Promise<void> {
+  await database.run(({ orm }) =>
+    orm.update(statProgress).set({ pausedUntil: expression`clock_timestamp()` }),
+  );
+}
+
+/**
+ * Reads figures and their events while nobody counts, again if somebody did. The pause lasts until its lease ends or
+ * {@link resumeCounting} is called.
+ * @param read extends the pause before each page, and returns the number of batches that its figures count.
+ */
+export async function readWhilePaused<T extends { batches: number }>(
+  database: Database,
+  read: (extendPause: () => Promise<unknown>) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const batches = await pauseCounting(database);
+    const result = await read(() => pauseCounting(database));
+    if (result.batches === batches) return result;
+  }
+  throw new Error(`Figures were counted while they were compared, ${ATTEMPTS} times in a row.`);
+}

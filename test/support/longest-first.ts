@@ -1,0 +1,33 @@
+/** Starts the files that take longest first, so that a run does not end with one of them alone. */
+import { relative, sep } from 'node:path';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** More than 30 seconds each, most of it waiting: for deadlines, locks and processes. The longest first. */
+export const LONGEST = [
+  'test/lab/faults.test.ts',
+  'test/dev/start.test.ts',
+  'test/workflows/reconcile-failing.test.ts',
+  'test/system/resets-of-ended-workflows.test.ts',
+  'test/system/resets.test.ts',
+  'test/system/command-pairs.test.ts',
+  'test/system/locked-rows.test.ts',
+  'test/process/redaction.test.ts',
+  'test/workflows/reconcile.test.ts',
+  'test/workflows/monitor.test.ts',
+  'test/system/stopping.test.ts',
+  'test/worker/schedules.test.ts',
+  'test/workflows/order/retry-and-attention.test.ts',
+];
+
+/** The others go as Vitest sorts them: by their last run, or by size when there was none. */
+export default class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.sort((a, b) => this.#rank(a) - this.#rank(b));
+  }
+
+  #rank({ moduleId }: TestSpecification): number {
+    const place = LONGEST.indexOf(relative(this.ctx.config.root, moduleId).replaceAll(sep, '/'));
+    return place === -1 ? LONGEST.length : place;
+  }
+}
