@@ -1,19 +1,19 @@
-/** What creates of orders that were refused for load were promised, for every API process to find. */
+/** The tickets of orders that were refused for load: when each may come again, for every API process to see. */
 import type { Database } from './connection.ts';
 
-/** A ticket is worth nothing this long after its time. */
+/** A ticket is worthless this long after it was due. */
 const KEPT_SECONDS = 60;
-/** A process that has given no ticket for so long is not under load, or gone. */
+/** A process that has given no ticket for this long is not under load, or gone. */
 const PACE_COUNTS_SECONDS = 5;
 
 export interface KeyState {
-  /** Somebody works on the key's order, or did: it was let in, here or elsewhere. */
+  /** A request works on the key's order, or did: it was let in, here or elsewhere. */
   begun: boolean;
-  /** Milliseconds until the second that its caller was promised; negative afterwards, null when there is no ticket. */
+  /** Milliseconds until the time that its caller was given; negative afterwards, null without a ticket. */
   dueInMs: number | null;
 }
 
-/** What is known of each key of `operation`, in one statement for all of them. */
+/** The state of each key of `operation`, in one statement for all of them. */
 export async function findKeyStates(
   database: Database,
   operation: string,
@@ -33,16 +33,16 @@ export async function findKeyStates(
   return new Map(rows.map(({ key, begun, dueInMs }) => [key, { begun, dueInMs }]));
 }
 
-/** How many orders a second an API process places. */
+/** How many orders per second an API process places. */
 export interface Pace {
-  /** Of this process alone. */
+  /** An id of this process. */
   process: string;
   perSecond: number;
 }
 
 /**
- * Keeps tickets, by key the seconds until each is due; a key's last one counts. Leaves this process's pace, and returns those of
- * the other processes that give tickets, too.
+ * Keeps tickets, by key the seconds until each is due; a key's last ticket counts. Records this process's pace, and returns the paces
+ * of the other processes that give tickets.
  */
 export async function keepTickets(
   database: Database,
@@ -56,7 +56,7 @@ export async function keepTickets(
         insert into admission_ticket (key, due)
         select key, now() + seconds * interval '1 second'
         from jsonb_to_recordset(${rows}::jsonb) as ticket (key text, seconds float8)
-        -- Two processes may refuse one key at once: in one order, they do not lock each other out.
+        -- Two processes may refuse the same keys at once: in key order, they do not deadlock.
         order by key
         on conflict (key) do update set due = excluded.due
       ),
@@ -72,7 +72,7 @@ export async function keepTickets(
   return others.map((other) => other.perSecond);
 }
 
-/** Drops tickets whose callers have not come, and processes that give none any more. */
+/** Drops tickets whose callers did not come, and processes that no longer give any. */
 export async function dropOldTickets(database: Database): Promise<void> {
   await database.run(
     ({ sql }) => sql`

@@ -1,15 +1,15 @@
 /**
- * Marks on orders that a person has to look at, and what persons did. Workflows write both, each note under a key of its
- * own, so that writing it again does nothing.
+ * Marks on orders that need a person's attention, and what people did about them. Workflows write both, each note under its own key,
+ * so that writing it again does nothing.
  */
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, or } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, lte, or } from 'drizzle-orm';
 import type { Attention, InterventionAction } from '../domain/attention.ts';
 import type { Step } from '../domain/order.ts';
 import type { Database } from './connection.ts';
 import { attention, intervention } from './schema/operations.ts';
 
 export interface RaisedAttention extends Attention {
-  /** Of the order, or of its refund: each marks for itself. */
+  /** Of the order, or of its refund: each has its own marks. */
   workflowId: string;
   orderId: string;
 }
@@ -23,7 +23,7 @@ export interface ClearedAttention {
 
 export interface RecordedIntervention {
   workflowId: string;
-  /** The id of the update that it came with. */
+  /** The id of the update that brought it. */
   updateId: string;
   orderId: string;
   action: InterventionAction;
@@ -37,41 +37,38 @@ export interface RecordedIntervention {
 /** Raises a mark. One that was raised before stays as it is, cleared or not: a late attempt does not raise it again. */
 export async function raiseAttention(
   database: Database,
-  { workflowId, orderId, reason, step, raisedAt }: RaisedAttention,
+  { raisedAt, ...mark }: RaisedAttention,
 ): Promise<void> {
-  await database.run(
-    ({ sql }) => sql`
-      insert into attention (workflow_id, raised_at, order_id, step, reason)
-      values (${workflowId}, ${raisedAt}, ${orderId}, ${step}, ${reason})
-      on conflict do nothing
-    `,
-  );
+  const row = { ...mark, raisedAt: new Date(raisedAt) };
+  await database.run(({ orm }) => orm.insert(attention).values(row).onConflictDoNothing());
 }
 
-/** Clears a workflow's marks. A late attempt leaves those alone that were raised since. */
+/** Clears a workflow's marks. A late attempt leaves alone those raised since. */
 export async function clearAttention(
   database: Database,
   { workflowId, at }: ClearedAttention,
 ): Promise<void> {
-  await database.run(
-    ({ sql }) => sql`
-      update attention set cleared_at = ${at}
-      where workflow_id = ${workflowId} and cleared_at is null and raised_at <= ${at}
-    `,
+  const clearedAt = new Date(at);
+  await database.run(({ orm }) =>
+    orm
+      .update(attention)
+      .set({ clearedAt })
+      .where(
+        and(
+          eq(attention.workflowId, workflowId),
+          isNull(attention.clearedAt),
+          lte(attention.raisedAt, clearedAt),
+        ),
+      ),
   );
 }
 
 export async function recordIntervention(
   database: Database,
-  { workflowId, updateId, orderId, action, actor, reason, step, at }: RecordedIntervention,
+  { at, ...note }: RecordedIntervention,
 ): Promise<void> {
-  await database.run(
-    ({ sql }) => sql`
-      insert into intervention (workflow_id, update_id, order_id, action, actor, reason, step, at)
-      values (${workflowId}, ${updateId}, ${orderId}, ${action}, ${actor}, ${reason}, ${step}, ${at})
-      on conflict do nothing
-    `,
-  );
+  const row = { ...note, at: new Date(at) };
+  await database.run(({ orm }) => orm.insert(intervention).values(row).onConflictDoNothing());
 }
 
 type AttentionRow = typeof attention.$inferSelect;
@@ -79,16 +76,16 @@ type AttentionRow = typeof attention.$inferSelect;
 export type OpenMark = Omit<AttentionRow, 'clearedAt'>;
 export type InterventionRecord = typeof intervention.$inferSelect;
 
-/** Where a page of marks goes on: after this one. */
-export interface MarkPlace {
+/** The last mark of a page: the next page begins after it. */
+export interface MarkCursor {
   raisedAt: Date;
   workflowId: string;
 }
 
-/** The marks that are not cleared, oldest first. */
+/** The open marks, oldest first. */
 export async function listOpenMarks(
   database: Database,
-  { after, limit }: { after: MarkPlace | undefined; limit: number },
+  { after, limit }: { after: MarkCursor | undefined; limit: number },
 ): Promise<OpenMark[]> {
   const { clearedAt, ...shown } = getTableColumns(attention);
   return database.run(({ orm }) =>
@@ -110,7 +107,7 @@ export async function listOpenMarks(
   );
 }
 
-/** The oldest mark of each of these orders that is not cleared, by order id. */
+/** The oldest open mark of each of these orders, by order id. */
 export async function findOpenMarks(
   database: Database,
   orderIds: readonly string[],
@@ -127,7 +124,7 @@ export async function findOpenMarks(
   return new Map(marks.map((mark) => [mark.orderId, mark]));
 }
 
-/** What persons did to an order and its refund, oldest first. */
+/** What people did to an order and its refund, oldest first. */
 export async function listInterventions(database: Database, orderId: string): Promise<InterventionRecord[]> {
   return database.run(({ orm }) =>
     orm

@@ -5,7 +5,8 @@
  *
  * How a query is written: one that reads or writes a single table, or joins tables by their keys, is built with Drizzle (`orm`), so
  * that the compiler knows its columns. SQL (`sql`) is for what a builder would only hide: a statement that locks rows or has several
- * effects at once, as the steps do, one that computes over sets, and one about the server itself.
+ * effects, as the steps do, one that computes over sets, and one about the server itself. The claim and the answer of every POST are
+ * SQL, too: Drizzle prepares no statement, and building and planning it anew takes three times the processor time.
  */
 import {
   CONNECTION_DEADLINE_MS,

@@ -1,10 +1,10 @@
 /**
- * Integers that stay exact on their way between PostgreSQL and JSON. A JavaScript number holds an integer exactly up to
- * 2^53 - 1, and rounds beyond it without a word.
+ * Keeps integers exact on their way between PostgreSQL and JSON. A JavaScript number holds an integer exactly up to 2^53 - 1, and
+ * silently rounds beyond that.
  */
 
 declare global {
-  // In V8, and not in TypeScript's library yet.
+  // V8 has them; TypeScript's library does not yet.
   interface JSON {
     rawJSON(text: string): unknown;
     parse(
@@ -15,8 +15,8 @@ declare global {
 }
 
 /**
- * How every pool reads and writes int8: as numbers. One that a number cannot hold makes the query fail; a statement whose sums may
- * grow beyond selects them as text.
+ * How every pool reads and writes int8: as numbers. A value that a number cannot hold makes the query fail; a statement whose sums may
+ * grow that large selects them as text.
  */
 export const BIGINT_AS_NUMBER = { to: 20, from: [20], serialize: String, parse: exactNumber };
 
@@ -26,7 +26,7 @@ function exactNumber(text: string): number {
   throw new RangeError(`PostgreSQL returned ${text}, which a number cannot hold exactly.`);
 }
 
-/** JSON in which a bigint is the integer that it is, with all its digits. */
+/** Writes JSON in which a bigint is an integer with all its digits. */
 export const stringifyExactly = (value: unknown): string =>
   JSON.stringify(value, (_, member: unknown) =>
     typeof member === 'bigint' ? JSON.rawJSON(String(member)) : member,

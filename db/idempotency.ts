@@ -1,5 +1,5 @@
-/** Idempotency keys: who works on a request, and what it was answered for ever after. */
-import { and, eq } from 'drizzle-orm';
+/** Idempotency keys: which request works on a call, and the answer that the call has forever after. */
+import { and, eq, isNull, sql as expression } from 'drizzle-orm';
 import { CLAIM_LEASE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
 import { idempotencyKey } from './schema/calls.ts';
@@ -11,7 +11,7 @@ export interface KeyedCall {
   key: string;
   /** SHA-256 of what was sent. */
   fingerprint: string;
-  /** The one that releases before 0.4 kept for the same request. */
+  /** What releases before 0.4 kept for the same request. */
   earlierFingerprint: string;
 }
 
@@ -22,15 +22,15 @@ export interface Answer {
 }
 
 export type Claim =
-  /** The caller of this function is to do the work, under this id, which is the same at every retry. */
+  /** The caller of this function must do the work, under this id, which is the same at every retry. */
   | { state: 'claimed'; commandId: string }
   | { state: 'answered'; commandId: string; answer: Answer }
-  /** Another request does the work just now. */
+  /** Another request is doing the work. */
   | { state: 'in_progress' }
   /** The key was used for something else. */
   | { state: 'reused' };
 
-/** Claims the work on a call, under `newCommandId` if nobody has worked on it before. */
+/** Claims the work on a call, under `newCommandId` if no request has worked on it before. */
 export async function claimKey(
   database: Database,
   { operation, key, fingerprint, earlierFingerprint }: KeyedCall,
@@ -38,7 +38,7 @@ export async function claimKey(
 ): Promise<Claim> {
   const [claimed] = await database.run(
     ({ sql }) => sql<{ commandId: string }[]>`
-      -- Is this call new, or left behind by a request that died? Of several that ask at once, one gets the row.
+      -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
       insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
       values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
       on conflict (operation, key) do update
@@ -58,7 +58,7 @@ export async function claimKey(
   return { state: 'answered', commandId: kept.commandId, answer };
 }
 
-/** Keeps a call's answer and returns it, or the one that was kept before: the first is given for ever. */
+/** Keeps a call's answer and returns it, or the one that was kept before: a call has its first answer forever. */
 export async function keepAnswer(
   database: Database,
   { operation, key }: KeyedCall,
@@ -66,7 +66,7 @@ export async function keepAnswer(
 ): Promise<Answer> {
   const kept = await database.run(
     ({ sql }) => sql`
-      -- Two may have worked on one call, when the first was taken for dead.
+      -- Two requests may have worked on one call, when the first was taken for dead.
       update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::json
       where operation = ${operation} and key = ${key} and response_status is null
     `,
@@ -77,23 +77,23 @@ export async function keepAnswer(
 }
 
 /** Lets the next retry take over at once. */
-export async function releaseKey(database: Database, { operation, key }: KeyedCall): Promise<void> {
-  await database.run(
-    ({ sql }) => sql`
-      update idempotency_key set claimed_until = now()
-      where operation = ${operation} and key = ${key} and response_status is null
-    `,
+export async function releaseKey(database: Database, call: KeyedCall): Promise<void> {
+  await database.run(({ orm }) =>
+    orm
+      .update(idempotencyKey)
+      .set({ claimedUntil: expression`now()` })
+      .where(and(isKeyOf(call), isNull(idempotencyKey.responseStatus))),
   );
 }
 
-async function findKey(database: Database, { operation, key }: Pick<KeyedCall, 'operation' | 'key'>) {
-  const [kept] = await database.run(({ orm }) =>
-    orm
-      .select()
-      .from(idempotencyKey)
-      .where(and(eq(idempotencyKey.operation, operation), eq(idempotencyKey.key, key))),
-  );
+const isKeyOf = ({ operation, key }: Pick<KeyedCall, 'operation' | 'key'>) =>
+  and(eq(idempotencyKey.operation, operation), eq(idempotencyKey.key, key));
+
+async function findKey(database: Database, call: Pick<KeyedCall, 'operation' | 'key'>) {
+  const [kept] = await database.run(({ orm }) => orm.select().from(idempotencyKey).where(isKeyOf(call)));
   if (!kept)
-    throw new Error(`Idempotency key ${key} of ${operation} was deleted, which nothing is meant to do.`);
+    throw new Error(
+      `Idempotency key ${call.key} of ${call.operation} was deleted, which nothing is meant to do.`,
+    );
   return kept;
 }

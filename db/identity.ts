@@ -1,8 +1,9 @@
+/** Tells this database from all others. */
 import type { Database } from './connection.ts';
 
 /**
- * Names this database among all others: its server's system identifier and its own number there. A copy that was restored
- * elsewhere is another one; a standby that takes over is the same.
+ * The server's system identifier and the database's number there. A copy restored elsewhere has another identity; a standby that
+ * takes over has the same.
  */
 export async function identityOf(database: Database): Promise<string> {
   const [row] = await database.run(
@@ -12,6 +13,6 @@ export async function identityOf(database: Database): Promise<string> {
       where datname = current_database()
     `,
   );
-  if (!row) throw new Error('PostgreSQL does not list the database that it is asked in.');
+  if (!row) throw new Error('PostgreSQL does not list the database of this connection.');
   return row.identity;
 }

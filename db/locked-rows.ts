@@ -1,8 +1,8 @@
 /**
- * Rows that another session keeps locked: somebody's open transaction, a migration, a report. Every statement that needs such a
- * row would wait out its lock time-out, and take a slot of the worker and a connection with it; a few dozen of them stop
- * everything else. Here only the row's own statements suffer: after {@link PATIENCE_MS} the row is known to be locked, and until
- * it is free again, whatever needs it fails at once.
+ * Keeps statements away from rows that another session keeps locked: an open transaction, a migration, a report. Every statement that
+ * needs such a row would wait out its lock time-out, and occupy a slot of the worker and a connection; a few dozen of them stop
+ * everything else. Here only the row's own statements suffer: after {@link PATIENCE_MS} the row is known to be locked, and until it is
+ * free again, whatever needs it fails at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
@@ -10,13 +10,13 @@ import type { Database } from './connection.ts';
 import { DatabaseUnavailableError, gaveUp } from './errors.ts';
 
 /**
- * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU which
+ * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU that
  * everybody buys is not suspected, and a quarter of the lock time-out.
  */
 export const PATIENCE_MS = 250;
-/** For so long nobody asks again whether a row is free: at most ten questions a second for each, however many orders need it. */
+/** How long a row is taken to be locked without asking again: at most ten questions per second, however many orders need it. */
 const ASK_AGAIN_MS = 100;
-/** Longer than a step that fails waits for its next attempt. */
+/** How long a row that nobody needs is remembered: longer than a failed step waits for its next attempt. */
 const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
 
 /** The rows that a statement locks, by their keys. */
@@ -31,10 +31,10 @@ interface Row {
   id: string;
 }
 
-/** Another session keeps a row locked that is needed. The attempt may still have its effect, as when it was not answered in time. */
+/** Another session keeps a needed row locked. The attempt may still have its effect, as when its answer comes too late. */
 export class RowLockedError extends DatabaseUnavailableError {
   override name = 'RowLockedError';
-  /** PostgreSQL's own for a lock that is not to be had: callers treat the two alike. */
+  /** PostgreSQL's own code for a lock that was not available: callers treat the two alike. */
   readonly code = '55P03';
 
   constructor({ kind, id }: Row, options?: ErrorOptions) {
@@ -44,9 +44,9 @@ export class RowLockedError extends DatabaseUnavailableError {
 
 /**
  * Runs an attempt unless a row that it needs is known to be locked.
- * @param rowsOf is asked only when some row is known or suspected to be locked, and may look them up.
- * @throws {RowLockedError} when one is, or becomes known to be while the attempt waits, which then ends by itself, unheard; else
- * what the attempt throws.
+ * @param rowsOf is called only when some row is known or suspected to be locked, and may query for them.
+ * @throws {RowLockedError} when such a row is known to be locked, or becomes known while the attempt waits; the attempt then ends by
+ * itself, and its outcome is ignored. Otherwise what the attempt throws.
  */
 export function avoidLockedRows<T>(
   database: Database,
@@ -75,12 +75,12 @@ class LockedRows {
 
   async avoid<T>(rowsOf: () => Rows | Promise<Rows>, attempt: () => Promise<T>): Promise<T> {
     this.#forget();
-    if (this.#seen.size > 0) await this.#refuse(listed(await rowsOf()));
+    if (this.#seen.size > 0) await this.#refuse(listRows(await rowsOf()));
     const ended = new AbortController();
     const watched = Promise.withResolvers<never>();
     void this.#watch(rowsOf, ended.signal).then(
       (error) => error && watched.reject(error),
-      // PostgreSQL did not answer that question either: the attempt itself fails of it.
+      // PostgreSQL did not answer that question either: the attempt itself fails for the same reason.
       () => {},
     );
     try {
@@ -94,7 +94,7 @@ class LockedRows {
     }
   }
 
-  /** @throws {RowLockedError} when one of these was seen locked, and still is. */
+  /** @throws {RowLockedError} when one of these was seen locked and still is. */
   async #refuse(rows: readonly Row[]): Promise<void> {
     const suspects = rows.filter((row) => this.#seen.has(nameOf(row)));
     const now = performance.now();
@@ -107,7 +107,7 @@ class LockedRows {
     if (locked[0]) throw new RowLockedError(locked[0]);
   }
 
-  /** Resolves with why an attempt should wait no longer; with nothing once it has ended. */
+  /** Resolves with the reason to stop waiting for an attempt, or with nothing once it has ended. */
   async #watch(rowsOf: () => Rows | Promise<Rows>, ended: AbortSignal): Promise<RowLockedError | undefined> {
     for (;;) {
       await delay(PATIENCE_MS, undefined, { signal: ended, ref: false }).catch(() => {});
@@ -119,16 +119,16 @@ class LockedRows {
   }
 
   /**
-   * What an attempt that waits is waiting for. It keeps the rows before that one locked itself, and has not come to those behind
-   * it: of its rows, the last one that is locked.
+   * The row that a waiting attempt waits for. The attempt itself keeps the rows before that one locked, and has not reached those
+   * behind it: so it is the last of its rows that is locked.
    */
   async #lockedOf(rowsOf: () => Rows | Promise<Rows>): Promise<Row | undefined> {
-    const locked = (await askWhichAreLocked(this.#database, listed(await rowsOf()))).at(-1);
+    const locked = (await askWhichAreLocked(this.#database, listRows(await rowsOf()))).at(-1);
     if (locked) this.#seen.set(nameOf(locked), performance.now());
     return locked;
   }
 
-  /** One question for all that ask at once. */
+  /** One question for all that ask at the same time. */
   #someSessionWaits(): Promise<boolean> {
     this.#isWaiting ??= askWhetherSomeSessionWaits(this.#database).finally(() => {
       this.#isWaiting = null;
@@ -136,7 +136,7 @@ class LockedRows {
     return this.#isWaiting;
   }
 
-  /** A row that nobody has needed for a while. */
+  /** Forgets rows that nobody has needed for a while. */
   #forget(): void {
     const before = performance.now() - FORGET_MS;
     for (const [name, seenAt] of this.#seen) if (seenAt < before) this.#seen.delete(name);
@@ -145,7 +145,7 @@ class LockedRows {
 
 const nameOf = ({ kind, id }: Row): string => `${kind} ${id}`;
 
-const listed = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
+const listRows = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
   ...orders.map((id): Row => ({ kind: 'order', id })),
   ...skus.map((id): Row => ({ kind: 'SKU', id })),
   ...wallets.map((id): Row => ({ kind: 'wallet', id })),
@@ -154,8 +154,8 @@ const listed = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
 async function askWhetherSomeSessionWaits(database: Database): Promise<boolean> {
   const [row] = await database.run(
     ({ sql }) => sql<{ waits: boolean }[]>`
-      -- Has a session like this one waited for a lock for long? If none has, what is slow is slow for another reason. Not asked
-      -- of the rows at once: those of a statement that is under way are locked by itself.
+      -- Has a session like this one waited for a lock for long? If none has, slow statements are slow for another reason. The rows
+      -- themselves would not tell: a statement under way locks its own.
       select exists (
         select
         from pg_locks join pg_stat_activity using (pid)
@@ -173,8 +173,8 @@ async function askWhetherSomeSessionWaits(database: Database): Promise<boolean> 
 function askWhichAreLocked(database: Database, rows: readonly Row[]): Promise<Row[]> {
   return database.run(
     ({ sql }) => sql<Row[]>`
-      -- Which of these rows could a step not lock, in the order in which steps lock them? It waits for none of them, and lets go
-      -- of the others as it ends.
+      -- Which of these rows could a step not lock, in the order in which steps lock them? This waits for none of them, and unlocks
+      -- the others as it ends.
       with asked as materialized (
         select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as asked (kind text, id text)
       ),
@@ -212,14 +212,13 @@ function askWhichAreLocked(database: Database, rows: readonly Row[]): Promise<Ro
   );
 }
 
-/** The rows that steps of an order which is recorded lock: its own, its SKUs' and its wallet's. */
+/** The rows that the steps of a recorded order lock: its own, its SKUs' and its wallet's. */
 export async function rowsOfOrder(
   database: Database,
   orderId: string,
 ): Promise<{ orders: string[]; skus: string[]; wallets: string[]; holdsMoney: boolean }> {
   const rows = await database.run(
     ({ sql }) => sql<{ sku: string | null; walletId: string; holdsMoney: boolean }[]>`
-      -- What has to be free for a step of this order?
       select order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
       from orders left join order_line on order_line.order_id = orders.id
       where orders.id = ${orderId}

@@ -1,10 +1,10 @@
-/** Orders as they are recorded: what the API reads. Only the steps in steps/ write them. */
+/** Reads recorded orders. Only the steps in steps/ write them. */
 import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import { orderEvent, orderLine, orders } from './schema/orders.ts';
 
-/** What decides about a payment before it is tried. */
+/** What decides about a payment before it is tried: see {@link findPaymentOutlook}. */
 export interface PaymentOutlook {
   stage: Order['stage'];
   /** Whether this payment's outcome is recorded. */
@@ -13,7 +13,7 @@ export interface PaymentOutlook {
   reason: string | null;
   /** Whether the wallet can cover it now. */
   funded: boolean;
-  /** How many payments of this order the wallet could not cover, as far as `limit`. */
+  /** How many payments of this order the wallet could not cover, counted up to `limit`. */
   refused: number;
 }
 
@@ -47,7 +47,7 @@ export async function findOrder(database: Database, id: string): Promise<Order |
   return order;
 }
 
-/** Orders and their lines, newest first (ids sort by time), from the one before `before` on. */
+/** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
 export async function listOrders(
   database: Database,
   { stage, buyerId }: OrderFilter,
@@ -86,7 +86,7 @@ function withLines(rows: readonly { order: OrderRow; line: LineRow | null }[]): 
   return [...found.values()];
 }
 
-/** Ids of orders that wait for their payment, oldest first. */
+/** Ids of the orders that wait for payment, oldest first. */
 export async function listOpenOrders(
   database: Database,
   { after, limit }: { after: string | null; limit: number },
@@ -102,7 +102,7 @@ export async function listOpenOrders(
   return rows.map(({ id }) => id);
 }
 
-/** Which of these orders are paid, and not refunded. */
+/** Which of these orders are paid and not refunded. */
 export async function listPaidOrders(database: Database, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return [];
   const rows = await database.run(({ orm }) =>
@@ -114,7 +114,7 @@ export async function listPaidOrders(database: Database, ids: readonly string[])
   return rows.map(({ id }) => id);
 }
 
-/** An order's recorded events, oldest first, from the one after version `after` on. */
+/** An order's recorded events, oldest first, beginning after version `after`. */
 export async function listEvents(
   database: Database,
   orderId: string,
@@ -131,7 +131,7 @@ export async function listEvents(
   );
 }
 
-/** Whether this command moved the order: tells a caller's repeated command from another one that came too late. */
+/** Whether this command moved the order: tells a repeated command from another one that came too late. */
 export async function isRecorded(database: Database, orderId: string, commandId: string): Promise<boolean> {
   const found = await database.run(({ orm }) =>
     orm
@@ -150,11 +150,12 @@ export async function findPaymentOutlook(
 ): Promise<PaymentOutlook | undefined> {
   const [found] = await database.run(
     ({ sql }) => sql<PaymentOutlook[]>`
+      -- Is this payment decided, could the wallet cover it now, and how many were refused before it?
       select
         orders.stage,
         own.command_id is not null as "isDecided",
         own.reason,
-        -- Held money is set aside for the order already.
+        -- Held money is already set aside for the order.
         orders.payment_mode = 'hold' or coalesce(wallet.posted - wallet.held >= orders.total, false) as funded,
         (
           select count(*)

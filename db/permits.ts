@@ -1,26 +1,26 @@
-/** As many at a time as there is room for, first come first served. */
+/** Lets in a limited number at a time, first come first served. */
 export class Permits {
   #free: number;
   readonly #waitMs: number;
   readonly #late: () => Error;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiting = new Set<() => void>();
 
-  /** @param late what a wait of more than `waitMs` ends with. */
+  /** @param late makes the error that ends a wait of more than `waitMs`. */
   constructor(count: number, waitMs: number, late: () => Error) {
     this.#free = count;
     this.#waitMs = waitMs;
     this.#late = late;
   }
 
-  /** Resolves with what gives the permit back; to be called once. */
+  /** Resolves with the function that gives the permit back, to be called once. */
   async take(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
-    else await this.#turn();
-    return () => this.#giveBack();
+    else await this.#waitForTurn();
+    return () => this.#release();
   }
 
-  async #turn(): Promise<void> {
+  async #waitForTurn(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       this.#waiting.delete(resolve);
@@ -31,7 +31,7 @@ export class Permits {
     clearTimeout(timer);
   }
 
-  #giveBack(): void {
+  #release(): void {
     const [next] = this.#waiting;
     if (next === undefined) {
       this.#free += 1;

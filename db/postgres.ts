@@ -28,7 +28,8 @@ export function openPostgres(url: string, { connections, connectTimeoutS, sessio
     max: connections,
     ...(connectTimeoutS !== undefined && { connect_timeout: connectTimeoutS }),
     backoff: () => RECONNECT_DELAY_S,
-    // One round trip less for each new connection; no query passes or reads an array.
+    // One round trip less for each new connection; no query passes or reads an array. (sql.reserve() then waits forever on a pool
+    // that has no connection open.)
     fetch_types: false,
     // `create ... if not exists` says that it exists.
     onnotice: () => {},

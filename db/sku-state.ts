@@ -1,16 +1,16 @@
-/** What a SKU is like, as a fingerprint: equal as long as nobody changed what callers set or count. */
+/** A fingerprint of a SKU: equal as long as nobody changed what callers set or count. */
 import { createHash } from 'node:crypto';
 import type { Queryable } from './postgres.ts';
 import type { sku as skus } from './schema/skus.ts';
 
-/** `any`: it only has to be there. */
+/** `any`: the SKU only has to exist. */
 export type SkuStates = 'any' | readonly string[];
 
 const LENGTH = 32;
 
 /**
- * The fingerprint of name, price and units on hand. What is reserved is no part of it: a change that is asked for by what
- * somebody read need not fail because a buyer placed an order since.
+ * The fingerprint of name, price and units on hand. Reserved units are not part of it: a change that builds on what its caller read
+ * need not fail because a buyer has placed an order since.
  */
 export const skuState = ({
   name,
@@ -20,7 +20,7 @@ export const skuState = ({
 }: Pick<typeof skus.$inferSelect, 'name' | 'price' | 'currency' | 'onHand'>): string =>
   createHash('sha256').update(`${price} ${currency} ${onHand} ${name}`).digest('hex').slice(0, LENGTH);
 
-/** The same in SQL, compared: whether a row of `sku` is in one of these states. */
+/** Compares the same in SQL: whether a row of `sku` is in one of these states. */
 export const isInState = (sql: Queryable, states: SkuStates) =>
   states === 'any'
     ? sql`true`

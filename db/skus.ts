@@ -1,4 +1,4 @@
-/** SKUs: what is sold, at what price, and how many units of it there are. */
+/** SKUs: what is sold, at what price, and how many units exist. */
 import { eq, inArray } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Connections, Database } from './connection.ts';
@@ -10,17 +10,17 @@ import { sku as skus } from './schema/skus.ts';
 
 export type Sku = typeof skus.$inferSelect;
 
-/** What callers set of a SKU, and sales do not change. */
+/** What callers set, and sales do not change. */
 export type SkuTerms = Pick<Sku, 'sku' | 'name' | 'price' | 'currency'>;
 
 export interface PutSkuRequest extends SkuTerms {
   /** Units on hand at creation, 0 unless given. */
   onHand?: number | undefined;
-  /** False for a retired currency: then a SKU is changed only if it has exactly this price already. */
+  /** False for a retired currency: then a SKU is changed only if it already has exactly this price. */
   isCurrencyCurrent: boolean;
-  /** The SKU has to be in one of these states. */
+  /** The SKU must be in one of these states. */
   ifIn?: SkuStates | undefined;
-  /** It must be in none of these. */
+  /** The SKU must be in none of these. */
   ifNotIn?: SkuStates | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface CountRequest {
   ifIn?: SkuStates | undefined;
 }
 
-/** Whether units moved, and the SKU as it is then, or as it is without. */
+/** Whether units moved, and the SKU as it is afterwards. */
 export type Booking<Refusal extends string> =
   { outcome: 'booked' | 'precondition_failed' | Refusal; sku: Sku } | { outcome: 'unknown_sku' };
 export type Restock = Booking<'limit_exceeded'>;
@@ -67,8 +67,8 @@ export async function findSkus(database: Database, names: readonly string[]): Pr
 }
 
 /**
- * Creates a SKU with its first units, or changes its name and price. The units of one that exists are left as they are: between
- * reading them and writing them, a sale could take some.
+ * Creates a SKU with its first units, or changes its name and price. The units of an existing SKU are left as they are: between
+ * reading and writing them, a sale could take some.
  */
 export async function putSku(database: Database, request: PutSkuRequest): Promise<PutSku> {
   const mayCreate = request.ifIn === undefined && request.isCurrencyCurrent;
@@ -111,16 +111,16 @@ async function changeSku(
     database,
     sku,
     ({ sql }) => sql<(Sku & { outcome: 'changed' | Exclude<PutSku['outcome'], 'created'> })[]>`
-      -- The lock comes first, so that all of this is decided on the row as it is when it changes.
-      with target as materialized (
+      -- The lock comes first, so that all of this is decided on the row that changes.
+      with locked_sku as materialized (
         select * from sku where sku = ${sku} for no key update
       ),
       decided as (
         select
-          target.*,
+          locked_sku.*,
           case
             when not ${isInState(sql, ifIn ?? 'any')} or ${isInState(sql, ifNotIn ?? [])} then 'precondition_failed'
-            -- The same request again, because its answer was lost, is no attempt to set the units.
+            -- The same request again, because its answer was lost, does not try to set the units.
             when
               ${onHand ?? null}::bigint is not null
               and (name, price, currency, on_hand) is distinct from (${name}, ${price}::bigint, ${currency}, ${onHand ?? null}::bigint)
@@ -129,10 +129,10 @@ async function changeSku(
               then 'price_refused'
             else 'changed'
           end as outcome
-        from target
+        from locked_sku
       ),
       changed as (
-        -- Units are set to what is locked: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
+        -- Every column of the CHECK from the locked row: see steps/step.ts.
         update sku
         set name = ${name}, price = ${price}, currency = ${currency}, on_hand = decided.on_hand, reserved = decided.reserved
         from decided
@@ -161,8 +161,8 @@ export const restockSku = (
   }));
 
 /**
- * Sets the units on hand to what somebody counted, if there were as many as they expected: what was sold or came in since they
- * looked is then not overwritten. The difference is booked as a movement, whose id is the idempotency key.
+ * Sets the units on hand to what somebody counted, if there were as many as they expected, so that what was sold or came in since then
+ * is not overwritten. The difference is booked as a movement, whose id is the idempotency key.
  */
 export const countSku = (
   database: Database,
@@ -186,7 +186,7 @@ interface MovementRequest {
 
 /**
  * Books a movement of a SKU's units, unless it was booked before.
- * @param decide in SQL, on the locked row: why not, or null, and how many units.
+ * @param decide in SQL, on the locked row: the refusal or null, and how many units.
  */
 async function bookMovement<Refusal extends string>(
   database: Database,
@@ -196,25 +196,25 @@ async function bookMovement<Refusal extends string>(
   const [decided] = await runOnSku(database, sku, ({ sql }) => {
     const { refusal, quantity } = decide(sql);
     return sql<(Sku & { refusal: Refusal | 'precondition_failed' | null; booked: number | null })[]>`
-      -- The lock comes first, so that all of this is decided on the row as it is when it changes.
-      with target as materialized (
+      -- The lock comes first, so that all of this is decided on the row that changes.
+      with locked_sku as materialized (
         select * from sku where sku = ${sku} for no key update
       ),
       decided as (
         select
-          target.*, ${quantity} as quantity,
+          locked_sku.*, ${quantity} as quantity,
           case when not ${isInState(sql, ifIn)} then 'precondition_failed' else ${refusal} end as refusal
-        from target
+        from locked_sku
       ),
       movement as (
-        -- A twin waits at the lock and then finds the movement there; the update depends on the insert, so it adds nothing.
+        -- A twin waits at the lock and then finds the movement; the update depends on this insert, so nothing is added twice.
         insert into stock_movement (id, sku, kind, quantity)
         select ${movementId}, sku, ${kind}, quantity from decided where refusal is null and quantity <> 0
         on conflict (id) do nothing
         returning sku, quantity
       ),
       moved as (
-        -- Units are set from what is locked: a CHECK is evaluated on the row as the snapshot has it (steps/step.ts).
+        -- Every column of the CHECK from the locked row: see steps/step.ts.
         update sku set on_hand = decided.on_hand + movement.quantity, reserved = decided.reserved
         from decided join movement using (sku)
         where sku.sku = decided.sku
@@ -227,13 +227,13 @@ async function bookMovement<Refusal extends string>(
   const { refusal, booked, ...found } = decided;
   if (booked !== null) return { outcome: 'booked', sku: { ...found, onHand: booked } };
 
-  // Nothing moved. It may have been booked before, by a twin after this statement's snapshot: a new one shows that.
+  // Nothing moved. A twin may have booked it after this statement's snapshot: a new snapshot shows that.
   const before = await findMovement(database, movementId, sku);
   if (before?.isBooked) return { outcome: 'booked', sku: before.sku };
   return { outcome: refusal ?? 'booked', sku: found };
 }
 
-/** Runs a statement that locks a SKU. A row that somebody keeps locked must not cost the API its connections. */
+/** Runs a statement that locks a SKU. A row that another session keeps locked must not cost the API its connections. */
 const runOnSku = <T>(
   database: Database,
   sku: string,

@@ -1,9 +1,10 @@
-/** Wallets: making them, putting money in, and what happened to them. Orders' own movements are in steps/. */
+/** Wallets: creating them, depositing money, and listing their entries. What orders do to them is in steps/. */
 import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
 import type { Database } from './connection.ts';
 import { BALANCE_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
 import { entry, transfer, wallet } from './schema/wallets.ts';
+import { bookLegs } from './steps/fragments.ts';
 
 export interface Wallet {
   id: string;
@@ -14,7 +15,7 @@ export interface Wallet {
   held: number;
 }
 
-/** What happened to a wallet: its leg of a transfer. */
+/** A wallet's leg of a transfer. */
 export interface WalletEntry {
   seq: number;
   transferId: string;
@@ -36,7 +37,7 @@ export interface DepositRequest {
 export type Deposit =
   { outcome: 'booked'; wallet: Wallet } | { outcome: 'unknown_wallet' | 'limit_exceeded' };
 
-/** Makes an empty wallet. Its id is the idempotency key. */
+/** Creates an empty wallet. Its id is the idempotency key. */
 export async function createWallet(
   database: Database,
   { id, ownerId, currency }: Pick<Wallet, 'id' | 'ownerId' | 'currency'>,
@@ -71,52 +72,56 @@ export function deposit(database: Database, request: DepositRequest): Promise<De
 async function book(database: Database, { transferId, walletId, amount }: DepositRequest): Promise<Deposit> {
   const [booked] = await database.run(
     ({ sql }) => sql<Wallet[]>`
-      -- A twin waits at the lock and then finds the transfer there; the rest depends on its insert, so nothing is added.
-      with target as materialized (
-        select id from wallet
+      -- A twin waits at the lock and then finds the transfer; all the rest depends on its insert, so nothing is added twice.
+      with locked_wallet as materialized (
+        select id, currency, posted, held from wallet
         where id = ${walletId} and posted <= ${BALANCE_LIMIT}::bigint - ${amount}::bigint
         for no key update
       ),
       movement as (
         insert into transfer (id, kind)
-        select ${transferId}::uuid, 'deposit' from target
+        select ${transferId}::uuid, 'deposit' from locked_wallet
         on conflict (id) do nothing
         returning id
       ),
-      credited as (
-        update wallet set posted = wallet.posted + ${amount}::bigint
-        from target cross join movement
-        where wallet.id = target.id
+      to_apply as (
+        select currency, ${amount}::bigint as amount from locked_wallet cross join movement
+      ),
+      changed_wallet as (
+        update wallet set posted = locked_wallet.posted + to_apply.amount, held = locked_wallet.held
+        from locked_wallet cross join to_apply
+        where wallet.id = locked_wallet.id
         returning wallet.id, wallet.owner_id, wallet.currency, wallet.posted, wallet.held
       ),
-      leg as (
-        insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-        select ${transferId}::uuid, 'wallet', id, ${amount}::bigint, currency, posted, held from credited
-        union all
-        select ${transferId}::uuid, 'funding', null, -${amount}::bigint, currency, null, null from credited
-      )
-      select id, owner_id as "ownerId", currency, posted, held from credited
+      ${bookLegs(sql, transferId, 'funding')}
+      select id, owner_id as "ownerId", currency, posted, held from changed_wallet
     `,
   );
   if (booked) return { outcome: 'booked', wallet: booked };
 
-  // No row: unknown, at the limit, or booked before. A new snapshot tells which.
-  const [recorded] = await database.run(
-    ({ sql }) => sql<(Wallet & { booked: boolean })[]>`
-      select
-        wallet.id, wallet.owner_id as "ownerId", wallet.currency, entry.posted_after as posted,
-        entry.held_after as held, entry.transfer_id is not null as booked
-      from wallet
-      left join entry on entry.transfer_id = ${transferId} and entry.account = 'wallet'
-      where wallet.id = ${walletId}
-    `,
+  // No row: unknown, at the limit, or booked before. A new snapshot shows which.
+  const [recorded] = await database.run(({ orm }) =>
+    orm
+      .select({
+        id: wallet.id,
+        ownerId: wallet.ownerId,
+        currency: wallet.currency,
+        postedAfter: entry.postedAfter,
+        heldAfter: entry.heldAfter,
+      })
+      .from(wallet)
+      .leftJoin(entry, and(eq(entry.transferId, transferId), eq(entry.account, 'wallet')))
+      .where(eq(wallet.id, walletId)),
   );
   if (!recorded) return { outcome: 'unknown_wallet' };
-  const { booked: before, ...state } = recorded;
-  return before ? { outcome: 'booked', wallet: state } : { outcome: 'limit_exceeded' };
+  const { postedAfter, heldAfter, ...terms } = recorded;
+  // Both are there on every wallet's leg: a CHECK sees to that.
+  return postedAfter === null || heldAfter === null
+    ? { outcome: 'limit_exceeded' }
+    : { outcome: 'booked', wallet: { ...terms, posted: postedAfter, held: heldAfter } };
 }
 
-/** A wallet's entries, newest first, from the one before `before` on. */
+/** A wallet's entries, newest first, beginning after `before`. */
 export async function listEntries(
   database: Database,
   walletId: string,
@@ -133,7 +138,7 @@ export async function listEntries(
         orderId,
         amount,
         currency,
-        // Never null on a wallet's leg: a CHECK sees to it.
+        // Never null on a wallet's leg: a CHECK sees to that.
         postedAfter: expression`${postedAfter}`.mapWith(Number),
         heldAfter: expression`${heldAfter}`.mapWith(Number),
         recordedAt,

@@ -1,14 +1,14 @@
 /**
- * What the five steps of an order share. Each step is one SQL statement that inserts its idempotency key
- * `(order id, step)`, for payments `(order id, command id)`, in order_step and lets every effect depend on that insert, so that the effect, the order's
- * stage, its event and the key are there together or not at all.
+ * What the steps of an order share. Each step is one SQL statement that inserts its idempotency key into order_step: `(order id, step)`,
+ * and for a payment the command's id. Every effect depends on that insert, so that the effects, the order's stage, its event and the
+ * key are recorded together or not at all.
  *
- * Each statement locks the rows that it will change first (order, then SKUs in key order, then wallet), always in that
- * order, so that two steps cannot deadlock, and decides on the locked rows, which are the newest committed ones.
+ * Each statement first locks the rows that it will change, always in the same order (the order, its SKUs in key order, the wallet), so
+ * that two steps cannot deadlock. It decides on the locked rows, which are the newest committed ones.
  *
- * Where a CHECK guards a row, the update sets every column of the CHECK from the locked row. PostgreSQL evaluates a CHECK
- * on the row as the statement's snapshot has it, before it notices that the row has changed since, and would refuse
- * `reserved = reserved + 1` for what was there before a restock.
+ * An update of a row that a CHECK guards sets every column of the CHECK from the locked row, hence `on_hand = locked_sku.on_hand`.
+ * PostgreSQL evaluates the CHECK on the row as the statement's snapshot has it, before it notices that the row has changed since then:
+ * after a restock that the snapshot lacks, `reserved = reserved + 1` alone would be refused.
  */
 import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
@@ -23,8 +23,8 @@ export interface StepResult {
   /** Why a payment or a refund had no effect; null when it had one, and for every other step. */
   refusal: string | null;
   /**
-   * Of a reservation that was recorded with another deadline than this attempt's, ISO 8601: by a workflow of the same order that
-   * somebody terminated.
+   * The recorded deadline of a reservation, ISO 8601, when this attempt has another: a workflow of the same order, which somebody
+   * terminated, had reserved before.
    */
   paymentDeadline?: string;
 }
@@ -38,7 +38,7 @@ export interface PlacedOrder extends OrderContents {
 
 /**
  * Runs a step's statement and returns what is recorded of the step.
- * @throws when the order is unknown, or when PostgreSQL refuses or is away. The step may then be run again.
+ * @throws when the order is unknown, or when PostgreSQL refuses or is unavailable. The step may then be run again.
  */
 export async function runStep(
   database: Database,
@@ -47,7 +47,7 @@ export async function runStep(
 ): Promise<StepResult> {
   const [result] = await database.run(({ sql }) => statement(sql));
   if (result) return result;
-  // No row: a twin attempt inserted the key after this statement's snapshot was taken. The next snapshot shows it.
+  // No row: a twin attempt inserted the key after this statement's snapshot. The next snapshot shows it.
   const [recorded] = await database.run(({ sql }) => statement(sql));
   if (recorded) return recorded;
   throw new Error(`Order ${orderId} is not in the database, so this step has nothing to act on.`);

@@ -126,7 +126,9 @@ export function interruptions(): Interruptions {
     let outcome: PromiseLike<unknown> | undefined;
     const then: typeof sendIt = (onAnswer, onError) =>
       (outcome ??= sendOrInterrupt()).then(onAnswer, onError);
-    return Object.assign(query, { then });
+    return new Proxy(query, {
+      get: (target, name): unknown => (name === 'then' ? then : Reflect.get(target, name)),
+    });
   }
 
   const spyOn = (sql: Sql): Sql =>

@@ -3,8 +3,13 @@ import type { Target } from '../targets.ts';
 import type { Host } from '../../harness/machine.ts';
 import type { Latency } from '../../harness/statistics.ts';
 
-/** `read then write`: a transaction of separate statements. `one statement`: for each order. */
-export type TechniqueName = 'read then write' | 'one statement' | 'group commit';
+/** Each serves one order at a time, except the grouped ones: they serve all orders that wait for a SKU together. */
+export type TechniqueName =
+  | 'read then write'
+  | 'one statement'
+  | 'lock, decide, record'
+  | 'group commit'
+  | 'group commit of lock, decide, record';
 
 export interface HotSkuRow {
   technique: TechniqueName;

@@ -18,6 +18,7 @@ import { rowOf, targetsOf } from './summary.ts';
 import { load } from '../../harness/load.ts';
 import { describeHost, loadNow } from '../../harness/machine.ts';
 import { withPostgres } from '../../harness/own-postgres.ts';
+import { lockDecideRecord, lockDecideRecordAll } from './lock-decide-record.ts';
 import { readThenWrite } from './read-then-write.ts';
 import { sum } from '../../harness/statistics.ts';
 import { verifyRules } from '../../harness/verify.ts';
@@ -35,6 +36,14 @@ const MANY_SKUS = 10_000;
 const PLENTY = 1_000_000_000;
 /** Fewer than the callers ask for within a second. */
 const FEW_UNITS = 500;
+
+const CROWDED = [
+  'read then write',
+  'one statement',
+  'group commit',
+  'group commit of lock, decide, record',
+] as const;
+const CALM = ['one statement', 'group commit', 'lock, decide, record'] as const;
 
 type Reserve = (order: PlacedOrder) => Promise<StepResult>;
 
@@ -86,7 +95,12 @@ function techniquesOn(database: Database): Bench['techniques'] {
   return {
     'read then write': (order) => readThenWrite(database, order),
     'one statement': (order) => reserve(database, order),
+    'lock, decide, record': (order) => lockDecideRecord(database, order),
     'group commit': groupReservations(database),
+    'group commit of lock, decide, record': groupReservations(database, {
+      reserve: lockDecideRecord,
+      reserveAll: lockDecideRecordAll,
+    }),
   };
 }
 
@@ -94,11 +108,9 @@ async function measure(bench: Bench): Promise<HotSkuSeries[]> {
   const { seconds, report } = bench.options;
   const series = (techniques: readonly TechniqueName[], callers: number, skus: number): HotSkuSeries[] =>
     techniques.map((technique) => ({ technique, callers, skus, rounds: [] }));
-  const crowd = series(['read then write', 'one statement', 'group commit'], HOT_CALLERS, 1);
+  const crowd = series(CROWDED, HOT_CALLERS, 1);
   // Two that differ by little meet the same moment of the machine when each caller uses them in turn.
-  const together = CALM_CALLERS.map((callers) =>
-    series(['one statement', 'group commit'], callers, MANY_SKUS),
-  );
+  const together = CALM_CALLERS.map((callers) => series(CALM, callers, MANY_SKUS));
   const plans = [...crowd.map((one) => [one]), ...together];
   report('Warming up.');
   for (const plan of plans) await runRound(bench, plan, WARM_UP_SECONDS);
@@ -182,7 +194,7 @@ async function persist(
 /** By each technique: callers that go on until nothing is left. @throws when not exactly all units were granted. */
 async function sellOut({ techniques, shop, options: { signal, report } }: Bench): Promise<SoldOutRow[]> {
   const rows: SoldOutRow[] = [];
-  for (const technique of ['read then write', 'one statement', 'group commit'] as const) {
+  for (const technique of CROWDED) {
     report(`Selling out by ${technique}`);
     const { prefix, nextOrder } = await shop.stockUp(1, FEW_UNITS);
     let [granted, refused] = [0, 0];
