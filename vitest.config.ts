@@ -25,8 +25,8 @@ export const shared = {
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
-    // On two cores: a test waits for its servers, for locks and for deadlines half of its time.
-    maxWorkers: 4,
+    // On two cores, and half of its time a test waits: for servers, locks and deadlines. More than three starve each other.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },

@@ -13,7 +13,8 @@ import {
   type RecordedIntervention,
 } from '../db/attention.ts';
 import type { Database } from '../db/connection.ts';
-import { avoidLockedRows, rowsOfOrder, type Rows } from '../db/locked-rows.ts';
+import { rowsOfOrder, type Rows } from '../db/lock-queries.ts';
+import { avoidLockedRows } from '../db/locked-rows.ts';
 import { cancelReservation, type CancelReservationRequest } from '../db/steps/cancel-reservation.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';

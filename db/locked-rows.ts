@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
 import { DatabaseUnavailableError, gaveUp } from './errors.ts';
+import { askWhetherSomeSessionWaits, askWhichAreLocked, type Row, type Rows } from './lock-queries.ts';
 
 /**
  * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU that
@@ -18,18 +19,6 @@ export const PATIENCE_MS = 250;
 const ASK_AGAIN_MS = 100;
 /** How long a row that nobody needs is remembered: longer than a failed step waits for its next attempt. */
 const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
-
-/** The rows that a statement locks, by their keys. */
-export interface Rows {
-  orders?: readonly string[];
-  skus?: readonly string[];
-  wallets?: readonly string[];
-}
-
-interface Row {
-  kind: 'order' | 'SKU' | 'wallet';
-  id: string;
-}
 
 /** Another session keeps a needed row locked. The attempt may still have its effect, as when its answer comes too late. */
 export class RowLockedError extends DatabaseUnavailableError {
@@ -130,7 +119,7 @@ class LockedRows {
 
   /** One question for all that ask at the same time. */
   #someSessionWaits(): Promise<boolean> {
-    this.#isWaiting ??= askWhetherSomeSessionWaits(this.#database).finally(() => {
+    this.#isWaiting ??= askWhetherSomeSessionWaits(this.#database, PATIENCE_MS / 2).finally(() => {
       this.#isWaiting = null;
     });
     return this.#isWaiting;
@@ -150,84 +139,3 @@ const listRows = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
   ...skus.map((id): Row => ({ kind: 'SKU', id })),
   ...wallets.map((id): Row => ({ kind: 'wallet', id })),
 ];
-
-async function askWhetherSomeSessionWaits(database: Database): Promise<boolean> {
-  const [row] = await database.run(
-    ({ sql }) => sql<{ waits: boolean }[]>`
-      -- Has a session like this one waited for a lock for long? If none has, slow statements are slow for another reason. The rows
-      -- themselves would not tell: a statement under way locks its own.
-      select exists (
-        select
-        from pg_locks join pg_stat_activity using (pid)
-        where
-          not granted
-          and datname = current_database()
-          and application_name = current_setting('application_name')
-          and waitstart < clock_timestamp() - ${PATIENCE_MS / 2} * interval '1 millisecond'
-      ) as waits
-    `,
-  );
-  return row?.waits ?? false;
-}
-
-function askWhichAreLocked(database: Database, rows: readonly Row[]): Promise<Row[]> {
-  return database.run(
-    ({ sql }) => sql<Row[]>`
-      -- Which of these rows could a step not lock, in the order in which steps lock them? This waits for none of them, and unlocks
-      -- the others as it ends.
-      with asked as materialized (
-        select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as asked (kind text, id text)
-      ),
-      free_order as materialized (
-        select id from orders
-        where id in (select id::uuid from asked where kind = 'order')
-        for no key update skip locked
-      ),
-      free_sku as materialized (
-        select sku from sku
-        where sku in (select id from asked where kind = 'SKU')
-        for no key update skip locked
-      ),
-      free_wallet as materialized (
-        select id from wallet
-        where id in (select id::uuid from asked where kind = 'wallet')
-        for no key update skip locked
-      )
-      select kind, id
-      from asked
-      where
-        case kind
-          when 'order' then
-            exists (select from orders where orders.id = asked.id::uuid)
-            and not exists (select from free_order where free_order.id = asked.id::uuid)
-          when 'SKU' then
-            exists (select from sku where sku.sku = asked.id)
-            and not exists (select from free_sku where free_sku.sku = asked.id)
-          when 'wallet' then
-            exists (select from wallet where wallet.id = asked.id::uuid)
-            and not exists (select from free_wallet where free_wallet.id = asked.id::uuid)
-        end
-      order by case kind when 'order' then 1 when 'SKU' then 2 else 3 end, id
-    `,
-  );
-}
-
-/** The rows that the steps of a recorded order lock: its own, its SKUs' and its wallet's. */
-export async function rowsOfOrder(
-  database: Database,
-  orderId: string,
-): Promise<{ orders: string[]; skus: string[]; wallets: string[]; holdsMoney: boolean }> {
-  const rows = await database.run(
-    ({ sql }) => sql<{ sku: string | null; walletId: string; holdsMoney: boolean }[]>`
-      select order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
-      from orders left join order_line on order_line.order_id = orders.id
-      where orders.id = ${orderId}
-    `,
-  );
-  return {
-    orders: [orderId],
-    skus: rows.flatMap(({ sku }) => sku ?? []),
-    wallets: rows.slice(0, 1).map(({ walletId }) => walletId),
-    holdsMoney: rows[0]?.holdsMoney ?? false,
-  };
-}

@@ -17,7 +17,7 @@ export type Orm = PostgresJsDatabase;
 export interface PoolOptions {
   /** At most. */
   connections: number;
-  /** postgres.js waits for 30 s unless told otherwise. */
+  /** 30 s unless given. */
   connectTimeoutS?: number;
   /** What each session sets for itself: time-outs, its name. */
   session?: postgres.Options<{ bigint: postgres.PostgresType<number> }>['connection'];
@@ -67,7 +67,7 @@ const PARSERS = {
   [TIMESTAMPTZ_OID]: (text: string) => new Date(text),
 };
 
-/** Text goes out as it is, with the digits of its microseconds; so does JSON, which whoever sends it has written already. */
+/** Text goes out as it is, with the digits of its microseconds; so does JSON, which its sender has already written. */
 const SERIALIZERS = {
   [DATE_OID]: asItIs,
   [TIMESTAMP_OID]: asItIs,

@@ -1,4 +1,4 @@
-/** Asks Temporal about many workflows, and tells one that it cannot answer for from a Temporal that does not answer. */
+/** Asks Temporal about many workflows, and distinguishes a workflow that it cannot answer for from a Temporal that does not answer. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { failedInspection, type Finding } from '../../db/findings.ts';
 import type { DetectedKind } from '../../domain/rules.ts';

@@ -1,6 +1,6 @@
 /**
  * Rule 8: the detectors that compare orders with their workflows. Orders without a workflow, workflows without an open order, and
- * refunds that were promised and that nobody carries out any more.
+ * refunds that were promised and that no workflow carries out.
  */
 import type { Database } from '../../db/connection.ts';
 import type { Finding } from '../../db/findings.ts';

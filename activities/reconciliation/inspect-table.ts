@@ -14,7 +14,7 @@ export const LONG_ROW_MS = 60_000;
 /** When more rows than these fail, it is not the single row that is broken. */
 const FAILURES_AT_MOST = 20;
 
-/** How many rows a statement inspects: fewer after one that took too long, then more again. */
+/** How many rows a statement inspects: fewer after a statement that took too long, then more again. */
 export interface Pace {
   rows: number;
 }

@@ -1,6 +1,7 @@
 /** Creates and changes SKUs, and reads and changes their stock. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { countSku, findSku, putSku, restockSku, type Sku } from '../../db/skus.ts';
+import { findSku, putSku, type Sku } from '../../db/skus.ts';
+import { countSku, restockSku } from '../../db/stock-movements.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';

@@ -52,7 +52,7 @@ export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subj
 const toDeliver = and(isNull(alertNotice.deliveredAt), isNull(alertNotice.waivedAt));
 
 /**
- * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that one that is configured later hears
+ * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that a receiver configured later hears
  * only of alerts that are open, and of later ones.
  */
 export async function waiveOldNotices(database: Database, at: Date): Promise<void> {
@@ -98,7 +98,7 @@ export async function nextNotice(database: Database, name: Measure): Promise<Not
   return notice;
 }
 
-/** Marks a notice as delivered. One that is marked already stays as it is. */
+/** Marks a notice as delivered. A notice that is marked already stays as it is. */
 export async function markDelivered(
   database: Database,
   alertId: string,

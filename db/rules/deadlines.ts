@@ -3,7 +3,7 @@ import { DISAGREEMENT_GRACE_MS } from '../../domain/timeouts.ts';
 import type { Queryable } from '../postgres.ts';
 import { NIL, type Detector, type Inspected, type PageOfRows } from './detector.ts';
 
-/** Whether an order should have expired by then (ISO 8601): one that falls due just now is about to expire. */
+/** Whether an order should have expired by then (ISO 8601): an order that falls due just now is about to expire. */
 export const isOverdue = (sql: Queryable, now: string) => sql`
   (stage = 'awaiting_payment' and payment_deadline < ${new Date(Date.parse(now) - DISAGREEMENT_GRACE_MS).toISOString()})
 `;

@@ -5,6 +5,9 @@
 import type { PendingQuery, Row } from 'postgres';
 import type { Queryable } from '../postgres.ts';
 
+/** A part of a statement. */
+export type Fragment = PendingQuery<Row[]>;
+
 export interface PageOfRows {
   /** The last subject of the page before; null for the first page. */
   after: string | null;
@@ -30,7 +33,7 @@ export interface Inspected {
 
 export interface Detector {
   /** The rows of a page in order, with the `subject` of each, not judged. Covers rows whose order, SKU or transfer is missing. */
-  page: (sql: Queryable, page: PageOfRows) => PendingQuery<Row[]>;
+  page: (sql: Queryable, page: PageOfRows) => Fragment;
   /** The same rows, judged. */
   inspect: (sql: Queryable, page: Page) => PendingQuery<Inspected[]>;
 }

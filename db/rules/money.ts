@@ -1,9 +1,6 @@
 /** Detectors of money: the counters of a wallet, the legs of a transfer, and money held for orders that are over. */
-import type { PendingQuery, Row } from 'postgres';
 import type { Queryable } from '../postgres.ts';
-import { NIL, keysOf, type Detector, type Inspected, type PageOfRows } from './detector.ts';
-
-type Fragment = PendingQuery<Row[]>;
+import { NIL, keysOf, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 /** Money of a wallet that its holds promise. */
 export const moneyHeld = (sql: Queryable, walletId: Fragment): Fragment => sql`
@@ -58,7 +55,9 @@ export const walletCounters: Detector = {
             'posted %s, by its entries %s; held %s, by its holds %s', page.posted, entries.posted, page.held, promised.held
           )
         when misstated > 0
-          then format('%s of its entries state another balance than they sum to, or an overdrawn one: first entry %s', misstated, first_misstated)
+          then format(
+            'entry %s states another balance than the entries sum to, or an overdrawn one (entries that do: %s)', first_misstated, misstated
+          )
       end as finding
     from (${wallets(sql, page)}) as page
     cross join lateral (${sumOfEntries(sql, sql`page.id`)}) as entries

@@ -106,7 +106,7 @@ export const reportRules = (
   rules.map((rule) => ({
     rule,
     breaches: rule.provenBy.flatMap((kind) => {
-      const outcome = outcomes.get(kind) ?? new Error(`${kind} was not looked for`);
+      const outcome = outcomes.get(kind) ?? new Error(`${kind} was not inspected`);
       if (outcome instanceof Error)
         return [{ subject: 'the rule', finding: `could not be checked: ${messageOf(outcome)}` }];
       return outcome

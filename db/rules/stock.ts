@@ -1,9 +1,6 @@
 /** Detectors of stock: the counters of a SKU, and units held for orders that are over. */
-import type { PendingQuery, Row } from 'postgres';
 import type { Queryable } from '../postgres.ts';
-import { NIL, keysOf, type Detector, type Inspected, type PageOfRows } from './detector.ts';
-
-type Fragment = PendingQuery<Row[]>;
+import { NIL, keysOf, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 /** Units of a SKU that its reservations hold. */
 export const unitsHeld = (sql: Queryable, sku: Fragment): Fragment => sql`

@@ -14,28 +14,28 @@ import {
 import { IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
 import { matches, instant, recordedAt } from './columns.ts';
 
-/** What a POST with an Idempotency-Key was given as its id, and what it was answered. Kept for ever: an answer never changes. */
+/** The id and the answer that a POST with an Idempotency-Key got. Kept forever: an answer never changes. */
 export const idempotencyKey = pgTable(
   'idempotency_key',
   {
-    /** The operation's id in the OpenAPI document: the same key on another call is another key. */
+    /** The operation's id in the OpenAPI document: the same key for another operation is another key. */
     operation: text().notNull(),
     key: text().notNull(),
-    /** SHA-256 of the path's parameters and the body as it was sent; of keys from before 0.4, with its defaults. */
+    /** SHA-256 of the path's parameters and the body as sent; for keys from before 0.4, of the body with its defaults. */
     fingerprint: text().notNull(),
-    /** The id of what the call makes (an order, a wallet, a transfer) or of the command that it gives. */
+    /** The id of what the call creates (an order, a wallet, a transfer), or of the command that it sends. */
     commandId: uuid('command_id').notNull(),
-    /** Until then the first call is taken to be running; afterwards a repeated one takes over. */
+    /** Until then the first call is taken to be running; afterwards a repeated call takes over. */
     claimedUntil: instant('claimed_until').notNull(),
     responseStatus: integer('response_status'),
-    /** Not jsonb: a replay is the first answer to the byte. */
+    /** Not jsonb: a replay equals the first answer byte for byte. */
     responseBody: json('response_body'),
     recordedAt: recordedAt(),
   },
   (t) => [
     primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] }),
     check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
-    // Which orders were asked for lately?
+    // Which orders were asked for recently?
     index('idempotency_key_orders_by_time')
       .on(t.recordedAt)
       .where(sql`operation = 'createOrder'`),
@@ -43,7 +43,7 @@ export const idempotencyKey = pgTable(
 );
 
 /**
- * Until when a caller whose order was refused for load was asked to wait. Unlogged, as it may be lost: who has no ticket
+ * Until when a caller whose order was refused for load was asked to wait. Unlogged, because it may be lost: a caller without a ticket
  * queues as a newcomer.
  */
 export const admissionTicket = pgTable('admission_ticket', {
@@ -52,7 +52,7 @@ export const admissionTicket = pgTable('admission_ticket', {
   due: instant('due').notNull(),
 });
 
-/** How many orders a second each API process places that refuses some for load: all promise at one pace. Unlogged, too. */
+/** How many orders per second each API process under load places, so that all give tickets at one pace. Unlogged, too. */
 export const admissionPace = pgTable('admission_pace', {
   process: uuid().primaryKey(),
   perSecond: doublePrecision('per_second').notNull(),

@@ -1,4 +1,4 @@
-/** What the tables' columns have in common. Money is whole minor units beside an ISO 4217 currency. */
+/** What the tables' columns share. Money is an integer in minor units next to an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
 import { bigint, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
 import { BLANKS, type TextRule } from '../../domain/text.ts';
@@ -15,13 +15,13 @@ export const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL =>
 export const money = (name: string) => bigint(name, { mode: 'number' });
 export const units = (name: string) => bigint(name, { mode: 'number' });
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
-/** The database's own time, which only tells when a row was written. */
+/** The database's own clock, which only says when a row was written. */
 export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
 
-/** Whether a column keeps to a regular expression. */
+/** Whether a column matches a regular expression. */
 export const matches = (column: AnyPgColumn, pattern: string): SQL => sql`${column} ~ ${quoted([pattern])}`;
 
-/** The rule of a text as it is kept: that of domain/text.ts, which a test compares. */
+/** The rule of domain/text.ts in SQL; a test compares the two. */
 export function isText(column: AnyPgColumn, { max, trimmed, lines }: TextRule): SQL {
   const length = sql`char_length(${column}) between 1 and ${sql.raw(String(max))}`;
   const control = lines
@@ -31,5 +31,5 @@ export function isText(column: AnyPgColumn, { max, trimmed, lines }: TextRule): 
   return trimmed ? sql`${clean} and btrim(${column}, ${sql.raw(BLANKS_IN_SQL)}) <> ''` : clean;
 }
 
-/** As escapes, for nobody can read blanks in a migration. */
+/** As escapes: blanks are unreadable in a migration. */
 const BLANKS_IN_SQL = `E'${Array.from(BLANKS, (blank) => `\\u${blank.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}'`;

@@ -1,4 +1,4 @@
-/** What operators are told: attention marks, findings, measurements and alerts, and what persons and repairs did. */
+/** What operators read: attention marks, findings, measurements and alerts, and what people and repairs did. */
 import { sql } from 'drizzle-orm';
 import {
   check,
@@ -18,12 +18,11 @@ import { FINDING_KINDS } from '../../domain/rules.ts';
 import { TEXT } from '../../domain/text.ts';
 import { isText, oneOf, instant, recordedAt } from './columns.ts';
 
-/** `gone`: a later run did not find it any more, because somebody mended it. */
+/** `gone`: a later run no longer found it, because somebody fixed it. */
 export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
 
 /**
- * Marks on orders that a person has to look at. No foreign key: an order whose reservation keeps failing is not in
- * `orders` yet.
+ * Marks on orders that need a person's attention. No foreign key: an order whose reservation keeps failing is not in `orders` yet.
  */
 export const attention = pgTable(
   'attention',
@@ -42,18 +41,18 @@ export const attention = pgTable(
     check('attention_step', oneOf(t.step, STEPS)),
     check('attention_reason', oneOf(t.reason, ATTENTION_REASONS)),
     check('attention_cleared_after_raised', sql`${t.clearedAt} >= ${t.raisedAt}`),
-    // What has a person to look at, oldest first? (Few rows: open marks only.)
+    // Which marks are open, oldest first? (Few rows: open marks only.)
     index('attention_open')
       .on(t.raisedAt, t.workflowId)
       .where(sql`cleared_at is null`),
-    // Has somebody to look at this order? (Few rows: open marks only.)
+    // Does this order have an open mark? (Few rows: open marks only.)
     index('attention_open_by_order')
       .on(t.orderId)
       .where(sql`cleared_at is null`),
   ],
 );
 
-/** What persons did to orders in trouble. Never changed. */
+/** What people did to orders whose steps failed. Never changed. */
 export const intervention = pgTable(
   'intervention',
   {
@@ -74,7 +73,7 @@ export const intervention = pgTable(
     check('intervention_step', oneOf(t.step, STEPS)),
     check('intervention_actor', isText(t.actor, TEXT.actor)),
     check('intervention_reason', isText(t.reason, TEXT.reason)),
-    // What did persons do to this order?
+    // What did people do to this order?
     index('intervention_by_order').on(t.orderId, t.at),
   ],
 );
@@ -101,7 +100,7 @@ export const finding = pgTable(
     check('finding_kind', oneOf(t.kind, FINDING_KINDS)),
     check('finding_state', oneOf(t.state, FINDING_STATES)),
     check('finding_ended_unless_open', sql`(${t.state} = 'open') = (${t.endedAt} is null)`),
-    // The same thing is found once, however often it is seen.
+    // A finding is recorded once, however often it is seen.
     uniqueIndex('finding_open')
       .on(t.kind, t.subject)
       .where(sql`state = 'open'`),
@@ -120,7 +119,7 @@ export const repair = pgTable('repair', {
   at: instant('at').notNull(),
 });
 
-/** What the monitor measured: one row for each minute and measure, kept for ever. */
+/** What the monitor measured: one row per minute and measure, kept forever. */
 export const measurement = pgTable(
   'measurement',
   {
@@ -128,7 +127,7 @@ export const measurement = pgTable(
     name: text({ enum: MEASURES }).notNull(),
     /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
     value: doublePrecision().notNull(),
-    /** What it counts, 20 at most: ids of orders or buyers, or SKUs. */
+    /** What it counts, at most 20: ids of orders or buyers, or SKUs. */
     subjects: json().$type<string[]>().notNull(),
     /** When exactly, by the run's own time: of two runs in a minute the later one stays. */
     at: instant('at').notNull(),
@@ -149,9 +148,9 @@ export const alert = pgTable(
     closedAt: instant('closed_at'),
     /** As it was when the alert opened. */
     threshold: doublePrecision().notNull(),
-    /** The latest; that which closed it when it is closed. */
+    /** The latest; once it is closed, the one that closed it. */
     value: doublePrecision().notNull(),
-    /** The value that was farthest from the threshold. */
+    /** The value farthest from the threshold. */
     worst: doublePrecision().notNull(),
     /** As in {@link measurement}. */
     subjects: json().$type<string[]>().notNull(),
@@ -159,14 +158,14 @@ export const alert = pgTable(
   (t) => [
     check('alert_name', oneOf(t.name, MEASURES)),
     check('alert_closed_after_opened', sql`${t.closedAt} > ${t.openedAt}`),
-    // A measure has one open alert at most, however many runs see it crossed.
+    // A measure has at most one open alert, however many runs see its threshold crossed.
     uniqueIndex('alert_one_open')
       .on(t.name)
       .where(sql`closed_at is null`),
   ],
 );
 
-/** What a receiver is to be told of alerts. Written with what it tells of, so that no opening or closing goes untold. */
+/** The notices of alerts for a receiver. Written together with the opening or closing, so that none goes unreported. */
 export const alertNotice = pgTable(
   'alert_notice',
   {
@@ -178,7 +177,7 @@ export const alertNotice = pgTable(
     value: doublePrecision().notNull(),
     subjects: json().$type<string[]>().notNull(),
     deliveredAt: instant('delivered_at'),
-    /** When it was decided that nobody is sent it: no receiver was configured until the alert was over. */
+    /** When it was decided not to send it: no receiver was configured until the alert was over. */
     waivedAt: instant('waived_at'),
   },
   (t) => [
@@ -191,12 +190,12 @@ export const alertNotice = pgTable(
   ],
 );
 
-/** When a run of each schedule last ended. One row for each schedule. */
+/** When a run of each schedule last ended. One row per schedule. */
 export const runEnd = pgTable(
   'run_end',
   {
     run: text({ enum: RUN_NAMES }).primaryKey(),
-    /** Before this, nobody expected a run to end: a new installation is not late. */
+    /** Before this time no run was expected to end: a new installation is not late. */
     watchedSince: instant('watched_since').notNull(),
     /** Null before the first. */
     endedAt: instant('ended_at'),

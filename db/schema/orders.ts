@@ -39,15 +39,15 @@ export const orders = pgTable(
   {
     id: uuid().primaryKey(),
     buyerId: text('buyer_id').notNull(),
-    /** Not a foreign key: a rejected order keeps what was asked for, also a wallet that does not exist. */
+    /** Not a foreign key: a rejected order keeps what was asked for, even a wallet that does not exist. */
     walletId: uuid('wallet_id').notNull(),
     paymentMode: text('payment_mode', { enum: PAYMENT_MODES }).notNull(),
     stage: text({ enum: RESTING_STAGES }).notNull(),
     /** A reason code when Holdfast decided, the caller's words when a caller did. */
     reason: text(),
-    /** Null when rejected for something that has no price. */
+    /** Null when the order was rejected for something that has no price. */
     currency: text(),
-    /** Null as well when it is more than an order may come to. */
+    /** Null also when it is more than an order may come to. */
     total: money('total'),
     paymentDeadline: instant('payment_deadline').notNull(),
     createdAt: instant('created_at').notNull(),
@@ -64,7 +64,7 @@ export const orders = pgTable(
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
     check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
-    // Which orders did this buyer make, newest first? (Ids sort by time.)
+    // Which orders did this buyer place, newest first? (Ids sort by time.)
     index('orders_by_buyer').on(t.buyerId, t.id),
     // Which orders of this buyer are in this stage?
     index('orders_by_buyer_and_stage').on(t.buyerId, t.stage, t.id),
@@ -116,14 +116,14 @@ export const orderEvent = pgTable(
     check('order_event_move', moves(t.fromStage, t.stage)),
     check('order_event_reason', isText(t.reason, TEXT.reason)),
     check('order_event_first_has_no_from', sql`(${t.version} = 1) = (${t.fromStage} is null)`),
-    // The two below chain each event to the one before it: a gap or a jump in an order's path cannot be stored.
+    // The two below chain each event to the one before it, so that no gap or jump in an order's path can be stored.
     unique('order_event_chain').on(t.orderId, t.version, t.stage),
     foreignKey({
       name: 'order_event_follows',
       columns: [t.orderId, t.previousVersion, t.fromStage],
       foreignColumns: [t.orderId, t.version, t.stage],
     }),
-    // What happened on this day? (For reconciliation, which counts it again.)
+    // What happened on this day? (For reconciliation, which recounts it.)
     index('order_event_by_time').on(t.at),
   ],
 );
@@ -137,8 +137,8 @@ function moves(from: AnyPgColumn, to: AnyPgColumn): SQL {
 }
 
 /**
- * The idempotency key of each effect and what came of it. Inserted by the statement that has the effect, so that a
- * repeated or late attempt finds it and does nothing.
+ * The idempotency key of each effect, and its outcome. Inserted by the statement that has the effect, so that a repeated or late
+ * attempt finds it and does nothing.
  */
 export const orderStep = pgTable(
   'order_step',
@@ -148,8 +148,8 @@ export const orderStep = pgTable(
       .references(() => orders.id),
     step: text({ enum: STEPS }).notNull(),
     /**
-     * The payment's command: one that was refused must not be carried out by a late attempt after the buyer topped up, and the
-     * next one must not get its answer. The nil UUID for a step that an order takes once.
+     * The payment's command: a late attempt of a refused payment must not take money after the buyer topped up, and the next payment
+     * must not get its answer. The nil UUID for a step that an order takes once.
      */
     commandId: uuid('command_id').notNull().default(NIL_UUID),
     /** Where the order rested after the step. */
@@ -165,7 +165,7 @@ export const orderStep = pgTable(
       'order_step_payment_has_command',
       sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
     ),
-    // Which payments were made or refused lately?
+    // Which payments were made or refused recently?
     index('order_step_payments_by_time')
       .on(t.recordedAt)
       .where(sql`step = 'pay'`),

@@ -28,7 +28,7 @@ export const sku = pgTable(
   ],
 );
 
-/** Why a SKU's units on hand changed other than by a sale. Never changed; a SKU's movements sum to what it has and sold. */
+/** Changes of a SKU's units on hand other than sales. Never changed; a SKU's movements sum to what it has and what it sold. */
 export const stockMovement = pgTable(
   'stock_movement',
   {
@@ -45,7 +45,7 @@ export const stockMovement = pgTable(
     check('stock_movement_kind', oneOf(t.kind, MOVEMENT_KINDS)),
     check('stock_movement_not_zero', sql`${t.quantity} <> 0`),
     check('stock_movement_return_has_order', sql`(${t.kind} = 'return') = (${t.orderId} is not null)`),
-    // A return is booked once for an order and SKU.
+    // A return is booked once per order and SKU.
     uniqueIndex('stock_movement_one_return').on(t.orderId, t.sku),
     // Where do this SKU's units come from?
     index('stock_movement_by_sku').on(t.sku),

@@ -1,4 +1,4 @@
-/** The shop's figures, and what they do not count yet. */
+/** The shop's figures, and the events that they do not count yet. */
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -21,8 +21,8 @@ const figure = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
 const moneyFigure = (name: string) => numeric(name, { precision: 40, scale: 0, mode: 'bigint' }).notNull();
 
 /**
- * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is of orders that
- * were never priced. Always equal to the events that are not in stat_pending any more: who takes them out adds them here.
+ * What was ordered, sold and given back on a day: for the whole shop (SKU '') and for each SKU. Currency '' is for orders that
+ * were never priced. Always equal to the events that are no longer in stat_pending: the transaction that takes them out adds them here.
  */
 export const stat = pgTable(
   'stat',
@@ -42,7 +42,7 @@ export const stat = pgTable(
     revenue: moneyFigure('revenue'),
     refunds: moneyFigure('refunds'),
     unitsSold: figure('units_sold'),
-    /** Put on hand again by refunds. */
+    /** Put back on hand by refunds. */
     unitsReturned: figure('units_returned'),
   },
   (t) => [
@@ -58,22 +58,22 @@ export const stat = pgTable(
  * counted, whatever is killed; nothing depends on the order in which transactions commit.
  */
 export const statPending = pgTable('stat_pending', {
-  /** Only for taking some at a time: a scan from the beginning would go through all that were there before. */
+  /** Only for taking some at a time: a scan from the beginning would pass all that were there before. */
   id: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
   orderId: uuid('order_id').notNull(),
   version: integer().notNull(),
 });
 
-/** One row, locked by who counts: one after the other. */
+/** One row, locked while events are counted: one count at a time. */
 export const statProgress = pgTable(
   'stat_progress',
   {
     id: boolean().primaryKey().default(true),
-    /** What was recorded until then is counted. Null before the first time. */
+    /** Everything recorded until then is counted. Null before the first time. */
     countedUntil: instant('counted_until'),
-    /** Batches that were counted: while it stays the same, `stat` is the sum of the same events. */
+    /** Batches counted so far: while it stays the same, `stat` is the sum of the same events. */
     batches: bigint({ mode: 'number' }).notNull().default(0),
-    /** Nobody counts before, for who compares figures with their source may need several looks at it. */
+    /** Nothing is counted before this time: comparing figures with their events may take several queries. */
     pausedUntil: instant('paused_until').notNull().defaultNow(),
   },
   (t) => [check('stat_progress_one_row', sql`${t.id}`)],

@@ -8,7 +8,7 @@ import { orders } from './orders.ts';
 
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
 export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
-/** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never a running balance. */
+/** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never running balances. */
 export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
 
 export const wallet = pgTable(

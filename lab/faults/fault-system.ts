@@ -1,4 +1,4 @@
-/** The system of a fault run: it restarts its servers, has a proxy on each connection, and fails fast enough to be watched. */
+/** The system of a fault run: a server that ends is started again, and a proxy stands on each connection between processes. */
 import type { Client } from '@temporalio/client';
 import { connectTemporal } from '../../client/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
@@ -12,7 +12,7 @@ const ATTENTION_AFTER = '8s';
 /** The worker is then killed while it counts the shop's figures, too. */
 const STATS_EVERY = '5s';
 
-/** The system, with the connections on which the run looks into it; none of them passes a proxy. */
+/** The system, with connections for observing it. None of them passes a proxy. */
 export interface FaultSystem extends System, Target {
   sql: Sql;
   client: Client;

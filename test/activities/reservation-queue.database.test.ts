@@ -63,7 +63,7 @@ async function stock(sku: string) {
   return row;
 }
 
-/** Resolves when so many statements of this database wait for a lock. */
+/** Resolves when exactly `count` statements of this database wait for a lock. */
 const untilWaiting = (count: number): Promise<true> =>
   until(`${count} statements to wait for a lock`, async () => {
     const [row] = await sql<{ waiting: number }[]>`
@@ -90,7 +90,7 @@ async function recorded({ orderId }: PlacedOrder) {
 const atOnce = (worker: ReturnType<typeof aWorker>, orders: readonly PlacedOrder[]): Promise<StepResult[]> =>
   Promise.all(orders.map((order) => worker.reserve(order)));
 
-test('an order that comes again while it is reserved, with another deadline, hears of the one that is recorded', async () => {
+test('an order that is sent again with another deadline while it is being reserved gets the recorded deadline', async () => {
   const sku = await stockedSku(sql, { onHand: 10 });
   const worker = aWorker();
   const letGo = await lockSku(sql, sku);
@@ -105,8 +105,8 @@ test('an order that comes again while it is reserved, with another deadline, hea
   expect(await stock(sku)).toEqual({ onHand: 10, reserved: 1 });
 });
 
-describe('a batch', () => {
-  test('serves first come first served; a smaller order may still fit after a bigger one was refused', async () => {
+describe('a batch of reservations', () => {
+  test('serves first come first served, and a smaller order still fits after a larger one was refused', async () => {
     const sku = await stockedSku(sql, { onHand: 10 });
     const worker = aWorker();
     const results = await atOnce(
@@ -131,19 +131,19 @@ describe('a batch', () => {
 
   test('holds no more money than a wallet has, and books the hold of each order', async () => {
     const sku = await stockedSku(sql, { onHand: 10, price: 500 });
-    const purse = await fundedWallet(sql, { funds: 1_499 });
-    const hold = { walletId: purse, paymentMode: 'hold' } as const;
+    const payer = await fundedWallet(sql, { funds: 1_499 });
+    const hold = { walletId: payer, paymentMode: 'hold' } as const;
     const worker = aWorker();
     const orders = [
       units(sku),
       units(sku, 1, hold),
       units(sku, 2, hold),
       units(sku, 1, hold),
-      units(sku, 1, { walletId: purse }),
+      units(sku, 1, { walletId: payer }),
     ];
     const noFunds = { stage: 'rejected', reason: 'insufficient_funds', refusal: null };
     expect(await atOnce(worker, orders)).toEqual([GRANTED, GRANTED, noFunds, GRANTED, GRANTED]);
-    expect(await sql`select posted, held from wallet where id = ${purse}`).toEqual([
+    expect(await sql`select posted, held from wallet where id = ${payer}`).toEqual([
       { posted: 1_499, held: 1_000 },
     ]);
     expect(worker.statements()).toBe(2);
@@ -177,7 +177,7 @@ describe('a batch', () => {
     ]);
   });
 
-  test('is not larger than 128 lines, and what is beyond them comes next', async () => {
+  test('has at most 128 lines, and the orders beyond them are the next batch', async () => {
     const sku = await stockedSku(sql, { onHand: 299 });
     const worker = aWorker();
     const results = await atOnce(
@@ -190,8 +190,8 @@ describe('a batch', () => {
   });
 });
 
-describe('who waits', () => {
-  test('an order that shares no SKU with others waits for nobody', async () => {
+describe('an order in the reservation queue', () => {
+  test('waits for no order with which it shares no SKU', async () => {
     const [locked = '', free = ''] = await stockedSkus({ onHand: 1 }, { onHand: 1 });
     const worker = aWorker();
     const unlock = await lockSku(sql, locked);
@@ -201,13 +201,13 @@ describe('who waits', () => {
     expect(await Promise.all(slow)).toEqual([GRANTED, OUT_OF_STOCK]);
   });
 
-  test('nobody passes an order that waits, not even for a SKU that is free', async () => {
+  test('is not passed by a later one, not even for a SKU that is free', async () => {
     const [busy = '', free = ''] = await stockedSkus({ onHand: 2 }, { onHand: 1 });
     const orders = [units(busy), each([busy, free]), units(free)];
     expect(await atOnce(aWorker(), orders)).toEqual([GRANTED, GRANTED, OUT_OF_STOCK]);
   });
 
-  test('a retry of an order that is still running or waiting joins it', async () => {
+  test('shares its result with a retry that comes while it is still running or waiting', async () => {
     const sku = await stockedSku(sql, { onHand: 5 });
     const [running, waiting] = [units(sku), units(sku)];
     const worker = aWorker();
@@ -219,8 +219,8 @@ describe('who waits', () => {
   });
 });
 
-describe('a twin attempt', () => {
-  test('that is recorded takes nothing again', async () => {
+describe('a twin attempt of a reservation', () => {
+  test('takes nothing again once the first is recorded', async () => {
     const sku = await stockedSku(sql, { onHand: 4 });
     const retried = units(sku);
     await reserve(database, retried);
@@ -232,7 +232,7 @@ describe('a twin attempt', () => {
     expect(worker.statements()).toBe(2);
   });
 
-  test('of ten workers at once reserves once, and all ten hear the same', async () => {
+  test('of ten workers at once reserves once, and all ten get the same result', async () => {
     const sku = await stockedSku(sql, { onHand: 10 });
     const order = units(sku, 3);
     const results = await Promise.all(Array.from({ length: 10 }, () => aWorker().reserve(order)));
@@ -240,7 +240,7 @@ describe('a twin attempt', () => {
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
 
-  test('that commits while the batch waits for the SKU does not make a later order be refused', async () => {
+  test('that commits while the batch waits for the SKU does not cause a later order to be refused', async () => {
     const [locked = '', shared = ''] = await stockedSkus({ onHand: 2 }, { onHand: 9 });
     const [twin, later] = [each([locked, shared]), each([locked, shared])];
     const unlock = await lockSku(sql, locked);
@@ -254,7 +254,7 @@ describe('a twin attempt', () => {
     expect(await stock(locked)).toEqual({ onHand: 2, reserved: 2 });
   });
 
-  test('that is abandoned while the batch waits for the SKU takes nothing from a later order', async () => {
+  test('whose order is cancelled while the batch waits for the SKU takes nothing from a later order', async () => {
     const [locked = '', shared = ''] = await stockedSkus({ onHand: 1 }, { onHand: 9 });
     const [abandoned, later] = [each([locked, shared]), each([locked, shared])];
     const unlock = await lockSku(sql, locked);
@@ -269,7 +269,7 @@ describe('a twin attempt', () => {
     expect(await stock(locked)).toEqual({ onHand: 1, reserved: 1 });
   });
 
-  test('in the same batch makes the statement fail as a whole, and reserves nothing', async () => {
+  test('in the same batch makes the whole statement fail, and reserves nothing', async () => {
     const sku = await stockedSku(sql, { onHand: 9 });
     const order = units(sku);
     await expect(reserveAll(database, [order, units(sku), order])).rejects.toThrow('duplicate key');
@@ -277,8 +277,8 @@ describe('a twin attempt', () => {
   });
 });
 
-describe('when it fails', () => {
-  test('an order that PostgreSQL refuses fails alone, and again when it is sent again', async () => {
+describe('when a reservation fails,', () => {
+  test('only the order that PostgreSQL refuses fails, and fails again when it is sent again', async () => {
     const sku = await stockedSku(sql, { onHand: 9 });
     const poison = units(sku, 0);
     const worker = aWorker();
@@ -291,7 +291,7 @@ describe('when it fails', () => {
     expect(await stock(sku)).toEqual({ onHand: 9, reserved: 4 });
   });
 
-  test('a wallet that stays locked fails its own orders only, as often as they are tried', async () => {
+  test('a wallet that stays locked fails only its own orders, however often they are tried', async () => {
     const sku = await stockedSku(sql, { onHand: 9, price: 1 });
     const [locked, free] = [await fundedWallet(sql, { funds: 9 }), await fundedWallet(sql, { funds: 9 })];
     const stuck = units(sku, 1, { walletId: locked, paymentMode: 'hold' });
@@ -333,7 +333,7 @@ describe('when it fails', () => {
     const proxy = await startProxy(inject('databaseUrl'));
     beforeEach(() => proxy.heal());
 
-    test('every order of a batch fails with that once, and is served once it is back', async () => {
+    test('every order of the batch fails once, and is served when PostgreSQL is back', async () => {
       const sku = await stockedSku(sql, { onHand: 40 });
       const severed = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
       const worker = aWorker(severed);
@@ -353,13 +353,13 @@ describe('when it fails', () => {
   });
 });
 
-test('200 callers of two workers for 20 units of a SKU get 20, in far fewer statements than orders', async () => {
+test('200 callers of two workers for 20 units of a SKU get 20 units, in far fewer statements than orders', async () => {
   const [hot = '', other = ''] = await stockedSkus({ onHand: 20, price: 1 }, { onHand: 1_000, price: 1 });
-  const purse = await fundedWallet(sql, { funds: 1_000 });
+  const payer = await fundedWallet(sql, { funds: 1_000 });
   const [one, another] = [aWorker(), aWorker()];
   const orders = Array.from({ length: 200 }, (_, index) =>
     each(index % 3 === 0 ? [other, hot] : [hot], {
-      walletId: purse,
+      walletId: payer,
       paymentMode: index % 5 === 0 ? 'hold' : 'debit',
     }),
   );
@@ -374,13 +374,13 @@ test('200 callers of two workers for 20 units of a SKU get 20, in far fewer stat
 
 test('workers whose orders name the same SKUs in opposite order, with holds on one wallet, do not deadlock', async () => {
   const skus = await stockedSkus(...Array.from({ length: 4 }, () => ({ onHand: 1_000, price: 1 })));
-  const purse = await fundedWallet(sql, { funds: 1_000 });
+  const payer = await fundedWallet(sql, { funds: 1_000 });
   const workers = Array.from({ length: 6 }, () => aWorker());
   const results = await Promise.all(
     workers.flatMap((worker, index) =>
       Array.from({ length: 20 }, () =>
         worker.reserve(
-          each(index % 2 === 0 ? skus : skus.toReversed(), { walletId: purse, paymentMode: 'hold' }),
+          each(index % 2 === 0 ? skus : skus.toReversed(), { walletId: payer, paymentMode: 'hold' }),
         ),
       ),
     ),

@@ -1,4 +1,4 @@
-/** Waiting for a connection and waiting for an answer are two things, and only the second says something about PostgreSQL. */
+/** Waiting for a connection is not waiting for an answer: only the second says anything about PostgreSQL. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { openDatabase, type Database } from '../../db/connection.ts';
@@ -17,7 +17,7 @@ const session = async (database: Database) =>
 
 /** Less than the statement time-out. */
 const BUSY_S = 1.3;
-/** As many as one connection ends while a query waits for it. */
+/** As many as keep one connection busy while a query waits for it. */
 const BUSY_QUERIES = Math.ceil(CONNECTION_DEADLINE_MS / (1_000 * BUSY_S));
 
 test('a query that gets no connection in time is refused as busy, and the pool stays as it is', async () => {
@@ -31,7 +31,7 @@ test('a query that gets no connection in time is refused as busy, and the pool s
   expect(await session(database)).toBe(before);
 });
 
-test('a hundred queries of a slow database all wait for their turn without its being taken for silent', async () => {
+test('a hundred queries of a slow database wait for their turn, and the database is not taken for silent', async () => {
   const database = open(2);
   const before = await Promise.all([session(database), session(database)]);
   const slow = Array.from({ length: 100 }, () => database.run(({ sql }) => sql`select pg_sleep(0.1)`));
@@ -43,7 +43,7 @@ test('a hundred queries of a slow database all wait for their turn without its b
   expect(before).toContain(await session(database));
 });
 
-test('queries get their connections in the order in which they came', async () => {
+test('queries get their connections in order of arrival', async () => {
   const database = open(1);
   const order: number[] = [];
   await Promise.all(
@@ -80,7 +80,7 @@ test('a process that was busy itself does not take PostgreSQL for silent', async
   const database = open(1);
   const before = await session(database);
   const running = database.run(({ sql }) => sql`select pg_sleep(0.01)`);
-  // The query is sent, and its answer comes while nothing here reads it.
+  // The query is sent, and its answer arrives while nothing here reads it.
   await delay(5);
   const until = performance.now() + QUERY_DEADLINE_MS + 100;
   while (performance.now() < until);

@@ -1,4 +1,4 @@
-/** A database of an earlier release is brought up with what is in it. */
+/** Migrating a database of an earlier release keeps what is in it. */
 import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,12 +42,12 @@ async function migrateUpTo(url: string, last: number): Promise<void> {
   await migrateDatabase(url, folder);
 }
 
-test('payments of 0.1 get the key of the command that made them, and stay as they are', async () => {
+test('payments of 0.1 get the key of the command that made them, and do not change otherwise', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 1);
   const [order, command] = [randomUUID(), randomUUID()];
   await sql.begin(async (transaction) => {
-    // The rows that matter alone, without what they refer to.
+    // Only the rows that matter, without what they refer to.
     await transaction`set local session_replication_role = replica`;
     await transaction`
       insert into order_step (order_id, step, attempt, stage, reason)
@@ -74,7 +74,7 @@ test('payments of 0.1 get the key of the command that made them, and stay as the
   await expect(sql`update order_step set stage = 'expired'`).rejects.toThrow('never changed');
 });
 
-test('what was recorded before there were figures is counted in them', async () => {
+test('events recorded before there were figures are counted in them', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 3);
   const [order, wallet, payment] = [randomUUID(), randomUUID(), randomUUID()];
@@ -115,7 +115,7 @@ test('what was recorded before there were figures is counted in them', async () 
   }
 });
 
-test('figures, prices and totals from before are kept to the last digit, and grow from there', async () => {
+test('figures, prices and totals of an earlier release are kept to the last digit, and grow from there', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 6);
   await sql`insert into sku (sku, name, price, currency, on_hand) values ('MUG', 'Mug', 1000000000, 'HRK', 1)`;

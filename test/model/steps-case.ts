@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createActivities } from '../../activities/order.ts';
-import { countSku, putSku, restockSku } from '../../db/skus.ts';
+import { putSku } from '../../db/skus.ts';
+import { countSku, restockSku } from '../../db/stock-movements.ts';
 import type { Database } from '../../db/connection.ts';
 import type { Sql } from '../../db/postgres.ts';
 import { checkRules } from '../../db/rules/rules.ts';

@@ -9,7 +9,8 @@ import type {
   RefundRequest,
   ReleaseRequest,
 } from '../../activities/order.ts';
-import type { Count, CountRequest, PutSku, PutSkuRequest, Restock, Sku } from '../../db/skus.ts';
+import type { PutSku, PutSkuRequest, Sku } from '../../db/skus.ts';
+import type { Count, CountRequest, Restock } from '../../db/stock-movements.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, Wallet } from '../../db/wallets.ts';
 import { PAYMENT_SKIPPED, type RejectionReason } from '../../domain/order.ts';

@@ -69,7 +69,7 @@ const manifest = z
 
 const base = /^FROM (\S+)$/m.exec(read('Dockerfile'))?.[1] ?? '';
 
-describe('images', () => {
+describe('docker-compose.yml, images:', () => {
   const images = [base, ...everyService.flatMap(([, { image }]) => image ?? [])];
 
   test.each(images)('%s is pinned to a version', (image) => {
@@ -92,7 +92,7 @@ describe('images', () => {
   });
 });
 
-describe('secrets', () => {
+describe('docker-compose.yml, secrets:', () => {
   test('no password has a default: each comes from the environment or the start is refused', () => {
     const uses = text.match(/\$\{[^}]*PASSWORD[^}]*\}/g) ?? [];
     expect(new Set(uses)).toEqual(new Set(['${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env}']));
@@ -120,7 +120,7 @@ describe('secrets', () => {
   });
 });
 
-describe('start order', () => {
+describe('docker-compose.yml, start order:', () => {
   test('every dependency is a service that can meet the condition', () => {
     for (const [name, { depends_on: dependencies }] of everyService)
       for (const [on, { condition }] of Object.entries(dependencies)) {
@@ -169,7 +169,7 @@ describe('start order', () => {
   });
 });
 
-describe('settings', () => {
+describe('docker-compose.yml, settings:', () => {
   const example = Object.fromEntries(
     [...read('.env.example').matchAll(/^#?([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [
       name,
@@ -210,7 +210,7 @@ describe('settings', () => {
   });
 });
 
-describe('files', () => {
+describe('docker-compose.yml, files:', () => {
   test('every mount is a declared volume or a folder of this repository', () => {
     for (const volume of everyService.flatMap((entry) => entry[1].volumes)) {
       const [source = ''] = volume.split(':');

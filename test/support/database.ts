@@ -1,4 +1,4 @@
-/** A database of its own for each test file, made from a migrated template in some milliseconds. */
+/** Gives each test file a database of its own, copied from a migrated template within milliseconds. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, inject } from 'vitest';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
@@ -10,9 +10,9 @@ import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {
   url: string;
-  /** As the worker and the API have it. */
+  /** As the worker and the API use it. */
   database: DatabasePool;
-  /** For looking and for planting damage: no deadlines. */
+  /** For inspecting and for planting damage: no deadlines. */
   sql: Sql;
 }
 
@@ -34,7 +34,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
   return { url, database, sql };
 }
 
-/** Fails with every breach of every rule in its message. */
+/** Fails, and lists every breach of every rule in its message. */
 export async function expectRulesHold(sql: Sql): Promise<void> {
   const reports = await checkRules(sql);
   const found = reports.flatMap(({ rule, breaches }) =>

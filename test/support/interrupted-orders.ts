@@ -24,7 +24,7 @@ export const REPEATED: Attempts = [
   'runs twice at once',
 ];
 export const describeAttempts = (attempts: Attempts) => attempts.join(', then ');
-export const lateAmong = (attempts: Attempts) =>
+export const countLate = (attempts: Attempts) =>
   attempts.filter((interruption) => interruption === 'commits late').length;
 
 export interface Buyer {
@@ -43,7 +43,7 @@ export interface Case {
   lands: 'before' | 'after';
 }
 
-export const CASES: readonly Omit<Case, 'mode'>[] = [
+const CASES: readonly Omit<Case, 'mode'>[] = [
   ...ONCE.map((attempts) => ({ attempts, lands: 'before' }) as const),
   { attempts: ['commits late'], lands: 'after' },
   { attempts: REPEATED, lands: 'after' },
@@ -52,8 +52,8 @@ export const CASES: readonly Omit<Case, 'mode'>[] = [
 export const casesOf = (modes: readonly PaymentMode[] = PAYMENT_MODES): [string, Case][] =>
   modes.flatMap((mode) =>
     CASES.map(({ attempts, lands }): [string, Case] => {
-      const late = lateAmong(attempts) === 0 ? '' : ` (${lands} the next command)`;
-      return [`in ${mode} mode: ${describeAttempts(attempts)}${late}`, { attempts, mode, lands }];
+      const late = countLate(attempts) === 0 ? '' : ` (${lands} the next command)`;
+      return [`in ${mode} mode, when it ${describeAttempts(attempts)}${late}`, { attempts, mode, lands }];
     }),
   );
 
@@ -119,19 +119,19 @@ export async function startInterruptedOrders() {
   const { shop, sql } = system;
 
   /** 10 units at 500, and a wallet. */
-  async function buyer(funds = 5_000): Promise<Buyer> {
+  async function createBuyer(funds = 5_000): Promise<Buyer> {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
     return { sku, wallet };
   }
 
   /** An order of 2 units. */
-  async function placed(paymentMode: PaymentMode, funds?: number): Promise<PlacedOrder> {
-    const { sku, wallet } = await buyer(funds);
+  async function placeOrder(paymentMode: PaymentMode, funds?: number): Promise<PlacedOrder> {
+    const { sku, wallet } = await createBuyer(funds);
     return { sku, wallet, id: await shop.placed(wallet, sku, 2, { paymentMode }) };
   }
 
-  async function paid(paymentMode: PaymentMode): Promise<PlacedOrder> {
-    const order = await placed(paymentMode);
+  async function placePaidOrder(paymentMode: PaymentMode): Promise<PlacedOrder> {
+    const order = await placeOrder(paymentMode);
     expect(await shop.pay(order.id)).toMatchObject({ status: 200 });
     return order;
   }
@@ -153,5 +153,5 @@ export async function startInterruptedOrders() {
       transfers: transfers.map(({ kind }) => kind),
     };
   }
-  return { ...system, interrupt, buyer, placed, paid, factsOf };
+  return { ...system, interrupt, createBuyer, placeOrder, placePaidOrder, factsOf };
 }

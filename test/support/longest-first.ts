@@ -2,16 +2,16 @@
 import { relative, sep } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** More than 30 seconds each, most of it waiting: for deadlines, locks and processes. The longest first. */
+/** More than 30 seconds each. Those that keep a core busy stand between those that wait for locks, deadlines and processes. */
 export const LONGEST = [
-  'test/lab/faults.test.ts',
-  'test/dev/start.test.ts',
-  'test/workflows/reconcile-failing.test.ts',
   'test/system/resets-of-ended-workflows.test.ts',
-  'test/system/resets.test.ts',
+  'test/lab/faults.test.ts',
+  'test/workflows/reconcile-failing.test.ts',
+  'test/dev/start.test.ts',
   'test/system/command-pairs.test.ts',
   'test/system/locked-rows.test.ts',
   'test/process/redaction.test.ts',
+  'test/system/resets.test.ts',
   'test/workflows/reconcile.test.ts',
   'test/workflows/monitor.test.ts',
   'test/system/stopping.test.ts',

@@ -38,7 +38,7 @@ export async function startOrdersToReset() {
   }
 
   /** Every row of an order except the keys of its steps: a new run may add one that says "had ended already". */
-  async function recordOf(orderId: string): Promise<unknown> {
+  async function readRecord(orderId: string): Promise<unknown> {
     const [row] = await sql<{ record: unknown }[]>`
       select jsonb_build_object(
         'order', (select to_jsonb(orders) from orders where id = ${orderId}),
@@ -56,7 +56,7 @@ export async function startOrdersToReset() {
     return row?.record;
   }
 
-  async function orderRow(orderId: string) {
+  async function readOrder(orderId: string) {
     const [row] = await sql<{ stage: string; deadline: Date }[]>`
       select stage, payment_deadline as deadline from orders where id = ${orderId}
     `;
@@ -65,7 +65,7 @@ export async function startOrdersToReset() {
   }
 
   /** An order of 2 units at 500 out of 10. */
-  async function placed({ funds = 5_000, paymentMode = 'debit' } = {}) {
+  async function placeOrder({ funds = 5_000, paymentMode = 'debit' } = {}) {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
     const id = await shop.placed(wallet, sku, 2, { paymentMode });
     return { sku, wallet, id, workflowId: orderWorkflowId(id) };
@@ -81,7 +81,7 @@ export async function startOrdersToReset() {
   const viewOf = (workflowId: string) => client.workflow.getHandle(workflowId).query(orderQuery);
 
   /** An order whose reservation is interrupted until its plan is stopped. */
-  async function reservationInterrupted(interruption: Interruption) {
+  async function interruptReservation(interruption: Interruption) {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const key = randomUUID();
     const send = () => shop.order(wallet, [{ sku, quantity: 2 }], {}, { key });
@@ -100,12 +100,12 @@ export async function startOrdersToReset() {
     interrupt,
     statusOf,
     untilEnded,
-    recordOf,
-    orderRow,
-    placed,
+    readRecord,
+    readOrder,
+    placeOrder,
     taskOf,
     viewOf,
-    reservationInterrupted,
+    interruptReservation,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Rows that no call makes within a test: a shop's day, and what a restored backup or a careless hand would leave. */
+/** Plants rows that no call makes within a test: a shop's day, and what a restored backup or a careless hand would leave. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { Queryable, Sql } from '../../db/postgres.ts';
@@ -18,7 +18,7 @@ export interface PlantedOrder {
   age?: number;
 }
 
-/** Orders that wait for payment, by no workflow. Returns their ids. */
+/** Plants orders that wait for payment without a workflow. Returns their ids. */
 export async function plantOrders(
   sql: Sql,
   count: number,
@@ -43,7 +43,7 @@ export async function plantOrders(
   return ids;
 }
 
-/** Payments of just now, each of an order of its own, as their key has it. */
+/** Plants payments made just now, each with an order of its own, by their steps' keys. */
 export async function plantPayments(
   sql: Sql,
   count: number,

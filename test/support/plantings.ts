@@ -277,7 +277,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
   [
     3,
     'order_inconsistent',
-    'an order without a step, beside one that has them',
+    'an order without a step, next to orders that have theirs',
     (to, { open }) => to`delete from order_step where order_id = ${open}`,
   ],
   [

@@ -1,4 +1,4 @@
-/** Whoever receives alerts: a real HTTP server that can be down, and answers as it is told. */
+/** A receiver of alerts: a real HTTP server that can be down, and answers as the test says. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ const bodySchema = z.looseObject({ alert: z.string(), event: z.string(), name: z
 const addressSchema = z.object({ port: z.number() });
 
 export interface Received {
-  /** What it calls itself, so that it is known when it comes twice. */
+  /** The id by which a notice that comes twice is recognized. */
   notice: unknown;
   body: z.output<typeof bodySchema>;
   answered: Reply;
@@ -18,21 +18,21 @@ export type Reply = number | 'lost';
 
 export interface Receiver {
   url: string;
-  /** Everything that came, in the order in which it came. */
+  /** Every notice, in the order of arrival. */
   received: Received[];
-  /** How the next ones are answered; 204 unless told. */
+  /** How the next notices are answered; with 204 until this is called. */
   answer: (how: (body: Received['body']) => Reply) => void;
   down: () => Promise<void>;
   up: () => Promise<void>;
 }
 
-/** Starts one that is up, on a port that it keeps. */
+/** Starts a receiver that is up, on a port that it keeps. */
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = [];
   let how: (body: Received['body']) => Reply = () => 204;
 
   async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // What a redirect that is followed becomes: answered well, and nothing was told.
+    // What a followed redirect turns into: it gets a good answer, and no notice was delivered.
     if (request.method !== 'POST') return void response.writeHead(200).end();
     const body = bodySchema.parse(await json(request));
     const answered = how(body);

@@ -1,4 +1,4 @@
-/** Orders to be damaged, and reconciliation of them by hand. */
+/** Orders to be damaged, and reconciliation on request. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
@@ -33,7 +33,7 @@ export function reconciling({ client, shop, taskQueue }: TestSystem) {
         .filter((finding) => finding.subject.includes(subject));
     },
 
-    /** An order of 2 units at 500 out of 10, by a wallet with so much. */
+    /** An order of 2 units at 500 out of 10, by a wallet with these funds. */
     placed: async ({ funds = 5_000, paymentMode = 'debit' } = {}) => {
       const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(funds)]);
       const id = await shop.placed(wallet, sku, 2, { paymentMode });

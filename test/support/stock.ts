@@ -1,4 +1,4 @@
-/** Rows that a test starts from, written the way the API writes them: with the movement or the transfer behind each. */
+/** Writes the rows that a test starts from as the API does: with the movement or the transfer behind each. */
 import { randomUUID } from 'node:crypto';
 import type { Sql } from '../../db/postgres.ts';
 

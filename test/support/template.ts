@@ -1,2 +1,2 @@
-/** The migrated database that each test file's own is copied from. */
+/** The migrated database from which each test file's own is copied. */
 export const TEMPLATE = 'holdfast_template';

@@ -193,7 +193,7 @@ test('a refund whose reason is the name of the attention mark is made once, and 
   expect(await workflowOf(refundWorkflowId(id)).result()).toMatchObject({ stage: 'refunded' });
 });
 
-test('a refund that exceeds the wallet by one cent does not fit, and records nothing', async () => {
+test('a refund may fill its wallet to the very limit, and one that would exceed the limit records nothing', async () => {
   const { id, wallet } = await paidFromFullWallet();
   const { refund } = createActivities(database);
   const request = { ...refundOf(id, false), mayWait: true };

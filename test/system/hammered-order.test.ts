@@ -98,7 +98,7 @@ test('a hundred simultaneous cancels of an order, each with its own key, cancel 
 });
 
 describe('after the last refused payment that is still tried,', () => {
-  test('the history stays small however many come, and a payment that the wallet covers is taken', async () => {
+  test('the history stays small however many more arrive, and a payment that the wallet covers is taken', async () => {
     const { id, wallet } = await placed();
     const key = await exhaust(id);
     const events = await countEvents(client, orderWorkflowId(id));
@@ -115,7 +115,7 @@ describe('after the last refused payment that is still tried,', () => {
     expect(await shop.cancel(id)).toMatchObject({ status: 200, body: { stage: 'cancelled' } });
   });
 
-  test('the order can be reset to its beginning, sent all of them again, and paid', async () => {
+  test('the order can be reset to its beginning, sent all payments again, and paid', async () => {
     const { id, wallet } = await placed();
     await exhaust(id);
     const [task] = await completedTasks(client, orderWorkflowId(id));

@@ -11,7 +11,7 @@ import {
   casesOf,
   done,
   describeAttempts,
-  lateAmong,
+  countLate,
   neverReserved,
   open,
   refused,
@@ -24,7 +24,7 @@ import { always } from '../support/interruptions.ts';
 import { idOf } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const { shop, sql, interrupt, buyer, factsOf } = await startInterruptedOrders();
+const { shop, sql, interrupt, createBuyer, factsOf } = await startInterruptedOrders();
 
 afterEach(() => expectRulesHold(sql));
 
@@ -43,9 +43,9 @@ function placing({ sku, wallet }: Buyer, paymentMode: PaymentMode) {
 
 describe.concurrent('an interrupted reservation is made once and can be paid', () => {
   test.each(casesOf())('%s', async (_, { attempts, mode, lands }) => {
-    const { sku, wallet } = await buyer();
+    const { sku, wallet } = await createBuyer();
     const plan = interrupt('reserve', wallet, attempts);
-    const landing = async () => expect(await plan.land()).toBe(lateAmong(attempts));
+    const landing = async () => expect(await plan.land()).toBe(countLate(attempts));
 
     const answer = await shop.order(wallet, [{ sku, quantity: 2 }], { paymentMode: mode });
     expect(answer).toMatchObject({ status: 201, body: { stage: 'awaiting_payment' } });
@@ -62,16 +62,16 @@ describe.concurrent('an interrupted reservation is made once and can be paid', (
   });
 });
 
-describe.concurrent('a reservation that is refused', () => {
+describe.concurrent('an interrupted reservation that is refused', () => {
   const cases = [...ONCE, REPEATED].map((attempts) => [describeAttempts(attempts), attempts] as const);
-  test.each(cases)('stays refused when the buyer has topped up since: %s', async (_, attempts) => {
-    const { sku, wallet } = await buyer(999);
+  test.each(cases)('stays refused after the buyer has topped up, when it %s', async (_, attempts) => {
+    const { sku, wallet } = await createBuyer(999);
     const plan = interrupt('reserve', wallet, attempts);
     const answer = await shop.order(wallet, [{ sku, quantity: 2 }], { paymentMode: 'hold' });
     expect(answer).toMatchObject(refused(422, 'insufficient_funds'));
     expect(plan.happened()).toBe(attempts.length);
     await shop.topUp(wallet, 4_001);
-    expect(await plan.land()).toBe(lateAmong(attempts));
+    expect(await plan.land()).toBe(countLate(attempts));
     expect(await factsOf({ sku, wallet, id: z.string().parse(answer.body['orderId']) })).toEqual({
       ...neverReserved,
       stage: 'rejected',
@@ -88,14 +88,14 @@ describe.concurrent('a cancel during an interrupted reservation cancels the orde
       [...ONCE, ...(reservation === 'commits late' ? [REPEATED] : [])].map(
         (attempts) =>
           [
-            `in ${mode} mode: ${reservation}, and the cancelling step ${describeAttempts(attempts)}`,
+            `in ${mode} mode, when the reservation ${reservation} and the cancelling step ${describeAttempts(attempts)}`,
             { reservation, mode, attempts },
           ] as const,
       ),
     ),
   );
   test.each(cases)('%s', async (_, { reservation, mode, attempts }) => {
-    const { sku, wallet } = await buyer();
+    const { sku, wallet } = await createBuyer();
     const reserving = interrupt('reserve', wallet, always(reservation));
     const cancelling = interrupt('abandon', wallet, attempts);
     const order = placing({ sku, wallet }, mode);
@@ -110,7 +110,7 @@ describe.concurrent('a cancel during an interrupted reservation cancels the orde
 
     reserving.stop();
     const landed = await Promise.all([reserving.land(), cancelling.land()]);
-    expect(landed).toEqual([reservation === 'commits late' ? reserving.happened() : 0, lateAmong(attempts)]);
+    expect(landed).toEqual([reservation === 'commits late' ? reserving.happened() : 0, countLate(attempts)]);
     expect(await factsOf({ id, sku, wallet })).toEqual(facts);
     expect(await shop.pay(id)).toMatchObject(refused(409, 'order_cancelled'));
   });

@@ -15,7 +15,7 @@ import {
   WINDOW,
   casesOf,
   done,
-  lateAmong,
+  countLate,
   open,
   refunded,
   refused,
@@ -30,7 +30,7 @@ import { until } from '../support/until.ts';
 
 const system = await startInterruptedOrders();
 const { shop, client, clock, sql, startWorker, stopWorker } = system;
-const { interrupt, placed, paid, factsOf } = system;
+const { interrupt, placeOrder, placePaidOrder, factsOf } = system;
 
 afterEach(() => expectRulesHold(sql));
 
@@ -56,7 +56,7 @@ const expired = { stage: 'expired', reason: 'payment_window_ended' };
 
 const payment = {
   step: 'pay',
-  before: placed,
+  before: placeOrder,
   act: ({ id }: PlacedOrder) => shop.pay(id),
   answer: done('paid'),
   facts: sold,
@@ -66,7 +66,7 @@ const payment = {
 const refusedPayment = {
   step: 'pay',
   modes: ['debit'],
-  before: (mode: PaymentMode) => placed(mode, 999),
+  before: (mode: PaymentMode) => placeOrder(mode, 999),
   act: async ({ id, wallet }: PlacedOrder) => {
     const answer = await shop.pay(id);
     await shop.topUp(wallet, 4_001);
@@ -79,35 +79,35 @@ const refusedPayment = {
 const SCENARIOS: readonly Scenario[] = [
   {
     ...payment,
-    name: 'a payment, cancelled afterwards',
+    name: 'a payment that is cancelled afterwards',
     next: ({ id }) => shop.cancel(id),
     nextAnswer: done('refunded'),
     nextFacts: (mode) => refunded(mode, true),
   },
   {
     ...payment,
-    name: 'a payment, refunded afterwards',
+    name: 'a payment that is refunded afterwards',
     next: ({ id }) => shop.refund(id, false),
     nextAnswer: done('refunded'),
     nextFacts: (mode) => refunded(mode, false),
   },
   {
     ...refusedPayment,
-    name: 'a refused payment, paid afterwards',
+    name: 'a refused payment of an order that is paid afterwards',
     next: ({ id }) => shop.pay(id),
     nextAnswer: done('paid'),
     nextFacts: sold,
   },
   {
     ...refusedPayment,
-    name: 'a refused payment, cancelled afterwards',
+    name: 'a refused payment of an order that is cancelled afterwards',
     next: ({ id }) => shop.cancel(id),
     nextAnswer: done('cancelled'),
     nextFacts: () => unpaid('cancelled'),
   },
   {
     ...refusedPayment,
-    name: 'a refused payment, expired afterwards',
+    name: 'a refused payment of an order that expires afterwards',
     next: expire,
     nextAnswer: expired,
     nextFacts: () => unpaid('expired'),
@@ -115,7 +115,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'the release of a cancelled order',
     step: 'release',
-    before: placed,
+    before: placeOrder,
     act: ({ id }) => shop.cancel(id),
     answer: done('cancelled'),
     facts: () => unpaid('cancelled'),
@@ -126,7 +126,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'the release of an expired order',
     step: 'release',
-    before: placed,
+    before: placeOrder,
     act: expire,
     answer: expired,
     facts: () => unpaid('expired'),
@@ -137,7 +137,7 @@ const SCENARIOS: readonly Scenario[] = [
   ...[true, false].map((restock): Scenario => ({
     name: `a refund ${restock ? 'with' : 'without'} restock`,
     step: 'refund',
-    before: paid,
+    before: placePaidOrder,
     act: ({ id }) => shop.refund(id, restock),
     answer: done('refunded'),
     facts: (mode) => refunded(mode, restock),
@@ -149,12 +149,12 @@ const SCENARIOS: readonly Scenario[] = [
 
 // All at once: each statement names its order, and reservations of different SKUs share no statement.
 describe.concurrent.each(SCENARIOS)(
-  '$name',
+  '$name ends as if nothing had interrupted it,',
   ({ step, modes, before, act, answer, facts, next, nextAnswer, nextFacts }) => {
     test.each(casesOf(modes))('%s', async (_, { attempts, mode, lands }) => {
       const order = await before(mode);
       const plan = interrupt(step, order.id, attempts);
-      const landing = async () => expect(await plan.land()).toBe(lateAmong(attempts));
+      const landing = async () => expect(await plan.land()).toBe(countLate(attempts));
 
       expect(await act(order)).toMatchObject(answer);
       expect(plan.happened()).toBe(attempts.length);
@@ -176,8 +176,8 @@ describe.concurrent('a cancel during an interrupted payment refunds it', () => {
       (interruption) => [mode, interruption] as const,
     ),
   );
-  test.each(cases)('in %s mode: %s', async (mode, interruption) => {
-    const order = await placed(mode);
+  test.each(cases)('in %s mode, when the payment %s', async (mode, interruption) => {
+    const order = await placeOrder(mode);
     const plan = interrupt('pay', order.id, always(interruption));
     const paying = shop.pay(order.id);
     await until('the fallback', async () => plan.happened() >= 2);
@@ -194,7 +194,7 @@ describe.concurrent('a cancel during an interrupted payment refunds it', () => {
 test('a step that failed while its workflow was queried goes on after its worker was replaced', async () => {
   // Only nearly always is the query answered just as the quick attempt ends.
   for (let isBetween = false; !isBetween;) {
-    const { id, sku, wallet } = await placed('hold');
+    const { id, sku, wallet } = await placeOrder('hold');
     const workflow = client.workflow.getHandle(orderWorkflowId(id));
     await stopWorker();
     await clock.forward(orderWorkflowId(id), WINDOW);

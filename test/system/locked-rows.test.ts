@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
-import { avoidLockedRows, type Rows } from '../../db/locked-rows.ts';
+import type { Rows } from '../../db/lock-queries.ts';
+import { avoidLockedRows } from '../../db/locked-rows.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { obey } from '../support/obey.ts';
 import { expectRulesHold } from '../support/database.ts';

@@ -33,7 +33,7 @@ async function countAll(): Promise<void> {
 const priced = (price: number, onHand = 1_000_000, currency = 'EUR') =>
   stockedSku(sql, { onHand, price, currency });
 
-describe('the limits', () => {
+describe('the limits on money', () => {
   test('fit together: one unit at the highest price fits into an order, and the order into a wallet', () => {
     expect(EXACT_LIMIT).toBe(MOST);
     expect(PRICE_LIMIT).toBeLessThanOrEqual(TOTAL_LIMIT);
@@ -99,7 +99,7 @@ describe('an order', () => {
     },
   );
 
-  test('that comes to one cent more is rejected with a problem that states its total, and holds nothing', async () => {
+  test('that comes to one cent more than a wallet can hold is rejected with a problem that states its total, and holds nothing', async () => {
     const [most, one, wallet] = await Promise.all([
       shop.sku(1, { amount: MOST, currency: 'EUR' }),
       shop.sku(1, { amount: 1, currency: 'EUR' }),

@@ -15,7 +15,7 @@ import type { TestSystem } from '../support/system.ts';
 
 const system = await startOrdersToReset();
 const { shop, client, clock, sql } = system;
-const { statusOf, untilEnded, recordOf, orderRow, viewOf, placed, reservationInterrupted } = system;
+const { statusOf, untilEnded, readRecord, readOrder, viewOf, placeOrder, interruptReservation } = system;
 const replay = startReplayer({ workflowBundle: { codePath: inject('workflowBundlePath') } });
 
 afterEach(() => expectRulesHold(sql));
@@ -34,7 +34,7 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
   const workflowId = await play(system);
   await untilEnded(workflowId);
   const orderId = workflowId.replace(/^(order|refund)-/, '');
-  const before = await recordOf(orderId);
+  const before = await readRecord(orderId);
 
   const tasks = await completedTasks(client, workflowId);
   const task = tasks[index];
@@ -45,8 +45,8 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
   await clock.forward(workflowId, WINDOW);
   await untilEnded(workflowId);
 
-  expect(await recordOf(orderId)).toEqual(before);
-  const { stage, deadline } = await orderRow(orderId);
+  expect(await readRecord(orderId)).toEqual(before);
+  const { stage, deadline } = await readOrder(orderId);
   // A refund is a workflow of its own: an order's workflow that is not sent the cancel ends as paid.
   expect(await endOf(workflowId)).toBeOneOf(stage === 'refunded' ? ['refunded', 'paid'] : [stage]);
   if (workflowId === orderWorkflowId(orderId))
@@ -60,7 +60,7 @@ const ENDED: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
   // The recorded versions of these paths look for the only order without an answer; here there are several.
   'cancelled-before-reservation-is-answered': async () => {
-    const { id, workflowId, plan, answer } = await reservationInterrupted('commits late');
+    const { id, workflowId, plan, answer } = await interruptReservation('commits late');
     await shop.cancel(id);
     await answer;
     plan.stop();
@@ -68,7 +68,7 @@ const ENDED: Readonly<Record<string, Path>> = {
     return workflowId;
   },
   'given-up-while-reservation-fails': async () => {
-    const { workflowId, plan, answer } = await reservationInterrupted('commits unheard');
+    const { workflowId, plan, answer } = await interruptReservation('commits unheard');
     const operator = { actor: 'operator', reason: 'test' };
     await client.workflow.getHandle(workflowId).executeUpdate(giveUpUpdate, { args: [operator] });
     await answer;
@@ -76,7 +76,7 @@ const ENDED: Readonly<Record<string, Path>> = {
     return workflowId;
   },
   'refunded after it ended': async () => {
-    const { id, workflowId } = await placed();
+    const { id, workflowId } = await placeOrder();
     await shop.pay(id);
     await shop.refund(id, false);
     return workflowId;

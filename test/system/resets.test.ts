@@ -20,12 +20,12 @@ const {
   sql,
   interrupt,
   untilEnded,
-  recordOf,
-  orderRow,
+  readRecord,
+  readOrder,
   viewOf,
-  placed,
+  placeOrder,
   taskOf,
-  reservationInterrupted,
+  interruptReservation,
 } = await startOrdersToReset();
 
 afterEach(() => expectRulesHold(sql));
@@ -46,13 +46,13 @@ describe.concurrent.each(OPEN)(
   'an open order in $paymentMode mode that is reset and $reapply',
   ({ reapply, paymentMode }) => {
     async function resetWhileOpen() {
-      const order = await placed({ paymentMode });
-      const record = await recordOf(order.id);
+      const order = await placeOrder({ paymentMode });
+      const record = await readRecord(order.id);
       await reset(client, await taskOf(order.workflowId, 0), reapply);
       await untilReserved(order.workflowId);
-      expect(await recordOf(order.id)).toEqual(record);
+      expect(await readRecord(order.id)).toEqual(record);
       const { deadline } = await viewOf(order.workflowId);
-      expect(deadline).toBe((await orderRow(order.id)).deadline.toISOString());
+      expect(deadline).toBe((await readOrder(order.id)).deadline.toISOString());
       return order;
     }
 
@@ -72,7 +72,7 @@ describe.concurrent.each(OPEN)(
 
     test('expires at the deadline the caller was given', async () => {
       const { id, sku, wallet, workflowId } = await resetWhileOpen();
-      const remaining = (await orderRow(id)).deadline.getTime() - Date.now();
+      const remaining = (await readOrder(id)).deadline.getTime() - Date.now();
       await clock.forward(workflowId, remaining - 5_000);
       expect(await shop.stageOf(id)).toBe('awaiting_payment');
       await clock.forward(workflowId, 5_000);
@@ -84,10 +84,10 @@ describe.concurrent.each(OPEN)(
 );
 
 describe.concurrent.each(REAPPLY)(
-  'an order whose payment was refused and that is reset and %s',
+  'an order whose payment was refused and whose workflow is reset and %s',
   (reapply) => {
     async function resetAfterRefusal(index: number): Promise<string> {
-      const { id, wallet, workflowId } = await placed({ funds: 999 });
+      const { id, wallet, workflowId } = await placeOrder({ funds: 999 });
       expect(await shop.pay(id)).toMatchObject({ status: 422, body: { code: 'insufficient_funds' } });
       await reset(client, await taskOf(workflowId, index), reapply);
       await untilReserved(workflowId);
@@ -96,7 +96,7 @@ describe.concurrent.each(REAPPLY)(
     }
 
     test.each([0, 1])(
-      '(to task %i) takes no money for the refused payment when it expires',
+      '(reset to task %i) takes no money for the refused payment when it expires',
       async (index) => {
         const id = await resetAfterRefusal(index);
         await clock.forward(orderWorkflowId(id), WINDOW);
@@ -105,7 +105,7 @@ describe.concurrent.each(REAPPLY)(
       },
     );
 
-    test.each([0, 1])('(to task %i) can be paid once the buyer has topped up', async (index) => {
+    test.each([0, 1])('(reset to task %i) can be paid once the buyer has topped up', async (index) => {
       const id = await resetAfterRefusal(index);
       expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     });
@@ -133,7 +133,7 @@ describe.concurrent.each(INTERRUPTED)(
   'when a step $interruption until its workflow is reset and $reapply,',
   ({ reapply, interruption }) => {
     test('one reservation is made', async () => {
-      const { workflowId, sku, plan, answer, send } = await reservationInterrupted(interruption);
+      const { workflowId, sku, plan, answer, send } = await interruptReservation(interruption);
       await reset(client, await taskOf(workflowId, 0), reapply);
       plan.stop();
       await answer;
@@ -143,7 +143,7 @@ describe.concurrent.each(INTERRUPTED)(
     });
 
     test.each([0, 1])('one payment is made (reset to task %i)', async (index) => {
-      const { id, sku, wallet, workflowId } = await placed();
+      const { id, sku, wallet, workflowId } = await placeOrder();
       const plan = interrupt('pay', id, always(interruption));
       const paying = shop.pay(id);
       await untilFallback(plan);
@@ -164,7 +164,7 @@ describe.concurrent.each(INTERRUPTED)(
 
     for (const index of [0, 1]) {
       test(`the payment's caller is answered with its success when he sends it again (reset to task ${index})`, async () => {
-        const { id, workflowId } = await placed();
+        const { id, workflowId } = await placeOrder();
         const key = randomUUID();
         const plan = interrupt('pay', id, always(interruption));
         const paying = shop.pay(id, { key });
@@ -180,7 +180,7 @@ describe.concurrent.each(INTERRUPTED)(
     }
 
     test('one refund is made', async () => {
-      const { id, sku, wallet } = await placed();
+      const { id, sku, wallet } = await placeOrder();
       await shop.pay(id);
       const key = randomUUID();
       const plan = interrupt('refund', id, always(interruption));
@@ -202,7 +202,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
   const SEND_AGAIN = { status: 503, body: { code: 'unavailable' } };
 
   test('for a payment is asked to send it again', async () => {
-    const { id, workflowId } = await placed();
+    const { id, workflowId } = await placeOrder();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);
@@ -212,7 +212,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
   });
 
   test('for a reservation is asked to send it again', async () => {
-    const { workflowId, plan, answer } = await reservationInterrupted('fails before it is sent');
+    const { workflowId, plan, answer } = await interruptReservation('fails before it is sent');
     await reset(client, await taskOf(workflowId, 0), 'is sent no command again');
     const heard = await answer;
     plan.stop();
@@ -220,7 +220,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
   });
 
   test('for a refund is asked to send it again', async () => {
-    const { id } = await placed();
+    const { id } = await placeOrder();
     await shop.pay(id);
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
@@ -232,7 +232,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
   });
 
   test('for a payment gets it carried out when the new run is sent it again', async () => {
-    const { id, workflowId } = await placed();
+    const { id, workflowId } = await placeOrder();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
     await untilFallback(plan);

@@ -35,7 +35,7 @@ describe('an open order whose workflow was terminated', () => {
     await expectRulesHold(sql);
   });
 
-  test('expires at that deadline when nobody pays', async () => {
+  test('expires at its original deadline when nobody pays', async () => {
     const { id, sku } = await placed({ paymentMode: 'hold' });
     await clock.forward(orderWorkflowId(id), 60_000);
     await workflowOf(id).terminate('by mistake');

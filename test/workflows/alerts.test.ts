@@ -1,4 +1,4 @@
-/** Whoever receives alerts is told of each opening and closing, in order, however long it was down. */
+/** The receiver of alerts gets a notice of each opening and closing, in order, however long it was down. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { createMonitorActivities } from '../../activities/monitor.ts';
@@ -46,7 +46,7 @@ afterEach(async () => {
   receiver.received.length = 0;
 });
 
-test('a receiver that is down, and then refuses, holds up nobody and gets each notice in order', async () => {
+test('a receiver that is down and then refuses delays nothing else, and gets each notice in order', async () => {
   await receiver.down();
   await cross();
   await monitor();
@@ -59,7 +59,7 @@ test('a receiver that is down, and then refuses, holds up nobody and gets each n
   );
   expect(failure).not.toContain('secret');
 
-  // The monitor goes on: the alert stays one, closes, and another one opens.
+  // The monitor goes on: the alert stays the same, closes, and another one opens.
   await monitor();
   await heal();
   await monitor();
@@ -95,7 +95,7 @@ test('a receiver that is down, and then refuses, holds up nobody and gets each n
   expect(next?.body.alert).not.toBe(opened?.body.alert);
 });
 
-test('what was not answered with a 2xx is sent again, under the same name and with the same words', async () => {
+test('a notice that was not answered with a 2xx is sent again with the same id and the same body', async () => {
   const answers = [302, 'lost', 204] as const;
   receiver.answer(() => answers[receiver.received.length] ?? 204);
   await cross();
@@ -105,7 +105,7 @@ test('what was not answered with a 2xx is sent again, under the same name and wi
   expect(new Set(receiver.received.map(({ notice, body }) => JSON.stringify({ notice, body }))).size).toBe(1);
 });
 
-test('what keeps being refused holds up no alert of another measure', async () => {
+test('a notice that keeps being refused delays no alert of another measure', async () => {
   receiver.answer(({ name }) => (name === 'orders_pending_long' ? 500 : 204));
   const late = await cross();
   await plant(
@@ -122,7 +122,7 @@ test('what keeps being refused holds up no alert of another measure', async () =
   expect(left).toMatchObject([{ event: 'opened' }]);
 });
 
-test('an alert whose run died before it told anybody is told by the next run', async () => {
+test('an alert whose run died before it sent a notice is sent by the next run', async () => {
   const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
   await cross();
   await createMonitorActivities(database, settings).measure({ at: new Date().toISOString() });
@@ -132,7 +132,7 @@ test('an alert whose run died before it told anybody is told by the next run', a
   expect(taken().map(({ body }) => body.event)).toEqual(['opened']);
 });
 
-test('a receiver that is configured later hears of what is open and of what comes, and of nothing that was long over', async () => {
+test('a receiver that is configured later hears of alerts that are open and of later ones, and not of those that were over', async () => {
   const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
   // As workers without a receiver run it, each time as a process of its own.
   const runWithout = async () => {
@@ -172,7 +172,7 @@ test('a receiver that is configured later hears of what is open and of what come
   expect(listed.status).toBe(200);
 });
 
-test('a receiver that does not answer while alerts open and close is not one that is not configured', async () => {
+test('a receiver that does not answer while alerts open and close still gets their notices later', async () => {
   await receiver.down();
   await cross();
   await monitor();
@@ -188,7 +188,7 @@ test('a receiver that does not answer while alerts open and close is not one tha
   expect(taken().map(({ body }) => body.event)).toEqual(['opened', 'closed']);
 });
 
-test('a monitor that does not run any more is told by a run of the figures', async () => {
+test('a run of the figures sends the notice that the monitor no longer runs', async () => {
   await monitor();
   await untilDelivered();
   receiver.received.length = 0;

@@ -1,4 +1,4 @@
-/** What reconciliation cannot look at is a finding of its own: the run goes on behind it, and ends. */
+/** What reconciliation cannot inspect is a finding of its own: the run goes on behind it, and ends. */
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
@@ -23,7 +23,7 @@ const { shop, client, sql, database, taskQueue } = system;
 const { reconcile, findingsAbout, workflowOf, placed } = reconciling(system);
 const workflows = orderWorkflowsOf(client, taskQueue);
 
-/** Wallets in the order of the look, each with an entry. */
+/** Wallets in the order in which they are inspected, each with an entry. */
 async function wallets(count: number): Promise<string[]> {
   const made: string[] = [];
   for (let index = 0; index < count; index += 1) made.push(await shop.wallet(100));
@@ -34,18 +34,18 @@ const edit = (walletId: string, posted: number) =>
   plant(sql, (to) => to`update wallet set posted = ${posted} where id = ${walletId}`);
 
 /**
- * As if a wallet's entries took so long to sum, or could not be read at all. Only reads come through until it is mended.
- * @param trouble SQL that each entry of the wallet costs.
+ * Makes a wallet's entries slow to sum, or unreadable. Until it is repaired, they can only be read.
+ * @param cost SQL that each entry of the wallet costs.
  */
-async function spoilEntriesOf(walletId: string, trouble: string): Promise<void> {
+async function spoilEntriesOf(walletId: string, cost: string): Promise<void> {
   await sql`alter table entry rename to entry_row`;
   await sql.unsafe(`
     create view entry as
     select entry_row.*
     from entry_row
-    where case when wallet_id = '${walletId}' then ${trouble} is not null else true end
+    where case when wallet_id = '${walletId}' then ${cost} is not null else true end
   `);
-  mends.push(async () => {
+  repairs.push(async () => {
     await sql`drop view entry`;
     await sql`alter table entry_row rename to entry`;
   });
@@ -53,14 +53,14 @@ async function spoilEntriesOf(walletId: string, trouble: string): Promise<void> 
 const SLOW = 'pg_sleep(1.7)::text';
 const UNREADABLE = '(1 / (amount - amount))';
 
-const mends: (() => Promise<void>)[] = [];
-const mend = async () => {
-  for (const undo of mends.splice(0)) await undo();
+const repairs: (() => Promise<void>)[] = [];
+const repairAll = async () => {
+  for (const undo of repairs.splice(0)) await undo();
 };
-afterEach(mend);
+afterEach(repairAll);
 
-/** Looks through all of a kind, as a run does. */
-async function lookThrough(
+/** Inspects all of a kind, as a run does. */
+async function inspectAll(
   kind: DetectedKind,
   its: { database?: Database; workflows?: OrderWorkflows } = {},
 ): Promise<Omit<PageResult, 'next'>> {
@@ -77,8 +77,8 @@ async function lookThrough(
   }
 }
 
-describe('a wallet whose entries take longer to sum than a statement may', () => {
-  test('is summed in its own time, and neither hides those behind it nor keeps findings from being closed', async () => {
+describe('a wallet that takes long to sum', () => {
+  test('a wallet whose entries take longer than a statement may is summed in its own time, and neither hides the rows behind it nor keeps findings open', async () => {
     const [healed = '', slow = '', behind = ''] = await wallets(3);
     await edit(healed, 90);
     await reconcile();
@@ -98,17 +98,17 @@ describe('a wallet whose entries take longer to sum than a statement may', () =>
       ]);
     // Somebody asks for its repair, which sums as much.
     await reconcile(true);
-    await mend();
+    await repairAll();
     expect(await shop.balanceOf(slow)).toEqual({ posted: 100, held: 0 });
     expect(await findingsAbout(slow)).toMatchObject([{ state: 'repaired' }]);
   }, 120_000);
 
-  test('and longer than its own time is a finding, and the run goes on behind it', async () => {
+  test('a wallet whose entries take longer than its own time is a finding, and the run goes on behind it', async () => {
     const [slow = '', behind = ''] = await wallets(2);
     await edit(behind, 70);
     await spoilEntriesOf(slow, SLOW);
     const hurried: Database = { ...database, runLong: (_, query) => database.runLong(1_000, query) };
-    await lookThrough('wallet_counter_wrong', { database: hurried });
+    await inspectAll('wallet_counter_wrong', { database: hurried });
     expect(await findingsAbout(slow)).toMatchObject([
       {
         kind: 'look_failed',
@@ -117,14 +117,14 @@ describe('a wallet whose entries take longer to sum than a statement may', () =>
       },
     ]);
     expect(await findingsAbout(behind)).toMatchObject([{ kind: 'wallet_counter_wrong' }]);
-    await mend();
+    await repairAll();
     await edit(behind, 100);
     await reconcile();
     expect(await findingsAbout(slow)).toMatchObject([{ kind: 'look_failed', state: 'gone' }]);
   }, 60_000);
 });
 
-test('a run ends when its time is over, and each kind behind a slow one still gets its share', async () => {
+test('a run ends when its time is over, and each kind behind a slow one still gets its share of it', async () => {
   const [slow = ''] = await wallets(1);
   const lost = `key-${uuidv7()}`;
   await plant(
@@ -149,7 +149,7 @@ test('a run ends when its time is over, and each kind behind a slow one still ge
       finding: expect.stringMatching(/^was not searched to the end: .*timeout/),
     }),
   );
-  await mend();
+  await repairAll();
   await plant(sql, (to) => to`delete from idempotency_key where key = ${lost}`);
 }, 120_000);
 
@@ -172,21 +172,21 @@ test('a row that cannot be read is a finding; what was found of it before stays 
       finding: 'could not be inspected: division by zero',
     }),
   );
-  // The next run is one like any other.
-  await mend();
+  // The next run is like any other.
+  await repairAll();
   await edit(unreadable, 100);
   await reconcile();
   expect((await findingsAbout(unreadable)).every(({ state }) => state === 'gone')).toBe(true);
 }, 60_000);
 
-test('a table that cannot be read at all costs only what is looked for in it', async () => {
+test('a table that cannot be read at all costs only the kinds that are detected in it', async () => {
   const [wallet = ''] = await wallets(1);
   await edit(wallet, 90);
   const sku = await shop.sku(10);
   await plant(sql, (to) => to`update sku set on_hand = 11 where sku = ${sku}`);
   await reconcile();
   await sql`alter table wallet rename to wallet_elsewhere`;
-  mends.push(async () => {
+  repairs.push(async () => {
     await sql`alter table wallet_elsewhere rename to wallet`;
   });
   await plant(sql, (to) => to`update sku set on_hand = 10 where sku = ${sku}`);
@@ -201,7 +201,7 @@ test('a table that cannot be read at all costs only what is looked for in it', a
       finding: expect.stringContaining('relation "wallet" does not exist'),
     },
   ]);
-  await mend();
+  await repairAll();
   await edit(wallet, 100);
   await reconcile();
   const after = [...(await findingsAbout(wallet)), ...(await findingsAbout('wallet_counter_wrong'))];
@@ -250,13 +250,13 @@ test('a repair that PostgreSQL refuses is a finding, and the others are made', a
 describe('Temporal', () => {
   const asking = (isRunning: OrderWorkflows['isRunning']): OrderWorkflows => ({ ...workflows, isRunning });
 
-  test('that cannot tell of one workflow costs only that one', async () => {
+  test('a workflow that Temporal cannot answer for costs only that workflow', async () => {
     const [lost, unknown] = [await placed(), await placed()];
     await workflowOf(lost.id).terminate('by mistake');
     const refuse = asking((id) =>
       id === unknown.id ? Promise.reject(new Error('shard is broken')) : workflows.isRunning(id),
     );
-    expect(await lookThrough('workflow_missing', { workflows: refuse })).toMatchObject({ repaired: 1 });
+    expect(await inspectAll('workflow_missing', { workflows: refuse })).toMatchObject({ repaired: 1 });
     expect(await findingsAbout(lost.id)).toMatchObject([{ kind: 'workflow_missing', state: 'repaired' }]);
     expect(await findingsAbout(unknown.id)).toMatchObject([
       { kind: 'look_failed', finding: 'could not be asked about: shard is broken' },
@@ -265,10 +265,10 @@ describe('Temporal', () => {
     expect(await findingsAbout(unknown.id)).toMatchObject([{ state: 'gone' }]);
   });
 
-  test('that tells of none is asked again', async () => {
+  test('a Temporal that answers for no workflow is asked again', async () => {
     await plantOrders(sql, 11);
     const refuse = asking(() => Promise.reject(new Error('nobody is there')));
-    await expect(lookThrough('workflow_missing', { workflows: refuse })).rejects.toMatchObject({
+    await expect(inspectAll('workflow_missing', { workflows: refuse })).rejects.toMatchObject({
       message: expect.stringContaining('nobody is there'),
       nonRetryable: false,
     });
@@ -280,7 +280,7 @@ describe('Temporal', () => {
   });
 });
 
-test('findings are closed only of what was looked for, but for the rows that failed', async () => {
+test('findings are closed only of kinds that were inspected to the end, except for the rows that failed', async () => {
   const { database: other, sql: rows } = await freshDatabase();
   const [before, now] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z'];
   const seen = (subject: string) => [{ subject, orderId: null, finding: 'test' }];
@@ -302,7 +302,7 @@ test('findings are closed only of what was looked for, but for the rows that fai
   ]);
 });
 
-test('figures whose events take long are counted and compared fewer at a time', async () => {
+test('figures whose events take long are counted and compared in smaller batches', async () => {
   const { database: other, sql: rows } = await freshDatabase();
   const COUNT = 40;
   await plantOrders(rows, COUNT);

@@ -1,4 +1,4 @@
-/** What somebody breaks from outside is found, kept and repaired, and nothing that is in flight is taken for broken. */
+/** Reconciliation finds, keeps and repairs what was broken from outside, and mistakes nothing in flight for broken. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ const system = await startSystem();
 const { shop, client, sql, database, taskQueue, startWorker, stopWorker } = system;
 const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
 
-/** Moves an order to a stage by hand, with the event that belongs to it, and nothing else of what a step does. */
+/** Moves an order to a stage by hand, with its event, and without anything else that a step does. */
 const moveByHand = (id: string, stage: string) =>
   plant(sql, async (transaction) => {
     await transaction`
@@ -32,11 +32,11 @@ const moveByHand = (id: string, stage: string) =>
     return client.workflow.getHandle(orderWorkflowId(id)).terminate('by hand');
   });
 
-describe('a workflow that has long run for an order which is not recorded', () => {
+describe('order_missing', () => {
   const workflows = orderWorkflowsOf(client, taskQueue);
   const { lookInto } = createReconciliationActivities(database, workflows);
-  /** As a run would that begins so many milliseconds later. */
-  const look = (later: number) =>
+  /** As a run would that begins this many milliseconds later. */
+  const inspect = (later: number) =>
     lookInto({
       kind: 'order_missing',
       after: null,
@@ -49,7 +49,7 @@ describe('a workflow that has long run for an order which is not recorded', () =
       (await workflows.listRunning(null)).orders.some(({ orderId }) => orderId === id) ? true : undefined,
     );
 
-  test('is raised', async () => {
+  test('a workflow that has run for long without a recorded order is raised', async () => {
     const { id } = await placed();
     await plant(sql, async (to) => {
       for (const table of ['reservation', 'order_line', 'order_event', 'order_step'])
@@ -59,42 +59,42 @@ describe('a workflow that has long run for an order which is not recorded', () =
       await to`update sku set reserved = 0 where reserved = 2`;
     });
     await untilListed(id);
-    expect(await look(LONG)).toMatchObject({ found: 1 });
+    expect(await inspect(LONG)).toMatchObject({ found: 1 });
     expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
-    // A young one may be about to be recorded.
-    expect(await look(0)).toMatchObject({ found: 0 });
+    // A young workflow's order may be about to be recorded.
+    expect(await inspect(0)).toMatchObject({ found: 0 });
     await workflowOf(id).terminate('test');
   });
 
-  test('is raised, when its tasks keep failing and it cannot say why', async () => {
+  test('a workflow without a recorded order is raised when its tasks keep failing and it cannot answer', async () => {
     const id = uuidv7();
     await client.workflow.start(WORKFLOW.order, { workflowId: orderWorkflowId(id), taskQueue, args: [] });
     await untilListed(id);
     // Temporal makes the third attempt after ten seconds.
-    await until('the finding', async () => ((await look(LONG)).found > 0 ? true : undefined), 45_000);
+    await until('the finding', async () => ((await inspect(LONG)).found > 0 ? true : undefined), 45_000);
     expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_missing', state: 'open' }]);
     await workflowOf(id).terminate('test');
   }, 60_000);
 
-  test('is in flight while it waits for a worker, or tries to reserve', async () => {
+  test('a workflow without a recorded order is in flight while it waits for a worker or tries to reserve', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     await stopWorker();
     const asking = shop.order(wallet, [{ sku, quantity: 2 }]);
     const id = await unansweredOrder({ sql, client });
     await untilListed(id);
-    expect(await look(LONG)).toMatchObject({ found: 0 });
-    const mend = await lockSku(sql, sku);
+    expect(await inspect(LONG)).toMatchObject({ found: 0 });
+    const unlock = await lockSku(sql, sku);
     await startWorker();
     await until('an attempt to reserve', async () =>
       (await workflowOf(id).query(orderQuery)).failing === 'reserve' ? true : undefined,
     );
-    expect(await look(LONG)).toMatchObject({ found: 0 });
-    await mend();
+    expect(await inspect(LONG)).toMatchObject({ found: 0 });
+    await unlock();
     expect(await asking).toMatchObject({ status: 201 });
   });
 });
 
-test('an order that waits past its deadline is raised, and gone when it waits no more', async () => {
+test('an order that waits past its deadline is raised, and the finding is gone once the order no longer waits', async () => {
   const { id } = await placed();
   await plant(
     sql,
@@ -107,20 +107,23 @@ test('an order that waits past its deadline is raised, and gone when it waits no
   expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_overdue', state: 'gone' }]);
 });
 
-describe('what an order holds that is over', () => {
-  test.each(['cancelled', 'expired'])('when it was %s by hand is given back', async (stage) => {
-    const { id, sku, wallet } = await placed({ paymentMode: 'hold' });
-    await moveByHand(id, stage);
-    expect(await reconcile()).toMatchObject({ found: 2, repaired: 2 });
-    expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
-    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
-    expect(new Set((await findingsAbout(id)).map(({ kind, state }) => `${kind} ${state}`))).toEqual(
-      new Set(['units_held_by_closed_order repaired', 'money_held_by_closed_order repaired']),
-    );
-    await expectRulesHold(sql);
-  });
+describe('what a closed order holds', () => {
+  test.each(['cancelled', 'expired'])(
+    'what an order holds is given back when the order was %s by hand',
+    async (stage) => {
+      const { id, sku, wallet } = await placed({ paymentMode: 'hold' });
+      await moveByHand(id, stage);
+      expect(await reconcile()).toMatchObject({ found: 2, repaired: 2 });
+      expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
+      expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+      expect(new Set((await findingsAbout(id)).map(({ kind, state }) => `${kind} ${state}`))).toEqual(
+        new Set(['units_held_by_closed_order repaired', 'money_held_by_closed_order repaired']),
+      );
+      await expectRulesHold(sql);
+    },
+  );
 
-  test('or does not exist is given back, and a counter that never counted it stays', async () => {
+  test('what an order holds is given back when the order does not exist, and a counter that never counted it stays', async () => {
     const [sku, wallet, ghost] = [await shop.sku(10), await shop.wallet(100), uuidv7()];
     await plant(sql, async (to) => {
       await to`insert into reservation (order_id, sku, quantity, state) values (${ghost}, ${sku}, 3, 'held')`;
@@ -151,7 +154,7 @@ describe('money', () => {
     return { id, wallet };
   }
 
-  test('that was taken for an order that is over is put back, once, also by two runs at the same time', async () => {
+  test('money taken for an order that is over is put back once, even by three runs at the same time', async () => {
     const { id, wallet } = await takenForNothing();
     const runs = await Promise.all([reconcile(), reconcile(), reconcile()]);
     expect(runs.reduce((sum, { repaired }) => sum + repaired, 0)).toBe(1);
@@ -166,7 +169,7 @@ describe('money', () => {
     await expectRulesHold(sql);
   });
 
-  test('that does not fit into its wallet is put back by a later run, once there is room', async () => {
+  test('money that does not fit into its wallet is put back by a later run, once there is room', async () => {
     const { id, wallet } = await takenForNothing();
     await fillWallet(sql, wallet);
     expect(await reconcile()).toMatchObject({ repaired: 0 });
@@ -177,7 +180,7 @@ describe('money', () => {
     await expectRulesHold(sql);
   });
 
-  test('that is missing for a paid order is raised, and the same finding is seen again', async () => {
+  test('money missing for a paid order is raised, and later runs see the same finding', async () => {
     const { id, wallet } = await placed();
     await shop.pay(id);
     const [backup] = await sql<{ transfers: string; entries: string }[]>`
@@ -216,8 +219,8 @@ describe('money', () => {
   });
 });
 
-describe('a counter that is not what it sums', () => {
-  test('of a SKU is reported with both values, and repaired only when somebody says so', async () => {
+describe('a wrong counter', () => {
+  test('a wrong counter of a SKU is reported with both values, and repaired only on request', async () => {
     const { sku } = await placed();
     await plant(sql, (to) => to`update sku set on_hand = 12, reserved = 1 where sku = ${sku}`);
     await reconcile();
@@ -239,10 +242,10 @@ describe('a counter that is not what it sums', () => {
     ]);
   });
 
-  test('of a wallet is reported with both values, and repaired only when somebody says so', async () => {
+  test('a wrong counter of a wallet is reported with both values, and repaired only on request', async () => {
     const wallet = await shop.wallet(100);
     await plant(sql, (to) => to`update wallet set posted = 90, held = 5 where id = ${wallet}`);
-    // What happens in between says what the wallet held, for ever.
+    // An entry made in between states forever what the wallet held then.
     await shop.topUp(wallet, 50);
     await reconcile();
     expect(await findingsAbout(wallet)).toMatchObject([
@@ -261,7 +264,7 @@ describe('a counter that is not what it sums', () => {
   });
 });
 
-test('beside live orders nothing is found', async () => {
+test('reconciliation finds nothing wrong alongside live orders', async () => {
   const sku = await shop.sku(1_000);
   const live = new AbortController();
   const buyer = async (number: number) => {
@@ -282,7 +285,7 @@ test('beside live orders nothing is found', async () => {
   expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);
 }, 60_000);
 
-test('one activity looks at many pages, so that the history of a run does not grow with the shop', async () => {
+test('one activity inspects many pages, so that the history of a run does not grow with the shop', async () => {
   const large = await freshDatabase();
   await large.sql`
     insert into wallet (id, owner_id, currency) select gen_random_uuid(), 'test', 'EUR' from generate_series(1, 1200)
@@ -292,11 +295,11 @@ test('one activity looks at many pages, so that the history of a run does not gr
     orderWorkflowsOf(client, `none-${randomUUID()}`),
   );
   const startedAt = new Date().toISOString();
-  const look = { kind: 'wallet_counter_wrong', after: null, startedAt, repairCounters: false } as const;
-  expect(await lookInto(look)).toEqual({ looked: 1_200, found: 0, repaired: 0, next: null });
+  const request = { kind: 'wallet_counter_wrong', after: null, startedAt, repairCounters: false } as const;
+  expect(await lookInto(request)).toEqual({ looked: 1_200, found: 0, repaired: 0, next: null });
 });
 
-test('rows that take long are looked at in smaller pages', async () => {
+test('rows that take long are inspected in smaller pages', async () => {
   const large = await freshDatabase();
   for (let count = 0; count < 4; count += 1) await stockedSku(large.sql, { onHand: 10 });
   // As if so much had come and gone that summing it takes 400 ms for each SKU; a statement has a second and a half.
@@ -312,7 +315,7 @@ test('rows that take long are looked at in smaller pages', async () => {
     large.database,
     orderWorkflowsOf(client, `none-${randomUUID()}`),
   );
-  let looked = 0;
+  let inspected = 0;
   for (let after: string | null = null, isLast = false; !isLast;) {
     const page: PageResult = await lookInto({
       kind: 'stock_counter_wrong',
@@ -320,14 +323,14 @@ test('rows that take long are looked at in smaller pages', async () => {
       startedAt: new Date().toISOString(),
       repairCounters: false,
     });
-    looked += page.looked;
+    inspected += page.looked;
     after = page.next;
     isLast = after === null;
   }
-  expect(looked).toBe(4);
+  expect(inspected).toBe(4);
 }, 60_000);
 
-test('a workflow that still runs for an order that is over breaks a rule, also while no worker could say so', async () => {
+test('a workflow that still runs for an order that is over breaks rule 8, even while no worker could answer for it', async () => {
   const { id } = await placed();
   await plant(sql, async (to) => {
     await to`

@@ -14,11 +14,11 @@ export type TechniqueName =
 export interface HotSkuRow {
   technique: TechniqueName;
   callers: number;
-  /** That the callers order from, in turn. */
+  /** How many SKUs the callers order, in turn. */
   skus: number;
   /** Reservations, over all rounds. */
   completed: number;
-  /** Calls that PostgreSQL gave up on, mostly waiting for a lock: the caller tried again at once. */
+  /** Calls that PostgreSQL gave up on, mostly waiting for a lock. The caller retried at once. */
   retries: number;
   /** The median of its rounds. */
   perSecond: number;
@@ -26,14 +26,14 @@ export interface HotSkuRow {
   latency: Latency;
 }
 
-/** Callers that go on until nothing is left. */
+/** Callers that order until nothing is left. */
 export interface SoldOutRow {
   technique: TechniqueName;
   units: number;
   /** Units of the orders that were granted. */
   granted: number;
   refused: number;
-  /** Units granted beyond those that were there. */
+  /** Units granted beyond those on hand. */
   oversold: number;
 }
 

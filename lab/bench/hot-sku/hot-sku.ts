@@ -1,6 +1,6 @@
 /**
- * One SKU that everybody buys: reservations at the activity level, without Temporal, by three techniques that take turns on
- * one database. And what the third one costs when nobody is in anybody's way.
+ * Measures a SKU that everybody buys: reservations at the activity level, without Temporal, by techniques that take turns on one
+ * database. And what they cost when no order is in another's way.
  */
 import { openPostgres, type Sql } from '../../../db/postgres.ts';
 import { openDatabase, type Database } from '../../../db/connection.ts';
@@ -23,15 +23,15 @@ import { readThenWrite } from './read-then-write.ts';
 import { sum } from '../../harness/statistics.ts';
 import { verifyRules } from '../../harness/verify.ts';
 
-/** Many and short: what else the machine does then meets all techniques alike. */
+/** Many and short, so that whatever else the machine does meets all techniques alike. */
 const ROUNDS = 8;
 const SECONDS = 2;
 const WARM_UP_SECONDS = 1;
 const HOT_CALLERS = 128;
-/** One for each caller: they are to wait for the row, and not for a connection. The techniques share them. */
+/** One per caller, so that they wait for the row and not for a connection. The techniques share them. */
 const CONNECTIONS = HOT_CALLERS;
 const CALM_CALLERS = [1, 16] as const;
-/** So many that two callers hardly ever meet at one. */
+/** So many that two callers rarely order the same one. */
 const MANY_SKUS = 10_000;
 const PLENTY = 1_000_000_000;
 /** Fewer than the callers ask for within a second. */
@@ -50,12 +50,12 @@ type Reserve = (order: PlacedOrder) => Promise<StepResult>;
 interface Bench {
   techniques: Readonly<Record<TechniqueName, Reserve>>;
   shop: HotSkuShop;
-  /** For looking. */
+  /** For inspecting. */
   sql: Sql;
   options: BenchmarkOptions & { seconds: number };
 }
 
-/** See {@link HotSkuFigures} for what it finds. */
+/** Returns {@link HotSkuFigures}. */
 export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
   const loadBefore = loadNow();
   const startedAt = new Date().toISOString();
@@ -109,14 +109,14 @@ async function measure(bench: Bench): Promise<HotSkuSeries[]> {
   const series = (techniques: readonly TechniqueName[], callers: number, skus: number): HotSkuSeries[] =>
     techniques.map((technique) => ({ technique, callers, skus, rounds: [] }));
   const crowd = series(CROWDED, HOT_CALLERS, 1);
-  // Two that differ by little meet the same moment of the machine when each caller uses them in turn.
+  // Techniques that differ by little meet the same moment of the machine when each caller uses them in turn.
   const together = CALM_CALLERS.map((callers) => series(CALM, callers, MANY_SKUS));
   const plans = [...crowd.map((one) => [one]), ...together];
   report('Warming up.');
   for (const plan of plans) await runRound(bench, plan, WARM_UP_SECONDS);
   for (let number = 1; number <= ROUNDS; number++) {
     report(`Round ${number} of ${ROUNDS}`);
-    // Backwards every second time: no technique always has the later, fuller database.
+    // Backwards every second time, so that no technique always has the later, fuller database.
     for (const plan of number % 2 === 1 ? plans : plans.toReversed()) {
       const rounds = await runRound(bench, plan, seconds);
       plan.forEach((one, index) => {
@@ -134,7 +134,7 @@ async function measure(bench: Bench): Promise<HotSkuSeries[]> {
 
 /**
  * Each caller calls the techniques of the plan in turn.
- * @throws when not exactly the units are reserved that the callers were told.
+ * @throws when the reserved units are not exactly those that the callers were promised.
  */
 async function runRound(
   { techniques, shop, sql, options: { signal } }: Bench,
@@ -149,7 +149,7 @@ async function runRound(
   });
   let turns = 0;
   await load({ callers, seconds, signal }, async () => {
-    // First the one, then the other first.
+    // Each technique goes first in its turn.
     for (const round of turns++ % 2 === 0 ? rounds : rounds.toReversed()) {
       const order = nextOrder();
       const start = performance.now();
@@ -191,7 +191,7 @@ async function persist(
   }
 }
 
-/** By each technique: callers that go on until nothing is left. @throws when not exactly all units were granted. */
+/** Lets callers order until nothing is left, by each technique. @throws when not exactly all units were granted. */
 async function sellOut({ techniques, shop, options: { signal, report } }: Bench): Promise<SoldOutRow[]> {
   const rows: SoldOutRow[] = [];
   for (const technique of CROWDED) {

@@ -11,9 +11,9 @@ interface Stock {
 }
 
 /**
- * A reservation as it is usually written: a transaction that locks what it reads, compares in code, and writes one table
- * after the other. It keeps the same promises as the one statement (key, all or nothing, no unit sold twice) and locks
- * as late as it can. For orders in `debit` mode.
+ * A reservation as it is usually written: a transaction that locks what it reads, compares in code, and writes one table after the
+ * other. It keeps the promises of the one statement (key, all or nothing, no unit sold twice) and locks as late as it can. For orders
+ * in `debit` mode.
  */
 export const readThenWrite = (database: Database, order: PlacedOrder): Promise<StepResult> =>
   database.run(({ sql }) => sql.begin((transaction) => reserveIn(transaction, order)));
@@ -27,7 +27,7 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
   if (before) return before;
 
   const [wallet] = await sql<{ currency: string }[]>`select currency from wallet where id = ${walletId}`;
-  const lines = summed(order.lines);
+  const lines = sumBySku(order.lines);
   const stock = await sql<Stock[]>`
     select sku, price, currency, on_hand - reserved as available
     from sku
@@ -35,11 +35,11 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
     order by sku
     for update
   `;
-  const reason = whyRejected(wallet?.currency, lines, stock);
+  const reason = findReason(wallet?.currency, lines, stock);
   const stage = reason === null ? 'awaiting_payment' : 'rejected';
   const total = stock.reduce((sum, { sku, price }) => sum + price * (lines.get(sku) ?? 0), 0);
 
-  // Order and event refer to each other, so they need one statement.
+  // Order and event refer to each other, so they take one statement.
   await sql`
     with event as (
       insert into order_event (order_id, version, stage, reason, at) values (${orderId}, 1, ${stage}, ${reason}, ${at})
@@ -72,13 +72,13 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
 }
 
 /** The same SKU on two lines is one reservation. */
-function summed(lines: PlacedOrder['lines']): Map<string, number> {
+function sumBySku(lines: PlacedOrder['lines']): Map<string, number> {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
   return quantities;
 }
 
-function whyRejected(
+function findReason(
   currency: string | undefined,
   lines: ReadonlyMap<string, number>,
   stock: readonly Stock[],

@@ -1,4 +1,4 @@
-/** The figures as people read them: Markdown that is also a table in a terminal. */
+/** Writes the figures as Markdown, which is also readable in a terminal. */
 import type { HotSkuFigures, HotSkuRow, SoldOutRow } from './figures.ts';
 import { hostLine, table } from '../../harness/report.ts';
 import { targetTable } from '../targets.ts';
@@ -35,5 +35,5 @@ const soldOutCells = ({ technique, units, granted, refused, oversold }: SoldOutR
 function retried(rows: readonly HotSkuRow[]): string[] {
   const retries = sum(rows.map((row) => row.retries));
   if (retries === 0) return [];
-  return [`PostgreSQL gave up on ${retries} calls, which were made again; their latency holds all of it.`];
+  return [`PostgreSQL gave up on ${retries} calls, which were retried; their latency includes that.`];
 }

@@ -1,4 +1,4 @@
-/** What is bought: SKUs by the thousand, or one for everybody. */
+/** The fixture of the benchmark: SKUs by the thousand, or one for everybody. */
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from '../../../db/postgres.ts';
@@ -7,7 +7,7 @@ import type { PlacedOrder } from '../../../db/steps/step.ts';
 const PRICE = 1_000;
 
 export interface HotSkuShop {
-  /** Puts so many SKUs with so many units each there, and returns the orders for one unit of each in turn. */
+  /** Creates SKUs with `onHand` units each, and returns orders for one unit of each in turn. */
   stockUp(skus: number, onHand: number): Promise<{ prefix: string; nextOrder: () => PlacedOrder }>;
   /** Units of the SKUs with this prefix: on hand, and reserved by orders. @throws when the two tables disagree. */
   countUnits(prefix: string): Promise<{ onHand: number; reserved: number }>;

@@ -1,10 +1,10 @@
-/** Makes one row out of a technique's rounds, and holds the rows against what was promised. */
+/** Sums up a technique's rounds in one row, and compares the rows with their targets. */
 import { atLeast, atMost, type Target } from '../targets.ts';
 import type { HotSkuRow, SoldOutRow, TechniqueName } from './figures.ts';
 import type { HotSkuRound, HotSkuSeries } from './figures.ts';
 import { latencyOf, median, sum } from '../../harness/statistics.ts';
 
-/** Single rounds differ by as much without a reason. */
+/** Single rounds differ by this much without a reason. */
 const NOISE = 0.05;
 
 export function rowOf({ rounds, technique, callers, skus }: HotSkuSeries): HotSkuRow {
@@ -23,7 +23,7 @@ export function targetsOf(series: readonly HotSkuSeries[], soldOut: readonly Sol
   const ratios = (callers: number, to: TechniqueName, of: (round: HotSkuRound) => number): number[] => {
     const roundsOf = (name: TechniqueName): HotSkuRound[] =>
       series.find((one) => one.callers === callers && one.technique === name)?.rounds ?? [];
-    // Of each round, as both sides of a round met the same minute of the machine.
+    // Round by round: both sides of a round met the same minute of the machine.
     const others = roundsOf(to).map(of);
     return roundsOf('group commit').map((round, index) => of(round) / (others[index] ?? NaN));
   };

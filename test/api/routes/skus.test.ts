@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isInState, skuState } from '../../../db/sku-state.ts';
-import { countSku, findSku, putSku } from '../../../db/skus.ts';
+import { findSku, putSku } from '../../../db/skus.ts';
+import { countSku } from '../../../db/stock-movements.ts';
 import { ON_HAND_LIMIT } from '../../../domain/limits.ts';
 import type { Answer } from '../../support/answer.ts';
 import { expectRulesHold } from '../../support/database.ts';

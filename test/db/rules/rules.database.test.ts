@@ -1,5 +1,5 @@
-/** The rules find what breaks them, and the database refuses to be brought there in the first place. */
-import { describe, expect, test } from 'vitest';
+/** The detectors find every damage that breaks a rule, and the database refuses most of it in the first place. */
+import { expect, test } from 'vitest';
 import type { Queryable } from '../../../db/postgres.ts';
 import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
@@ -66,73 +66,67 @@ test.each(PLANTINGS)(
   },
 );
 
-describe('the database refuses', () => {
-  const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
-    [
-      'to reserve more than is on hand',
-      /sku_reserved_within_on_hand/,
-      () => sql`update sku set reserved = on_hand + 1`,
-    ],
-    [
-      'to overdraw a wallet',
-      /wallet_held_within_posted/,
-      () => sql`update wallet set posted = -1, held = -1`,
-    ],
-    [
-      'to hold more than a wallet has',
-      /wallet_held_within_posted/,
-      () => sql`update wallet set held = posted + 1`,
-    ],
-    ['to change an entry', /never changed/, () => sql`update entry set amount = 1`],
-    ['to delete a transfer', /never changed/, () => sql`delete from transfer`],
-    ['to empty the ledger', /never changed/, () => sql`truncate entry`],
-    ['to change an order\u2019s event', /never changed/, () => sql`update order_event set stage = 'paid'`],
-    [
-      'legs that do not sum to zero',
-      /do not sum to zero/,
-      () => sql`
+const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
+  [
+    'to reserve more than is on hand',
+    /sku_reserved_within_on_hand/,
+    () => sql`update sku set reserved = on_hand + 1`,
+  ],
+  ['to overdraw a wallet', /wallet_held_within_posted/, () => sql`update wallet set posted = -1, held = -1`],
+  [
+    'to hold more than a wallet has',
+    /wallet_held_within_posted/,
+    () => sql`update wallet set held = posted + 1`,
+  ],
+  ['to change an entry', /never changed/, () => sql`update entry set amount = 1`],
+  ['to delete a transfer', /never changed/, () => sql`delete from transfer`],
+  ['to empty the ledger', /never changed/, () => sql`truncate entry`],
+  ['to change an order\u2019s event', /never changed/, () => sql`update order_event set stage = 'paid'`],
+  [
+    'legs that do not sum to zero',
+    /do not sum to zero/,
+    () => sql`
         with t as (insert into transfer (id, kind) values (gen_random_uuid(), 'deposit') returning id)
         insert into entry (transfer_id, account, amount, currency) select id, 'funding', 5, 'EUR' from t
       `,
-    ],
-    [
-      'a second end of a reservation',
-      /has ended/,
-      () => sql`update reservation set state = 'released' where order_id = ${paid}`,
-    ],
-    [
-      'a second end of a hold',
-      /has ended/,
-      () => sql`update hold set state = 'voided' where order_id = ${captured}`,
-    ],
-    [
-      'a second debit of an order',
-      /transfer_one_payment/,
-      () => sql`insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'debit', ${paid})`,
-    ],
-    [
-      'a stage without its event',
-      /orders_at_last_event/,
-      () => sql`update orders set stage = 'expired' where id = ${open}`,
-    ],
-    [
-      'a gap in an order\u2019s versions',
-      /order_event_follows/,
-      () => sql`
+  ],
+  [
+    'a second end of a reservation',
+    /has ended/,
+    () => sql`update reservation set state = 'released' where order_id = ${paid}`,
+  ],
+  [
+    'a second end of a hold',
+    /has ended/,
+    () => sql`update hold set state = 'voided' where order_id = ${captured}`,
+  ],
+  [
+    'a second debit of an order',
+    /transfer_one_payment/,
+    () => sql`insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'debit', ${paid})`,
+  ],
+  [
+    'a stage without its event',
+    /orders_at_last_event/,
+    () => sql`update orders set stage = 'expired' where id = ${open}`,
+  ],
+  [
+    'a gap in an order\u2019s versions',
+    /order_event_follows/,
+    () => sql`
         insert into order_event (order_id, version, from_stage, stage, at)
         values (${open}, 3, 'awaiting_payment', 'paid', now())
       `,
-    ],
-    [
-      'a move that the stage table does not have',
-      /order_event_move/,
-      () => sql`
+  ],
+  [
+    'a move that the stage table does not have',
+    /order_event_move/,
+    () => sql`
         insert into order_event (order_id, version, from_stage, stage, at) values (${open}, 2, 'awaiting_payment', 'refunded', now())
       `,
-    ],
-  ];
-  test.each(attempts)('%s', async (_name, refusal, attempt) => {
-    await expect(attempt()).rejects.toThrow(refusal);
-    await expectRulesHold(sql);
-  });
+  ],
+];
+test.each(attempts)('the database refuses %s', async (_name, refusal, attempt) => {
+  await expect(attempt()).rejects.toThrow(refusal);
+  await expectRulesHold(sql);
 });

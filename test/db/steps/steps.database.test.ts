@@ -39,14 +39,14 @@ async function reserved(paymentMode: 'debit' | 'hold' = 'debit', funds = 2_000) 
   return { sku, walletId, order, orderId: order.orderId };
 }
 
-describe('reserve', () => {
-  test('twice in a row reserves once', async () => {
+describe('the reserve step', () => {
+  test('reserves once when it runs twice in a row', async () => {
     const { sku, order } = await reserved();
     expect(await reserve(order)).toEqual({ stage: 'awaiting_payment', reason: null, refusal: null });
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
 
-  test('ten times at once reserves once, and all ten hear the same', async () => {
+  test('reserves once when it runs ten times at once, and all ten get the same result', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 0 }),
@@ -57,7 +57,7 @@ describe('reserve', () => {
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 3 });
   });
 
-  test('the same SKU on two lines is summed', async () => {
+  test('sums the quantities of a SKU that is on two lines', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 0 }),
@@ -69,12 +69,12 @@ describe('reserve', () => {
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 10 });
   });
 
-  test('in hold mode holds the money with the stock', async () => {
+  test('holds the money with the stock in hold mode', async () => {
     const { walletId } = await reserved('hold');
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 1_500 });
   });
 
-  test('one line out of stock reserves no line', async () => {
+  test('reserves no line when one of them is out of stock', async () => {
     const [plenty, scarce] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       stockedSku(sql, { onHand: 1 }),
@@ -85,7 +85,7 @@ describe('reserve', () => {
     expect(await stock(plenty)).toEqual({ onHand: 10, reserved: 0 });
   });
 
-  test('a refusal stays: the same order is not reserved after a restock', async () => {
+  test('keeps its refusal: the same order is not reserved after a restock', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 1 }),
       fundedWallet(sql, { funds: 0 }),
@@ -98,7 +98,7 @@ describe('reserve', () => {
     expect(await reserve(order)).toEqual(refused);
   });
 
-  test('an unknown SKU, an unknown wallet, another currency and a hold without funds are each rejected for that', async () => {
+  test('rejects an unknown SKU, an unknown wallet, another currency and a hold without funds each for its own reason', async () => {
     const [euros, dollars] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       stockedSku(sql, { onHand: 10, currency: 'USD' }),
@@ -118,7 +118,7 @@ describe('reserve', () => {
     expect(await stock(euros)).toEqual({ onHand: 10, reserved: 0 });
   });
 
-  test('40 orders at once for 10 units: 10 are reserved, 30 are rejected', async () => {
+  test('reserves 10 and rejects 30 of 40 orders at once for 10 units', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 0 }),
@@ -130,7 +130,7 @@ describe('reserve', () => {
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 10 });
   });
 
-  test('orders at once that name the same SKUs in opposite order, with holds on one wallet, do not deadlock', async () => {
+  test('does not deadlock when orders at once name the same SKUs in opposite order, with holds on one wallet', async () => {
     const skus = await Promise.all(
       Array.from({ length: 4 }, () => stockedSku(sql, { onHand: 1_000, price: 1 })),
     );
@@ -150,8 +150,8 @@ describe('reserve', () => {
   });
 });
 
-describe('abandon', () => {
-  test('makes a reserve attempt that comes later do nothing', async () => {
+describe('cancelling a reservation', () => {
+  test('makes a later reserve attempt do nothing', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 0 }),
@@ -167,7 +167,7 @@ describe('abandon', () => {
     expect(await stageOf(order)).toBe('cancelled');
   });
 
-  test('at once with the reservation: either it never happened, or it is there to be released', async () => {
+  test('at the same time as the reserve step either prevents the reservation, or leaves it to be released', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 1_000 }),
       fundedWallet(sql, { funds: 0 }),
@@ -184,8 +184,8 @@ describe('abandon', () => {
   });
 });
 
-describe('pay', () => {
-  test('twice in a row and twice at once takes the money once, and consumes the units once', async () => {
+describe('the pay step', () => {
+  test('takes the money and consumes the units once when it runs twice in a row and twice at once', async () => {
     const { sku, walletId, orderId } = await reserved();
     const request = payment(orderId);
     const paid = { stage: 'paid', reason: null, refusal: null };
@@ -195,13 +195,13 @@ describe('pay', () => {
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
-  test('in hold mode captures what was held', async () => {
+  test('captures what was held in hold mode', async () => {
     const { walletId, orderId } = await reserved('hold');
     expect(await pay(payment(orderId))).toEqual({ stage: 'paid', reason: null, refusal: null });
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
-  test('an attempt that was refused never takes money later, also when the buyer has topped up since', async () => {
+  test('never takes money in a late attempt of a refused payment, even after the buyer has topped up', async () => {
     const { walletId, orderId } = await reserved('debit', 1_499);
     const first = payment(orderId);
     const refused = { stage: 'awaiting_payment', reason: null, refusal: 'insufficient_funds' };
@@ -212,14 +212,14 @@ describe('pay', () => {
     expect(await balance(walletId)).toEqual({ posted: 0, held: 0 });
   });
 
-  test('two payments at once debit once', async () => {
+  test('debits once for two payments at once', async () => {
     const { walletId, orderId } = await reserved('debit', 10_000);
     const results = await Promise.all([pay(payment(orderId)), pay(payment(orderId))]);
     expect(new Set(results.map(({ refusal }) => refusal))).toEqual(new Set([null, 'order_not_payable']));
     expect(await balance(walletId)).toEqual({ posted: 8_500, held: 0 });
   });
 
-  test('orders at once from one wallet never spend more than it has', async () => {
+  test('never spends more than a wallet has, however many orders are paid from it at once', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 100, price: 10 }),
       fundedWallet(sql, { funds: 75 }),
@@ -231,7 +231,7 @@ describe('pay', () => {
     expect(await balance(walletId)).toEqual({ posted: 5, held: 0 });
   });
 
-  test('money that a hold has promised is not spent by a debit', async () => {
+  test('does not spend money that a hold has promised to another order', async () => {
     const { walletId } = await reserved('hold', 2_000);
     const sku = await stockedSku(sql, { onHand: 1, price: 501 });
     const order = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
@@ -239,13 +239,13 @@ describe('pay', () => {
     expect(await pay(payment(order.orderId))).toMatchObject({ refusal: 'insufficient_funds' });
   });
 
-  test('of an order that does not exist fails', async () => {
+  test('fails for an order that does not exist', async () => {
     await expect(pay(payment('018f0000-0000-7000-8000-000000000000'))).rejects.toThrow('not in the database');
   });
 });
 
-describe('decline', () => {
-  test('makes a pay attempt that comes later do nothing, and leaves the order to be paid by another', async () => {
+describe('skipping a payment', () => {
+  test('makes a later attempt of that payment do nothing, and leaves the order to be paid by another payment', async () => {
     const { walletId, orderId } = await reserved();
     const request = payment(orderId);
     const skipped = { stage: 'awaiting_payment', reason: null, refusal: 'payment_skipped' };
@@ -256,7 +256,7 @@ describe('decline', () => {
     expect(await balance(walletId)).toEqual({ posted: 500, held: 0 });
   });
 
-  test('at once with the payment: either it was made, or it never is', async () => {
+  test('at the same time as the pay step finds the payment made, or prevents it for good', async () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
       const request = payment(orderId);
@@ -267,8 +267,8 @@ describe('decline', () => {
   });
 });
 
-describe('release', () => {
-  test('twice in a row and twice at once gives back once', async () => {
+describe('the release step', () => {
+  test('releases once when it runs twice in a row and twice at once', async () => {
     const { sku, walletId, orderId } = await reserved('hold');
     const request = releaseTo(orderId, 'cancelled');
     const cancelled = { stage: 'cancelled', reason: 'test', refusal: null };
@@ -278,7 +278,7 @@ describe('release', () => {
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 
-  test('of a paid order gives nothing back and says that it is paid', async () => {
+  test('releases nothing of a paid order, and returns that it is paid', async () => {
     const { sku, orderId } = await reserved();
     await pay(payment(orderId));
     expect(await release(releaseTo(orderId, 'expired'))).toEqual({
@@ -289,7 +289,7 @@ describe('release', () => {
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
-  test('at once with a payment: one of them wins, never both', async () => {
+  test('at the same time as the pay step has one winner, never two', async () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, order, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
       const [paying, releasing] = await Promise.all([
@@ -302,7 +302,7 @@ describe('release', () => {
     }
   });
 
-  test('a payment that comes after it is refused', async () => {
+  test('makes a later payment be refused', async () => {
     const { walletId, orderId } = await reserved();
     await release(releaseTo(orderId, 'expired'));
     expect(await pay(payment(orderId))).toEqual({
@@ -314,8 +314,8 @@ describe('release', () => {
   });
 });
 
-describe('refund', () => {
-  test('twice in a row and twice at once gives the money back once', async () => {
+describe('the refund step', () => {
+  test('refunds the money once when it runs twice in a row and twice at once', async () => {
     const { sku, walletId, orderId } = await reserved();
     await pay(payment(orderId));
     const request = refundOf(orderId, false);
@@ -326,14 +326,14 @@ describe('refund', () => {
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
-  test('with restock puts the units back on hand once', async () => {
+  test('puts the units back on hand once when asked to restock', async () => {
     const { sku, orderId } = await reserved('hold');
     await pay(payment(orderId));
     await both(() => refund(refundOf(orderId, true)));
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 0 });
   });
 
-  test('of an order that is not paid does nothing, and does not stand in the way of a later one', async () => {
+  test('does nothing for an order that is not paid, and does not prevent a later refund', async () => {
     const { orderId } = await reserved();
     expect(await refund(refundOf(orderId, false))).toEqual({
       stage: 'awaiting_payment',

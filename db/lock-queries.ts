@@ -1,0 +1,96 @@
+/** Asks PostgreSQL which rows are locked, and which rows a step locks. */
+import type { Database } from './connection.ts';
+
+/** The rows that a statement locks, by their keys. */
+export interface Rows {
+  orders?: readonly string[];
+  skus?: readonly string[];
+  wallets?: readonly string[];
+}
+
+export interface Row {
+  kind: 'order' | 'SKU' | 'wallet';
+  id: string;
+}
+
+/** @param milliseconds that the session has waited. */
+export async function askWhetherSomeSessionWaits(database: Database, milliseconds: number): Promise<boolean> {
+  const [row] = await database.run(
+    ({ sql }) => sql<{ waits: boolean }[]>`
+      -- Has a session like this one waited for a lock for long? If none has, slow statements are slow for another reason. The rows
+      -- themselves would not tell: a statement under way locks its own.
+      select exists (
+        select
+        from pg_locks join pg_stat_activity using (pid)
+        where
+          not granted
+          and datname = current_database()
+          and application_name = current_setting('application_name')
+          and waitstart < clock_timestamp() - ${milliseconds} * interval '1 millisecond'
+      ) as waits
+    `,
+  );
+  return row?.waits ?? false;
+}
+
+export function askWhichAreLocked(database: Database, rows: readonly Row[]): Promise<Row[]> {
+  return database.run(
+    ({ sql }) => sql<Row[]>`
+      -- Which of these rows could a step not lock, in the order in which steps lock them? This waits for none of them, and unlocks
+      -- the others as it ends.
+      with asked as materialized (
+        select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as asked (kind text, id text)
+      ),
+      free_order as materialized (
+        select id from orders
+        where id in (select id::uuid from asked where kind = 'order')
+        for no key update skip locked
+      ),
+      free_sku as materialized (
+        select sku from sku
+        where sku in (select id from asked where kind = 'SKU')
+        for no key update skip locked
+      ),
+      free_wallet as materialized (
+        select id from wallet
+        where id in (select id::uuid from asked where kind = 'wallet')
+        for no key update skip locked
+      )
+      select kind, id
+      from asked
+      where
+        case kind
+          when 'order' then
+            exists (select from orders where orders.id = asked.id::uuid)
+            and not exists (select from free_order where free_order.id = asked.id::uuid)
+          when 'SKU' then
+            exists (select from sku where sku.sku = asked.id)
+            and not exists (select from free_sku where free_sku.sku = asked.id)
+          when 'wallet' then
+            exists (select from wallet where wallet.id = asked.id::uuid)
+            and not exists (select from free_wallet where free_wallet.id = asked.id::uuid)
+        end
+      order by case kind when 'order' then 1 when 'SKU' then 2 else 3 end, id
+    `,
+  );
+}
+
+/** The rows that the steps of a recorded order lock: its own, its SKUs' and its wallet's. */
+export async function rowsOfOrder(
+  database: Database,
+  orderId: string,
+): Promise<{ orders: string[]; skus: string[]; wallets: string[]; holdsMoney: boolean }> {
+  const rows = await database.run(
+    ({ sql }) => sql<{ sku: string | null; walletId: string; holdsMoney: boolean }[]>`
+      select order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
+      from orders left join order_line on order_line.order_id = orders.id
+      where orders.id = ${orderId}
+    `,
+  );
+  return {
+    orders: [orderId],
+    skus: rows.flatMap(({ sku }) => sku ?? []),
+    wallets: rows.slice(0, 1).map(({ walletId }) => walletId),
+    holdsMoney: rows[0]?.holdsMoney ?? false,
+  };
+}
