@@ -11,10 +11,14 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What test/ has of its own. */
 const OWN_FOLDERS = new Set(['system', 'model', 'repository', 'support', 'recording', 'histories']);
 
-test('every folder of test/ mirrors a folder of the code or is a known one of its own', () => {
+/** A folder of the code, or a file whose tests fill a folder. */
+const isInTheCode = (path: string): boolean =>
+  existsSync(join(ROOT, path)) || existsSync(join(ROOT, `${path}.ts`));
+
+test('every folder of test/ mirrors a folder or a file of the code or is a known one of its own', () => {
   const folders = globSync('**/', { cwd: join(ROOT, 'test') }).filter((folder) => folder !== '.');
   const strays = folders.filter(
-    (folder) => !OWN_FOLDERS.has(folder.split(sep)[0] ?? '') && !existsSync(join(ROOT, folder)),
+    (folder) => !OWN_FOLDERS.has(folder.split(sep)[0] ?? '') && !isInTheCode(folder),
   );
   expect(folders).toContain('db');
   expect(strays).toEqual([]);
@@ -24,6 +28,6 @@ test('a unit test that opens a connection fails and says where to read why', () 
   expect(() => connect(1, '127.0.0.1')).toThrow('vitest.config.ts');
 });
 
-test('every test file that is to start first is there', () => {
+test('every test file that is to start first exists', () => {
   expect(LONGEST.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });

@@ -13,7 +13,7 @@ export const LONGEST = [
   'test/process/redaction.test.ts',
   'test/system/resets.test.ts',
   'test/workflows/reconcile.test.ts',
-  'test/workflows/monitor.test.ts',
+  'test/workflows/monitor/overdue-runs.test.ts',
   'test/system/stopping.test.ts',
   'test/worker/schedules.test.ts',
   'test/workflows/order/retry-and-attention.test.ts',
