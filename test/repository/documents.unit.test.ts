@@ -73,7 +73,10 @@ async function brokenLinks({ name, text }: Document): Promise<string[]> {
   return broken;
 }
 
-/** `folder/`, `folder/file.ts` and the like between backticks. One with a placeholder or an address in it is no path. */
+/**
+ * `folder/`, `folder/file.ts` and the like between backticks, from the root or from the document's folder. One with a placeholder or an
+ * address in it is no path.
+ */
 const PATH = /`([\w.-]+\/(?:[\w.-]+\/)*(?:[\w.-]+\.\w+)?)`/g;
 
 test('every relative link in a document leads to a file, and to a heading in it', async () => {
@@ -85,7 +88,10 @@ test('every path that a document names exists', async () => {
     .filter(({ name }) => name !== OF_THE_PAST)
     .flatMap(({ name, text }) => matches(withoutBlocks(text), PATH).map((path) => ({ name, path })))
     .filter(({ path }) => !ELSEWHERE.has(path.split('/')[0] ?? ''))
-    .map(async ({ name, path }) => ((await exists(path)) ? [] : [`${name}: ${path}`]));
+    .map(async ({ name, path }) => {
+      const isThere = (await exists(path)) || (await exists(join(dirname(name), path)));
+      return isThere ? [] : [`${name}: ${path}`];
+    });
   expect((await Promise.all(missing)).flat()).toEqual([]);
 });
 
