@@ -18,6 +18,8 @@ const DATABASE = 'test/**/*.database.test.ts';
 /** What every test has in common. */
 export const shared = {
   pool: 'forks',
+  // A process loads the product's code once, for many files: every file opens what it needs, and closes it.
+  isolate: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
 } as const;
@@ -25,8 +27,8 @@ export const shared = {
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
-    // On two cores, and half of its time a test waits: for servers, locks and deadlines. More than three starve each other.
-    maxWorkers: 3,
+    // On two cores, as a test waits for servers, locks and deadlines more than half of its time.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },

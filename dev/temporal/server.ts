@@ -32,6 +32,8 @@ export interface TemporalOptions extends StartOptions {
   namespace?: string;
   /** Lets tests move a workflow's clock. */
   timeSkipping?: boolean;
+  /** Of the server's process; this process's own unless given. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export interface Temporal extends ServerProcess {

@@ -1,7 +1,8 @@
 /** The whole system for one test file, on the shared servers: its own database, task queue, worker and API. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { NativeConnection, type Worker } from '@temporalio/worker';
+import './runtime.ts';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
@@ -49,7 +50,6 @@ export async function startSystem({
   workerConnections = 40,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const testDatabase = await freshDatabase();
   const taskQueue = `test-${randomUUID()}`;
   const address = inject('temporalAddress');

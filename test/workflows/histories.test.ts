@@ -2,21 +2,15 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { describe, expect, inject, test } from 'vitest';
 import { bundleWorkflows } from '../../worker/worker.ts';
 import { PATHS } from '../recording/paths.ts';
 import { VERSION } from '../recording/version.ts';
 import { startReplayer } from '../support/replayer.ts';
+import '../support/runtime.ts';
 
 const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('../support/changed-workflows.ts', import.meta.url));
-
-// Failed replays are expected in the second half of this file, so they are not logged.
-Runtime.install({
-  logger: new DefaultLogger('ERROR', () => {}),
-  telemetryOptions: { logging: { filter: 'OFF', console: {} } },
-});
 
 /** `<release>/<path>`: orders of earlier releases may still be open. */
 const names = (await readdir(FOLDER, { recursive: true }))
