@@ -1,8 +1,9 @@
+/** What the API needs from outside: its servers, its log and its settings. */
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { DatabasePool } from '../db/connection.ts';
 
-/** What the API needs from outside. Tests may pass their own. */
+/** Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;

@@ -1,13 +1,13 @@
 /**
  * Remembers in the database what refused callers were promised, because their next request may reach another process. All requests that
- * come while a statement runs share the next statement, so a thousand refusals cost a few statements.
+ * arrive while a statement runs share the next statement, so a thousand refusals cost a few statements.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 
-/** Callers beyond this many are told when to come back, but do not get a ticket. */
+/** Callers beyond this many get a time to come back, but no ticket. */
 const MOST_TICKETS = 20_000;
 const KEYS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
