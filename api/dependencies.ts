@@ -10,7 +10,7 @@ export interface Dependencies {
   logger: Logger;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
-  /** How many milliseconds a step of an order may keep failing before a person has to look. */
+  /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
