@@ -47,8 +47,8 @@ export const tooManyFailures = (count: number, last: string, prospect: Prospect)
   detectorFailure(`${count} in a row failed; the last one ${last}`, prospect);
 
 /**
- * Wraps every activity: what it throws goes into the workflow's history, where anybody with the Web UI reads it. The values that a
- * statement was given stay out, wherever the message was made.
+ * Wraps every activity: what it throws goes into the workflow's history, where anybody with the Web UI reads it. The values that
+ * were passed to a statement stay out, wherever the message comes from.
  */
 export async function failSafely<Input, Output>(
   input: Input,

@@ -59,7 +59,7 @@ export function createActivities(database: Database): StepActivities & RecordAct
     (request: Request): Promise<Result> =>
       toActivityFailure(`${what} for order ${request.orderId}`, act(database, request));
 
-  /** A step that gives up its slot while another session keeps a row locked that it needs. */
+  /** A step that gives up its slot while another session has locked a row that it needs. */
   const step = <Request extends OfOrder>(
     what: string,
     act: (database: Database, request: Request) => Promise<StepResult>,

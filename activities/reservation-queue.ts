@@ -26,8 +26,8 @@ interface Statements {
 }
 
 /**
- * Makes a queue, one per worker. Each order runs at once unless a statement of this worker, or an order that came before it, needs one
- * of its SKUs; so orders that share no SKU never wait for one another. Results and errors are those of {@link reserve}.
+ * Creates a queue, one per worker. Each order runs at once unless a statement of this worker, or an earlier order, needs one of its
+ * SKUs; so orders that share no SKU never wait for one another. Results and errors are those of {@link reserve}.
  */
 export function groupReservations(
   database: Database,
@@ -54,7 +54,7 @@ class ReservationQueue {
   }
 
   add(order: PlacedOrder): Promise<StepResult> {
-    // A retry while the attempt before it is still here. Both get one answer, or retries would pile up in an outage.
+    // A retry while the previous attempt is still here. Both get one answer, or retries would pile up in an outage.
     const pending = this.#pending.get(order.orderId);
     if (pending) return this.#join(pending, order);
 
@@ -70,7 +70,7 @@ class ReservationQueue {
 
   async #join({ order, answer }: Entry, again: PlacedOrder): Promise<StepResult> {
     if (order.paymentDeadline === again.paymentDeadline) return answer.promise;
-    // Another workflow of the order, which must learn the deadline that is recorded.
+    // Another workflow of the order, which must learn the recorded deadline.
     return answer.promise.then(
       () => this.add(again),
       () => this.add(again),
@@ -93,7 +93,7 @@ class ReservationQueue {
     for (const next of batches) void this.#run(next);
   }
 
-  /** Returns the orders that must run by themselves. */
+  /** Returns the orders that must run alone. */
   async #runTogether(batch: readonly Entry[]): Promise<readonly Entry[]> {
     try {
       const orders = batch.map(({ order }) => order);
@@ -106,7 +106,7 @@ class ReservationQueue {
       }
       return undecided;
     } catch (error) {
-      // One order among many may be the cause, or that they are many.
+      // The cause may be one order among many, or their number.
       if (!isDatabaseUnavailable(error) || gaveUp(error)) return batch;
       for (const entry of batch) this.#settle(entry).reject(error);
       return [];
@@ -114,8 +114,8 @@ class ReservationQueue {
   }
 
   /**
-   * One order after the other, so that only those that are the cause fail. When PostgreSQL is unavailable, or a lock is, the rest fail
-   * with the first of them and are retried: each might wait as long, and all buyers of their SKUs behind it.
+   * One order after the other, so that only those at fault fail. When PostgreSQL or a lock is unavailable, the rest fail with the first
+   * of them and are retried: each might wait as long, and keep all buyers of its SKUs waiting.
    */
   async #runOneByOne(entries: readonly Entry[]): Promise<void> {
     for (const [index, entry] of entries.entries()) {
@@ -145,7 +145,7 @@ interface Group {
 
 /**
  * Divides the waiting orders into batches that can run now, no two of which share a SKU, and those that go on waiting. Both keep the
- * order of arrival: no order passes one that came first and shares a SKU with it.
+ * order of arrival: no order passes an earlier one that shares a SKU with it.
  */
 function divide(
   entries: readonly Entry[],

@@ -4,7 +4,7 @@ import { HEARTBEAT_MS } from '../domain/timeouts.ts';
 
 /**
  * Call it before anything that may take more than some seconds, well within `SILENT_FOR_MS`. Outside an activity it does nothing.
- * @throws when the activity was cancelled, so that it does not run beside the attempt that follows.
+ * @throws when the activity was cancelled, so that it does not run alongside the next attempt.
  */
 export function signOfLife(): void {
   const context = asyncLocalStorage.getStore();

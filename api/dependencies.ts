@@ -1,15 +1,16 @@
+/** What the API needs from outside: its servers, its log and its settings. */
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { DatabasePool } from '../db/connection.ts';
 
-/** What the API needs from outside. Tests may pass their own. */
+/** Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
-  /** How many milliseconds a step of an order may keep failing before a person has to look. */
+  /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;

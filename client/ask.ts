@@ -1,4 +1,4 @@
-/** Asks Temporal with a deadline: without one, a server that has gone silent is waited for forever. */
+/** Asks Temporal with a deadline: without one, a call to a silent server waits forever. */
 import type { Client } from '@temporalio/client';
 
 const TEMPORAL_MS = 5_000;

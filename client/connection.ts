@@ -10,8 +10,8 @@ export interface TemporalAddress {
 }
 
 /**
- * The defaults wait up to two minutes before they try a server again that is back by then, and 45 s until they give up a silent
- * connection.
+ * By default a connection waits up to two minutes before it tries a server again, even if that is back, and 45 s before it gives up on
+ * silence.
  */
 const CHANNEL_OPTIONS = {
   'grpc.initial_reconnect_backoff_ms': 100,

@@ -12,6 +12,7 @@ const PAGE = 100;
 /** A task is at its first attempt when it waits for a worker, at its second when a worker died with it. */
 const FAILING_ATTEMPT = 3;
 
+/** Implements the port for the workflows of one task queue. */
 export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
   const { namespace } = client.options;
 

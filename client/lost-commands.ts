@@ -11,7 +11,7 @@ import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../workflows/messages.ts';
 import { askTemporal } from './ask.ts';
 
-/** How a run ends that did not finish its work. `CANCELED` is not among them: such an order gave everything back first. */
+/** How a run can end without having finished its work. `CANCELED` is not among them: such an order gave everything back first. */
 const BROKEN_STATUSES = { FAILED: 'failed', TERMINATED: 'was terminated', TIMED_OUT: 'timed out' } as const;
 /** The same in a query for workflows. */
 export const BROKEN_STATUS_QUERY = "('Failed', 'Terminated', 'TimedOut')";
@@ -31,7 +31,7 @@ const attentionSchema = z.looseObject({ attentionAfter: z.number().optional() })
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
-/** A cancel as a caller, or a person in the Web UI, had sent it. */
+/** A cancel as a caller, or a person in the Web UI, sent it. */
 export interface LostCancel {
   /** Null for a person's. */
   commandId: string | null;

@@ -61,6 +61,7 @@ export interface OrderClientOptions extends TemporalAddress {
   taskQueue: string;
 }
 
+/** Opens the API's client of orders. Connects with the first call. */
 export function openOrderClient({ address, namespace, taskQueue }: OrderClientOptions): OrderClient {
   const { client, call, check, close } = openTemporal({ address, namespace });
   const { workflow } = client;

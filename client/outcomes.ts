@@ -1,4 +1,4 @@
-/** What a command to a workflow came to, as its sender hears it. */
+/** The outcomes of commands to workflows, as their senders get them. */
 import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { ByHandRefusal } from '../domain/attention.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/order.ts';
@@ -21,7 +21,7 @@ export type RefundOutcome = 'decided' | 'pending' | 'ended';
 export const toOutcome = ({ stage, refusal }: CommandAnswer): CommandOutcome =>
   refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
 
-/** The outcome of a command that failed. @throws the error itself when it is no outcome. */
+/** The outcome of a command that failed. @throws the error itself when it is not an outcome. */
 export function outcomeOfFailure(error: unknown): CommandOutcome {
   if (hasEnded(error)) return { outcome: 'ended' };
   const refusal = findRefusal(error);
@@ -29,13 +29,13 @@ export function outcomeOfFailure(error: unknown): CommandOutcome {
   throw toUnavailable(error);
 }
 
-/** @throws the error itself when it is no outcome. */
+/** @throws the error itself when it is not an outcome. */
 export function placeOutcomeOfFailure(error: unknown): 'ended' {
   if (hasEnded(error)) return 'ended';
   throw toUnavailable(error);
 }
 
-/** @throws the error itself when it is no outcome. */
+/** @throws the error itself when it is not an outcome. */
 export function refundOutcomeOfFailure(error: unknown): RefundOutcome {
   // Somebody terminated the workflow, and nobody knows how far it got.
   if (wasLost(error)) throw new TemporalUnavailableError('The refund was interrupted.', { cause: error });

@@ -1,4 +1,4 @@
-/** How the workflow of an order or of its refund is started: with the same options wherever it is started. */
+/** How the workflow of an order or of its refund is started: everywhere with the same options. */
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';

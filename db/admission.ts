@@ -3,7 +3,7 @@ import type { Database } from './connection.ts';
 
 /** A ticket is worthless this long after it was due. */
 const KEPT_SECONDS = 60;
-/** A process that has given no ticket for this long is not under load, or gone. */
+/** A process that has given no ticket for this long is no longer under load, or is gone. */
 const PACE_COUNTS_SECONDS = 5;
 
 export interface KeyState {
@@ -41,7 +41,7 @@ export interface Pace {
 }
 
 /**
- * Keeps tickets, by key the seconds until each is due; a key's last ticket counts. Records this process's pace, and returns the paces
+ * Keeps tickets: by key, the seconds until each is due. A key's last ticket counts. Records this process's pace, and returns the paces
  * of the other processes that give tickets.
  */
 export async function keepTickets(
@@ -72,7 +72,7 @@ export async function keepTickets(
   return others.map((other) => other.perSecond);
 }
 
-/** Drops tickets whose callers did not come, and processes that no longer give any. */
+/** Drops tickets whose callers did not come back, and processes that no longer give any. */
 export async function dropOldTickets(database: Database): Promise<void> {
   await database.run(
     ({ sql }) => sql`

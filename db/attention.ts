@@ -34,7 +34,7 @@ export interface RecordedIntervention {
   at: string;
 }
 
-/** Raises a mark. One that was raised before stays as it is, cleared or not: a late attempt does not raise it again. */
+/** Raises a mark. A mark that was raised before stays as it is, cleared or not: a late attempt does not raise it again. */
 export async function raiseAttention(
   database: Database,
   { raisedAt, ...mark }: RaisedAttention,
@@ -43,7 +43,7 @@ export async function raiseAttention(
   await database.run(({ orm }) => orm.insert(attention).values(row).onConflictDoNothing());
 }
 
-/** Clears a workflow's marks. A late attempt leaves alone those raised since. */
+/** Clears a workflow's marks. A late attempt does not touch marks raised since. */
 export async function clearAttention(
   database: Database,
   { workflowId, at }: ClearedAttention,
@@ -63,6 +63,7 @@ export async function clearAttention(
   );
 }
 
+/** Records what a person did. Recording it again does nothing. */
 export async function recordIntervention(
   database: Database,
   { at, ...note }: RecordedIntervention,

@@ -3,10 +3,10 @@
  *
  * db/ holds everything that speaks SQL, and nothing that decides what happens next.
  *
- * How a query is written: one that reads or writes a single table, or joins tables by their keys, is built with Drizzle (`orm`), so
- * that the compiler knows its columns. SQL (`sql`) is for what a builder would only hide: a statement that locks rows or has several
- * effects, as the steps do, one that computes over sets, and one about the server itself. The claim and the answer of every POST are
- * SQL, too: Drizzle prepares no statement, and building and planning it anew takes three times the processor time.
+ * How to write a query: a query on a single table, or on tables joined by their keys, is built with Drizzle (`orm`), so that the
+ * compiler knows its columns. SQL (`sql`) is for what a builder would only hide: statements that lock rows or have several effects,
+ * as the steps do, that compute over sets, or that are about the server itself. The claim and the answer of every POST are SQL, too:
+ * Drizzle prepares no statement, and building and planning it anew takes three times the processor time.
  */
 import {
   CONNECTION_DEADLINE_MS,
@@ -21,7 +21,7 @@ import { openPostgres, ormOn, type Orm, type Sql } from './postgres.ts';
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**
- * How PostgreSQL finds out that a client is gone which could not say so: a replaced pool behind a cut network, a machine without
+ * How PostgreSQL notices a client that is gone and could not say so: a replaced pool behind a cut network, a machine without
  * power. By default its sessions would stay for two hours, and every such pool takes 10 to 40 of the available connections (100 by
  * default). PostgreSQL probes a session after `idle` seconds of silence, then every `interval` seconds, and ends it after `count`
  * probes without an answer. That is late enough for a network that only falters, and no query waits for an answer by then.
@@ -40,13 +40,13 @@ export interface Database {
   /**
    * Runs one query, or one transaction: `query` must not run two at once, nor another one of this pool.
    * @throws {DatabaseBusyError} when no connection was free within {@link CONNECTION_DEADLINE_MS}; the query did not run.
-   * @throws {DatabaseSilentError} when no answer came within {@link QUERY_DEADLINE_MS}; the query may have run.
+   * @throws {DatabaseSilentError} when no answer arrived within {@link QUERY_DEADLINE_MS}; the query may have run.
    */
   run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
   /**
    * Runs one query that may take long, on a connection of its own: the pool is for orders.
    * @param milliseconds that its statements may take.
-   * @throws {DatabaseSilentError} when no answer came soon after that.
+   * @throws {DatabaseSilentError} when no answer arrived soon after that.
    */
   runLong<T>(milliseconds: number, query: (sql: Sql) => PromiseLike<T>): Promise<T>;
   /** Lets running queries end, except long ones, then closes every connection. */
@@ -68,6 +68,7 @@ export interface DatabaseOptions {
   name: string;
 }
 
+/** Opens the database. Connects with the first query. */
 export function openDatabase(url: string, options: DatabaseOptions): DatabasePool {
   const { connections, name } = options;
   const pool = openPool(url, options);
@@ -142,7 +143,7 @@ function openPool(url: string, options: DatabaseOptions): Database {
 
 /**
  * Settles as `answer` does, or rejects when it takes longer.
- * @param late makes the error, only when it is needed.
+ * @param late creates the error, only when it is needed.
  */
 export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => Error): Promise<T> {
   const { promise: silence, reject } = Promise.withResolvers<never>();

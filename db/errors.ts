@@ -42,7 +42,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return code !== undefined && UNAVAILABLE_CODES.test(code) && fromQueries.has(error);
 }
 
-/** Whether no statement could have come through at all, as opposed to one that waited for a lock or took too long. */
+/** Whether no statement could have got through at all, unlike a statement that waited for a lock or took too long. */
 export function isConnectionLost(error: unknown): boolean {
   if (error instanceof Error && error.cause !== undefined) return isConnectionLost(error.cause);
   return isDatabaseUnavailable(error) && !gaveUp(error);

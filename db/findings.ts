@@ -80,7 +80,7 @@ export async function lockOpenFinding(sql: Queryable, findingId: string): Promis
 }
 
 /**
- * Withdraws what a run has kept, because its second look found nothing wrong: another run had repaired it in between. What an
+ * Withdraws what a run has kept, because inspecting again found nothing wrong: another run had repaired it in between. What an
  * earlier run had seen stays.
  */
 export async function withdrawFinding(sql: Queryable, findingId: string, startedAt: string): Promise<void> {
@@ -88,8 +88,8 @@ export async function withdrawFinding(sql: Queryable, findingId: string, started
 }
 
 /**
- * Ends the open findings that a run no longer saw. It can tell only of the kinds that it inspected to the end, and not of the rows
- * that it failed at.
+ * Ends the open findings that a run no longer saw. That holds only for kinds that it inspected to the end, and not for rows
+ * that it could not inspect.
  * @param startedAt when the run began, ISO 8601.
  */
 export async function closeUnseen(

@@ -58,7 +58,7 @@ export async function claimKey(
   return { state: 'answered', commandId: kept.commandId, answer };
 }
 
-/** Keeps a call's answer and returns it, or the one that was kept before: a call has its first answer forever. */
+/** Keeps a call's answer and returns it, or the answer that was kept before: a call has its first answer forever. */
 export async function keepAnswer(
   database: Database,
   { operation, key }: KeyedCall,

@@ -1,4 +1,4 @@
-/** Tells this database from all others. */
+/** Identifies this database among all others. */
 import type { Database } from './connection.ts';
 
 /**

@@ -18,7 +18,7 @@ export async function askWhetherSomeSessionWaits(database: Database, millisecond
   const [row] = await database.run(
     ({ sql }) => sql<{ waits: boolean }[]>`
       -- Has a session like this one waited for a lock for long? If none has, slow statements are slow for another reason. The rows
-      -- themselves would not tell: a statement under way locks its own.
+      -- themselves would not show it: a statement under way locks its own.
       select exists (
         select
         from pg_locks join pg_stat_activity using (pid)

@@ -1,5 +1,5 @@
 /**
- * Keeps statements away from rows that another session keeps locked: an open transaction, a migration, a report. Every statement that
+ * Keeps statements away from rows that another session has locked: an open transaction, a migration, a report. Every statement that
  * needs such a row would wait out its lock time-out, and occupy a slot of the worker and a connection; a few dozen of them stop
  * everything else. Here only the row's own statements suffer: after {@link PATIENCE_MS} the row is known to be locked, and until it is
  * free again, whatever needs it fails at once.
@@ -20,7 +20,7 @@ const ASK_AGAIN_MS = 100;
 /** How long a row that nobody needs is remembered: longer than a failed step waits for its next attempt. */
 const FORGET_MS = LONGEST_RETRY_PAUSE_MS + 5_000;
 
-/** Another session keeps a needed row locked. The attempt may still have its effect, as when its answer comes too late. */
+/** Another session has locked a needed row. The attempt may still have its effect, as when its answer arrives too late. */
 export class RowLockedError extends DatabaseUnavailableError {
   override name = 'RowLockedError';
   /** PostgreSQL's own code for a lock that was not available: callers treat the two alike. */
@@ -34,8 +34,8 @@ export class RowLockedError extends DatabaseUnavailableError {
 /**
  * Runs an attempt unless a row that it needs is known to be locked.
  * @param rowsOf is called only when some row is known or suspected to be locked, and may query for them.
- * @throws {RowLockedError} when such a row is known to be locked, or becomes known while the attempt waits; the attempt then ends by
- * itself, and its outcome is ignored. Otherwise what the attempt throws.
+ * @throws {RowLockedError} when such a row is known to be locked, or becomes known while the attempt waits; the attempt then ends on
+ * its own, and its outcome is ignored. Otherwise what the attempt throws.
  */
 export function avoidLockedRows<T>(
   database: Database,
@@ -108,7 +108,7 @@ class LockedRows {
   }
 
   /**
-   * The row that a waiting attempt waits for. The attempt itself keeps the rows before that one locked, and has not reached those
+   * The row that a waiting attempt waits for. The attempt itself has locked the rows before that one, and has not reached those
    * behind it: so it is the last of its rows that is locked.
    */
   async #lockedOf(rowsOf: () => Rows | Promise<Rows>): Promise<Row | undefined> {

@@ -131,7 +131,7 @@ export async function listEvents(
   );
 }
 
-/** Whether this command moved the order: tells a repeated command from another one that came too late. */
+/** Whether this command moved the order: tells a repeated command from a different, late one. */
 export async function isRecorded(database: Database, orderId: string, commandId: string): Promise<boolean> {
   const found = await database.run(({ orm }) =>
     orm

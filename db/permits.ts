@@ -6,7 +6,7 @@ export class Permits {
   /** In order of arrival. */
   readonly #waiting = new Set<() => void>();
 
-  /** @param late makes the error that ends a wait of more than `waitMs`. */
+  /** @param late creates the error that ends a wait of more than `waitMs`. */
   constructor(count: number, waitMs: number, late: () => Error) {
     this.#free = count;
     this.#waitMs = waitMs;

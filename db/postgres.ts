@@ -4,7 +4,7 @@ import postgres from 'postgres';
 import { BIGINT_AS_NUMBER } from './exact-integers.ts';
 import { keepResultsWhole } from './postgres-js-issue-1181.ts';
 
-/** postgres.js would wait up to 20 s before it tries again to reach a server that is back by then. */
+/** By default postgres.js waits up to 20 s before it tries a server again, even if that is back. */
 const RECONNECT_DELAY_S = 0.1;
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -60,7 +60,7 @@ const TIMESTAMP_OID = 1114;
 const TIMESTAMPTZ_OID = 1184;
 const JSONB_OID = 3802;
 
-/** An instant is a Date. A day, or a time without a zone, is no instant and stays text. */
+/** An instant is a Date. A day, or a time without a zone, is not an instant and stays text. */
 const PARSERS = {
   [DATE_OID]: asItIs,
   [TIMESTAMP_OID]: asItIs,

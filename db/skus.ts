@@ -125,7 +125,7 @@ async function changeSku(
   return { outcome, sku: { ...before, name, price, currency } };
 }
 
-/** Runs a statement that locks a SKU. A row that another session keeps locked must not cost the API its connections. */
+/** Runs a statement that locks a SKU. A row that another session has locked must not cost the API its connections. */
 export const runOnSku = <T>(
   database: Database,
   sku: string,

@@ -17,7 +17,7 @@ export async function freePort(): Promise<number> {
 }
 
 export async function isPortFree(host: string, port: number): Promise<boolean> {
-  // macOS lets us listen on 127.0.0.1 beside a server on all addresses; only connecting finds that server.
+  // macOS lets us listen on 127.0.0.1 although a server listens on all addresses; only connecting finds that server.
   return (await canListen(host, port)) && !(await answers(host, port));
 }
 

@@ -35,7 +35,7 @@ export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up'] as con
 /** What a person may do to an order. */
 export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
 
-/** Every intervention is signed. Both fields are kept, and shown to everyone who looks at the order. */
+/** Every intervention is signed. Both fields are kept, and shown to everyone who views the order. */
 export interface Intervention {
   /** Who acts: 1 to 200 characters. */
   actor: string;

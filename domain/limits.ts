@@ -1,4 +1,4 @@
-/** The most money and units that the tables can hold. The API's limits and the tables' CHECKs are made from these. */
+/** The most money and units that the tables can hold. The API's limits and the tables' CHECKs are derived from these. */
 
 /**
  * The largest integer that JSON carries exactly to every reader, 2^53 - 1. No stored amount (price, total, balance) is larger.

@@ -24,7 +24,7 @@ interface AlertRule {
   threshold: number;
 }
 
-/** When each measure is an alert. The settings of the thresholds are made from this table. */
+/** When each measure is an alert. The settings of the thresholds are derived from this table. */
 export const ALERT_RULES: Readonly<Record<Measure, AlertRule>> = {
   orders_past_deadline: { unit: 'count', opens: 'above', threshold: 0 },
   orders_pending_long: { unit: 'count', opens: 'above', threshold: 10 },

@@ -44,7 +44,7 @@ export function mayMove(from: Stage, to: Stage): boolean {
 }
 
 /**
- * The moves that the database records: passing stages are left out, and a refused payment is no move.
+ * The moves that the database records: passing stages are left out, and a refused payment is not a move.
  * `from` is null for an order's first event.
  */
 export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingStage }[] = [

@@ -1,6 +1,6 @@
 /**
  * Every time that depends on another one, in milliseconds. The inner one must end before the outer one gives up, so that what was under
- * way ends with its real cause, and a late answer is never taken for none. A test asserts each relation.
+ * way ends with its real cause, and a late answer is never mistaken for none. A test asserts each relation.
  */
 
 // A query and what waits for it.
@@ -47,7 +47,7 @@ export const CALL_DEADLINE_MS = 14_000;
 /** A request to the API. Long enough for a burst that the servers work off: a late answer is cheaper than every request sent again. */
 export const REQUEST_LIMIT_MS = 15_000;
 /**
- * How long a claim on an idempotency key keeps a retry out: as long as a caller waits at most to hear that a server does not answer. If it
+ * How long a claim on an idempotency key keeps a retry out: the longest that a caller waits to learn that a server is unavailable. If it
  * were longer, the retry after a crash would wait for nobody; if it were shorter, two would do the same work at once, which is only
  * wasteful: all of it is idempotent by the command's id. The database's clock counts it, as no business rule depends on it.
  */

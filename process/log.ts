@@ -23,7 +23,7 @@ export function openLogger(name: string, level: string, destination?: Destinatio
           log.call(this, { err: first }, typeof rest[0] === 'string' ? rest[0] : messageOf(first));
         else log.apply(this, args);
       },
-      // What slipped into a message, or into a field that is no error.
+      // What slipped into a message, or into a field that is not an error.
       streamWrite: redactText,
     },
   };

@@ -24,7 +24,7 @@ export function keepSecret(settings: Environment): void {
 function findSecrets(settings: Environment): string[] {
   const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', ALERT_WEBHOOK_URL = '' } = settings;
   const passwords = [settings['POSTGRES_PASSWORD'] ?? '', settings['PGPASSWORD'] ?? ''];
-  // A path may be a token. A short path is a word, such as "alerts", and stands in every second line.
+  // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
   const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
   const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);

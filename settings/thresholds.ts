@@ -1,4 +1,4 @@
-/** The settings `ALERT_<MEASURE>`: the threshold of each measure, made from the table of measures. */
+/** The settings `ALERT_<MEASURE>`: the threshold of each measure, derived from the table of measures. */
 import { z } from 'zod';
 import { ALERT_RULES, MEASURES, type Measure } from '../domain/measures.ts';
 import { decimalNumber } from './values.ts';

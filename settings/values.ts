@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 export const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** In the largest unit of which it is a whole number. */
+/** In the largest unit that gives a whole number. */
 function formatDuration(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const)
     if (ms > 0 && ms % UNITS[unit] === 0) return `${ms / UNITS[unit]}${unit}`;

@@ -7,7 +7,7 @@ import { tooManyFailures } from '../errors.ts';
 import { signOfLife } from '../sign-of-life.ts';
 
 const QUESTIONS_AT_ONCE = 10;
-/** When this many of a page fail, it is not the single workflow that is broken. */
+/** When this many of a page fail, a single workflow is not the cause. */
 const FAILURES_AT_MOST = QUESTIONS_AT_ONCE;
 const ATTEMPTS = 3;
 const PAUSE_MS = 500;

@@ -1,4 +1,4 @@
-/** Inspects tables in pages that PostgreSQL answers in time, and goes on behind a row that it cannot inspect. */
+/** Inspects tables in pages that PostgreSQL answers in time, and goes on after a row that it cannot inspect. */
 import type { Database } from '../../db/connection.ts';
 import { isConnectionLost, isDatabaseUnavailable } from '../../db/errors.ts';
 import { failedInspection, type Finding } from '../../db/findings.ts';
@@ -9,9 +9,9 @@ import { messageOf } from '../../process/redaction.ts';
 import { detectorFailure, tooManyFailures } from '../errors.ts';
 import { signOfLife, whileAlive } from '../sign-of-life.ts';
 
-/** How long one row may take by itself: a ledger of some ten million entries is summed in that time. */
+/** How long one row may take alone: a ledger of some ten million entries is summed in that time. */
 export const LONG_ROW_MS = 60_000;
-/** When more rows than these fail, it is not the single row that is broken. */
+/** When more rows than this fail, a single row is not the cause. */
 const FAILURES_AT_MOST = 20;
 
 /** How many rows a statement inspects: fewer after a statement that took too long, then more again. */
@@ -52,7 +52,7 @@ export async function inspectPage(
   }
 }
 
-/** The one row that takes longer than a statement may, or that cannot be inspected: then the run goes on behind it. */
+/** Inspects one row for longer than a statement may take. If that fails too, the run goes on after the row. */
 async function inspectLongRow(database: Database, kind: TableKind, page: FromHere): Promise<InspectedPage> {
   try {
     const work = database.runLong(LONG_ROW_MS, (sql) => inspect(sql, kind, { ...page, limit: 1 }));
@@ -68,7 +68,7 @@ async function inspectLongRow(database: Database, kind: TableKind, page: FromHer
   }
 }
 
-/** @throws when it is not one row that cannot be inspected, but its whole table. */
+/** @throws when the whole table cannot be inspected, not only one row. */
 async function findSubjectAfter(
   database: Database,
   kind: TableKind,
@@ -85,7 +85,7 @@ async function findSubjectAfter(
   }
 }
 
-/** @throws when so many rows failed that their table must be the cause. */
+/** @throws when more than {@link FAILURES_AT_MOST} rows failed: then their table is the cause. */
 export function refuseTooMany(count: number, failed: readonly Finding[]): void {
   if (count > FAILURES_AT_MOST)
     throw tooManyFailures(count, failed.at(-1)?.finding ?? '', { again: 'would fail' });

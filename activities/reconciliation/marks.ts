@@ -14,6 +14,7 @@ export interface MarkCursor {
 /** Each mark costs two questions, one of them to a worker. */
 const MARKS = 20;
 
+/** Clears one page of marks. Returns where the next page begins; null after the last. */
 export async function clearForgottenMarks(
   database: Database,
   workflows: OrderWorkflows,

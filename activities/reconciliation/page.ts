@@ -1,4 +1,4 @@
-/** One page of what a run of reconciliation inspects: what is asked for, and what came of it. */
+/** One page of a run of reconciliation: the request, and its result. */
 import type { Finding } from '../../db/findings.ts';
 import type { DetectedKind, ReconcileEnd } from '../../domain/rules.ts';
 

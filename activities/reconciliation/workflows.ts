@@ -17,6 +17,7 @@ import { refuseMany } from './ask-temporal.ts';
 import { detectLostRefunds, detectMissingOrders, detectMissingWorkflows } from './detect-workflows.ts';
 import type { PageRequest, ReconciledPage } from './page.ts';
 
+/** Starts the workflow of each open order that has none. */
 export async function reconcileMissingWorkflows(
   database: Database,
   workflows: OrderWorkflows,
@@ -42,6 +43,7 @@ export async function reconcileMissingWorkflows(
   };
 }
 
+/** Only reports: what a workflow without its order should do is for a person. */
 export async function reconcileMissingOrders(
   database: Database,
   workflows: OrderWorkflows,
@@ -55,6 +57,7 @@ export async function reconcileMissingOrders(
   return { looked: inspected, found: found.length, repaired: 0, next, failed };
 }
 
+/** Begins each lost refund again, as it was asked for. */
 export async function reconcileLostRefunds(
   database: Database,
   workflows: OrderWorkflows,

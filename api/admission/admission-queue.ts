@@ -10,7 +10,7 @@ import { Throughput } from './throughput.ts';
 
 /** A newcomer is refused if it would have to wait longer than this, judging by the measured throughput. */
 const NEWCOMER_WAITS_MS = 800;
-/** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth of callers come at once. */
+/** The same for a caller who was promised this second: promises are whole seconds, so up to a second's worth of callers arrive at once. */
 const PROMISED_WAITS_MS = 1_300;
 /** The longest wait by the clock, since the projection may be wrong. A request that has not started by then is refused, but keeps its priority. */
 export const LONGEST_WAIT_MS = 1_800;
@@ -101,7 +101,7 @@ export class AdmissionQueue {
     this.#now = now;
   }
 
-  /** Whether a request that comes now would start at once. */
+  /** Whether a request that arrives now would start at once. */
   get hasRoom(): boolean {
     return this.#waiting === 0 && this.#running < this.#limit.value;
   }
@@ -140,14 +140,14 @@ export class AdmissionQueue {
   }
 
   #bookNewcomer(now: number, wait: number, spacing: number): void {
-    // Nobody was promised a later moment. What late callers cost must not keep newcomers out once all late callers have come.
+    // Nobody was promised a later moment. What late callers cost must not keep newcomers out once all late callers have arrived.
     const booked = Math.max(Math.min(this.#bookedUntil, this.#latestPromise + spacing), now + wait);
     this.#bookedUntil = Math.min(booked, now + LONGEST_RETRY_AFTER_S * 1_000) + spacing;
     const ahead = this.#knowsCallers ? booked - now : wait;
     if (ahead > NEWCOMER_WAITS_MS) throw this.#promise(now, booked - now);
   }
 
-  /** The promise was based on a rate that the system did not keep. Everybody who comes later waits that much longer. */
+  /** The promise was based on a rate that the system did not keep. Everybody who arrives later waits that much longer. */
   #refuseLate(now: number, wait: number, spacing: number): RefusedError {
     const late = Math.max(this.#lateUntil, now + wait);
     this.#lateUntil = late + spacing;

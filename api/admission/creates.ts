@@ -1,6 +1,6 @@
 /**
- * Admits as many new orders as can be answered within about two seconds. The others are refused before anything is claimed or started, and
- * told in which second there will be room for them. Retries of an admitted order are never refused.
+ * Admits as many new orders as can be answered within about two seconds. The others are refused before anything is claimed or started,
+ * and are given a second in which there will be room for them. Retries of an admitted order are never refused.
  */
 import type { Logger } from 'pino';
 import type { Database } from '../../db/connection.ts';
@@ -63,7 +63,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
     } catch (error) {
       if (error instanceof CallerGoneError) throw new Problem('overloaded', 'The caller hung up.');
       if (!(error instanceof RefusedError)) throw error;
-      // A caller who comes too early keeps the ticket it has.
+      // A caller who comes back too early keeps its ticket.
       if (dueInMs === null || dueInMs <= 0) tickets.give(key, error.retryAfterS);
       throw refuse(error.retryAfterS);
     }

@@ -1,4 +1,4 @@
-/** Limits reads: however many come at once, they leave half of the connections to everything else. */
+/** Limits reads: however many arrive at once, they leave half of the connections to everything else. */
 import type { MiddlewareHandler } from 'hono';
 import type { DatabasePool } from '../../db/connection.ts';
 import { Problem } from '../problems/problem.ts';

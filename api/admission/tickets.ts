@@ -1,13 +1,13 @@
 /**
  * Remembers in the database what refused callers were promised, because their next request may reach another process. All requests that
- * come while a statement runs share the next statement, so a thousand refusals cost a few statements.
+ * arrive while a statement runs share the next statement, so a thousand refusals cost a few statements.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 
-/** Callers beyond this many are told when to come back, but do not get a ticket. */
+/** Callers beyond this many get a time to come back, but no ticket. */
 const MOST_TICKETS = 20_000;
 const KEYS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
@@ -25,7 +25,7 @@ export class Tickets {
   #asked = new Map<string, PromiseWithResolvers<KeyState>>();
   #asking = false;
   /** Seconds by key, still to be written. */
-  #given = new Map<string, number>();
+  #unwritten = new Map<string, number>();
   #writing = false;
   /** When each ticket that this process issued expires, oldest first. Limits their number. */
   readonly #outstanding = new Map<string, number>();
@@ -65,7 +65,7 @@ export class Tickets {
     if (this.#outstanding.size >= MOST_TICKETS) this.#forget(now);
     if (this.#outstanding.size >= MOST_TICKETS) return;
     this.#outstanding.set(key, now + seconds * 1_000 + KEPT_MS);
-    this.#given.set(key, seconds);
+    this.#unwritten.set(key, seconds);
     if (!this.#writing) void this.#write();
   }
 
@@ -91,11 +91,11 @@ export class Tickets {
 
   async #write(): Promise<void> {
     this.#writing = true;
-    while (this.#given.size > 0) {
+    while (this.#unwritten.size > 0) {
       await new Promise(setImmediate);
       try {
         const pace = { process: this.#process, perSecond: this.#perSecond() };
-        const perSecond = await keepTickets(this.#database, take(this.#given, KEYS_IN_STATEMENT), pace);
+        const perSecond = await keepTickets(this.#database, take(this.#unwritten, KEYS_IN_STATEMENT), pace);
         this.#others = { perSecond, until: performance.now() + RATES_COUNT_MS };
         await this.#dropOld();
       } catch (error) {

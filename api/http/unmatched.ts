@@ -3,7 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { Problem } from '../problems/problem.ts';
 
-/** Refuses an address that does not exist with 404, and one that does not support the request's method with 405. */
+/** Refuses an address that does not exist with 404, and a method that the address does not support with 405. */
 export function refuseUnmatched(app: OpenAPIHono): (c: Context) => never {
   // Middleware is registered for all methods and is not an address.
   const routes = app.routes.flatMap(({ method, path }) =>

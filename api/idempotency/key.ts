@@ -37,7 +37,7 @@ export function readKey(c: Context): string {
 const KEY = new RegExp(IDEMPOTENCY_KEY_PATTERN);
 
 /**
- * Whether the header came more than once. Node and `Headers` join repeated values with commas, and a single key may contain a comma. So
+ * Whether the header was sent more than once. Node and `Headers` join repeated values with commas, and a single key may contain a comma. So
  * the raw headers decide if there is a connection, and otherwise whether the joined values are equal.
  */
 function isRepeated(c: Context, key: string): boolean {

@@ -1,3 +1,4 @@
+/** Finds an order, or refuses the request that names it. */
 import type { Database } from '../../db/connection.ts';
 import { findOrder, type Order } from '../../db/orders.ts';
 import { Problem } from '../problems/problem.ts';

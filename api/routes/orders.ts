@@ -22,8 +22,8 @@ import { cancel, create, events, get, list, pay, refund } from './order-operatio
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   const { database, logger, paymentWindow, attentionAfter } = dependencies;
   const app = new OpenAPIHono();
-  // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that one that comes
-  // too late is refused while another still waits.
+  // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
+  // after the deadline is refused while another still waits.
   const [payments, cancels] = [createTurns(2), createTurns(1)];
   const admission = admitCreates(database, logger, create.operationId);
 

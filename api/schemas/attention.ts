@@ -14,7 +14,7 @@ const mark = {
 
 export const attentionSchema = z
   .object(mark)
-  .openapi('Attention', { description: 'Present while a person has to look at the order' });
+  .openapi('Attention', { description: 'Present while the order needs a person' });
 
 const markSchema = z
   .object({

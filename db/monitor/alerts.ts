@@ -52,8 +52,8 @@ export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subj
 const toDeliver = and(isNull(alertNotice.deliveredAt), isNull(alertNotice.waivedAt));
 
 /**
- * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that a receiver configured later hears
- * only of alerts that are open, and of later ones.
+ * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that a receiver configured later gets
+ * only open alerts and later ones.
  */
 export async function waiveOldNotices(database: Database, at: Date): Promise<void> {
   await database.run(({ orm }) =>

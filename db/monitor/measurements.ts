@@ -18,7 +18,7 @@ const MONITOR_LOCK = 7_260_511;
 
 /**
  * Keeps what a run measured, and opens, updates and closes alerts by it, with a notice of each opening and closing. Keeping it again
- * does nothing, and a run that comes late does not undo what a later run did.
+ * does nothing, and a late run does not undo what a later run did.
  * @param at the run's time, ISO 8601.
  */
 export async function keepMeasurements(

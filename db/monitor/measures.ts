@@ -61,12 +61,12 @@ const SUBJECTS = 20;
 const LATENCY_WINDOW = 5 * MINUTE;
 /** How long a caller may still be waiting for an answer, or about to retry. */
 const ANSWERED_WITHIN = MINUTE;
-/** An order's id is made before the order, by another clock. */
+/** An order's id is created before the order, by another clock. */
 const CLOCKS_APART = MINUTE;
 
 const DIGITS = JSON.stringify(Object.fromEntries(MINOR_DIGITS));
 
-/** Sorts before every id that is made at that instant or later: ids are UUIDv7, and sort by time. */
+/** Sorts before every id that is created at that instant or later: ids are UUIDv7, and sort by time. */
 function firstIdAt(instant: string): string {
   const milliseconds = Date.parse(instant).toString(16).padStart(12, '0');
   return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-0000-0000-000000000000`;
@@ -148,7 +148,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     from order_step
     where
       step = 'pay' and recorded_at > ${ago(HOUR)}
-      -- Payments that came too late were never tried.
+      -- Payments that arrived too late were never tried.
       and (reason is null or reason not in ('order_expired', 'order_cancelled'))
   `,
 

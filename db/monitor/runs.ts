@@ -1,4 +1,4 @@
-/** Records when the scheduled runs end, and says how long one may take to be overdue. */
+/** Records when the scheduled runs end, and says after how long a run is overdue. */
 import { sql as expression } from 'drizzle-orm';
 import type { RunName } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';

@@ -15,7 +15,7 @@ export async function endHold(sql: Queryable, subject: string): Promise<RepairRe
     select amount from hold where order_id = ${orderId} and wallet_id = ${walletId} and state = 'held'
   `;
   if (stage === 'awaiting_payment' || !hold || !lockedWallet) return 'nothing wrong';
-  // A hold that the counter does not include was not made by a step: then only the hold is wrong.
+  // A hold that the counter does not include was not created by a step: then only the hold is wrong.
   const counted = lockedWallet.held >= lockedWallet.holds ? hold.amount : 0;
   const state = isSold(stage) ? 'captured' : 'voided';
   const held = lockedWallet.held - counted;
@@ -62,6 +62,7 @@ export async function refundPayment(sql: Queryable, orderId: string): Promise<Re
   };
 }
 
+/** Sets a wallet's counters to what they sum, unless more would be held than is there. */
 export async function setWalletCounters(sql: Queryable, walletId: string): Promise<RepairResult> {
   const lockedWallet = await lockWallet(sql, walletId);
   if (!lockedWallet) return 'nothing wrong';

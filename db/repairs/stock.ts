@@ -14,7 +14,7 @@ export async function endReservation(sql: Queryable, subject: string): Promise<R
   `;
   if (stage === 'awaiting_payment' || !reservation || !lockedSku) return 'nothing wrong';
   const { quantity } = reservation;
-  // A reservation that the counter does not include was not made by a step: then only the reservation is wrong.
+  // A reservation that the counter does not include was not created by a step: then only the reservation is wrong.
   const counted = lockedSku.reserved >= lockedSku.held ? quantity : 0;
   const state = isSold(stage) ? 'consumed' : 'released';
   const after = {
@@ -30,11 +30,12 @@ export async function endReservation(sql: Queryable, subject: string): Promise<R
   };
 }
 
+/** Sets a SKU's counters to what they sum, unless more would be reserved than is on hand. */
 export async function setStockCounters(sql: Queryable, sku: string): Promise<RepairResult> {
   const lockedSku = await lockSku(sql, sku);
   // Rows of a SKU that is missing.
   if (!lockedSku) return 'for a person';
-  // Sums all that ever came and went, so the other repairs do without it.
+  // Sums all units that ever came and went, so the other repairs do without it.
   const [sums] = await sql<{ onHand: number }[]>`select ${unitsLeft(sql, sql`${sku}`)}::bigint as "onHand"`;
   const before = { onHand: lockedSku.onHand, reserved: lockedSku.reserved };
   const after = { onHand: sums?.onHand ?? 0, reserved: lockedSku.held };

@@ -8,7 +8,7 @@ export const moneyHeld = (sql: Queryable, walletId: Fragment): Fragment => sql`
 `;
 
 /**
- * What a wallet's entries sum to (`posted`), how many of them state balances that cannot be (`misstated`), and the first of these
+ * What a wallet's entries sum to (`posted`), how many of them state impossible balances (`misstated`), and the first of these
  * (`first_misstated`). Grows with all that ever happened to the wallet.
  */
 export const sumOfEntries = (sql: Queryable, walletId: Fragment): Fragment => sql`
@@ -21,7 +21,7 @@ export const sumOfEntries = (sql: Queryable, walletId: Fragment): Fragment => sq
       seq, amount,
       posted_after < held_after
       or held_after < 0
-      -- Entries made between a wallet's damage and its repair state forever what it held then. The repair is on a worker's clock.
+      -- Entries written between a wallet's damage and its repair state forever what it held then. The repair is on a worker's clock.
       or (
         posted_after <> sum_so_far
         and not exists (

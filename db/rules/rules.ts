@@ -1,4 +1,4 @@
-/** The rules that always hold (section 4 of the design), and the detectors that prove each. */
+/** The rules that always hold (docs/operations.md#the-rules), and the detectors that prove each. */
 import { messageOf } from '../../process/redaction.ts';
 import type { Queryable } from '../postgres.ts';
 import { detectAll, isTableKind, type Detected, type TableKind, type TemporalKind } from './detectors.ts';
@@ -7,7 +7,7 @@ import { detectAll, isTableKind, type Detected, type TableKind, type TemporalKin
 export type ProvingKind = TableKind | TemporalKind;
 
 export interface Rule {
-  /** The number in section 4 of the design. */
+  /** As in docs/operations.md#the-rules. */
   number: number;
   name: string;
   provenBy: readonly ProvingKind[];
@@ -139,6 +139,7 @@ export async function checkRules(
   return reportRules(rules, new Map(outcomes));
 }
 
+/** Makes a failure a value, so that it fails only the rules that needed the work. */
 export async function orError<T>(work: Promise<T>): Promise<T | Error> {
   try {
     return await work;

@@ -84,7 +84,7 @@ export const finding = pgTable(
   {
     id: uuid().primaryKey(),
     kind: text({ enum: FINDING_KINDS }).notNull(),
-    /** What it is about: an order, a SKU, a wallet, or two of them with a slash; figures: day/currency/SKU, as far as there are. */
+    /** What it is about: an order, a SKU, a wallet, or two of them with a slash; for figures, day/currency/SKU, as far as they apply. */
     subject: text().notNull(),
     orderId: uuid('order_id'),
     /** A sentence with the values that disagree. */
@@ -125,7 +125,7 @@ export const measurement = pgTable(
   {
     minute: instant('minute').notNull(),
     name: text({ enum: MEASURES }).notNull(),
-    /** Seconds, a share from 0 to 1, or how many: as the measure has it. */
+    /** Seconds, a share from 0 to 1, or a count, depending on the measure. */
     value: doublePrecision().notNull(),
     /** What it counts, at most 20: ids of orders or buyers, or SKUs. */
     subjects: json().$type<string[]>().notNull(),
@@ -148,7 +148,7 @@ export const alert = pgTable(
     closedAt: instant('closed_at'),
     /** As it was when the alert opened. */
     threshold: doublePrecision().notNull(),
-    /** The latest; once it is closed, the one that closed it. */
+    /** The latest value; once the alert is closed, the value that closed it. */
     value: doublePrecision().notNull(),
     /** The value farthest from the threshold. */
     worst: doublePrecision().notNull(),

@@ -17,7 +17,7 @@ import { instant } from './columns.ts';
 
 // Orders have at most 10^6 units of a SKU, so no count of them comes near what int8 holds.
 const figure = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
-/** Orders may come to 2^53 - 1 each, of which int8 holds a thousand. */
+/** An order's total may be 2^53 - 1, and int8 holds a thousand times that. */
 const moneyFigure = (name: string) => numeric(name, { precision: 40, scale: 0, mode: 'bigint' }).notNull();
 
 /**

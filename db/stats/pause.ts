@@ -1,8 +1,8 @@
 /**
  * Keeps the figures still while they are compared with their events.
  *
- * Counting pauses for a lease, which ends by itself: nobody waits for a process that died. So it may end too early, as when this process
- * stood still for long. The proof that nobody counted is the number of counted batches.
+ * Counting pauses for a lease, which ends on its own: nobody waits for a process that died. So it may end too early, as when this process
+ * was suspended for long. The proof that nobody counted is the number of counted batches.
  */
 import { sql as expression } from 'drizzle-orm';
 import type { Database } from '../connection.ts';
@@ -10,7 +10,7 @@ import { statProgress } from '../schema/stats.ts';
 
 /** Longer than a page of a comparison takes. */
 const LEASE = '5 seconds';
-/** A process that counts in spite of the pause has done so once in years, not time after time. */
+/** A process that counts in spite of the pause does so once in years, not again and again. */
 const ATTEMPTS = 5;
 
 /**

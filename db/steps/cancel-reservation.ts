@@ -1,3 +1,4 @@
+/** The step that cancels a reservation before it is answered. On the wire: `abandon`. */
 import type { Database } from '../connection.ts';
 import { claimKey } from './fragments.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';

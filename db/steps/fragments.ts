@@ -2,7 +2,7 @@
  * The parts that the steps' statements share. Each statement reads top down: it locks rows, decides on them, claims its key, and acts on
  * `to_apply`, the rows that its claim lets it change.
  *
- * PostgreSQL evaluates a part when another one first reads it. So a part that must be locked before the next counts it there:
+ * PostgreSQL evaluates a part when another part first reads it. So where one part must be locked before the next, the next counts it:
  * `(select count(*) from locked_sku) >= 0` is always true, and locks the SKUs first.
  */
 import { NIL_UUID } from '../schema/columns.ts';

@@ -1,3 +1,4 @@
+/** The pay step: money for units. */
 import { v7 as uuidv7 } from 'uuid';
 import type { Database } from '../connection.ts';
 import {

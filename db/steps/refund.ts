@@ -1,3 +1,4 @@
+/** The refund step: compensates a payment. */
 import { v7 as uuidv7 } from 'uuid';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';

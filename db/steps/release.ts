@@ -1,3 +1,4 @@
+/** The release step: compensates a reservation. */
 import type { Database } from '../connection.ts';
 import {
   claimedOrRecorded,

@@ -1,3 +1,4 @@
+/** The reserve step: takes the units, and in `hold` mode the money, of one order or of many in one statement. */
 import type { Database } from '../connection.ts';
 import type { Fragment, Queryable, Sql } from '../postgres.ts';
 import { decideInTurn, demandOfEach } from './reserve-decide.ts';
@@ -18,7 +19,7 @@ export const reserve = (database: Database, order: PlacedOrder): Promise<StepRes
 /**
  * Does what {@link reserve} does for many orders in one statement: all-or-nothing for each order, first come first served.
  * Returns what is recorded, by order id. An order that is missing there is undecided and left no trace, because a twin attempt or the
- * wallet's lock was in the way, and must be run again by itself.
+ * wallet's lock was in the way, and must be run again alone.
  * @param orders in order of arrival, each id once. A second one with the same id would make the statement fail as a whole.
  * @throws when PostgreSQL refuses one of the orders or is unavailable. Then none is reserved.
  */
@@ -89,7 +90,7 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment 
       -- A wallet's currency never changes, so it needs no lock.
       left join lateral (select currency from wallet where id = "walletId" limit 1) as buyer on true
       left join lateral (
-        -- The order's current stage, not the one it had then: a workflow that was reset need not wait for what has happened.
+        -- The order's current stage, not the one it had then: a workflow that was reset need not wait for what has already happened.
         select stage, reason, payment_deadline from orders where id = "orderId" limit 1
       ) as recorded on true
     ),

@@ -1,3 +1,4 @@
+/** Takes the keys of payments that must not happen later: a person skipped them (on the wire: `decline`), or they were refused untried. */
 import { and, eq } from 'drizzle-orm';
 import { PAYMENT_SKIPPED, type RefusalReason } from '../../domain/order.ts';
 import type { Database } from '../connection.ts';
@@ -42,7 +43,7 @@ export async function refusePayment(
   await database.run(
     ({ sql }) => sql`
       with
-      -- Without a lock: only the key decides, and another payment that keeps the order's row must not hold this answer up.
+      -- Without a lock: only the key decides, and another payment that has the order's row locked must not delay this answer.
       ${claimKey(
         sql,
         key,
@@ -51,7 +52,7 @@ export async function refusePayment(
       select from claim
     `,
   );
-  // A snapshot from after the insert: it has whatever kept the key.
+  // A snapshot from after the insert: it shows the row that has the key.
   const [recorded] = await database.run(({ orm }) =>
     orm
       .select({ reason: orderStep.reason })

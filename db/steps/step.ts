@@ -18,7 +18,7 @@ import type { Sql } from '../postgres.ts';
 /** Where the order rests after the step, as the first attempt that committed recorded it. */
 export interface StepResult {
   stage: RestingStage;
-  /** Why the order rests there: the words of whoever cancelled or refunded it, or a rejection reason. Null after a payment. */
+  /** Why the order rests there: the reason given for its cancel or refund, or a rejection reason. Null after a payment. */
   reason: string | null;
   /** Why a payment or a refund had no effect; null when it had one, and for every other step. */
   refusal: string | null;

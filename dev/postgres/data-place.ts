@@ -83,7 +83,7 @@ function findOutside(dataFolder: string): string | undefined {
     );
   }
   const place = readFileSync(link, 'utf8').trim();
-  // Root would read and delete whatever this names, so accept only a folder that Holdfast itself has made.
+  // Root would read and delete whatever this names, so accept only a folder that Holdfast itself created.
   const isOurs =
     lstatSync(link).uid === 0 && /^(\/var\/lib|\/var\/tmp|\/tmp)\/holdfast\/data-\w+$/.test(place);
   if (!isOurs) throw new UserError(`${link} was not written by Holdfast. Inspect it, and remove it.`);

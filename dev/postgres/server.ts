@@ -42,7 +42,7 @@ export interface Postgres extends ServerProcess {
 
 /**
  * Resolves when the database `holdfast` takes connections.
- * @throws {UserError} when it cannot run here, or another version made the folder.
+ * @throws {UserError} when it cannot run here, or another version created the folder.
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const installed = await findPostgresBinaries();
@@ -63,7 +63,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     args: ['-D', dataFolder, ...settingsAsArguments(settings)],
     cwd: dataFolder,
     user,
-    // In a container the new server may get the process id of one that was killed, so its file has to be new as well.
+    // In a container the new server may get the process id of one that was killed, so its file must be new as well.
     isReady: ({ pid }) => {
       const found = readPidFile(dataFolder);
       return found?.pid === pid && found.startedAt !== before && found.ready;

@@ -1,5 +1,5 @@
 /**
- * System folders for what PostgreSQL's user has to reach when it may not enter the project's folder, such as one in /root.
+ * System folders for what PostgreSQL's user must reach when it may not enter the project's folder, such as one in /root.
  * They belong to root, so that nobody else can plant a file or a link in them. Others may pass through but not list them.
  */
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
@@ -31,7 +31,7 @@ export function inSystemFolder<T>(user: OsUser, use: (folder: string) => T | und
   );
 }
 
-/** In /tmp somebody else may have made the folder first, or a link in its place: then it is not ours to use. */
+/** In /tmp somebody else may have created the folder first, or a link in its place: then it is not ours to use. */
 function makeOurs(folder: string): string {
   try {
     mkdirSync(folder);

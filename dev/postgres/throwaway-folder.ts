@@ -10,7 +10,7 @@ export async function makeThrowawayFolder(prefix: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), prefix));
   const user = postgresUser(folder);
   if (user === undefined) return folder;
-  // Under root, PostgreSQL runs as another user, who has to be able to enter.
+  // Under root, PostgreSQL runs as another user, who must be able to enter.
   await chmod(folder, 0o755);
   if (canEnter(user, folder)) return folder;
   await removeFolder(folder);

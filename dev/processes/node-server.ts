@@ -17,7 +17,7 @@ export interface NodeServerOptions extends StartOptions {
 
 /** Resolves when it takes orders' tasks. */
 export function startWorker(options: NodeServerOptions): Promise<ServerProcess> {
-  // As long as it takes to end by itself, which its settings decide.
+  // As long as its settings allow it to take.
   const graceMs = workerSettings(options.env).SHUTDOWN_GRACE + FORCED_AFTER_GRACE_MS + CLOSE_MS;
   return startScript('worker/main.ts', 'The worker', { ...options, graceMs }, (lines) =>
     lines.some((line) => parseLogLine(line)?.['msg'] === 'worker ready'),

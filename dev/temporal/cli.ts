@@ -26,7 +26,7 @@ export interface FindOptions {
 }
 
 /**
- * Takes the command of TEMPORAL_CLI and no other, when that is set. The data folder keeps the one that is fetched.
+ * When TEMPORAL_CLI is set, takes that command and no other. A fetched command is kept in the data folder.
  * @throws {UserError} that names every place that was tried, each with its reason, and what to install.
  */
 export async function findTemporalCli(

@@ -44,7 +44,7 @@ export interface Temporal extends ServerProcess {
 
 /**
  * Resolves when its namespace can be used.
- * @throws {UserError} when it cannot run here, or another version made the file.
+ * @throws {UserError} when it cannot run here, or another version created the file.
  */
 export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
   const { cli, namespace = 'default' } = options;
@@ -90,7 +90,7 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   return [...args, ...dynamic.flatMap((value) => ['--dynamic-config-value', value])];
 }
 
-/** The file has the tables of the server that made it, and no later version changes them: it stays with that version. */
+/** The file has the tables of the server that created it, and no later version changes them: it stays with that version. */
 function claimDatabaseFile(file: string, { version }: TemporalCli): void {
   mkdirSync(dirname(resolve(file)), { recursive: true });
   const versionFile = `${file}.version`;

@@ -9,7 +9,7 @@ export interface SystemPlan {
   api: string;
   /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
-  /** The settings that every process of the system has to agree on. */
+  /** The settings that every process of the system must agree on. */
   shared: { DATABASE_URL: string; TEMPORAL_ADDRESS: string; TEMPORAL_NAMESPACE: string; TASK_QUEUE: string };
   /** For the worker and the API. */
   environment: NodeJS.ProcessEnv;

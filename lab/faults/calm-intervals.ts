@@ -10,7 +10,7 @@ const ORDERS_IN_CALM = 40;
 const POLL_MS = 500;
 
 export interface CalmIntervals {
-  /** Waits while one lasts. Whether one did, and the nemesis goes on. */
+  /** Waits while one lasts. Resolves to whether one did and the nemesis goes on. */
   waitFor(over: AbortSignal): Promise<boolean>;
   readonly count: number;
   readonly seconds: number;

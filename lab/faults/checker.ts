@@ -1,4 +1,4 @@
-/** The checker: everything that has to hold when the run is over. */
+/** The checker: everything that must hold when the run is over. */
 import type { Client } from '@temporalio/client';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';

@@ -5,7 +5,7 @@ import type { NemesisOptions } from './nemesis.ts';
 export interface ExperimentOptions extends RunOptions, NemesisOptions {
   orders: number;
   callers: number;
-  /** At most this many orders come a second while there are faults: fast callers would finish them before the first fault. */
+  /** At most this many orders arrive per second while there are faults: fast callers would finish them before the first fault. */
   arrivals: number;
   /** Milliseconds that an order waits for payment. */
   paymentWindow: number;

@@ -134,7 +134,7 @@ class Experiment {
     });
   }
 
-  /** Sends each request of each buyer once more, with its key: the answer has to be the one that was given before. */
+  /** Sends each request of each buyer once more, with its key: the answer must be the first one again. */
   async #askAgain(): Promise<void> {
     const requests = this.#history.buyers.flatMap(({ sent, heard }) =>
       sent.map((one) => ({ ...one, heard })),

@@ -7,7 +7,7 @@ import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import type { Target } from './faults.ts';
 import { closeNetwork, openNetwork, routesThrough } from './network.ts';
 
-/** Outages of a usual length then raise attention marks, which have to be cleared again. */
+/** Outages of a usual length then raise attention marks, which must be cleared again. */
 const ATTENTION_AFTER = '8s';
 /** The worker is then killed while it counts the shop's figures, too. */
 const STATS_EVERY = '5s';

@@ -103,7 +103,7 @@ export const endSessions: MakeFault = async ({ servers, databaseUrl }, random) =
   });
 };
 
-/** Kills everything so that an order's deadline passes in the outage: its timer has to fire late. */
+/** Kills everything so that an order's deadline passes in the outage: its timer must fire late. */
 export const restartEverything: MakeFault = ({ servers, databaseUrl }, random, over) => {
   const all = Object.values(servers);
   const seconds = random.between(DOWN_S.least, DOWN_S.most);

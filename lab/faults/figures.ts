@@ -79,7 +79,7 @@ export interface RunFigures {
   /** A pause or a cut lasts this long at most. */
   longestSeconds: number;
   callers: number;
-  /** At most this many orders a second come while there are faults. */
+  /** At most this many orders arrive per second while there are faults. */
   arrivals: number;
   paymentWindow: number;
   machine: Hardware & { temporal: string };
@@ -101,7 +101,7 @@ export interface RunFigures {
   /** Servers that ended although nobody had killed them, and how. */
   endedByThemselves: readonly string[];
   expiryLag: Lags;
-  /** Raised during the run, because an order's step kept failing. Each has to be cleared when the order goes on. */
+  /** Raised during the run, because an order's step kept failing. Each must be cleared when the order goes on. */
   attentionMarks: number;
   /** Open when the last fault was healed. */
   openAtHeal: number;

@@ -1,4 +1,4 @@
-/** What buyers sent and heard: compared with the database when the run is over. */
+/** What buyers sent and were answered: compared with the database when the run is over. */
 
 export type Operation = 'create' | 'pay' | 'cancel' | 'refund';
 
@@ -8,7 +8,7 @@ export interface Request {
   body?: object;
 }
 
-/** A request, whether or not an answer came. It is sent once more when the run is over. */
+/** A request, whether or not an answer arrived. It is sent once more when the run is over. */
 export interface Sent {
   operation: Operation;
   request: Request;

@@ -40,7 +40,7 @@ export function withRetries(
 ): Send {
   const random = randomFrom(seed, 'pauses of callers');
 
-  /** Undefined when no whole answer came. */
+  /** Undefined when no whole answer arrived. */
   async function sendOnce(path: string, init: RequestInit): Promise<Reply | undefined> {
     tries.requests += 1;
     try {

@@ -37,7 +37,7 @@ export async function findStalled(sql: Queryable, client: Client, patienceMs: nu
   return [...orders, ...workflows];
 }
 
-/** Finds marks that were not cleared although their workflow has ended: they call a person to nothing. */
+/** Finds marks that were not cleared although their workflow has ended: they call a person for nothing. */
 export async function findStaleMarks(sql: Queryable, client: Client): Promise<Violation[]> {
   const running = await listRunning(client);
   return (await readOpenMarks(sql))

@@ -15,7 +15,7 @@ export interface LabProcessOptions {
   whenItEnds: 'restart' | ((how: string) => void);
 }
 
-/** A worker ends when it finds no Temporal: both may have to start at once, again and again. */
+/** A worker ends when it finds no Temporal: when both start at once, it may need many attempts. */
 const MOST_ATTEMPTS = 30;
 const ATTEMPT_PAUSE_MS = 250;
 

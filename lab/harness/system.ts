@@ -38,7 +38,7 @@ export interface System {
   temporalAddress: string;
   temporalCli: TemporalCli;
   servers: Readonly<Record<ServerName, LabProcess>>;
-  /** What every process of the system has to agree on. */
+  /** What every process of the system must agree on. */
   environment: NodeJS.ProcessEnv;
   /** Starts more of them, and knows when the run ends. */
   processes: Processes;

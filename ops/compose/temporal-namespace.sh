@@ -20,6 +20,6 @@ ensure_namespace() {
 
 try_for_a_minute temporal operator cluster health
 try_for_a_minute ensure_namespace
-# The server's parts hear of a new namespace some seconds after its creation.
+# The server's parts learn of a new namespace some seconds after its creation.
 try_for_a_minute temporal task-queue describe --task-queue orders
 echo "Namespace $TEMPORAL_NAMESPACE is ready."

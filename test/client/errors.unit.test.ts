@@ -1,4 +1,4 @@
-/** Calls to Temporal that may succeed when they are repeated are told apart from calls that are wrong. */
+/** Calls to Temporal that may succeed when repeated are distinguished from calls that are wrong. */
 import { NamespaceNotFoundError, ServiceError, isGrpcServiceError } from '@temporalio/client';
 import { rethrowKnownErrorTypes } from '@temporalio/client/lib/helpers.js';
 import proto from '@temporalio/proto';

@@ -1,4 +1,4 @@
-/** The stage table is the design's, and the moves that the database records follow from it. */
+/** The stage table is the documented one (docs/api.md#an-orders-life), and the moves that the database records follow from it. */
 import { expect, test } from 'vitest';
 import {
   RECORDED_MOVES,
@@ -9,8 +9,8 @@ import {
   type Stage,
 } from '../../domain/stages.ts';
 
-/** The design's table, written a second time on purpose. */
-const DESIGN: readonly [from: Stage, to: Stage][] = [
+/** The documented table, written a second time on purpose. */
+const DOCUMENTED: readonly [from: Stage, to: Stage][] = [
   ['reserving', 'awaiting_payment'],
   ['reserving', 'rejected'],
   ['reserving', 'cancelled'],
@@ -29,7 +29,7 @@ test('an order may make every move of the design, and no other', () => {
   const allowed = STAGES.flatMap((from) =>
     STAGES.filter((to) => mayMove(from, to)).map((to) => `${from} ${to}`),
   );
-  expect(allowed.sort()).toEqual(DESIGN.map((move) => move.join(' ')).sort());
+  expect(allowed.sort()).toEqual(DOCUMENTED.map((move) => move.join(' ')).sort());
 });
 
 test('the moves that the database records are those of the table, with the passing stages left out', () => {

@@ -13,10 +13,10 @@ export interface CreateOrder {
 /** One request. */
 export type Single =
   | ({ kind: 'create' } & CreateOrder)
-  /** Cancelled before the reservation was answered; the reserve may then come late. */
+  /** Cancelled before the reservation was answered; the reserve may then arrive late. */
   | ({ kind: 'abandon'; order: number | null } & CreateOrder)
   | { kind: 'pay'; order: number }
-  /** Of the order's newest payment, or of a payment that never comes. */
+  /** Of the order's newest payment, or of a payment that never arrives. */
   | { kind: 'skipPayment'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }

@@ -115,7 +115,7 @@ const MOVES: Readonly<Record<State, Partial<Record<Command, readonly State[]>>>>
     skipStep: ['cancelled', 'refunded'],
   },
   'paying, past the deadline': {
-    // It comes too late, or is refused for that once the payment is refused.
+    // It arrives too late, or is refused as late once the payment is refused.
     cancel: ['paying, to be cancelled', 'paying, past the deadline'],
     'Cancel in Temporal': ['paying, to be cancelled'],
     giveUp: ['cancelled', 'refunded', 'expired'],

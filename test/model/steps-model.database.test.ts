@@ -2,7 +2,7 @@
  * Random requests to the steps and to the writes of catalogue and wallets, against a model that knows each answer.
  *
  * Every run draws a new seed, so that the search goes on with each commit. It plays the list of regressions first, so that
- * nothing found once comes back; unlike a seed, a case in that list survives a change of the generators.
+ * no failure found once returns; unlike a seed, a case in that list survives a change of the generators.
  *
  * MODEL_SEED      the seed to begin with, instead of a random one; it is printed at the start of each run
  * MODEL_PATH      with MODEL_SEED: plays only the case that failed there, many times, because it may be a race

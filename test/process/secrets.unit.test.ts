@@ -1,4 +1,4 @@
-/** A secret of the settings is masked in every text, in whatever form it stands there. */
+/** A secret of the settings is masked in every text, in whatever form it appears. */
 import { describe, expect, test } from 'vitest';
 import { keepSecret, redactText } from '../../process/secrets.ts';
 

@@ -17,7 +17,7 @@ const { packages } = lockSchema.parse(
   JSON.parse(await readFile(new URL('../../package-lock.json', import.meta.url), 'utf8')),
 );
 
-/** As Node resolves a package: next to the one that imports it, or further out. */
+/** As Node resolves a package: next to the package that imports it, or further out. */
 function isLocked(from: string, name: string): boolean {
   for (
     let base = from;

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** Made on each machine, or by git. */
+/** Created on each machine, or by git. */
 const ELSEWHERE = new Set(['node_modules', '.git', '.holdfast']);
 /** Speaks of files as they were called when it was written. */
 const OF_THE_PAST = 'CHANGELOG.md';

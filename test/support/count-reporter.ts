@@ -1,3 +1,4 @@
+/** Vitest's reporter for CI: counts tests, and counts whatever kept tests from running as failed. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 /** Ends a run with the line that CI reads. */

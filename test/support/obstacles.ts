@@ -56,7 +56,7 @@ export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Pro
   };
 }
 
-/** Fills a wallet up to its limit: a refund into it has to wait. */
+/** Fills a wallet up to its limit: a refund into it must wait. */
 export async function fillWallet(sql: Sql, walletId: string): Promise<void> {
   const [wallet] = await sql<{ posted: number }[]>`select posted from wallet where id = ${walletId}`;
   if (!wallet) throw new Error(`There is no wallet ${walletId}.`);

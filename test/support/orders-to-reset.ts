@@ -37,7 +37,7 @@ export async function startOrdersToReset() {
     expect(await statusOf(workflowId)).not.toBe('RUNNING');
   }
 
-  /** Every row of an order except the keys of its steps: a new run may add one that says "had ended already". */
+  /** Every row of an order except the keys of its steps: a new run may add a key with the outcome "had ended already". */
   async function readRecord(orderId: string): Promise<unknown> {
     const [row] = await sql<{ record: unknown }[]>`
       select jsonb_build_object(

@@ -14,7 +14,7 @@ export interface PlantedOrder {
   buyerId?: string;
   total?: number;
   currency?: string;
-  /** Milliseconds since it was made. */
+  /** Milliseconds since it was created. */
   age?: number;
 }
 

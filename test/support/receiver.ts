@@ -7,7 +7,7 @@ const bodySchema = z.looseObject({ alert: z.string(), event: z.string(), name: z
 const addressSchema = z.object({ port: z.number() });
 
 export interface Received {
-  /** The id by which a notice that comes twice is recognized. */
+  /** The id by which a notice that arrives twice is recognized. */
   notice: unknown;
   body: z.output<typeof bodySchema>;
   answered: Reply;

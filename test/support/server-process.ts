@@ -22,7 +22,7 @@ export interface TestProcess {
 interface ScriptOptions {
   args?: readonly string[];
   cwd?: string;
-  /** How it is ended when the file's tests are over; SIGTERM for one that has to stop others. */
+  /** How it is ended when the file's tests are over; SIGTERM for a process that must stop others. */
   endWith?: 'SIGKILL' | 'SIGTERM';
 }
 

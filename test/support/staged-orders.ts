@@ -23,7 +23,7 @@ export const WINDOW = 15 * 60_000;
 const SHORT_WINDOW = 6_000;
 /** Long enough among many such orders on a busy machine. */
 const PATIENCE_MS = 60_000;
-/** How long to wait for a command to arrive. One that waits for its turn in the API never does. */
+/** How long to wait for a command to arrive. A command that waits for its turn in the API never does. */
 const ARRIVAL_MS = 1_500;
 
 /** A call to the API, and the final answers that its caller has got. */

@@ -7,7 +7,7 @@ const PAUSES_PER_WAIT = 10;
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 200;
 
-/** Resolves with the first answer that is neither false nor undefined; when patience ends, fails and names what never came. */
+/** Resolves with the first answer that is neither false nor undefined; when patience ends, fails and names what never happened. */
 export async function until<T>(
   what: string,
   look: () => Promise<T | false | undefined>,

@@ -1,7 +1,7 @@
 /**
  * Every pair of commands to one order, in each stage: at rest, with a step under way, and with a step that has committed but
  * whose answer is lost. Then every answer to a caller is lost, too, the order's workflow forgets its commands, and they are
- * sent again in the opposite order. In the end each caller knows what the database recorded of his command, and no more.
+ * sent again in the opposite order. In the end each caller knows what the database recorded of their own command, and no more.
  */
 import { describe, expect, test } from 'vitest';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
@@ -100,8 +100,8 @@ async function findContradictions(order: StagedOrder): Promise<string[]> {
 }
 
 /**
- * Loses the answers to all commands, and makes the workflow forget every command since its reservation. A refused caller has
- * heard nothing, and may succeed when he asks again; a caller who heard of success must hear of it again.
+ * Loses the answers to all commands, and makes the workflow forget every command since its reservation. A refused caller
+ * knows nothing then, and may succeed by asking again; a caller who got a success must get it again.
  */
 async function loseEverything({ id, calls }: StagedOrder): Promise<void> {
   for (const its of calls.filter(({ command }) => command !== 'create')) {
@@ -158,7 +158,7 @@ function casesIn(stage: Stage): Case[] {
 function allowedEnds(stage: Stage, { held, first, second }: Case): Set<string> {
   const isMade = held === 'made, but its answer was lost';
   const seen: Stage[] = isMade && stage === 'paying' ? ['paying', 'paid'] : [stage];
-  // At rest either may come first, and the second may be under way before the first is answered.
+  // At rest either may be first, and the second may be under way before the first is answered.
   // A cancellation in Temporal reaches its workflow with the next task, after the updates of that task.
   const isEither = stage === 'awaiting_payment' || first === 'Cancel in Temporal';
   const orders = [[first, second], ...(isEither ? [[second, first]] : [])];

@@ -134,7 +134,7 @@ test('a refused caller keeps its turn at another API process, ahead of newcomers
     expect(early).toMatchObject({ status: 503, body: { code: 'overloaded' } });
     expect(retryAfterOf(early)).toBeLessThanOrEqual(promised);
 
-    // The promised second has come.
+    // The promised second has arrived.
     await sql`update admission_ticket set due = now() where key = ${key}`;
     const kept = order(other, { key });
     const newcomer = await order(other);

@@ -54,7 +54,7 @@ function expectRefused(answers: readonly Answer[]): void {
   }
 }
 
-/** The answer that a caller ends up with who sends again as long as the API asks for it. */
+/** The final answer to a caller who sends again as long as the API asks for it. */
 const finalAnswer = (send: () => Promise<Answer>) =>
   until('a final answer', async () => {
     const answer = await send();

@@ -28,7 +28,7 @@ const { shop, sql, interrupt, createBuyer, factsOf } = await startInterruptedOrd
 
 afterEach(() => expectRulesHold(sql));
 
-/** Places an order and says its id as soon as it has one, long before it is answered. */
+/** Places an order and gives its id as soon as it has one, long before it is answered. */
 function placing({ sku, wallet }: Buyer, paymentMode: PaymentMode) {
   const key = randomUUID();
   const answer: Promise<Answer> = shop.order(wallet, [{ sku, quantity: 2 }], { paymentMode }, { key });

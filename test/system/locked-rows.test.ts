@@ -19,15 +19,15 @@ const { shop, sql, client, database } = await startSystem();
 
 afterEach(() => expectRulesHold(sql));
 
-/** Three times the worker's slots (20) and more than its connections (40). */
-const TROUBLED = 60;
+/** Calls that need a locked row: three times the worker's slots (20) and more than its connections (40). */
+const BLOCKED = 60;
 const RESEND_AFTER_MS = 100;
 /** Calls that need no locked row. */
 const OTHERS = 25;
-/** Orders in trouble that are under way at once before the others come: more than there are slots. */
+/** Blocked orders that are under way at once before the others start: more than there are slots. */
 const MORE_THAN_SLOTS = 25;
-/** Of the worker's 20, what orders in trouble may hold for the moment in which they find out that they still are. */
-const SLOTS_IN_TROUBLE = 10;
+/** Of the worker's 20 slots, how many blocked orders may hold while they find out that their row is still locked. */
+const SLOTS_OF_BLOCKED = 10;
 
 const many = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, make));
@@ -98,17 +98,17 @@ const unanswered = (count: number): Promise<string[]> =>
 async function expectOthersServed(
   send: () => Promise<Answer>,
   status: number,
-  troubled: readonly string[],
+  blocked: readonly string[],
 ): Promise<void> {
-  await untilAllFellBack(troubled);
+  await untilAllFellBack(blocked);
   const held: number[] = [];
   for (let index = 0; index < OTHERS; index += 1) {
     expectStatus(await send(), status);
-    if (index % 5 === 0) held.push(await slotsHeldBy(troubled));
+    if (index % 5 === 0) held.push(await slotsHeldBy(blocked));
   }
   // Those that fell back together try again together, and hold more for a moment.
   const median = held.toSorted((one, other) => one - other)[2];
-  expect(median, `slots held: ${held.join(', ')}`).toBeLessThanOrEqual(SLOTS_IN_TROUBLE);
+  expect(median, `slots held: ${held.join(', ')}`).toBeLessThanOrEqual(SLOTS_OF_BLOCKED);
 }
 
 test('60 orders of a locked SKU hold up no order of another, and all are placed once it is free', async () => {
@@ -117,13 +117,13 @@ test('60 orders of a locked SKU hold up no order of another, and all are placed 
   onTestFinished(unlock);
   const create = (sku: string, key?: string) =>
     shop.order(wallet, [{ sku, quantity: 1 }], {}, key === undefined ? {} : { key });
-  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => create(locked, key)));
+  const blocked = persist(Array.from({ length: BLOCKED }, () => (key: string) => create(locked, key)));
 
   await expectOthersServed(() => obey(() => create(free)), 201, await unanswered(MORE_THAN_SLOTS));
-  expect(troubled.answered()).toBe(0);
+  expect(blocked.answered()).toBe(0);
   await unlock();
-  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
-  expect(await shop.stockOf(locked)).toEqual({ onHand: 100, reserved: TROUBLED, available: 40 });
+  expect(await blocked.answers).toEqual(Array.from({ length: BLOCKED }, () => 201));
+  expect(await shop.stockOf(locked)).toEqual({ onHand: 100, reserved: BLOCKED, available: 40 });
 }, 120_000);
 
 const LOCKS = [
@@ -145,17 +145,17 @@ test.each(LOCKS)(
       shop.wallet(50_000),
       shop.wallet(50_000),
     ]);
-    const orders = await many(TROUBLED, () => shop.placed(wallet, sku));
+    const orders = await many(BLOCKED, () => shop.placed(wallet, sku));
     const others = await many(OTHERS, () => shop.placed(another, sku));
     const unlock = await lock({ wallet, orders });
     onTestFinished(unlock);
-    const troubled = persist(orders.map((id) => (key: string) => shop.pay(id, { key })));
+    const blocked = persist(orders.map((id) => (key: string) => shop.pay(id, { key })));
 
     await expectOthersServed(() => shop.pay(others.pop() ?? ''), 200, orders);
-    expect(troubled.answered()).toBe(0);
+    expect(blocked.answered()).toBe(0);
     await unlock();
-    expect(await troubled.answers).toEqual(orders.map(() => 200));
-    expect(await shop.balanceOf(wallet)).toEqual({ posted: 50_000 - TROUBLED * 500, held: 0 });
+    expect(await blocked.answers).toEqual(orders.map(() => 200));
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 50_000 - BLOCKED * 500, held: 0 });
   },
   120_000,
 );
@@ -166,12 +166,12 @@ test('60 deposits into a locked wallet leave the API its connections, and all ar
   onTestFinished(unlock);
   const deposit = (id: string, key: string) =>
     shop.post(`/v1/wallets/${id}/deposits`, { amount: 1 }, { key });
-  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => deposit(locked, key)));
+  const blocked = persist(Array.from({ length: BLOCKED }, () => (key: string) => deposit(locked, key)));
   for (let index = 0; index < OTHERS; index += 1) expectStatus(await deposit(free, randomUUID()), 201);
-  expect(troubled.answered()).toBe(0);
+  expect(blocked.answered()).toBe(0);
   await unlock();
-  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
-  expect(await shop.balanceOf(locked)).toEqual({ posted: TROUBLED, held: 0 });
+  expect(await blocked.answers).toEqual(Array.from({ length: BLOCKED }, () => 201));
+  expect(await shop.balanceOf(locked)).toEqual({ posted: BLOCKED, held: 0 });
 });
 
 test('60 restocks of a locked SKU leave the API its connections, and all are booked once it is free', async () => {
@@ -180,13 +180,13 @@ test('60 restocks of a locked SKU leave the API its connections, and all are boo
   onTestFinished(unlock);
   const restock = (sku: string, key: string) =>
     shop.post(`/v1/skus/${sku}/restocks`, { quantity: 1 }, { key });
-  const troubled = persist(Array.from({ length: TROUBLED }, () => (key: string) => restock(locked, key)));
+  const blocked = persist(Array.from({ length: BLOCKED }, () => (key: string) => restock(locked, key)));
 
   for (let index = 0; index < OTHERS; index += 1) expectStatus(await restock(free, randomUUID()), 201);
-  expect(troubled.answered()).toBe(0);
+  expect(blocked.answered()).toBe(0);
   await unlock();
-  expect(await troubled.answers).toEqual(Array.from({ length: TROUBLED }, () => 201));
-  expect(await shop.stockOf(locked)).toEqual({ onHand: TROUBLED, reserved: 0, available: TROUBLED });
+  expect(await blocked.answers).toEqual(Array.from({ length: BLOCKED }, () => 201));
+  expect(await shop.stockOf(locked)).toEqual({ onHand: BLOCKED, reserved: 0, available: BLOCKED });
 });
 
 test('an attempt whose row is known to be locked is made only once the row is free', async () => {

@@ -58,7 +58,7 @@ async function resetChangesNothing(play: Path, index: number, reapply: Reapply):
 
 const ENDED: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
-  // The recorded versions of these paths look for the only order without an answer; here there are several.
+  // The recorded versions of these paths search for the only order without an answer; here there are several.
   'cancelled-before-reservation-is-answered': async () => {
     const { id, workflowId, plan, answer } = await interruptReservation('commits late');
     await shop.cancel(id);

@@ -112,7 +112,7 @@ describe.concurrent.each(REAPPLY)(
   },
 );
 
-/** The answer that a caller ends up with who sends the request again, with its key, as long as the API asks for it. */
+/** The final answer to a caller who sends the request again, with its key, as long as the API asks for it. */
 const finalAnswer = (send: () => Promise<Answer>) =>
   until(
     'a final answer',

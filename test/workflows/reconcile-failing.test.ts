@@ -1,4 +1,4 @@
-/** What reconciliation cannot inspect is a finding of its own: the run goes on behind it, and ends. */
+/** What reconciliation cannot inspect is a finding of its own: the run goes on after it, and ends. */
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';

@@ -245,7 +245,7 @@ describe('a wrong counter', () => {
   test('a wrong counter of a wallet is reported with both values, and repaired only on request', async () => {
     const wallet = await shop.wallet(100);
     await plant(sql, (to) => to`update wallet set posted = 90, held = 5 where id = ${wallet}`);
-    // An entry made in between states forever what the wallet held then.
+    // An entry written in between states forever what the wallet held then.
     await shop.topUp(wallet, 50);
     await reconcile();
     expect(await findingsAbout(wallet)).toMatchObject([
@@ -302,7 +302,7 @@ test('one activity inspects many pages, so that the history of a run does not gr
 test('rows that take long are inspected in smaller pages', async () => {
   const large = await freshDatabase();
   for (let count = 0; count < 4; count += 1) await stockedSku(large.sql, { onHand: 10 });
-  // As if so much had come and gone that summing it takes 400 ms for each SKU; a statement has a second and a half.
+  // As if each SKU had so many movements that summing them takes 400 ms; a statement has a second and a half.
   await large.sql`
     create function read_slowly(quantity bigint) returns bigint stable language plpgsql
     as $$ begin perform pg_sleep(0.4); return quantity; end $$

@@ -20,7 +20,7 @@ import { refuse, untilTrue } from './handlers.ts';
 import { waitsVisibly } from './retry-and-attention.ts';
 import { isOpen, type CancelRequest, type OrderState } from './state.ts';
 
-/** Sets every handler. Call it before anything is awaited: a command that comes with the start would find no handler. */
+/** Sets every handler. Call it before anything is awaited: a command that arrives with the start would find no handler. */
 export function answerCommands(state: OrderState): void {
   setHandler(placeUpdate, () => place(state), { description: 'The API waits for the reservation with it.' });
   setHandler(payUpdate, (command) => pay(state, command), {
@@ -92,7 +92,7 @@ function refuseUnlessPayable(state: OrderState, { funded }: PayCommand): void {
   refuseWhenClosed(state);
   // Whatever is under way: a payment that waits in line must not carry a later one past the deadline.
   if (isOpen(state) && isDue(state)) refuseExpired(state);
-  // A payment that comes too early waits. After a reset a workflow gets all its commands together with its start, and a command that
+  // A payment that arrives too early waits. After a reset a workflow gets all its commands together with its start, and a command that
   // it refuses then is lost: Temporal answers its retries with an internal error forever.
   if (!isOpen(state)) refuse('order_not_payable', `This order is ${state.stage}.`);
   const { payAttempts, payments } = state;

@@ -3,7 +3,7 @@ import { ApplicationFailure, CancellationScope, condition } from '@temporalio/wo
 import type { ByHandRefusal } from '../../domain/attention.ts';
 import type { RefusalReason } from '../../domain/order.ts';
 
-/** A handler's wait must outlive the Web UI's Cancel, or its caller would hear of that instead of how the order ended. */
+/** A handler's wait must outlive the Web UI's Cancel, or its caller would get that cancel instead of how the order ended. */
 export const untilTrue = (isTrue: () => boolean): Promise<void> =>
   CancellationScope.nonCancellable(() => condition(isTrue));
 

@@ -1,4 +1,4 @@
-/** Why a payment or a refund was refused: as its step answers, and as its caller hears it. */
+/** Why a payment or a refund was refused: as its step answers, and as its caller gets it. */
 import type { StepResult } from '../../activities/order.ts';
 import type { RefusalReason } from '../../domain/order.ts';
 import type { Stage } from '../../domain/stages.ts';
@@ -13,13 +13,13 @@ export function refusalOf(step: 'pay' | 'refund', { stage, reason, refusal }: Re
   return step === 'refund' && stage === 'refunded' ? null : reason;
 }
 
-/** What the caller of a payment hears of its step's refusal. */
+/** The answer to a payment that its step refused. */
 export function toPaymentRefusal(refusal: string | null): RefusalReason | null {
   if (refusal === null) return null;
   return refusal === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
 }
 
-/** What the caller of a payment hears when the order was closed before the payment's turn came. */
+/** The answer to a payment whose order was closed before the payment's turn came. */
 export function refusalByStage(stage: Stage): RefusalReason {
   if (stage === 'expired') return 'order_expired';
   return stage === 'cancelled' ? 'order_cancelled' : 'order_not_payable';

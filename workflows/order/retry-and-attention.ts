@@ -147,7 +147,7 @@ async function repeatAttempts(
     try {
       return await scope.run(attempt);
     } catch (error) {
-      // An attempt that a person ended may have failed by itself first, which makes no difference.
+      // An attempt that a person ended may have failed on its own first, which makes no difference.
       if (ended.to === 'leave') throw new StepLeft();
       if (ended.to === null) throw error;
     }

@@ -51,7 +51,7 @@ export interface OrderState {
 /** @param describe what the Web UI shows of a state. */
 export function begin(input: OrderInput, describe: (state: OrderState) => string): OrderState {
   // Not the time of this task: when a worker dies after it has reserved, the task runs again later, and would compute a later
-  // deadline than the one that is recorded and that the caller was given.
+  // deadline than the recorded one that the caller was given.
   const startedAt = workflowInfo().startTime.getTime();
   const state: OrderState = {
     input,

@@ -30,7 +30,7 @@ const FULL =
   'The money is **not back yet**: the wallet is at its limit. The refund is retried with growing pauses; once the wallet has ' +
   'room it goes on by itself, or at once with the update `retryNow`.';
 
-/** Only while the release goes on: once it is recorded, the stage says it. */
+/** Only while the release goes on: once it is recorded, the stage shows it. */
 function describeRelease(state: OrderState): string | null {
   if (state.stage !== 'awaiting_payment' && state.stage !== 'paying') return null;
   if (state.phase === 'open' || state.phase === 'over') return null;

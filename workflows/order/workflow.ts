@@ -130,7 +130,7 @@ async function takePayment(state: OrderState, { commandId, acceptedAt }: Pending
   }
   const refusal = refusalOf('pay', result);
   const isLastChance = state.payments.length === 1 && isToBeClosed(state);
-  // The last payment is answered after the release, so that its caller hears how the order ended.
+  // The last payment is answered after the release, so that its caller learns how the order ended.
   if (refusal !== null && isLastChance) await releaseOrder(state);
   else follow(state, { stage: result.stage, reason: null });
   answerFirstPayment(state, toPaymentRefusal(refusal));

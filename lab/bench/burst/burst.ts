@@ -39,7 +39,7 @@ interface Bench {
   paid: number;
 }
 
-/** Finds {@link BurstFigures}. */
+/** Measures {@link BurstFigures}. */
 export function benchBurst({ seconds = STEADY_SECONDS, ...options }: BenchmarkOptions): Promise<Outcome> {
   const { report } = options;
   const loadBefore = loadNow();

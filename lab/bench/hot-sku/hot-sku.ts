@@ -31,7 +31,7 @@ const HOT_CALLERS = 128;
 /** One per caller, so that they wait for the row and not for a connection. The techniques share them. */
 const CONNECTIONS = HOT_CALLERS;
 const CALM_CALLERS = [1, 16] as const;
-/** So many that two callers rarely order the same one. */
+/** Enough that two callers rarely order the same one. */
 const MANY_SKUS = 10_000;
 const PLENTY = 1_000_000_000;
 /** Fewer than the callers ask for within a second. */
@@ -50,12 +50,12 @@ type Reserve = (order: PlacedOrder) => Promise<StepResult>;
 interface Bench {
   techniques: Readonly<Record<TechniqueName, Reserve>>;
   shop: HotSkuShop;
-  /** For inspecting. */
+  /** For inspection. */
   sql: Sql;
   options: BenchmarkOptions & { seconds: number };
 }
 
-/** Returns {@link HotSkuFigures}. */
+/** Measures {@link HotSkuFigures}. */
 export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOptions): Promise<Outcome> {
   const loadBefore = loadNow();
   const startedAt = new Date().toISOString();

@@ -1,3 +1,4 @@
+/** The technique that others are compared with: a reservation as one usually writes it. */
 import type { Database } from '../../../db/connection.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
@@ -11,7 +12,7 @@ interface Stock {
 }
 
 /**
- * A reservation as it is usually written: a transaction that locks what it reads, compares in code, and writes one table after the
+ * Runs a transaction that locks what it reads, compares in code, and writes one table after the
  * other. It keeps the promises of the one statement (key, all or nothing, no unit sold twice) and locks as late as it can. For orders
  * in `debit` mode.
  */

@@ -1,2 +1,2 @@
-/** Costs what starting a workflow and getting its result costs by itself. */
+/** Does nothing, so it costs only what starting a workflow and getting its result costs. */
 export async function nothing(): Promise<void> {}

@@ -1,5 +1,5 @@
 /**
- * What an order costs beside a workflow that does nothing. Both take turns in short rounds, so that whatever else the
+ * What an order costs compared with a workflow that does nothing. Both take turns in short rounds, so that whatever else the
  * machine does meets both, and the figures that are compared come from the same minute.
  */
 import type { Client } from '@temporalio/client';
@@ -26,7 +26,7 @@ const SECONDS = 5;
 const WARM_UP = { callers: 20, seconds: 5 } as const;
 const SAMPLED_PER_ROUND = 3;
 
-/** Finds {@link OrderFigures}. */
+/** Measures {@link OrderFigures}. */
 export function benchOrders({ seconds = SECONDS, ...options }: BenchmarkOptions): Promise<Outcome> {
   const { report } = options;
   const loadBefore = loadNow();

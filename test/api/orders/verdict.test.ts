@@ -1,4 +1,4 @@
-/** Only the caller whose command took effect is told so, whatever a new run of the workflow knows. */
+/** Only the caller whose command took effect gets that answer, whatever a new run of the workflow knows. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';

@@ -23,7 +23,7 @@ interface Crossed {
   value: number | null;
   subjects?: readonly string[];
   heal: () => Promise<unknown>;
-  /** As the worker's, unless it has to be another. */
+  /** As the worker's, unless it must differ. */
   thresholds?: { crossed: number; healed: number };
 }
 
@@ -73,7 +73,7 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
   payment_failure_rate: async () => {
     await plantPayments(sql, 98);
     await plantPayments(sql, 2, { reason: 'insufficient_funds' });
-    // Came too late, and was never tried.
+    // Arrived too late, and was never tried.
     await plantPayments(sql, 5, { reason: 'order_expired' });
     // One in a hundred is on the threshold.
     return { value: 0.02, heal: () => plantPayments(sql, 100) };
