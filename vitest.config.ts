@@ -27,8 +27,8 @@ export const shared = {
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
-    // On two cores, as a test waits for servers, locks and deadlines more than half of its time.
-    maxWorkers: 4,
+    // On two cores: half of its time a test waits, for servers, locks and deadlines. More than three starve each other.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },
