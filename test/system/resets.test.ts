@@ -96,7 +96,7 @@ describe.concurrent.each(REAPPLY)(
     }
 
     test.each([0, 1])(
-      '(reset to task %i) takes no money for the refused payment when it expires',
+      'takes no money for the refused payment when it expires after a reset to task %i',
       async (index) => {
         const id = await resetAfterRefusal(index);
         await clock.forward(orderWorkflowId(id), WINDOW);
@@ -105,7 +105,7 @@ describe.concurrent.each(REAPPLY)(
       },
     );
 
-    test.each([0, 1])('(reset to task %i) can be paid once the buyer has topped up', async (index) => {
+    test.each([0, 1])('can be paid after a reset to task %i once the buyer has topped up', async (index) => {
       const id = await resetAfterRefusal(index);
       expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     });
@@ -124,13 +124,13 @@ const finalAnswer = (send: () => Promise<Answer>) =>
     8_000,
   );
 
-const INTERRUPTIONS = ['fails before it is sent', 'commits unheard', 'commits late'] as const;
+const INTERRUPTIONS = ['fails before it is sent', 'commits but loses its answer', 'commits late'] as const;
 const INTERRUPTED = REAPPLY.flatMap((reapply) =>
   INTERRUPTIONS.map((interruption) => ({ reapply, interruption })),
 );
 
 describe.concurrent.each(INTERRUPTED)(
-  'when a step $interruption until its workflow is reset and $reapply,',
+  'when a step $interruption while its workflow is reset and $reapply,',
   ({ reapply, interruption }) => {
     test('one reservation is made', async () => {
       const { workflowId, sku, plan, answer, send } = await interruptReservation(interruption);
@@ -142,7 +142,7 @@ describe.concurrent.each(INTERRUPTED)(
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 2, available: 8 });
     });
 
-    test.each([0, 1])('one payment is made (reset to task %i)', async (index) => {
+    test.each([0, 1])('one payment is made after a reset to task %i', async (index) => {
       const { id, sku, wallet, workflowId } = await placeOrder();
       const plan = interrupt('pay', id, always(interruption));
       const paying = shop.pay(id);
@@ -163,7 +163,7 @@ describe.concurrent.each(INTERRUPTED)(
     });
 
     for (const index of [0, 1]) {
-      test(`the payment's caller is answered with its success when he sends it again (reset to task ${index})`, async () => {
+      test(`the caller gets the success of the payment by sending it again after a reset to task ${index}`, async () => {
         const { id, workflowId } = await placeOrder();
         const key = randomUUID();
         const plan = interrupt('pay', id, always(interruption));
@@ -231,7 +231,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     expect(heard).toMatchObject(SEND_AGAIN);
   });
 
-  test('for a payment gets it carried out when the new run is sent it again', async () => {
+  test('for a payment has it carried out by the new run when it is sent again', async () => {
     const { id, workflowId } = await placeOrder();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);
