@@ -1,4 +1,4 @@
-/** An order and a refund are started with the same input and options, whoever starts them. */
+/** An order and a refund are started with the same input and options at every start. */
 import { expect, test } from 'vitest';
 import { orderStart, refundStart, toNewOrder, type NewOrder, type StartPolicy } from '../../client/start.ts';
 import { ORDER_RULES } from '../../workflows/messages.ts';

@@ -1,4 +1,4 @@
-/** Only the caller whose command took effect is told so, whatever a new run of the workflow knows. */
+/** Only the caller whose command took effect gets that answer, whatever a new run of the workflow knows. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
 ];
 
 describe.each(CASES)('a $command', ({ before, send, carryOut, stage, code }) => {
-  test('that a crashed worker carried out is answered as done, and a rival that the new run takes first is refused', async () => {
+  test('that a crashed worker carried out is answered as a success, and a competing command that the new run takes first is refused', async () => {
     const { id } = await before();
     await stopWorker();
     const rival = await begin(send, otherApi, id);
