@@ -179,7 +179,7 @@ describe('an order that is cancelled', () => {
     expect(await shop.cancel(id)).toMatchObject({ status: 409, body: { code: 'order_cancelled' } });
   });
 
-  test('with the Web UI\u2019s Cancel is compensated in the same way, and shown as Canceled', async () => {
+  test('with the Web UI\u2019s Cancel is compensated like any other cancelled order, and shown as Canceled', async () => {
     const { sku, wallet, id } = await placeOrder({ paymentMode: 'hold' });
     await workflowOf(id).cancel();
     await untilStage(id, 'cancelled');
@@ -303,7 +303,7 @@ test('an order shows in Temporal what it waits for, and until when', async () =>
   );
 });
 
-test('the deadline of an order counts from the start of its workflow, whichever run of its first task reserved', async () => {
+test('the deadline of an order counts from the start of its workflow, whichever run of its first task made the reservation', async () => {
   const { id } = await placeOrder();
   const { startTime } = await workflowOf(id).describe();
   const { body } = await shop.get(`/v1/orders/${id}`);

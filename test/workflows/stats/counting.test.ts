@@ -22,7 +22,7 @@ const { readStats, figuresIn, countAll, runStats, listFindings, market } = count
 const { reconcile } = reconciling(system);
 const { reserve, abandon, pay, release, refund } = createActivities(database);
 
-test('every outcome is counted once, for the shop and for the SKU, whatever runs again', async () => {
+test('every outcome is counted once, for the shop and for the SKU, whichever step runs again', async () => {
   const { currency, sku, anOrderHere, reserved, paid } = await market();
   const twice = async (step: () => Promise<unknown>) => {
     await Promise.all([step(), step()]);
