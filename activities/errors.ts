@@ -28,7 +28,7 @@ export async function toActivityFailure<T>(what: string, work: Promise<T>): Prom
         })
       : ApplicationFailure.create({
           type: 'database_refused',
-          message: `PostgreSQL refused ${what}; it is retried, but somebody should look. ${messageOf(error)}`,
+          message: `PostgreSQL refused ${what}; it is retried, but find out why. ${messageOf(error)}`,
           cause,
         });
   }

@@ -135,12 +135,12 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   TEMPORAL_CLI: named(4_096),
 };
 
-describe('bounds of settings', () => {
-  test('the table of bounds names every setting, and no other', () => {
+describe('the bounds of settings', () => {
+  test('are known for every setting, and for no other name', () => {
     expect(new Set(Object.keys(BOUNDS))).toEqual(new Set(Object.keys(SETTINGS)));
   });
 
-  test.each(Object.entries(SETTINGS))('%s accepts its bounds, and nothing beyond them', (name, schema) => {
+  test.each(Object.entries(SETTINGS))('are accepted for %s, and nothing beyond them is', (name, schema) => {
     const { least, most, outside } = BOUNDS[name] ?? between('', '');
     for (const value of [least, most])
       expect([value, schema.safeParse(value).success]).toEqual([value, true]);
@@ -148,7 +148,7 @@ describe('bounds of settings', () => {
     expect(schema.safeParse('9'.repeat(5_000)).success, 'a value without end').toBe(false);
   });
 
-  test('the refusal of a number or a duration says what would be accepted, and so does docs/configuration.md', async () => {
+  test('are named by the refusal of a number or a duration, and by docs/configuration.md', async () => {
     const rows = await documentedRows();
     for (const [name, { least, most, outside }] of Object.entries(BOUNDS)) {
       if (!/^\d+(ms|s|m|h|d)?$/.test(most)) continue;
@@ -162,7 +162,7 @@ describe('bounds of settings', () => {
   });
 });
 
-describe('a DATABASE_URL', () => {
+describe('the DATABASE_URL', () => {
   test.each([
     'postgres://holdfast:hunter#two@host:5432/holdfast',
     'postgres://holdfast:12#45@host/holdfast',
@@ -176,7 +176,7 @@ describe('a DATABASE_URL', () => {
     'postgres://holdfast:hunter@host:99999/holdfast',
     'postgres://holdfast:hunter@ho st/holdfast',
     'postgres://',
-  ])('that leads elsewhere because of a character in it is refused: %s', (DATABASE_URL) => {
+  ])('%s is refused, because it would lead elsewhere or nowhere', (DATABASE_URL) => {
     const read = () => apiSettings({ ...servers, DATABASE_URL });
     expect(read).toThrow(/DATABASE_URL must be postgres:/);
     expect(read).not.toThrow(/hunter|12|45/);
@@ -190,7 +190,7 @@ describe('a DATABASE_URL', () => {
     'postgres://holdfast:secret@one:5432,two:5433/holdfast',
     'postgres://holdfast:secret@[::1]:5432/holdfast',
     'postgres://holdfast:secret@%2Fvar%2Frun%2Fpostgresql/holdfast',
-  ])('that is well formed is accepted: %s', (DATABASE_URL) => {
+  ])('%s is well formed, and accepted', (DATABASE_URL) => {
     expect(apiSettings({ ...servers, DATABASE_URL })).toMatchObject({ DATABASE_URL });
   });
 });
@@ -198,9 +198,9 @@ describe('a DATABASE_URL', () => {
 describe('a setting', () => {
   test.each([
     ['is missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],
-    ['is no duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
+    ['is not a duration', { PAYMENT_WINDOW: '15 minutes' }, /PAYMENT_WINDOW must be a duration/],
     ['is a window of no time', { PAYMENT_WINDOW: '0s' }, /PAYMENT_WINDOW must be a duration/],
-    ['is no port', { PORT: '70000' }, /PORT/],
+    ['is not a port', { PORT: '70000' }, /PORT/],
     [
       'is another kind of address',
       { DATABASE_URL: 'mysql://localhost/holdfast' },
@@ -212,17 +212,17 @@ describe('a setting', () => {
 
   test.each([
     [
-      'is a receiver of alerts and no URL',
+      'names a receiver of alerts without a URL',
       { ALERT_WEBHOOK_URL: 'example.com' },
       /ALERT_WEBHOOK_URL must start/,
     ],
     [
-      'is a receiver of alerts with a password in its URL',
+      'names a receiver of alerts with a password in its URL',
       { ALERT_WEBHOOK_URL: 'https://me:secret@example.com/' },
       /ALERT_WEBHOOK_URL must have no user/,
     ],
     ['is a share in percent', { ALERT_DATABASE_CONNECTIONS: '80' }, /ALERT_DATABASE_CONNECTIONS/],
-    ['is no number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
+    ['is not a number', { ALERT_BUSY_BUYERS: 'many' }, /ALERT_BUSY_BUYERS/],
   ])('that %s is refused by name', (_what, settings, message) => {
     expect(() => workerSettings({ ...servers, ...settings })).toThrow(message);
   });

@@ -36,17 +36,17 @@ test.each([
   ['an unknown host name', () => fetch('http://nowhere.invalid/')],
   ['a query that PostgreSQL does not understand', () => database.run(({ orm }) => orm.execute(sql`selec 1`))],
   ['a bug', () => Promise.reject(new TypeError('x is not a function'))],
-])('%s is an internal error, and not taken for a database that does not answer', async (_, work) => {
+])('%s is reported as an internal error, and not as a database that does not answer', async (_, work) => {
   expect(await codeOf(work())).toBe('internal_error');
 });
 
 test.each([
   ['does not exist', () => nowhere.run(({ sql: query }) => query`select 1`)],
-  ['does not exist, when Drizzle asks,', () => nowhere.run(({ orm }) => orm.execute(sql`select 1`))],
+  ['does not exist, queried through Drizzle,', () => nowhere.run(({ orm }) => orm.execute(sql`select 1`))],
   ['has no socket', () => noSocket.run(({ sql: query }) => query`select 1`)],
   ['ends a statement that takes too long', () => database.run(({ sql: query }) => query`select pg_sleep(5)`)],
   [
-    'ends such a statement of Drizzle\u2019s',
+    'ends a statement of Drizzle that takes too long',
     () => database.run(({ orm }) => orm.execute(sql`select pg_sleep(5)`)),
   ],
   ['does not answer', () => database.run(() => sleep(10_000))],
@@ -79,7 +79,7 @@ test.each([
   },
 );
 
-test('an operator is told that the database does not answer only when it was the database that failed', async () => {
+test('an operator reads that the database does not answer only when the database itself failed', async () => {
   const file = await failureOf(toActivityFailure('this', readFile('/nowhere/at/all')));
   expect(file).toMatchObject({ type: 'database_refused' });
   const query = await failureOf(

@@ -90,7 +90,7 @@ async function recorded({ orderId }: PlacedOrder) {
 const atOnce = (worker: ReturnType<typeof aWorker>, orders: readonly PlacedOrder[]): Promise<StepResult[]> =>
   Promise.all(orders.map((order) => worker.reserve(order)));
 
-test('an order that is sent again with another deadline while it is being reserved gets the recorded deadline', async () => {
+test('an order that is sent again with another deadline while it is being reserved keeps the recorded deadline', async () => {
   const sku = await stockedSku(sql, { onHand: 10 });
   const worker = aWorker();
   const letGo = await lockSku(sql, sku);
@@ -106,7 +106,7 @@ test('an order that is sent again with another deadline while it is being reserv
 });
 
 describe('a batch of reservations', () => {
-  test('serves first come first served, and a smaller order still fits after a larger one was refused', async () => {
+  test('is served in order of arrival, and a smaller order still fits after a larger one was refused', async () => {
     const sku = await stockedSku(sql, { onHand: 10 });
     const worker = aWorker();
     const results = await atOnce(
@@ -149,7 +149,7 @@ describe('a batch of reservations', () => {
     expect(worker.statements()).toBe(2);
   });
 
-  test('refuses each order for its own reason, and records its price as a single order does', async () => {
+  test('refuses each order for its own reason, and records its price as a single reservation does', async () => {
     const [euros = '', dollars = ''] = await stockedSkus({ onHand: 9 }, { onHand: 9, currency: 'USD' });
     const orders = [
       units(euros),
@@ -177,7 +177,7 @@ describe('a batch of reservations', () => {
     ]);
   });
 
-  test('has at most 128 lines, and the orders beyond them are the next batch', async () => {
+  test('has at most 128 lines, and the orders beyond them form the next batch', async () => {
     const sku = await stockedSku(sql, { onHand: 299 });
     const worker = aWorker();
     const results = await atOnce(
@@ -201,13 +201,13 @@ describe('an order in the reservation queue', () => {
     expect(await Promise.all(slow)).toEqual([GRANTED, OUT_OF_STOCK]);
   });
 
-  test('is not passed by a later one, not even for a SKU that is free', async () => {
+  test('is not overtaken by a later order, not even for a SKU that is free', async () => {
     const [busy = '', free = ''] = await stockedSkus({ onHand: 2 }, { onHand: 1 });
     const orders = [units(busy), each([busy, free]), units(free)];
     expect(await atOnce(aWorker(), orders)).toEqual([GRANTED, GRANTED, OUT_OF_STOCK]);
   });
 
-  test('shares its result with a retry that comes while it is still running or waiting', async () => {
+  test('shares its result with a retry that arrives while it is still running or waiting', async () => {
     const sku = await stockedSku(sql, { onHand: 5 });
     const [running, waiting] = [units(sku), units(sku)];
     const worker = aWorker();
@@ -219,8 +219,8 @@ describe('an order in the reservation queue', () => {
   });
 });
 
-describe('a twin attempt of a reservation', () => {
-  test('takes nothing again once the first is recorded', async () => {
+describe('a twin attempt at a reservation', () => {
+  test('takes nothing once the first attempt is recorded', async () => {
     const sku = await stockedSku(sql, { onHand: 4 });
     const retried = units(sku);
     await reserve(database, retried);
@@ -232,7 +232,7 @@ describe('a twin attempt of a reservation', () => {
     expect(worker.statements()).toBe(2);
   });
 
-  test('of ten workers at once reserves once, and all ten get the same result', async () => {
+  test('by each of ten workers at once reserves once in all, and all ten get the same result', async () => {
     const sku = await stockedSku(sql, { onHand: 10 });
     const order = units(sku, 3);
     const results = await Promise.all(Array.from({ length: 10 }, () => aWorker().reserve(order)));
@@ -269,7 +269,7 @@ describe('a twin attempt of a reservation', () => {
     expect(await stock(locked)).toEqual({ onHand: 1, reserved: 1 });
   });
 
-  test('in the same batch makes the whole statement fail, and reserves nothing', async () => {
+  test('in the same batch makes the whole statement fail, so that nothing is reserved', async () => {
     const sku = await stockedSku(sql, { onHand: 9 });
     const order = units(sku);
     await expect(reserveAll(database, [order, units(sku), order])).rejects.toThrow('duplicate key');
@@ -329,11 +329,11 @@ describe('when a reservation fails,', () => {
     expect(await atOnce(worker, orders)).toEqual(orders.map(() => GRANTED));
   });
 
-  describe('because PostgreSQL is silent', async () => {
+  describe('every order of a batch', async () => {
     const proxy = await startProxy(inject('databaseUrl'));
     beforeEach(() => proxy.heal());
 
-    test('every order of the batch fails once, and is served when PostgreSQL is back', async () => {
+    test('fails once if PostgreSQL does not answer, and is served when PostgreSQL is back', async () => {
       const sku = await stockedSku(sql, { onHand: 40 });
       const severed = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
       const worker = aWorker(severed);

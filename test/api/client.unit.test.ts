@@ -1,4 +1,4 @@
-/** The client of the API sends what a well-behaved caller sends, and says what came back. */
+/** The client of the API sends what a well-behaved caller sends, and reports what it was answered. */
 import { describe, expect, test } from 'vitest';
 import { ApiClient, expectStatus, secondsToWait, type Send } from '../../api/client.ts';
 
@@ -35,7 +35,7 @@ describe('the client of the API', () => {
     expect(third).toBe('mine');
   });
 
-  test('sends a body as JSON and says so, and says nothing of a type when there is no body', async () => {
+  test('sends a body as JSON with its Content-Type, and sends no Content-Type when there is no body', async () => {
     const { api, sent } = clientOf(paid);
     await api.cancelOrder('order-1', { reason: 'changed my mind' });
     await api.payOrder('order-1');
@@ -63,14 +63,14 @@ describe('the client of the API', () => {
 });
 
 describe('an answer of the API', () => {
-  test('with one of the expected statuses is returned, and any other is thrown with all that it says', async () => {
+  test('with one of the expected statuses is returned, and any other answer is thrown with all that it says', async () => {
     const order = await clientOf(paid).api.payOrder('order-1');
     expect(expectStatus(order, 201, 200).body.stage).toBe('paid');
     const problem = await clientOf(refused).api.payOrder('order-1');
     expect(() => expectStatus(problem, 200)).toThrow(/409 instead of 200.*order_expired.*Too late\./s);
   });
 
-  test('says how long to wait only when its server asks for that', async () => {
+  test('gives a time to wait only when the server asked for one', async () => {
     const busy = () =>
       Response.json({ code: 'overloaded' }, { status: 503, headers: { 'retry-after': '7' } });
     expect(secondsToWait(await clientOf(busy).api.payOrder('order-1'))).toBe(7);

@@ -98,7 +98,7 @@ describe('after a currency was withdrawn,', () => {
   });
 });
 
-describe('a payment counts as the payment of a busy buyer', () => {
+describe('a buyer counts as busy', () => {
   const busy = () =>
     takeMeasure(database, 'busy_buyers', new Date().toISOString(), {
       pendingLongAfter: 1_800_000,
@@ -116,7 +116,7 @@ describe('a payment counts as the payment of a busy buyer', () => {
     ['IQD', 10_000_000],
     ['CLF', 100_000_000],
     ['UGX', 10_000],
-  ])('in %s above 10,000 whole units, which are %i minor units', async (currency, limit) => {
+  ])('after paying more than 10,000 whole units of %s, which are %i minor units', async (currency, limit) => {
     const buyerId = `busy in ${currency}`;
     await plantPayments(sql, 1, { buyerId, currency, total: limit });
     expect((await busy()).subjects).not.toContain(buyerId);

@@ -205,22 +205,28 @@ async function findFlaw({ method, operation }: Route[1], { address, body }: Sent
     : `${heard}: not documented`;
 }
 
-describe('every request is answered, or refused with a documented problem:', () => {
-  test.each(routes)('%s with each parameter at each edge', async (_name, route) => {
-    const flaws: string[] = [];
-    for (const sent of oneByOne(route)) {
-      const flaw = await findFlaw(route, sent);
-      if (flaw !== null) flaws.push(flaw);
-    }
-    expect(flaws).toEqual([]);
-  });
+describe('the API', () => {
+  test.each(routes)(
+    'answers %s with each parameter at each edge, or refuses it with a documented problem',
+    async (_name, route) => {
+      const flaws: string[] = [];
+      for (const sent of oneByOne(route)) {
+        const flaw = await findFlaw(route, sent);
+        if (flaw !== null) flaws.push(flaw);
+      }
+      expect(flaws).toEqual([]);
+    },
+  );
 
-  test.each(routes)('%s with several parameters at edges at once', async (_name, route) => {
-    await fc.assert(
-      fc.asyncProperty(mixed(route), async (sent) => {
-        expect(await findFlaw(route, sent)).toBeNull();
-      }),
-      { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) },
-    );
-  });
+  test.each(routes)(
+    'answers %s with several parameters at edges at once, or refuses it with a documented problem',
+    async (_name, route) => {
+      await fc.assert(
+        fc.asyncProperty(mixed(route), async (sent) => {
+          expect(await findFlaw(route, sent)).toBeNull();
+        }),
+        { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) },
+      );
+    },
+  );
 });

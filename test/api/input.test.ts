@@ -112,7 +112,7 @@ describe('a PUT of a SKU', () => {
 });
 
 describe('a deposit', () => {
-  test.each([0, -1, 0.5, 1_000_000_000_001, '5', 1e300])('of %s is refused', async (amount) => {
+  test.each([0, -1, 0.5, 1_000_000_000_001, '5', 1e300])('of %j is refused', async (amount) => {
     const answer = await shop.post(`/v1/wallets/${wallet}/deposits`, { amount });
     await expectRefused(answer, 400, 'validation_failed');
   });
@@ -128,7 +128,7 @@ describe('a deposit', () => {
 
 const cursor = (text: string) => Buffer.from(text).toString('base64url');
 
-describe('a request to an address', () => {
+describe('the API', () => {
   const nobody = randomUUID();
   test.each([
     ['/v1/orders/12', 400, 'validation_failed'],
@@ -170,7 +170,7 @@ describe('a request to an address', () => {
     ['/v1/orders/%E0%A4%A', 400, 'validation_failed'],
     ['/v1/orders?sort=id', 400, 'validation_failed'],
     ['/v1/nothing', 404, 'not_found'],
-  ])('GET %s gets %s %s', async (path, status, code) => {
+  ])('answers GET %s with %s %s', async (path, status, code) => {
     await expectRefused(await shop.get(path), status, code);
   });
 
@@ -181,11 +181,11 @@ describe('a request to an address', () => {
     '/v1/measurements?from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999Z',
     '/v1/stats?from=0001-01-01&to=0001-01-02',
     '/v1/stats?from=9999-12-31&to=9999-12-31',
-  ])('GET %s, just within the limits, is answered', async (path) => {
+  ])('accepts GET %s, which is just within the limits', async (path) => {
     expectStatus(await shop.get(path), 200);
   });
 
-  test('that does not support its method is told which ones it supports', async () => {
+  test('refuses a method that an address does not support, and lists those that it does', async () => {
     const answer = await shop.raw(`/v1/skus/${sku}`, { method: 'DELETE' });
     await expectRefused(answer, 405, 'method_not_allowed');
     expect(answer.headers.get('allow')).toBe('PUT, GET');
@@ -195,15 +195,16 @@ describe('a request to an address', () => {
     ['pay', undefined],
     ['cancel', { reason: 'x' }],
     ['refund', { reason: 'x', restock: true }],
-  ])('of an order that does not exist cannot %s it', async (command, body) => {
+  ])('refuses to %s an order that does not exist', async (command, body) => {
     await expectRefused(await shop.post(`/v1/orders/${nobody}/${command}`, body), 404, 'not_found');
     await expectRefused(await shop.post(`/v1/orders/12/${command}`, body), 400, 'validation_failed');
   });
 });
 
-describe('the name of an inherited property is not a file of the documentation:', () => {
+// All but the last are names that every object inherits.
+describe('the documentation', () => {
   test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf', 'no.css'])(
-    '%s',
+    'has no file named %s',
     async (name) => {
       expect(await shop.get(`/docs/${name}`)).toMatchObject({
         status: 404,
@@ -242,7 +243,7 @@ describe('a request body', () => {
     expect(JSON.stringify(answer.body).length).toBeLessThan(6_000);
   });
 
-  test('with content is refused by a payment', async () => {
+  test('that is not empty is refused by a payment', async () => {
     const answer = await shop.post(`/v1/orders/${order}/pay`, { amount: 1 });
     await expectRefused(answer, 400, 'validation_failed');
   });

@@ -61,8 +61,8 @@ test('PostgreSQL and JavaScript agree on which characters are blank', () => {
   expect(all.filter((letter) => letter.trim() === '').join('')).toBe(BLANKS);
 });
 
-describe.each(RULES)('of the texts at the edges of "%s",', (name, rule) => {
-  test('the rule accepts the ones listed as accepted', () => {
+describe.each(RULES)('among texts at the limits of the rule "%s",', (name, rule) => {
+  test('the rule accepts exactly those listed as accepted', () => {
     const kept = edgesOf(rule).map(([what, text]) => [what, isText(text, rule)]);
     expect(kept).toEqual(edgesOf(rule).map(([what, , expected]) => [what, expected]));
   });
@@ -198,7 +198,7 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
   });
 });
 
-describe('an update sent to a workflow by hand is held to the same rules:', () => {
+describe('in an update sent to a workflow by hand,', () => {
   /** Resolves with `done`, or with the type of the refusal. */
   async function describeOutcome(update: Promise<unknown>): Promise<string> {
     try {
@@ -212,7 +212,7 @@ describe('an update sent to a workflow by hand is held to the same rules:', () =
   }
   const startOrder = async () => client.workflow.getHandle(orderWorkflowId(await shop.placed(wallet, sku)));
 
-  test('the reason of a cancel is accepted or refused as malformed', async () => {
+  test('the reason of a cancel is accepted, or refused as malformed, by the rules of the API', async () => {
     const outcomes = await sendEach(TEXT.reason, async (what, reason) => {
       const order = await startOrder();
       const command = { commandId: randomUUID(), reason };
@@ -235,7 +235,7 @@ describe('an update sent to a workflow by hand is held to the same rules:', () =
   });
 
   test.each(['actor', 'reason'] as const)(
-    'the %s of an intervention is accepted and then listed, or refused as unsigned',
+    'the %s of an intervention is accepted and then listed, or refused as unsigned, by the rules of the API',
     async (field) => {
       const rule = TEXT[field];
       const outcomes = await sendEach(rule, async (what, text) => {
@@ -256,7 +256,7 @@ describe('an update sent to a workflow by hand is held to the same rules:', () =
   );
 });
 
-describe('an ASCII id is accepted or refused alike by the API and by PostgreSQL:', () => {
+describe('the API and PostgreSQL agree whether to accept', () => {
   const spelled: [string, string, boolean][] = [
     ['of 64 characters', 'x'.repeat(64), true],
     ['of 65 characters', 'x'.repeat(65), false],

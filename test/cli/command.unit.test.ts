@@ -31,7 +31,7 @@ async function run(...args: string[]) {
 }
 
 describe('a command', () => {
-  test('is given its options as values, with their defaults', async () => {
+  test('gets its options as values, with their defaults', async () => {
     expect(await run('--repair', '--limit=7')).toEqual({ code: 0, options: { repair: true, limit: 7 } });
     expect(await run()).toEqual({ code: 0, options: { repair: false, limit: 5 } });
   });
@@ -53,7 +53,7 @@ describe('a command', () => {
       ['--limit=11'],
       /'11' is invalid\. It must be a whole number from 1 to 10\.\nUsage: npm run example -- \[options\]/,
     ],
-  ])('refuses %s, says what it knows instead, and does nothing', async (_what, args, message) => {
+  ])('refuses %s, says what it accepts instead, and does nothing', async (_what, args, message) => {
     expect(await run(...args)).toEqual({ code: 2, options: undefined });
     expect(output).toMatch(message);
     expect(output).toContain('--help explains every option.');
@@ -74,7 +74,7 @@ describe('a command', () => {
     expect(await execute(anExample(), [], work)).toBe(code);
   });
 
-  test('shows what a person can fix without a stack, and anything else with one', async () => {
+  test('shows an error that a person can fix without a stack, and any other error with one', async () => {
     await execute(anExample(), [], () => Promise.reject(new UserError('Start it first.')));
     expect(output).toBe('Start it first.\n');
     await execute(anExample(), [], () => Promise.reject(new TypeError('nothing')));

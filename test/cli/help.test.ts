@@ -1,4 +1,4 @@
-/** Every command explains itself, as a process without any setting, as in the image or on a fresh checkout. */
+/** Every command explains itself as a process without any setting, as in the image or on a fresh checkout. */
 import { expect, test } from 'vitest';
 import { startScript } from '../support/server-process.ts';
 
@@ -15,7 +15,7 @@ const COMMANDS = [
   'test/model/soak.ts',
 ];
 
-test.each(COMMANDS)('%s explains itself without any setting', async (script) => {
+test.each(COMMANDS)('%s --help explains the command without any setting', async (script) => {
   const nothing = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
   const help = startScript(script, { ...nothing, PATH: process.env['PATH'] }, { args: ['--help'] });
   expect(await help.ended, help.output()).toBe(0);

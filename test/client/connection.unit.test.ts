@@ -30,7 +30,7 @@ test('a call that Temporal never answers is repeated only while its caller waits
   expect(send.mock.calls.length).toBeLessThan(5);
 });
 
-test('a call that is wrong is not repeated', async () => {
+test('a call that Temporal answers with an error of the call itself is not repeated', async () => {
   const send = vi.fn(() => Promise.reject(new WorkflowNotFoundError('not found', 'order-1', undefined)));
   await expect(open().call(send)).rejects.toThrow(WorkflowNotFoundError);
   expect(send).toHaveBeenCalledTimes(1);

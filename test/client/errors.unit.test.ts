@@ -40,7 +40,7 @@ function failedUpdateWithStart(...details: ReturnType<typeof detail>[]): unknown
   throw new Error('The client did not recognise the error.');
 }
 
-test('an update-with-start whose namespace a starting server does not know yet is repeated', () => {
+test('an update-with-start is repeated when a starting server does not know its namespace yet', () => {
   const namespace = errordetails.v1.NamespaceNotFoundFailure.encode({ namespace: 'default' }).finish();
   const error = failedUpdateWithStart(
     detail('temporal.api.errordetails.v1.NamespaceNotFoundFailure', namespace),
@@ -59,7 +59,7 @@ test('an update-with-start that found no workflow is not repeated', () => {
   expect(isRetryable(error)).toBe(false);
 });
 
-test('any other call whose namespace the server does not know yet is repeated', () => {
+test('a call other than update-with-start is repeated when the server does not know its namespace yet', () => {
   expect(isRetryable(new NamespaceNotFoundError('default'))).toBe(true);
 });
 

@@ -126,7 +126,7 @@ describe('a refund that its workflow accepted', () => {
     ]);
   });
 
-  test('is no finding while a later run of its workflow carries it out', async () => {
+  test('is not reported as a finding while a later run of its workflow carries it out', async () => {
     const { id } = await failing();
     await refundOf(id).terminate('by mistake');
     await untilListed(id);
@@ -173,7 +173,7 @@ describe('a cancel that its workflow accepted', () => {
       },
     ],
   ] as const)(
-    '%s while the payment was taken becomes a refund although every workflow of the order was terminated',
+    '%s while the payment was taken becomes a refund even if every workflow of the order was terminated',
     async (_how, reason, cancel) => {
       const { id, wallet, sku } = await placed();
       const letGo = await lockWallet(sql, wallet);
@@ -221,7 +221,7 @@ describe('a cancel that its workflow accepted', () => {
         workflowOf(id).executeUpdate(giveUpUpdate, { args: [{ actor: 'dana', reason: 'nobody answers' }] }),
     ],
   ] as const)(
-    'from %s while nobody paid is carried out by the workflow that is started again',
+    'from %s before any payment is carried out by the workflow that is started again',
     async (_who, reason, cancel) => {
       const { id, sku } = await placed();
       await refuseStep('release');
@@ -238,7 +238,7 @@ describe('a cancel that its workflow accepted', () => {
   );
 });
 
-test('a paid order whose workflow was terminated after the payment is no finding', async () => {
+test('a paid order whose workflow was terminated after the payment is not reported as a finding', async () => {
   const { id, wallet } = await placed();
   // An answered command cannot be lost.
   expect(await shop.pay(id)).toMatchObject({ status: 200 });

@@ -31,7 +31,7 @@ test('a query that gets no connection in time is refused as busy, and the pool s
   expect(await session(database)).toBe(before);
 });
 
-test('a hundred queries of a slow database wait for their turn, and the database is not taken for silent', async () => {
+test('a hundred queries of a slow database wait for their turn, and the database is not mistaken for one that does not answer', async () => {
   const database = open(2);
   const before = await Promise.all([session(database), session(database)]);
   const slow = Array.from({ length: 100 }, () => database.run(({ sql }) => sql`select pg_sleep(0.1)`));
@@ -67,7 +67,7 @@ test('a transaction holds one connection, and gives it back when it fails', asyn
   expect(await next).toBeGreaterThan(0);
 });
 
-test('a check has a connection of its own, so it does not wait for queries', async () => {
+test('a check of the database has a connection of its own, so it does not wait for queries', async () => {
   const database = open(1);
   const order: string[] = [];
   const running = database.run(({ sql }) => sql`select pg_sleep(1)`).then(() => order.push('query'));
@@ -76,7 +76,7 @@ test('a check has a connection of its own, so it does not wait for queries', asy
   expect(order).toEqual(['check', 'query']);
 });
 
-test('a process that was busy itself does not take PostgreSQL for silent', async () => {
+test('a process that was busy itself does not report PostgreSQL as silent', async () => {
   const database = open(1);
   const before = await session(database);
   const running = database.run(({ sql }) => sql`select pg_sleep(0.01)`);

@@ -42,7 +42,7 @@ async function migrateUpTo(url: string, last: number): Promise<void> {
   await migrateDatabase(url, folder);
 }
 
-test('payments of 0.1 get the key of the command that made them, and do not change otherwise', async () => {
+test('payments of 0.1 get the key of the command that made them, and nothing else of them changes', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 1);
   const [order, command] = [randomUUID(), randomUUID()];
@@ -74,7 +74,7 @@ test('payments of 0.1 get the key of the command that made them, and do not chan
   await expect(sql`update order_step set stage = 'expired'`).rejects.toThrow('never changed');
 });
 
-test('events recorded before there were figures are counted in them', async () => {
+test('events recorded before the figures existed are counted in the figures', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 3);
   const [order, wallet, payment] = [randomUUID(), randomUUID(), randomUUID()];
@@ -115,7 +115,7 @@ test('events recorded before there were figures are counted in them', async () =
   }
 });
 
-test('figures, prices and totals of an earlier release are kept to the last digit, and grow from there', async () => {
+test('figures, prices and totals of an earlier release keep their last digit, and figures grow from there', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 6);
   await sql`insert into sku (sku, name, price, currency, on_hand) values ('MUG', 'Mug', 1000000000, 'HRK', 1)`;

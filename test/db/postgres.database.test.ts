@@ -1,4 +1,4 @@
-/** Every pool of the tree reads and writes values alike, whether Drizzle is on it or not. */
+/** Every pool of the tree reads and writes values alike, with or without Drizzle on it. */
 import { eq } from 'drizzle-orm';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openPostgres, ormOn } from '../../db/postgres.ts';
@@ -55,7 +55,7 @@ describe.each([
   });
 });
 
-test('a row that Drizzle wrote, with its instants and its JSON, is the same to plain SQL and to Drizzle', async () => {
+test('a row that Drizzle wrote, with its instants and its JSON, reads the same through plain SQL and through Drizzle', async () => {
   const { sql, orm } = aPoolWithDrizzle();
   const claimedUntil = new Date(INSTANT);
   const body = { id: 'x', lines: [{ quantity: 1 }] };

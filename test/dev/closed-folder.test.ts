@@ -90,9 +90,9 @@ async function words(server: Postgres, word?: string): Promise<string[]> {
 const keep = (folder: string, word?: string): Promise<string[]> =>
   withServer(folder, (server) => words(server, word));
 
-describe.runIf(isRoot)('in a folder that only root may enter', () => {
+describe.runIf(isRoot)('in a folder that only root may enter,', () => {
   test.each(['', 'with spaces', `it's "quoted" $HOME \`x\` \\`, 'ünïcödé 店', 'percent %20 #1 & (more)'])(
-    'PostgreSQL runs, and one line names the places of its programs and data, in a folder named "%s"',
+    'PostgreSQL runs, and one line names the places of its programs and data, with "%s" in the name of the folder',
     async (name) => {
       const folder = closedFolder(name);
       await withServer(folder, async (server, said) => {
@@ -105,7 +105,7 @@ describe.runIf(isRoot)('in a folder that only root may enter', () => {
     },
   );
 
-  test('no other user can read the data of PostgreSQL or plant a file beside it', async () => {
+  test('no other user can read the data of PostgreSQL or plant a file next to it', async () => {
     const folder = closedFolder();
     await keep(folder);
     const place = placeOf(folder);
@@ -153,14 +153,14 @@ describe.runIf(isRoot)('in a folder that only root may enter', () => {
     expect(await keep(again)).toEqual(['from before', 'from here']);
   });
 
-  test('a move of the data that was interrupted is finished by the next start', async () => {
+  test('a move of the data that was interrupted is completed by the next start', async () => {
     const folder = closedFolder();
     await keep(folder, 'kept');
     renameSync(join(placeOf(folder), 'postgres'), join(folder, 'postgres'));
     expect(await keep(folder)).toEqual(['kept']);
   });
 
-  test('a copied project may not use the database of the original, and a reset of the copy leaves that alone', async () => {
+  test('a copied project may not use the database of the original, and a reset of the copy leaves that database alone', async () => {
     const original = closedFolder();
     await keep(original, 'kept');
     const copy = closedFolder();
@@ -223,7 +223,7 @@ describe.runIf(isRoot)('in a folder that only root may enter', () => {
     }
   });
 
-  test('PostgreSQL is given no folder that another user made or may write to, and no link', () => {
+  test('PostgreSQL gets no folder that another user made or may write to, and no link', () => {
     const folder = closedFolder();
     const made = join(folder, 'holdfast');
     symlinkSync(folder, made);

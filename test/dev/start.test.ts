@@ -63,7 +63,7 @@ describe('a system whose processes are killed one after the other', async () => 
 describe('a system that is stopped and started again', async () => {
   const folder = await localFolder();
 
-  test('goes on where it was: it keeps every deadline, and expires an order whose deadline passed in between', async () => {
+  test('goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
     const first = await folder.start();
     const wallet = await first.shop.wallet(5_000);
     const sku = await first.shop.sku(10);

@@ -12,7 +12,7 @@ describe('the table of currencies', () => {
     }
   });
 
-  test('has no code that is both accepted and retired, and the digits of every code', () => {
+  test('has the digits of every code, and no code that is both accepted and retired', () => {
     for (const [code, { digits, why }] of RETIRED) {
       expect([code, CURRENCIES.has(code)]).toEqual([code, false]);
       expect(why).toMatch(/withdrawn from ISO 4217 in 20\d\d-\d\d$|no minor unit/);
@@ -38,7 +38,7 @@ describe('the table of currencies', () => {
     );
   });
 
-  test('is the only source: no product code asks the runtime about currencies', async () => {
+  test('is the only source of digits: no product code asks the runtime about currencies', async () => {
     const folders = [
       'activities',
       'api',

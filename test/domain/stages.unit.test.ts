@@ -32,7 +32,7 @@ test('an order may make every move of the design, and no other', () => {
   expect(allowed.sort()).toEqual(DOCUMENTED.map((move) => move.join(' ')).sort());
 });
 
-test('the moves that the database records are those of the table, with the passing stages left out', () => {
+test('the moves that the database records are those of the stage table, with the passing stages left out', () => {
   const isResting = (stage: Stage) => RESTING_STAGES.some((resting) => resting === stage);
   const restsReachedFrom = (stage: Stage): Stage[] =>
     TRANSITIONS[stage].flatMap((next) => (isResting(next) ? [next] : restsReachedFrom(next)));

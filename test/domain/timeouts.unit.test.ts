@@ -32,56 +32,86 @@ const { SHUTDOWN_GRACE } = workerSettings({
   TEMPORAL_ADDRESS: 'localhost:7233',
 });
 
-/** What ends, and what gives up on it only afterwards. */
+/** What ends first, and what waits for it. */
 const PAIRS = [
   ['the patience with a locked row', PATIENCE_MS, 'the wait for its lock', LOCK_TIMEOUT_MS],
-  ['the wait for a lock', LOCK_TIMEOUT_MS, 'its statement', STATEMENT_TIMEOUT_MS],
-  ['a statement', STATEMENT_TIMEOUT_MS, 'its query', QUERY_DEADLINE_MS],
-  ['a query', QUERY_DEADLINE_MS, 'the local attempt of a step', LOCAL_ATTEMPT_MS],
-  ['a local attempt', LOCAL_ATTEMPT_MS, 'its workflow task', WORKFLOW_TASK_MS],
+  ['the wait for a lock', LOCK_TIMEOUT_MS, 'the time limit of its statement', STATEMENT_TIMEOUT_MS],
+  ['the time limit of a statement', STATEMENT_TIMEOUT_MS, 'the time limit of its query', QUERY_DEADLINE_MS],
+  [
+    'the time limit of a query',
+    QUERY_DEADLINE_MS,
+    'the time limit of a local attempt at a step',
+    LOCAL_ATTEMPT_MS,
+  ],
+  [
+    'the time limit of a local attempt',
+    LOCAL_ATTEMPT_MS,
+    'the time limit of its workflow task',
+    WORKFLOW_TASK_MS,
+  ],
   [
     'the wait for a connection with the query that follows',
     CONNECTION_DEADLINE_MS + QUERY_DEADLINE_MS,
-    'an attempt as a regular activity',
+    'the time limit of an attempt as a regular activity',
     ACTIVITY_ATTEMPT_MS,
   ],
-  ['an attempt as a regular activity', ACTIVITY_ATTEMPT_MS, 'a worker that stops', SHUTDOWN_GRACE],
-  ['the first pause between attempts', FIRST_RETRY_PAUSE_MS, 'the longest pause', LONGEST_RETRY_PAUSE_MS],
+  [
+    'the time limit of an attempt as a regular activity',
+    ACTIVITY_ATTEMPT_MS,
+    'the grace period of a worker that stops',
+    SHUTDOWN_GRACE,
+  ],
+  [
+    'the first pause between attempts',
+    FIRST_RETRY_PAUSE_MS,
+    'the longest pause between attempts',
+    LONGEST_RETRY_PAUSE_MS,
+  ],
   [
     'an attempt with the longest pause before it',
     LONGEST_RETRY_PAUSE_MS + ACTIVITY_ATTEMPT_MS,
-    'reconciliation on an order and its workflow that disagree',
+    'the time that reconciliation gives an order and its workflow to agree',
     DISAGREEMENT_GRACE_MS,
   ],
   [
-    'the search for a server that does not answer',
+    'the patience with a request and the check which server does not answer',
     REQUEST_PATIENCE_MS + SERVER_CHECK_MS,
-    'the claim of its request',
+    'the claim of that request on its key',
     CLAIM_LEASE_MS,
   ],
-  ['a call to Temporal', CALL_DEADLINE_MS, 'its request', REQUEST_LIMIT_MS],
   [
-    'the wait for a connection with the query that follows',
-    CONNECTION_DEADLINE_MS + QUERY_DEADLINE_MS,
-    'its request',
+    'the time limit of a call to Temporal',
+    CALL_DEADLINE_MS,
+    'the time limit of its request',
     REQUEST_LIMIT_MS,
   ],
   [
-    'the answer to a notice with the two queries around it',
+    'the wait for a connection with the query that follows',
+    CONNECTION_DEADLINE_MS + QUERY_DEADLINE_MS,
+    'the time limit of its request',
+    REQUEST_LIMIT_MS,
+  ],
+  [
+    'the wait for the answer to a notice with the two queries around it',
     NOTICE_ANSWER_MS + 2 * QUERY_DEADLINE_MS,
-    'the attempt to deliver it',
+    'the time limit of the attempt to deliver it',
     NOTICE_ATTEMPT_MS,
   ],
   [
     'the three queries of a run\u2019s end',
     3 * QUERY_DEADLINE_MS,
-    'the attempt to record it',
+    'the time limit of the attempt to record it',
     RUN_END_ATTEMPT_MS,
   ],
-  ['the pause between two signs of life', HEARTBEAT_MS, 'Temporal on the activity', SILENT_FOR_MS],
-  ['the search of a reconciliation', RECONCILE_FOR_MS, 'Temporal on its run', LONGEST_RUN_MS],
+  [
+    'the pause between two heartbeats of an activity',
+    HEARTBEAT_MS,
+    'the silence after which Temporal gives it up',
+    SILENT_FOR_MS,
+  ],
+  ['the time that a reconciliation searches', RECONCILE_FOR_MS, 'the time limit of its run', LONGEST_RUN_MS],
 ] as const;
 
-test.each(PAIRS)('%s (%d ms) ends before %s gives up (%d ms)', (_inner, innerMs, _outer, outerMs) => {
+test.each(PAIRS)('%s (%d ms) is shorter than %s (%d ms)', (_inner, innerMs, _outer, outerMs) => {
   expect(innerMs).toBeLessThan(outerMs);
 });

@@ -1,4 +1,4 @@
-/** The load driver of the lab: how many callers begin how much, when, and how a load ends. */
+/** The load driver of the lab: how many numbers run at once, when each begins, and how a load ends. */
 import { expect, test } from 'vitest';
 import { load, startLoad } from '../../lab/harness/load.ts';
 
@@ -10,7 +10,7 @@ function gate() {
   return { passed: promise, open: resolve };
 }
 
-test('a load of a certain count does each number once, with no more at a time than there are callers', async () => {
+test('a load of a fixed count runs each number once, with no more at a time than there are callers', async () => {
   const numbers: number[] = [];
   let atWork = 0;
   let most = 0;
@@ -26,7 +26,7 @@ test('a load of a certain count does each number once, with no more at a time th
   expect(most).toBe(3);
 });
 
-test('a load of a certain time finishes what has begun by then, and counts it', async () => {
+test('a load of a fixed duration finishes and counts what has begun by its end', async () => {
   const slow = gate();
   const running = startLoad({ callers: 1, seconds: 0.01, signal }, () => slow.passed);
   setTimeout(slow.open, 50);
@@ -43,7 +43,7 @@ test('a load with a rate begins no number before its time', async () => {
   begunAt.forEach((at, number) => expect(at).toBeGreaterThan(number * 20 - 2));
 });
 
-test('a load says that the last one has begun while callers are still at work', async () => {
+test('a load reports that its last number has begun while callers are still at work', async () => {
   const held = gate();
   const running = startLoad({ callers: 2, count: 2, signal }, () => held.passed);
   await running.begun;
@@ -52,13 +52,13 @@ test('a load says that the last one has begun while callers are still at work', 
   expect(await running.done).toMatchObject({ completed: 2 });
 });
 
-test('a load that is stopped begins nothing more, not even what waits for its time, and ends well', async () => {
+test('a load that is stopped begins nothing more, not even what waits for its time, and ends without an error', async () => {
   const running = startLoad({ callers: 2, count: 100, perSecond: 0.001, signal }, async () => {});
   running.stop();
   expect((await running.done).completed).toBeLessThanOrEqual(1);
 });
 
-test('the first failure ends a load with its error, though another caller never returns', async () => {
+test('the first failure ends a load with its error, even if another caller never returns', async () => {
   const never = new Promise<void>(() => {});
   const running = load({ callers: 2, count: 100, signal }, async (number) => {
     if (number === 0) return never;

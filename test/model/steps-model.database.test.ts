@@ -21,7 +21,7 @@ import { MODEL_TIMEOUT } from './timeout.ts';
 const { database, sql } = await freshDatabase();
 
 test(
-  'every request to the steps is answered as the model says: in any order, late, twice and at once',
+  'every request to the steps is answered as the model says, in any order, late, twice or at once',
   { timeout: MODEL_TIMEOUT },
   () =>
     runProperty({

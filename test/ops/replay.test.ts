@@ -1,4 +1,4 @@
-/** `npm run replay` replays every open workflow, and says how many of how many it replayed. */
+/** `npm run replay` replays every open workflow, and says how many of them it replayed. */
 import { expect, inject, test } from 'vitest';
 import { WORKFLOW } from '../../workflows/messages.ts';
 import { startScript } from '../support/server-process.ts';
@@ -49,7 +49,7 @@ test('a replay with a limit says so, leaves out only workflows that have ended, 
   for (const order of open) await shop.cancel(order);
 });
 
-test('a replay refuses a --limit that is no whole number', async () => {
+test('a replay refuses a --limit that is not a whole number', async () => {
   expect(await replay('--limit=1e3')).toMatchObject({
     code: 2,
     output: expect.stringContaining('Usage:'),

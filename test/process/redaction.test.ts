@@ -64,7 +64,7 @@ async function failureOf(
   return started.output();
 }
 
-describe('wrong settings', () => {
+describe('the process', () => {
   const DATABASE_URLS = [
     `postgres://holdfast:${PASSWORD}#x@127.0.0.1:5432/holdfast`,
     `postgres://holdfast:${PASSWORD} x@127.0.0.1:5432/holdfast`,
@@ -75,7 +75,7 @@ describe('wrong settings', () => {
 
   // Each script reads the same settings and prints what is wrong in its own way.
   test.each(EVERYTHING)(
-    '%s that is started with wrong addresses names the settings and hides their values',
+    '%s with wrong addresses names the settings and hides their values',
     async (script) => {
       const [DATABASE_URL] = DATABASE_URLS;
       const code = SERVERS.some((server) => server === script) ? 1 : 2;
@@ -86,21 +86,21 @@ describe('wrong settings', () => {
   );
 
   test.each(DATABASE_URLS)(
-    'a command that is started with DATABASE_URL=%s hides the value',
+    'ops/check.ts with a wrong DATABASE_URL=%s names the setting and hides its value',
     async (DATABASE_URL) => {
       expect(await failureOf('ops/check.ts', { DATABASE_URL }, 2)).toContain('DATABASE_URL');
     },
   );
 
   test.each(['https://me:pl4nted@example.com/', `ftp://example.com/${TOKEN}`])(
-    'the worker that is started with a wrong ALERT_WEBHOOK_URL=%s names the setting and hides its value',
+    'worker/main.ts with a wrong ALERT_WEBHOOK_URL=%s names the setting and hides its value',
     async (ALERT_WEBHOOK_URL) => {
       expect(await failureOf('worker/main.ts', { ALERT_WEBHOOK_URL })).toContain('ALERT_WEBHOOK_URL');
     },
   );
 });
 
-describe('a database that does not answer', () => {
+describe('without a working database,', () => {
   test.each([
     ['ops/migrate.ts', unreachable, 'ECONNREFUSED'],
     ['ops/migrate.ts', noSuchDatabase, '3D000'],
@@ -109,7 +109,7 @@ describe('a database that does not answer', () => {
     ['dev/up/start.ts', unreachable, 'ECONNREFUSED'],
     ['dev/up/start.ts', noSuchDatabase, 'database "nowhere" does not exist'],
   ])(
-    '%s with the database %s says why it failed, without the password',
+    '%s with DATABASE_URL=%s says why it failed, without the password',
     async (script, DATABASE_URL, useful) => {
       expect(await failureOf(script, { DATABASE_URL })).toContain(useful);
     },
@@ -119,7 +119,7 @@ describe('a database that does not answer', () => {
     [unreachable, 'ECONNREFUSED'],
     [noSuchDatabase, '3D000'],
   ])(
-    'the API with the database %s logs why it failed, without the password',
+    'the API with DATABASE_URL=%s logs why it failed, without the password',
     async (DATABASE_URL, useful) => {
       const api = startScript('api/main.ts', { ...servers, DATABASE_URL, PORT: '0', SHUTDOWN_NOTICE: '0s' });
       const { port } = await api.says('listening');

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { keepSecret, redactText } from '../../process/secrets.ts';
 
-describe('a known secret', () => {
+describe('a secret', () => {
   keepSecret({
     DATABASE_URL: 'postgres://me:s3cr%23t"x@host/db',
     ALERT_WEBHOOK_URL: 'https://hooks.example.com/services/T0000/B0000',
@@ -20,7 +20,7 @@ describe('a known secret', () => {
     expect(redactText(text)).toContain('[redacted]');
   });
 
-  test('is all that is masked: every other word stays as it is', () => {
+  test('is the only thing that is masked: every other word stays as it is', () => {
     const text =
       'worker 12@host: connect ECONNREFUSED 127.0.0.1:5440 in node_modules/@temporalio/worker (1.24.0)';
     expect(redactText(text)).toBe(text);

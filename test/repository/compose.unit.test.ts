@@ -69,37 +69,37 @@ const manifest = z
 
 const base = /^FROM (\S+)$/m.exec(read('Dockerfile'))?.[1] ?? '';
 
-describe('docker-compose.yml, images:', () => {
+describe('in docker-compose.yml,', () => {
   const images = [base, ...everyService.flatMap(([, { image }]) => image ?? [])];
 
   test.each(images)('%s is pinned to a version', (image) => {
     expect(image).toMatch(/^[a-z/-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?$/);
   });
 
-  test('every service has either a published image or ours', () => {
+  test('every service has either a published image or the image of Holdfast', () => {
     for (const [name, { image, build }] of everyService)
       expect([name, image === undefined]).toEqual([name, build !== undefined]);
   });
 
-  test("Temporal's schema comes from the version that the server has", () => {
+  test('the schema of Temporal comes from the version of its server', () => {
     const version = service('temporal').image?.split(':')[1];
     expect(service('temporal-schema').image).toBe(`temporalio/admin-tools:${version}`);
     expect(service('temporal-namespace').image).toBe(`temporalio/admin-tools:${version}`);
   });
 
-  test('our image has the same Node as development', () => {
+  test('the image of Holdfast has the same version of Node as development', () => {
     expect(base).toMatch(new RegExp(`^node:${manifest.dependencies['node']}-`));
   });
 });
 
-describe('docker-compose.yml, secrets:', () => {
-  test('no password has a default: each comes from the environment or the start is refused', () => {
+describe('with the secrets of docker-compose.yml,', () => {
+  test('no password has a default: each comes from the environment, or the start is refused', () => {
     const uses = text.match(/\$\{[^}]*PASSWORD[^}]*\}/g) ?? [];
     expect(new Set(uses)).toEqual(new Set(['${POSTGRES_PASSWORD:?set POSTGRES_PASSWORD in .env}']));
     expect(read('.env.example')).toMatch(/^POSTGRES_PASSWORD=$/m);
   });
 
-  test('no password is written in docker-compose.yml itself', () => {
+  test('no password is written in the file itself', () => {
     for (const [name, { environment }] of everyService)
       for (const [key, value] of Object.entries(environment)) {
         if (/PASSWORD|PWD|SECRET|TOKEN/.test(key))
@@ -120,8 +120,8 @@ describe('docker-compose.yml, secrets:', () => {
   });
 });
 
-describe('docker-compose.yml, start order:', () => {
-  test('every dependency is a service that can meet the condition', () => {
+describe('in the start order of docker-compose.yml,', () => {
+  test('every dependency is a service that can meet its condition', () => {
     for (const [name, { depends_on: dependencies }] of everyService)
       for (const [on, { condition }] of Object.entries(dependencies)) {
         const { healthcheck, restart } = service(on);
@@ -169,7 +169,7 @@ describe('docker-compose.yml, start order:', () => {
   });
 });
 
-describe('docker-compose.yml, settings:', () => {
+describe('in the settings of docker-compose.yml,', () => {
   const example = Object.fromEntries(
     [...read('.env.example').matchAll(/^#?([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [
       name,
@@ -180,7 +180,7 @@ describe('docker-compose.yml, settings:', () => {
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
   test.each(Object.entries(readers))(
-    '%s knows and accepts every variable that it is given',
+    'the service %s knows and accepts every variable that it gets',
     (name, reader) => {
       const environment = environmentOf(name, { ...example, POSTGRES_PASSWORD: 'x' });
       const known = Object.keys(reader(environment)).flatMap((setting) =>
@@ -190,7 +190,7 @@ describe('docker-compose.yml, settings:', () => {
     },
   );
 
-  test('the worker is given the threshold of every measure', () => {
+  test('the worker gets the threshold of every measure', () => {
     expect(Object.keys(service('worker').environment)).toEqual(expect.arrayContaining(THRESHOLDS));
   });
 
@@ -210,7 +210,7 @@ describe('docker-compose.yml, settings:', () => {
   });
 });
 
-describe('docker-compose.yml, files:', () => {
+describe('with the files of docker-compose.yml,', () => {
   test('every mount is a declared volume or a folder of this repository', () => {
     for (const volume of everyService.flatMap((entry) => entry[1].volumes)) {
       const [source = ''] = volume.split(':');

@@ -114,14 +114,14 @@ test('every npm script is explained in a document', () => {
   expect(Object.keys(scripts).filter((script) => !named.has(script))).toEqual([]);
 });
 
-test('every decision record is in the index, and numbers have no gaps', async () => {
+test('every decision record is in the index, and their numbers have no gaps', async () => {
   const records = (await readdir(join(ROOT, 'docs/decisions'))).filter((name) => /^\d/.test(name)).sort();
   const index = documents.find(({ name }) => name === 'docs/decisions/README.md')?.text ?? '';
   expect(matches(index, /\]\((\d{4}-[\w-]+\.md)\)/g).sort()).toEqual(records);
   expect(records.map((name) => Number(name.slice(0, 4)))).toEqual(records.map((_, index_) => index_ + 1));
 });
 
-test('the picture of the floors has no arrow that lint refuses', async () => {
+test('the diagram of the floors has no arrow that lint refuses', async () => {
   const { overrides } = z
     .object({
       overrides: z.array(z.object({ files: z.array(z.string()), rules: z.record(z.string(), z.unknown()) })),

@@ -15,7 +15,7 @@ const OWN_FOLDERS = new Set(['system', 'model', 'repository', 'support', 'record
 const isInTheCode = (path: string): boolean =>
   existsSync(join(ROOT, path)) || existsSync(join(ROOT, `${path}.ts`));
 
-test('every folder of test/ mirrors a folder or a file of the code or is a known one of its own', () => {
+test('every folder of test/ mirrors a folder or a file of the code, or is a known exception', () => {
   const folders = globSync('**/', { cwd: join(ROOT, 'test') }).filter((folder) => folder !== '.');
   const strays = folders.filter(
     (folder) => !OWN_FOLDERS.has(folder.split(sep)[0] ?? '') && !isInTheCode(folder),
@@ -28,6 +28,6 @@ test('a unit test that opens a connection fails and says where to read why', () 
   expect(() => connect(1, '127.0.0.1')).toThrow('vitest.config.ts');
 });
 
-test('every test file that is to start first exists', () => {
+test('every test file that is listed to start first exists', () => {
   expect(LONGEST.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
 });

@@ -12,7 +12,7 @@ export type Attempts = readonly Interruption[];
 /** Only the local attempt is interrupted, and not the activity that the step falls back to. */
 export const ONCE: readonly Attempts[] = [
   ['fails before it is sent'],
-  ['commits unheard'],
+  ['commits but loses its answer'],
   ['commits late'],
   ['runs twice at once'],
 ];
@@ -20,7 +20,7 @@ export const ONCE: readonly Attempts[] = [
 export const REPEATED: Attempts = [
   'fails before it is sent',
   'commits late',
-  'commits unheard',
+  'commits but loses its answer',
   'runs twice at once',
 ];
 export const describeAttempts = (attempts: Attempts) => attempts.join(', then ');
@@ -52,7 +52,7 @@ const CASES: readonly Omit<Case, 'mode'>[] = [
 export const casesOf = (modes: readonly PaymentMode[] = PAYMENT_MODES): [string, Case][] =>
   modes.flatMap((mode) =>
     CASES.map(({ attempts, lands }): [string, Case] => {
-      const late = countLate(attempts) === 0 ? '' : ` (${lands} the next command)`;
+      const late = countLate(attempts) === 0 ? '' : `, with the late commit ${lands} the next command`;
       return [`in ${mode} mode, when it ${describeAttempts(attempts)}${late}`, { attempts, mode, lands }];
     }),
   );

@@ -18,7 +18,7 @@ type Sender = keyof StepActivities | keyof RecordActivities;
 /** What happens to one statement. In all cases but the last, its sender sees a failure. */
 export type Interruption =
   | 'fails before it is sent'
-  | 'commits unheard'
+  | 'commits but loses its answer'
   /** Given up at its deadline, and carried out only when the test says so. */
   | 'commits late'
   /** A twin has had the effect and is about to commit when the statement is sent. */
@@ -72,7 +72,7 @@ export function interruptions(): Interruptions {
     switch (interruption) {
       case 'fails before it is sent':
         throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
-      case 'commits unheard':
+      case 'commits but loses its answer':
         await send(statement);
         throw new DatabaseSilentError();
       case 'commits late':

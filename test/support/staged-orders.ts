@@ -95,7 +95,7 @@ export interface StagedOrder {
 /** How a step is held up: it fails until it is let go, or it commits at once and its answer is lost. */
 const HELD = {
   'not made yet': 'fails before it is sent',
-  'made, but its answer was lost': 'commits unheard',
+  'made, but its answer was lost': 'commits but loses its answer',
 } as const satisfies Record<string, Interruption>;
 export type Held = keyof typeof HELD;
 

@@ -1,7 +1,7 @@
 /**
  * Every pair of commands to one order, in each stage: at rest, with a step under way, and with a step that has committed but
  * whose answer is lost. Then every answer to a caller is lost, too, the order's workflow forgets its commands, and they are
- * sent again in the opposite order. In the end each caller knows what the database recorded of their own command, and no more.
+ * sent again in the opposite order. In the end each caller knows what the database recorded of its command, and no more.
  */
 import { describe, expect, test } from 'vitest';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
@@ -222,9 +222,9 @@ async function playAll(stage: Stage): Promise<string[]> {
   return wrong;
 }
 
-describe('any two commands leave every caller with the truth, even when all answers are lost,', () => {
+describe('any two commands to an order', () => {
   test.concurrent.each(STAGES)(
-    'to an order that is %s',
+    'that is %s leave every caller with the truth, even when all answers are lost',
     async (stage) => {
       expect(await playAll(stage)).toEqual([]);
       await expectRulesHold(sql);

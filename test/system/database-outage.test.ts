@@ -107,7 +107,7 @@ async function warmUp(): Promise<void> {
 }
 
 describe('a worker that loses PostgreSQL in the middle of an order', () => {
-  test('carries out the payment once it is back', async () => {
+  test('carries out the payment once PostgreSQL is back', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const id = await shop.placed(wallet, sku);
     proxy.cut();
@@ -148,7 +148,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
   });
 });
 
-test('an API that has lost PostgreSQL says so within 5 s, and the same request completes once when sent again', async () => {
+test('an API that has lost PostgreSQL says so within 5 s, and the same request takes effect once when it is sent again', async () => {
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
   const database = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });

@@ -1,4 +1,4 @@
-/** More orders at once than can be placed: each caller is answered in time, a refused order begins nothing, and all who come back as asked get in. */
+/** More orders at once than can be placed: each caller is answered in time, a refused order begins nothing, and every caller who comes back as asked is admitted. */
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -58,7 +58,7 @@ async function settle(sent: readonly Promise<Answer>[]): Promise<void> {
   await Promise.all(sent);
 }
 
-test('300 orders at once through two API processes are all placed, and none is answered too late', async () => {
+test('300 simultaneous orders through two API processes are all placed, and none is answered too late', async () => {
   const sku = await shop.sku(300);
   const answers: Answer[] = [];
   await withAnotherApi(async (other) => {
@@ -79,7 +79,7 @@ test('300 orders at once through two API processes are all placed, and none is a
   expect(await shop.stockOf(sku)).toEqual({ onHand: 300, reserved: 300, available: 0 });
 });
 
-test('an order that is refused for load claims nothing and begins nothing', async () => {
+test('an order that is refused for load claims no key and reserves nothing', async () => {
   unlock = await lockSku(sql, lockedSku);
   const sent = await overload(shop, lockedSku, wallet);
   const free = await shop.sku(5);
@@ -175,7 +175,7 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
   expect(await shop.stockOf(sku)).toEqual({ onHand: 5, reserved: 0, available: 5 });
 });
 
-test('3,000 requests for lists at once are answered or refused in time, and hold up neither a deposit nor readiness', async () => {
+test('3,000 simultaneous requests for lists are answered or refused in time, and hold up neither a deposit nor readiness', async () => {
   const path = `/v1/wallets/${wallet}/deposits`;
   await shop.placed(wallet, await shop.sku(1));
   const lists = Array.from({ length: 3_000 }, () => shop.get('/v1/orders'));

@@ -80,7 +80,7 @@ test('a refund that waits for room is made at once when an operator retries it',
   expect(await shop.stageOf(id)).toBe('refunded');
 });
 
-test('a waiting refund can be asked for by any number of callers without growing its history', async () => {
+test('a waiting refund can be requested by any number of callers without growing its history', async () => {
   const { id, wallet } = await paidFromFullWallet();
   expect(await shop.refund(id, true)).toMatchObject(PENDING);
   const events = await countEvents(client, refundWorkflowId(id));
@@ -129,7 +129,7 @@ describe('when the wallet is full by the time that a payment is refunded because
     return { id, sku, wallet, letGo };
   }
 
-  test('was cancelled, the cancel is answered at once and obeyed once there is room', async () => {
+  test('was cancelled, the cancel is answered at once and carried out once there is room', async () => {
     const { id, sku, wallet, letGo } = await payingUntilLetGo();
     const key = randomUUID();
     const cancelling = shop.cancel(id, 'changed my mind', { key });

@@ -76,7 +76,7 @@ async function exhaust(id: string): Promise<string> {
   }
 }
 
-test('a hundred simultaneous payments of an order without funds, each with its own key, are refused or sent back', async () => {
+test('a hundred simultaneous payments of an order without funds, each with its own key, are refused or asked to try again', async () => {
   const { id, wallet } = await placed();
   expectRefused(await Promise.all(bothApis(100, (to) => to.pay(id))));
   expect((await workflowOf(id).query(orderQuery)).payAttempts).toBeLessThan(PAYMENT_LIMITS.refusedByWorkflow);
@@ -97,8 +97,8 @@ test('a hundred simultaneous cancels of an order, each with its own key, cancel 
   expect(await shop.stockOf(sku)).toMatchObject({ reserved: 0 });
 });
 
-describe('after the last refused payment that is still tried,', () => {
-  test('the history stays small however many more arrive, and a payment that the wallet covers is taken', async () => {
+describe('at the limit of refused payments of an order,', () => {
+  test('its history stays small however many more arrive, and a payment that the wallet covers is taken', async () => {
     const { id, wallet } = await placed();
     const key = await exhaust(id);
     const events = await countEvents(client, orderWorkflowId(id));
@@ -164,7 +164,7 @@ test('the workflow itself refuses further payments before its history grows larg
   expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
 });
 
-describe('while a crowd of payments waits for a locked wallet,', () => {
+describe('while many payments of one order wait for a locked wallet,', () => {
   /** 16 callers at each of two APIs, and room for one more who uses neither: the line is full. */
   async function crowded() {
     const order = await placed({ funds: 5_000 });
@@ -184,7 +184,7 @@ describe('while a crowd of payments waits for a locked wallet,', () => {
     return { ...order, unlock, paying };
   }
 
-  test('no further payment joins it, and an operator can have the failing step tried again', async () => {
+  test('no further payment joins them, and an operator can have the failing step tried again', async () => {
     const { id, unlock, paying } = await crowded();
     expect(await refusalOf(payDirectly(id))).toBe('order_busy');
     expect(await workflowOf(id).executeUpdate(retryNowUpdate, { args: [BY] })).toMatchObject({ step: 'pay' });
@@ -274,7 +274,7 @@ describe('the turns of commands to one order', () => {
     expect(begun.filter((name) => name !== 'other')).toEqual(['1', '2', '3', '4']);
   });
 
-  test('send a caller back whose turn does not come, and free the turn of one that ended exactly once', async () => {
+  test('make a caller whose turn does not come try again, and are freed exactly once when a command ends', async () => {
     const turns = createTurns(1, 5);
     const { promise, resolve } = Promise.withResolvers<void>();
     const first = turns.take('a', () => promise);

@@ -82,7 +82,7 @@ describe.concurrent('an interrupted reservation that is refused', () => {
 
 describe.concurrent('a cancel during an interrupted reservation cancels the order for good', () => {
   /** The first has no effect, the second has one to be undone, the third lands after its compensation. */
-  const RESERVATIONS = ['fails before it is sent', 'commits unheard', 'commits late'] as const;
+  const RESERVATIONS = ['fails before it is sent', 'commits but loses its answer', 'commits late'] as const;
   const cases = RESERVATIONS.flatMap((reservation) =>
     PAYMENT_MODES.flatMap((mode) =>
       [...ONCE, ...(reservation === 'commits late' ? [REPEATED] : [])].map(
@@ -105,7 +105,7 @@ describe.concurrent('a cancel during an interrupted reservation cancels the orde
     expect(await shop.cancel(id)).toMatchObject(done('cancelled'));
     expect(await order.answer).toMatchObject(refused(409, 'order_cancelled'));
     expect(cancelling.happened()).toBe(attempts.length);
-    const facts = reservation === 'commits unheard' ? unpaid('cancelled') : neverReserved;
+    const facts = reservation === 'commits but loses its answer' ? unpaid('cancelled') : neverReserved;
     expect(await factsOf({ id, sku, wallet })).toEqual(facts);
 
     reserving.stop();

@@ -1,7 +1,7 @@
 /**
  * Every step of an order but its reservation, in both payment modes, interrupted in every way: before its effect, after it
- * and before the answer, with an attempt that commits long after it was given up, and with a twin at its side. The order
- * goes on as if nothing had happened, and every effect is there once.
+ * and before the answer, with an attempt that commits long after it was given up, and with a twin attempt at the same
+ * time. The order goes on as if nothing had happened, and every effect is there once.
  */
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -148,9 +148,9 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 // All at once: each statement names its order, and reservations of different SKUs share no statement.
-describe.concurrent.each(SCENARIOS)(
-  '$name ends as if nothing had interrupted it,',
-  ({ step, modes, before, act, answer, facts, next, nextAnswer, nextFacts }) => {
+describe.concurrent.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
+  '%s ends as if nothing had interrupted it,',
+  (_name, { step, modes, before, act, answer, facts, next, nextAnswer, nextFacts }) => {
     test.each(casesOf(modes))('%s', async (_, { attempts, mode, lands }) => {
       const order = await before(mode);
       const plan = interrupt(step, order.id, attempts);
@@ -172,7 +172,7 @@ describe.concurrent.each(SCENARIOS)(
 
 describe.concurrent('a cancel during an interrupted payment refunds it', () => {
   const cases = PAYMENT_MODES.flatMap((mode) =>
-    (['fails before it is sent', 'commits unheard', 'commits late'] as const).map(
+    (['fails before it is sent', 'commits but loses its answer', 'commits late'] as const).map(
       (interruption) => [mode, interruption] as const,
     ),
   );

@@ -1,4 +1,4 @@
-/** A row stays locked, by an open transaction in psql, say. Only what needs that row is held up. */
+/** A row stays locked, for example by an open transaction in psql: only what needs that row is held up. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
@@ -111,7 +111,7 @@ async function expectOthersServed(
   expect(median, `slots held: ${held.join(', ')}`).toBeLessThanOrEqual(SLOTS_OF_BLOCKED);
 }
 
-test('60 orders of a locked SKU hold up no order of another, and all are placed once it is free', async () => {
+test('60 orders of a locked SKU hold up no order of another SKU, and all are placed once the locked SKU is free', async () => {
   const [locked, free, wallet] = await Promise.all([shop.sku(100), shop.sku(100), shop.wallet(0)]);
   const unlock = await lockSku(sql, locked);
   onTestFinished(unlock);
@@ -138,7 +138,7 @@ const LOCKS = [
 ] as const;
 
 test.each(LOCKS)(
-  '60 payments $name hold up no other, and all are made once it is free',
+  '60 payments $name hold up no other payment, and all are made once the lock is released',
   async ({ lock }) => {
     const [sku, wallet, another] = await Promise.all([
       shop.sku(100),
@@ -160,7 +160,7 @@ test.each(LOCKS)(
   120_000,
 );
 
-test('60 deposits into a locked wallet leave the API its connections, and all are booked once it is free', async () => {
+test('60 deposits into a locked wallet leave the API its connections, and all are booked once the wallet is free', async () => {
   const [locked, free] = await Promise.all([shop.wallet(0), shop.wallet(0)]);
   const unlock = await lockWallet(sql, locked);
   onTestFinished(unlock);
@@ -174,7 +174,7 @@ test('60 deposits into a locked wallet leave the API its connections, and all ar
   expect(await shop.balanceOf(locked)).toEqual({ posted: BLOCKED, held: 0 });
 });
 
-test('60 restocks of a locked SKU leave the API its connections, and all are booked once it is free', async () => {
+test('60 restocks of a locked SKU leave the API its connections, and all are booked once the SKU is free', async () => {
   const [locked, free] = await Promise.all([shop.sku(0), shop.sku(0)]);
   const unlock = await lockSku(sql, locked);
   onTestFinished(unlock);

@@ -76,7 +76,7 @@ test.each([
     'b',
   ],
 ])(
-  'API and worker run orders with the %s value of every setting',
+  'the API and the worker carry out orders with the %s value of every setting',
   async (_which, forApi, forWorker, letter) => {
     // The task queue has the longest name, too: schedules, deliveries and their runs are named after it.
     const TASK_QUEUE = `${system.taskQueue}${letter.repeat(200)}`.slice(0, 200);

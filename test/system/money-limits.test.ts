@@ -45,7 +45,7 @@ describe('the limits on money', () => {
     expect(1_000 * ON_HAND_LIMIT).toBeLessThan(EXACT_LIMIT);
   });
 
-  test('are enforced by PostgreSQL, too, which refuses one unit more', async () => {
+  test('are also enforced by PostgreSQL, which refuses one unit more', async () => {
     const [sku, walletId] = await Promise.all([priced(1), fundedWallet(sql, { funds: 1 })]);
     const { orderId } = await reserved(walletId, [{ sku, quantity: 1 }]);
     const beyond = String(BigInt(MOST) + 1n);
@@ -124,7 +124,7 @@ describe('an order', () => {
     expect(await shop.stockOf(one)).toMatchObject({ reserved: 0 });
   });
 
-  test('of 100 lines that come to more than PostgreSQL\u2019s integers hold is rejected, not failed', async () => {
+  test('of 100 lines that come to more than PostgreSQL\u2019s integers hold is rejected, and does not fail', async () => {
     const wallet = await shop.wallet(1_000);
     const skus = await Promise.all(Array.from({ length: 100 }, () => priced(MOST)));
     const answer = await shop.order(
@@ -260,7 +260,7 @@ describe('figures', () => {
     return orderId;
   }
 
-  test('beyond 2^53 are written with every digit, of the shop and of a SKU, and reconcile', async () => {
+  test('beyond 2^53, of the shop and of a SKU, are written with every digit and agree with their events', async () => {
     const sku = await priced(MOST, 10, 'SEK');
     const first = await paidInFull('SEK', sku);
     await paidInFull('SEK', sku);

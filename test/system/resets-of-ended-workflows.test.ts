@@ -68,7 +68,7 @@ const ENDED: Readonly<Record<string, Path>> = {
     return workflowId;
   },
   'given-up-while-reservation-fails': async () => {
-    const { workflowId, plan, answer } = await interruptReservation('commits unheard');
+    const { workflowId, plan, answer } = await interruptReservation('commits but loses its answer');
     const operator = { actor: 'operator', reason: 'test' };
     await client.workflow.getHandle(workflowId).executeUpdate(giveUpUpdate, { args: [operator] });
     await answer;
@@ -84,10 +84,10 @@ const ENDED: Readonly<Record<string, Path>> = {
 };
 
 describe.concurrent.each(REAPPLY)(
-  'an ended workflow that is reset to any of its tasks and %s leaves every record as it was:',
+  'an ended workflow that %s after a reset to any of its tasks',
   (reapply) => {
     test.each(Object.entries(ENDED))(
-      '%s',
+      'leaves every record of the path %s as it was',
       async (_name, play) => {
         // A new order each time, so that each reset is the first of its order.
         for (let index = 0, count = 1; index < count; index += 1)

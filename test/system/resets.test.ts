@@ -84,7 +84,7 @@ describe.concurrent.each(OPEN)(
 );
 
 describe.concurrent.each(REAPPLY)(
-  'an order whose payment was refused and whose workflow is reset and %s',
+  'an order whose payment was refused and whose workflow %s after a reset',
   (reapply) => {
     async function resetAfterRefusal(index: number): Promise<string> {
       const { id, wallet, workflowId } = await placeOrder({ funds: 999 });
@@ -95,17 +95,14 @@ describe.concurrent.each(REAPPLY)(
       return id;
     }
 
-    test.each([0, 1])(
-      '(reset to task %i) takes no money for the refused payment when it expires',
-      async (index) => {
-        const id = await resetAfterRefusal(index);
-        await clock.forward(orderWorkflowId(id), WINDOW);
-        await untilEnded(orderWorkflowId(id));
-        expect(await shop.stageOf(id)).toBe('expired');
-      },
-    );
+    test.each([0, 1])('to task %i takes no money for the refused payment when it expires', async (index) => {
+      const id = await resetAfterRefusal(index);
+      await clock.forward(orderWorkflowId(id), WINDOW);
+      await untilEnded(orderWorkflowId(id));
+      expect(await shop.stageOf(id)).toBe('expired');
+    });
 
-    test.each([0, 1])('(reset to task %i) can be paid once the buyer has topped up', async (index) => {
+    test.each([0, 1])('to task %i can be paid once the buyer has topped up', async (index) => {
       const id = await resetAfterRefusal(index);
       expect(await shop.pay(id)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     });
@@ -124,15 +121,15 @@ const finalAnswer = (send: () => Promise<Answer>) =>
     8_000,
   );
 
-const INTERRUPTIONS = ['fails before it is sent', 'commits unheard', 'commits late'] as const;
+const INTERRUPTIONS = ['fails before it is sent', 'commits but loses its answer', 'commits late'] as const;
 const INTERRUPTED = REAPPLY.flatMap((reapply) =>
   INTERRUPTIONS.map((interruption) => ({ reapply, interruption })),
 );
 
 describe.concurrent.each(INTERRUPTED)(
-  'when a step $interruption until its workflow is reset and $reapply,',
+  'when a step $interruption and its workflow $reapply after a reset',
   ({ reapply, interruption }) => {
-    test('one reservation is made', async () => {
+    test('to task 0, one reservation is made', async () => {
       const { workflowId, sku, plan, answer, send } = await interruptReservation(interruption);
       await reset(client, await taskOf(workflowId, 0), reapply);
       plan.stop();
@@ -142,7 +139,7 @@ describe.concurrent.each(INTERRUPTED)(
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 2, available: 8 });
     });
 
-    test.each([0, 1])('one payment is made (reset to task %i)', async (index) => {
+    test.each([0, 1])('to task %i, one payment is made', async (index) => {
       const { id, sku, wallet, workflowId } = await placeOrder();
       const plan = interrupt('pay', id, always(interruption));
       const paying = shop.pay(id);
@@ -163,7 +160,7 @@ describe.concurrent.each(INTERRUPTED)(
     });
 
     for (const index of [0, 1]) {
-      test(`the payment's caller is answered with its success when he sends it again (reset to task ${index})`, async () => {
+      test(`to task ${index}, a caller who sends the payment again gets its success`, async () => {
         const { id, workflowId } = await placeOrder();
         const key = randomUUID();
         const plan = interrupt('pay', id, always(interruption));
@@ -179,7 +176,7 @@ describe.concurrent.each(INTERRUPTED)(
       });
     }
 
-    test('one refund is made', async () => {
+    test('to task 0, one refund is made', async () => {
       const { id, sku, wallet } = await placeOrder();
       await shop.pay(id);
       const key = randomUUID();
@@ -231,7 +228,7 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     expect(heard).toMatchObject(SEND_AGAIN);
   });
 
-  test('for a payment gets it carried out when the new run is sent it again', async () => {
+  test('for a payment has the payment carried out by the new run when it is sent again', async () => {
     const { id, workflowId } = await placeOrder();
     const plan = interrupt('pay', id, always('fails before it is sent'));
     const paying = shop.pay(id);

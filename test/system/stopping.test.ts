@@ -140,7 +140,7 @@ describe('an API that is asked to stop', () => {
     expect(await api.ended, api.output()).toBe(0);
   });
 
-  test('ends at once when it is asked again; the order goes on, and a retry elsewhere gets its outcome', async () => {
+  test('ends at once when it is asked again, while its order goes on and a retry elsewhere gets the outcome', async () => {
     const { order, unlock } = await orderWhosePaymentWaits();
     const { api, port } = await startApi();
     const paying = callerOf(port)('POST', `/v1/orders/${order}/pay`, `pay ${order}`).catch(
@@ -186,13 +186,13 @@ describe('a worker that is asked to stop', () => {
   });
 });
 
-describe('a process that is asked to stop while it starts', () => {
+describe('the process', () => {
   const scripts = ['api/main.ts', 'worker/main.ts'] as const;
   // From before its first line of code to after its last.
   const moments = [0, 200, 500, 900, 1_400, 2_000];
 
   test.each(scripts.flatMap((script) => moments.map((moment) => [script, moment] as const)))(
-    '%s ends after %i ms',
+    '%s ends when it is asked to stop %i ms after it starts',
     async (script, moment) => {
       const started: TestProcess = startScript(script, {
         ...environment,

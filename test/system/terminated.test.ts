@@ -72,7 +72,7 @@ describe('an open order whose workflow was terminated', () => {
   });
 });
 
-test('a refund whose workflow was terminated is carried out when it is asked for again', async () => {
+test('a refund whose workflow was terminated is carried out when it is requested again', async () => {
   const { id, wallet } = await placed();
   await shop.pay(id);
   const unlock = await lockWallet(sql, wallet);
@@ -87,7 +87,7 @@ test('a refund whose workflow was terminated is carried out when it is asked for
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
 });
 
-test('a refund that was lost with the database that recorded it is carried out when it is asked for again', async () => {
+test('a refund that was lost with the database that recorded it is carried out when it is requested again', async () => {
   const { id, wallet } = await placed();
   await shop.pay(id);
   const key = randomUUID();
@@ -112,7 +112,7 @@ test('a refund that was lost with the database that recorded it is carried out w
 /** A deadline that no workflow which starts now would choose. */
 const TOLD = { paymentDeadline: new Date(Date.now() + 100_000).toISOString() };
 
-describe('an order whose workflow was terminated before it was answered is placed when it is asked for again', () => {
+describe('an order whose workflow was terminated before it was answered is placed when it is requested again,', () => {
   async function asked() {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const key = randomUUID();
@@ -126,7 +126,7 @@ describe('an order whose workflow was terminated before it was answered is place
     await expectRulesHold(sql);
   }
 
-  test('when no worker had begun with it', async () => {
+  test('even if no worker had begun it', async () => {
     const { sku, ask } = await asked();
     await stopWorker();
     const asking = ask();
@@ -137,7 +137,7 @@ describe('an order whose workflow was terminated before it was answered is place
     await expectPlaced(id, sku, ask);
   });
 
-  test('when its reservation was still under way', async () => {
+  test('even if its reservation was still under way', async () => {
     const { sku, ask } = await asked();
     const unlock = await lockSku(sql, sku);
     const asking = ask();
@@ -148,7 +148,7 @@ describe('an order whose workflow was terminated before it was answered is place
     await expectPlaced(id, sku, ask);
   });
 
-  test('when it was reserved already, and keeps the deadline that is recorded', async () => {
+  test('even if it was already reserved, and keeps the recorded deadline', async () => {
     const { sku, wallet, ask } = await asked();
     await stopWorker();
     const asking = ask();
@@ -164,7 +164,7 @@ describe('an order whose workflow was terminated before it was answered is place
   });
 });
 
-test('a workflow that finds its order reserved goes on with the deadline that is recorded', async () => {
+test('a workflow that finds its order reserved goes on with the recorded deadline', async () => {
   const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
   const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }], ...TOLD });
   await createActivities(database).reserve(order);

@@ -190,7 +190,7 @@ test('a stuck run ends, so that its schedule can start the next one', async () =
   await schedule.delete();
 });
 
-test('schedules that Temporal refuses at first exist once it accepts them', async () => {
+test('schedules that Temporal refuses at first are created once Temporal accepts them', async () => {
   const namespace = `later-${randomUUID()}`;
   const later = new Client({ connection: client.connection, namespace });
   const warnings: string[] = [];

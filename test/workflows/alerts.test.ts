@@ -132,7 +132,7 @@ test('an alert whose run died before it sent a notice is sent by the next run', 
   expect(taken().map(({ body }) => body.event)).toEqual(['opened']);
 });
 
-test('a receiver that is configured later hears of alerts that are open and of later ones, and not of those that were over', async () => {
+test('a receiver that is configured later gets the notices of open and later alerts, and none of alerts that were over', async () => {
   const settings = monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' }));
   // As workers without a receiver run it, each time as a process of its own.
   const runWithout = async () => {

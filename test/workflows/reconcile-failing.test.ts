@@ -77,8 +77,8 @@ async function inspectAll(
   }
 }
 
-describe('a wallet that takes long to sum', () => {
-  test('a wallet whose entries take longer than a statement may is summed in its own time, and neither hides the rows behind it nor keeps findings open', async () => {
+describe('in reconciliation, a wallet', () => {
+  test('whose entries take longer than a statement may is summed in its own time, and neither hides the rows behind it nor keeps findings open', async () => {
     const [healed = '', slow = '', behind = ''] = await wallets(3);
     await edit(healed, 90);
     await reconcile();
@@ -103,7 +103,7 @@ describe('a wallet that takes long to sum', () => {
     expect(await findingsAbout(slow)).toMatchObject([{ state: 'repaired' }]);
   }, 120_000);
 
-  test('a wallet whose entries take longer than its own time is a finding, and the run goes on behind it', async () => {
+  test('whose entries take longer than its own time is a finding, and the run goes on behind it', async () => {
     const [slow = '', behind = ''] = await wallets(2);
     await edit(behind, 70);
     await spoilEntriesOf(slow, SLOW);
@@ -124,7 +124,7 @@ describe('a wallet that takes long to sum', () => {
   }, 60_000);
 });
 
-test('a run ends when its time is over, and each kind behind a slow one still gets its share of it', async () => {
+test('a run of reconciliation ends when its time is over, and each kind of finding behind a slow one still gets its share of that time', async () => {
   const [slow = ''] = await wallets(1);
   const lost = `key-${uuidv7()}`;
   await plant(
@@ -153,7 +153,7 @@ test('a run ends when its time is over, and each kind behind a slow one still ge
   await plant(sql, (to) => to`delete from idempotency_key where key = ${lost}`);
 }, 120_000);
 
-test('a row that cannot be read is a finding; what was found of it before stays open, and the rest is closed', async () => {
+test('a row that reconciliation cannot read is a finding, earlier findings about it stay open, and all others are closed', async () => {
   const [unreadable = '', behind = ''] = await wallets(2);
   await edit(unreadable, 90);
   await edit(behind, 90);
@@ -179,7 +179,7 @@ test('a row that cannot be read is a finding; what was found of it before stays 
   expect((await findingsAbout(unreadable)).every(({ state }) => state === 'gone')).toBe(true);
 }, 60_000);
 
-test('a table that cannot be read at all costs only the kinds that are detected in it', async () => {
+test('a table that reconciliation cannot read at all costs only the kinds of finding that are detected in it', async () => {
   const [wallet = ''] = await wallets(1);
   await edit(wallet, 90);
   const sku = await shop.sku(10);
@@ -208,7 +208,7 @@ test('a table that cannot be read at all costs only the kinds that are detected 
   expect(after.filter(({ state }) => state === 'open')).toEqual([]);
 }, 60_000);
 
-test('a repair that PostgreSQL refuses is a finding, and the others are made', async () => {
+test('a repair that PostgreSQL refuses is a finding, and the other repairs are made', async () => {
   const taken = async () => {
     const { id, wallet } = await placed();
     await shop.cancel(id);
@@ -247,10 +247,10 @@ test('a repair that PostgreSQL refuses is a finding, and the others are made', a
   ]);
 });
 
-describe('Temporal', () => {
+describe('reconciliation', () => {
   const asking = (isRunning: OrderWorkflows['isRunning']): OrderWorkflows => ({ ...workflows, isRunning });
 
-  test('a workflow that Temporal cannot answer for costs only that workflow', async () => {
+  test('leaves out only the workflow that Temporal cannot answer for', async () => {
     const [lost, unknown] = [await placed(), await placed()];
     await workflowOf(lost.id).terminate('by mistake');
     const refuse = asking((id) =>
@@ -265,7 +265,7 @@ describe('Temporal', () => {
     expect(await findingsAbout(unknown.id)).toMatchObject([{ state: 'gone' }]);
   });
 
-  test('a Temporal that answers for no workflow is asked again', async () => {
+  test('asks Temporal again when it answers for no workflow', async () => {
     await plantOrders(sql, 11);
     const refuse = asking(() => Promise.reject(new Error('nobody is there')));
     await expect(inspectAll('workflow_missing', { workflows: refuse })).rejects.toMatchObject({
@@ -302,7 +302,7 @@ test('findings are closed only of kinds that were inspected to the end, except f
   ]);
 });
 
-test('figures whose events take long are counted and compared in smaller batches', async () => {
+test('figures whose events take long to read are counted and compared in smaller batches', async () => {
   const { database: other, sql: rows } = await freshDatabase();
   const COUNT = 40;
   await plantOrders(rows, COUNT);

@@ -32,7 +32,7 @@ const moveByHand = (id: string, stage: string) =>
     return client.workflow.getHandle(orderWorkflowId(id)).terminate('by hand');
   });
 
-describe('order_missing', () => {
+describe('a workflow without a recorded order', () => {
   const workflows = orderWorkflowsOf(client, taskQueue);
   const { lookInto } = createReconciliationActivities(database, workflows);
   /** As a run would that begins this many milliseconds later. */
@@ -49,7 +49,7 @@ describe('order_missing', () => {
       (await workflows.listRunning(null)).orders.some(({ orderId }) => orderId === id) ? true : undefined,
     );
 
-  test('a workflow that has run for long without a recorded order is raised', async () => {
+  test('is found as order_missing once it has run for long', async () => {
     const { id } = await placed();
     await plant(sql, async (to) => {
       for (const table of ['reservation', 'order_line', 'order_event', 'order_step'])
@@ -66,7 +66,7 @@ describe('order_missing', () => {
     await workflowOf(id).terminate('test');
   });
 
-  test('a workflow without a recorded order is raised when its tasks keep failing and it cannot answer', async () => {
+  test('is found as order_missing when its tasks keep failing and it cannot answer', async () => {
     const id = uuidv7();
     await client.workflow.start(WORKFLOW.order, { workflowId: orderWorkflowId(id), taskQueue, args: [] });
     await untilListed(id);
@@ -76,7 +76,7 @@ describe('order_missing', () => {
     await workflowOf(id).terminate('test');
   }, 60_000);
 
-  test('a workflow without a recorded order is in flight while it waits for a worker or tries to reserve', async () => {
+  test('is not found as order_missing while it waits for a worker or tries to reserve', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     await stopWorker();
     const asking = shop.order(wallet, [{ sku, quantity: 2 }]);
@@ -94,7 +94,7 @@ describe('order_missing', () => {
   });
 });
 
-test('an order that waits past its deadline is raised, and the finding is gone once the order no longer waits', async () => {
+test('an order that waits past its deadline is a finding, which is gone once the order no longer waits', async () => {
   const { id } = await placed();
   await plant(
     sql,
@@ -107,9 +107,9 @@ test('an order that waits past its deadline is raised, and the finding is gone o
   expect(await findingsAbout(id)).toMatchObject([{ kind: 'order_overdue', state: 'gone' }]);
 });
 
-describe('what a closed order holds', () => {
+describe('what an order holds', () => {
   test.each(['cancelled', 'expired'])(
-    'what an order holds is given back when the order was %s by hand',
+    'is given back by reconciliation when the order was %s by hand',
     async (stage) => {
       const { id, sku, wallet } = await placed({ paymentMode: 'hold' });
       await moveByHand(id, stage);
@@ -123,7 +123,7 @@ describe('what a closed order holds', () => {
     },
   );
 
-  test('what an order holds is given back when the order does not exist, and a counter that never counted it stays', async () => {
+  test('is given back by reconciliation when the order does not exist, and a counter that never counted it stays', async () => {
     const [sku, wallet, ghost] = [await shop.sku(10), await shop.wallet(100), uuidv7()];
     await plant(sql, async (to) => {
       await to`insert into reservation (order_id, sku, quantity, state) values (${ghost}, ${sku}, 3, 'held')`;
@@ -154,7 +154,7 @@ describe('money', () => {
     return { id, wallet };
   }
 
-  test('money taken for an order that is over is put back once, even by three runs at the same time', async () => {
+  test('taken for an order that is over is put back once, even by three runs of reconciliation at the same time', async () => {
     const { id, wallet } = await takenForNothing();
     const runs = await Promise.all([reconcile(), reconcile(), reconcile()]);
     expect(runs.reduce((sum, { repaired }) => sum + repaired, 0)).toBe(1);
@@ -169,7 +169,7 @@ describe('money', () => {
     await expectRulesHold(sql);
   });
 
-  test('money that does not fit into its wallet is put back by a later run, once there is room', async () => {
+  test('that does not fit into its wallet is put back by a later run of reconciliation, once there is room', async () => {
     const { id, wallet } = await takenForNothing();
     await fillWallet(sql, wallet);
     expect(await reconcile()).toMatchObject({ repaired: 0 });
@@ -180,7 +180,7 @@ describe('money', () => {
     await expectRulesHold(sql);
   });
 
-  test('money missing for a paid order is raised, and later runs see the same finding', async () => {
+  test('missing for a paid order is a finding, and later runs of reconciliation see the same finding', async () => {
     const { id, wallet } = await placed();
     await shop.pay(id);
     const [backup] = await sql<{ transfers: string; entries: string }[]>`
@@ -220,7 +220,7 @@ describe('money', () => {
 });
 
 describe('a wrong counter', () => {
-  test('a wrong counter of a SKU is reported with both values, and repaired only on request', async () => {
+  test('of a SKU is reported with both values, and repaired only on request', async () => {
     const { sku } = await placed();
     await plant(sql, (to) => to`update sku set on_hand = 12, reserved = 1 where sku = ${sku}`);
     await reconcile();
@@ -242,7 +242,7 @@ describe('a wrong counter', () => {
     ]);
   });
 
-  test('a wrong counter of a wallet is reported with both values, and repaired only on request', async () => {
+  test('of a wallet is reported with both values, and repaired only on request', async () => {
     const wallet = await shop.wallet(100);
     await plant(sql, (to) => to`update wallet set posted = 90, held = 5 where id = ${wallet}`);
     // An entry written in between states forever what the wallet held then.
@@ -264,7 +264,7 @@ describe('a wrong counter', () => {
   });
 });
 
-test('reconciliation finds nothing wrong alongside live orders', async () => {
+test('reconciliation finds nothing wrong while orders are being carried out', async () => {
   const sku = await shop.sku(1_000);
   const live = new AbortController();
   const buyer = async (number: number) => {
@@ -285,7 +285,7 @@ test('reconciliation finds nothing wrong alongside live orders', async () => {
   expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);
 }, 60_000);
 
-test('one activity inspects many pages, so that the history of a run does not grow with the shop', async () => {
+test('one activity of reconciliation inspects many pages, so that the history of a run does not grow with the shop', async () => {
   const large = await freshDatabase();
   await large.sql`
     insert into wallet (id, owner_id, currency) select gen_random_uuid(), 'test', 'EUR' from generate_series(1, 1200)
@@ -299,7 +299,7 @@ test('one activity inspects many pages, so that the history of a run does not gr
   expect(await lookInto(request)).toEqual({ looked: 1_200, found: 0, repaired: 0, next: null });
 });
 
-test('rows that take long are inspected in smaller pages', async () => {
+test('rows that take long to read are inspected in smaller pages', async () => {
   const large = await freshDatabase();
   for (let count = 0; count < 4; count += 1) await stockedSku(large.sql, { onHand: 10 });
   // As if each SKU had so many movements that summing them takes 400 ms; a statement has a second and a half.

@@ -53,7 +53,7 @@ const lastEnd = (admitted: readonly Admitted[]): number =>
 const share = (admitted: readonly Admitted[], right: (one: Admitted) => boolean): number =>
   admitted.filter(right).length / admitted.length;
 
-test('a thousand simultaneous callers keep a measured system busy, and get in when promised', async () => {
+test('a thousand simultaneous callers keep a measured system busy, and are admitted when promised', async () => {
   const queues = [newQueue()];
   const server = await warmUp(30, queues);
   const { admitted, perSecond } = await burst(server, queues, 1_000);
@@ -63,7 +63,7 @@ test('a thousand simultaneous callers keep a measured system busy, and get in wh
 });
 
 test.each([10, 30, 60])(
-  'a thousand callers of a new process that handles %i requests a second all get in',
+  'a thousand callers of a new process that handles %i requests a second are all admitted',
   async (rate) => {
     const queues = [newQueue()];
     const { admitted, perSecond } = await burst(new VirtualServer(rate), queues, 1_000);
@@ -72,7 +72,7 @@ test.each([10, 30, 60])(
   },
 );
 
-test('callers who were promised too much by a system that slowed down all get in soon after', async () => {
+test('callers who were promised too much by a system that then slowed down are all admitted soon afterwards', async () => {
   const queues = [newQueue()];
   const server = await warmUp(40, queues);
   server.rate = 20;
@@ -82,7 +82,7 @@ test('callers who were promised too much by a system that slowed down all get in
   expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
 });
 
-test('callers at twice the rate of the system for a minute are all served, at the rate of the system', async () => {
+test('callers who arrive at twice the rate of the system for a minute are all served, at the rate of the system', async () => {
   const queues = [newQueue()];
   const server = await warmUp(25, queues);
   const startedAt = performance.now();
@@ -104,7 +104,7 @@ test('two processes keep a system as busy as one does', async () => {
   expect(share(admitted, ({ ms }) => ms <= 3_000)).toBeGreaterThan(0.99);
 });
 
-test('a process that starts later gets its share from one that had everything', async () => {
+test('a process that starts later gets its share of the system from the process that had all of it', async () => {
   const [first, second] = [newQueue(), newQueue()];
   const server = new VirtualServer(30);
   const until = performance.now() + 90_000;
@@ -158,7 +158,7 @@ async function fillQueue() {
   return { queue, turns };
 }
 
-test('a caller who comes before the promised second is told how long is left', async () => {
+test('a caller who comes before the promised second is answered with the time that is left', async () => {
   const { queue } = await fillQueue();
   const error: unknown = await queue.enter(performance.now() + 2_500, nobodyHangsUp).catch((e: unknown) => e);
   expect(refusedFor(error)).toBe(3);
@@ -186,7 +186,7 @@ test('a caller who hangs up leaves the queue, and nothing is started for it', as
   expect(queue.state.running).toBe(0);
 });
 
-test('a caller who waited too long is refused, and promised a turn ahead of later callers', async () => {
+test('a caller who waited too long is refused, with the promise of a turn ahead of later callers', async () => {
   const { queue } = await fillQueue();
   const waiting = queue.enter(undefined, nobodyHangsUp).catch(refusedFor);
   await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);
@@ -205,7 +205,7 @@ test('a request that takes too long frees its slot for the next one, and only on
   expect(queue.state.running).toBe(0);
 });
 
-test('promises from a slow moment keep no newcomer out once their time has come', async () => {
+test('promises made in a slow moment keep no newcomer out once their time has come', async () => {
   const { queue, turns } = await fillQueue();
   const ask = (promisedAt?: number) => void queue.enter(promisedAt, nobodyHangsUp).catch(() => {});
   for (let count = 0; count < 500; count += 1) ask();
@@ -239,7 +239,7 @@ test('an order is not considered blocked if all orders are slow, or need the sam
   expect(stragglers.wouldBlock(['SKU hot'])).toBe(false);
 });
 
-test('the row a failed order waited for is avoided for a while, and until another order gets it', async () => {
+test('the row that a failed order waited for is avoided only for a while, and only until another order gets it', async () => {
   const stragglers = new Stragglers();
   const failed = stragglers.add(['SKU locked'], 0);
   stragglers.recordPlaced(['SKU other'], placedQuickly(1));

@@ -14,7 +14,7 @@ const wire = await serve(system);
 const impatient = await serve(system, { patience: 300 });
 afterAll(() => expectRulesHold(sql));
 
-describe('the Content-Type of a body', () => {
+describe('the Content-Type', () => {
   test.each([
     'application/json',
     'application/json;',
@@ -161,7 +161,7 @@ describe('a body', () => {
     expectProblem(await wire.send(postBytes(filled(65_537), { headers })), 413, 'body_too_large');
   });
 
-  test('in chunks is measured over all of its chunks', async () => {
+  test('in chunks is limited by the sum of its chunks', async () => {
     const head = `POST /v1/wallets HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n${JSON_TYPE}\r\n`;
     const chunked = (body: string) => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
     const key = `Idempotency-Key: ${randomUUID()}\r\n\r\n`;
@@ -189,7 +189,7 @@ describe('a body', () => {
     });
   });
 
-  test('that drips in byte by byte gets no more time', async () => {
+  test('that arrives byte by byte gets no more time than any other', async () => {
     const whole = postBytes(WALLET, { headers: [JSON_TYPE] }).toString();
     const socket = await impatient.open();
     const heard = hear(socket);
@@ -199,7 +199,7 @@ describe('a body', () => {
     expectProblem(await heard.finally(() => clearInterval(drip)), 408, 'request_timeout');
   });
 
-  test('whose caller hangs up is not a failure, and leaves no claim on its key', async () => {
+  test('whose caller hangs up is not counted as a failure, and leaves no claim on its key', async () => {
     const key = randomUUID();
     const failures: unknown[] = [];
     const socket = await wire.open();

@@ -16,7 +16,7 @@ const wire = await serve(system);
 const impatient = await serve(system, { patience: 300 });
 afterAll(() => expectRulesHold(sql));
 
-describe('invalid HTTP is answered with a problem document:', () => {
+describe('invalid HTTP, such as', () => {
   test.each([
     ['text that is not HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
     ['HTTP/2 without an upgrade', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'malformed_request'],
@@ -69,13 +69,13 @@ describe('invalid HTTP is answered with a problem document:', () => {
       431,
       'headers_too_large',
     ],
-  ])('%s', async (_, bytes, status, code) => {
+  ])('%s, is answered with a problem document', async (_, bytes, status, code) => {
     const heard = await wire.send(bytes);
     expectProblem(heard, status, code);
     expect(heard.headers.get('connection')).toBe('close');
   });
 
-  test('an invalid chunk in the middle of a body, which leaves no claim on its key', async () => {
+  test('an invalid chunk in the middle of a body, is answered with a problem document, and leaves no claim on its key', async () => {
     const key = randomUUID();
     const head = [
       'POST /v1/wallets HTTP/1.1',
@@ -88,7 +88,7 @@ describe('invalid HTTP is answered with a problem document:', () => {
     expect(await findClaims(sql, key)).toHaveLength(0);
   });
 
-  test('headers that arrive too slowly', async () => {
+  test('headers that arrive too slowly, is answered with a problem document', async () => {
     // Node checks every 5 s. With the default setting this test would take 70 s.
     impatient.server.headersTimeout = 100;
     const heard = await impatient.send('GET /healthz HTTP/1.1\r\nHost:');
@@ -97,37 +97,37 @@ describe('invalid HTTP is answered with a problem document:', () => {
   });
 });
 
-describe('an unusual request is answered as RFC 9110 says:', () => {
+describe('an unusual request, such as', () => {
   const line = (start: string, ...headers: string[]) =>
     `${[start, 'Host: localhost', 'Connection: close', ...headers].join('\r\n')}\r\n\r\n`;
 
   test.each([
-    ['an absolute address', line('GET http://localhost/healthz HTTP/1.1'), 200],
-    ['an unknown expectation', line('GET /healthz HTTP/1.1', 'Expect: the-moon'), 200],
-    ['an upgrade that the server does not offer', line('GET /healthz HTTP/1.1', 'Upgrade: h2c'), 200],
+    ['one to an absolute address', line('GET http://localhost/healthz HTTP/1.1'), 200],
+    ['one with an unknown expectation', line('GET /healthz HTTP/1.1', 'Expect: the-moon'), 200],
+    ['one for an upgrade that the server does not offer', line('GET /healthz HTTP/1.1', 'Upgrade: h2c'), 200],
     ['HEAD', line('HEAD /v1/orders HTTP/1.1'), 200],
     ['HEAD of an address that only supports POST', line('HEAD /v1/wallets HTTP/1.1'), 405],
     ['OPTIONS', line('OPTIONS /v1/orders HTTP/1.1'), 405],
     ['DELETE of a page', line('DELETE /docs HTTP/1.1'), 405],
-    ['a trailing slash', line('GET /v1/orders/ HTTP/1.1'), 404],
-    ['an address in capitals', line('GET /V1/orders HTTP/1.1'), 404],
-    ['two slashes', line('GET //v1/orders HTTP/1.1'), 404],
-    ['dot segments', line('GET /v1/skus/../orders HTTP/1.1'), 200],
+    ['one with a trailing slash', line('GET /v1/orders/ HTTP/1.1'), 404],
+    ['one to an address in capitals', line('GET /V1/orders HTTP/1.1'), 404],
+    ['one with two slashes', line('GET //v1/orders HTTP/1.1'), 404],
+    ['one with dot segments', line('GET /v1/skus/../orders HTTP/1.1'), 200],
     [
-      'a body for an address that does not exist',
+      'one with a body for an address that does not exist',
       line('POST /v1/nothing HTTP/1.1', 'Content-Length: 1', 'Content-Type: text/plain') + 'x',
       404,
     ],
-    ['an invalid percent-encoding', line('GET /v1/orders/%E0%A4%A HTTP/1.1'), 400],
-    ['an encoded NUL', line('GET /v1/skus/%00 HTTP/1.1'), 400],
-    ['an encoded slash', line('GET /v1/skus/a%2Fb HTTP/1.1'), 400],
-  ])('%s', async (_, bytes, status) => {
+    ['one with an invalid percent-encoding', line('GET /v1/orders/%E0%A4%A HTTP/1.1'), 400],
+    ['one with an encoded NUL', line('GET /v1/skus/%00 HTTP/1.1'), 400],
+    ['one with an encoded slash', line('GET /v1/skus/a%2Fb HTTP/1.1'), 400],
+  ])('%s, is answered as RFC 9110 says', async (_, bytes, status) => {
     expect(await wire.send(bytes)).toMatchObject({ status });
   });
 });
 
 describe('an idle connection', () => {
-  test('is kept open longer than the 60 s of a load balancer, and callers are told how long', async () => {
+  test('is kept open longer than the 60 s of a load balancer, and its answers say how long', async () => {
     const { KEEP_ALIVE } = apiSettings({ DATABASE_URL: 'postgres://x', TEMPORAL_ADDRESS: 'x:1' });
     expect(KEEP_ALIVE).toBe(65_000);
     expect(wire.server.keepAliveTimeout).toBe(KEEP_ALIVE);
@@ -135,7 +135,7 @@ describe('an idle connection', () => {
     expect(response.headers.get('keep-alive')).toBe('timeout=65');
   });
 
-  test('takes a second request, even after one that was refused before its body was read', async () => {
+  test('takes a second request, even after a first request that was refused before its body was read', async () => {
     const socket = await wire.open();
     const heard = hear(socket);
     const first = postBytes(WALLET, { headers: [JSON_TYPE, 'Content-Encoding: gzip'] }).toString();

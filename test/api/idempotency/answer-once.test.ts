@@ -49,7 +49,7 @@ describe('an idempotency key', () => {
     expect(answer).toMatchObject({ status: 400, body: { code } });
   });
 
-  test('gets its first answer again, marked as replayed', async () => {
+  test('that is sent again gets its first answer, marked as replayed', async () => {
     const [path, key] = [await newDepositPath(), randomUUID()];
     const first = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
     await shop.post(path, { amount: 7 });
@@ -59,7 +59,7 @@ describe('an idempotency key', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
 
-  test('gets its first refusal again', async () => {
+  test('that is sent again gets its first refusal', async () => {
     const [sku, wallet, key] = [await shop.sku(1), await shop.wallet(0), randomUUID()];
     const first = await shop.order(wallet, [{ sku, quantity: 2 }], {}, { key });
     expect(first).toMatchObject({ status: 409, body: { code: 'out_of_stock' } });
@@ -93,7 +93,7 @@ describe('an idempotency key', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
 
-  test('that comes ten times at once has one effect', async () => {
+  test('that arrives ten times at once has one effect', async () => {
     const [sku, wallet, key] = [await shop.sku(50), await shop.wallet(0), randomUUID()];
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => shop.order(wallet, [{ sku, quantity: 1 }], {}, { key })),
@@ -148,7 +148,7 @@ describe('an Idempotency-Key header', () => {
     expect(await findClaims(sql, key)).toHaveLength(1);
   });
 
-  test('may consist of the same value twice with a comma between', async () => {
+  test('may consist of the same value twice with a comma in between', async () => {
     expect(await wire.send(postBytes(WALLET, { key: 'K, K', headers }))).toMatchObject({ status: 201 });
   });
 
@@ -206,7 +206,7 @@ describe('an idempotency key of another release', () => {
     expect((await shop.post('/v1/orders', order, { key: other })).body).toEqual(placed.body);
   });
 
-  test('that 0.3 left without an answer is carried out again under its first command id', async () => {
+  test('that 0.3 left without an answer has its request carried out again under its first command id', async () => {
     const { sku, wallet, key, create, id } = await placeAnOrder();
     await keepAsIn03(
       key,
@@ -260,15 +260,15 @@ describe('an idempotency key of another release', () => {
   });
 });
 
-describe('an answer that was lost before it was kept', () => {
-  test('is, for a create, the order as it is now', async () => {
+describe('after an answer was lost before it was kept, a retry', () => {
+  test('of a create gets the order as it is now', async () => {
     const { id, key, create } = await placeAnOrder();
     expectStatus(await shop.pay(id), 200);
     await forgetAnswer(key);
     expect(await create()).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
   });
 
-  test('is, for a payment, found by its command, even after a refund', async () => {
+  test('of a payment finds the payment by its command, even after a refund', async () => {
     const { id, wallet } = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.pay(id, { key }), 200);
@@ -280,7 +280,7 @@ describe('an answer that was lost before it was kept', () => {
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('is, for a cancel or a refund, found by its command', async () => {
+  test('of a cancel or a refund finds its outcome by its command', async () => {
     const cancelled = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.cancel(cancelled.id, 'x', { key }), 200);
@@ -296,7 +296,7 @@ describe('an answer that was lost before it was kept', () => {
     expect(await shop.refund(paid.id, true)).toMatchObject({ body: { code: 'order_not_refundable' } });
   });
 
-  test('is, for a deposit or a restock, the movement that was made', async () => {
+  test('of a deposit or a restock gets the movement that was made', async () => {
     const [sku, wallet] = [await shop.sku(1), await shop.wallet(0)];
     const [depositKey, restockKey] = [randomUUID(), randomUUID()];
     const deposit = () => shop.post(`/v1/wallets/${wallet}/deposits`, { amount: 5 }, { key: depositKey });
@@ -312,7 +312,7 @@ describe('an answer that was lost before it was kept', () => {
   });
 });
 
-describe('while Temporal or the worker is down', () => {
+describe('while Temporal or the worker is down,', () => {
   test('a request is refused in time, and takes effect once when it is sent again', async () => {
     const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
     const temporal = openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });

@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
 ];
 
 describe.each(CASES)('a $command', ({ before, send, carryOut, stage, code }) => {
-  test('that a crashed worker carried out is answered as done, and a rival that the new run takes first is refused', async () => {
+  test('that a crashed worker carried out is answered as a success, and a competing command that the new run takes first is refused', async () => {
     const { id } = await before();
     await stopWorker();
     const rival = await begin(send, otherApi, id);

@@ -188,7 +188,7 @@ describe('a stock count', () => {
     );
   });
 
-  test('repeated with the same key is the first one, even if its answer was lost and units were sold since', async () => {
+  test('repeated with the same key returns the first one, even if its answer was lost and units were sold since', async () => {
     const [sku, key] = [await shop.sku(10), randomUUID()];
     const first = expectStatus(await count(sku, 8, 10, { key }), 201);
     await sql`update idempotency_key set response_status = null, response_body = null, claimed_until = now() where key = ${key}`;
@@ -200,7 +200,7 @@ describe('a stock count', () => {
     expect(await listMovements(sku)).toHaveLength(2);
   });
 
-  test('by several callers at once of the same units is accepted once', async () => {
+  test('of the same units by several callers at once is accepted once', async () => {
     const sku = await shop.sku(10);
     const answers = await Promise.all([7, 8, 9, 11].map((onHand) => count(sku, onHand, 10)));
     const [taken, ...others] = answers.filter(({ status }) => status === 201);
@@ -275,7 +275,7 @@ describe('the tag of a SKU', () => {
     }
   });
 
-  test('answers a read with 304 only while nothing has changed, including the reserved units', async () => {
+  test('makes the API answer a read with 304 only while nothing has changed, including the reserved units', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(10_000)]);
     const read = (tag: string) => shop.raw(`/v1/skus/${sku}`, { headers: { 'if-none-match': tag } });
     const before = await readTag(sku);
@@ -306,7 +306,7 @@ describe('If-Match on a SKU', () => {
     expect((await shop.get(`/v1/skus/${sku}`)).body).toMatchObject({ name: 'Second' });
   });
 
-  test('allows one of several simultaneous changes with the same tag', async () => {
+  test('allows only one of several simultaneous changes with the same tag', async () => {
     const sku = await shop.sku(10);
     const headers = { 'if-match': await readTag(sku) };
     const answers = await Promise.all(
@@ -338,7 +338,7 @@ describe('If-Match on a SKU', () => {
     expectProblem(await shop.get(`/v1/skus/${sku}`), 404, 'not_found');
   });
 
-  test('applies to a restock, too', async () => {
+  test('also applies to a restock', async () => {
     const [sku, key] = [await shop.sku(10), randomUUID()];
     const headers = { 'if-match': await readTag(sku) };
     const restock = (options: PostOptions) => shop.post(`/v1/skus/${sku}/restocks`, { quantity: 5 }, options);
@@ -349,7 +349,7 @@ describe('If-Match on a SKU', () => {
     expect(await shop.stockOf(sku)).toMatchObject({ onHand: 15 });
   });
 
-  test('applies to a count, too, in addition to the units it expects', async () => {
+  test('also applies to a count, in addition to the units that the count expects', async () => {
     const sku = await shop.sku(10);
     const headers = { 'if-match': await readTag(sku) };
     expectStatus(await put(sku, { ...terms, name: 'Renamed' }), 200);
@@ -372,7 +372,7 @@ describe('If-None-Match: * on a SKU', () => {
 });
 
 describe('the tags of wallets and orders', () => {
-  test('answer a read with 304 until something changes', async () => {
+  test('make the API answer a read with 304 until something changes', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(10_000)]);
     const id = await shop.placed(wallet, sku, 1);
     for (const path of [`/v1/wallets/${wallet}`, `/v1/orders/${id}`]) {

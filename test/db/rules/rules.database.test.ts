@@ -58,7 +58,7 @@ test('a shop with an order of every ending breaks no rule, and reconciliation fi
 });
 
 test.each(PLANTINGS)(
-  'rule %i is broken and reconciliation finds %s after %s',
+  'rule %i is broken and reconciliation finds %s because of %s',
   async (rule, kind, _damage, plant) => {
     const { rules, findings } = await breakBy((to) => plant(to, shop));
     expect(rules).toContain(rule);

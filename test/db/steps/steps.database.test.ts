@@ -98,7 +98,7 @@ describe('the reserve step', () => {
     expect(await reserve(order)).toEqual(refused);
   });
 
-  test('rejects an unknown SKU, an unknown wallet, another currency and a hold without funds each for its own reason', async () => {
+  test('rejects an unknown SKU, an unknown wallet, another currency and a hold without funds, each for its own reason', async () => {
     const [euros, dollars] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       stockedSku(sql, { onHand: 10, currency: 'USD' }),
@@ -118,7 +118,7 @@ describe('the reserve step', () => {
     expect(await stock(euros)).toEqual({ onHand: 10, reserved: 0 });
   });
 
-  test('reserves 10 and rejects 30 of 40 orders at once for 10 units', async () => {
+  test('reserves 10 and rejects 30 of 40 simultaneous orders for 10 units', async () => {
     const [sku, walletId] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 0 }),
@@ -130,7 +130,7 @@ describe('the reserve step', () => {
     expect(await stock(sku)).toEqual({ onHand: 10, reserved: 10 });
   });
 
-  test('does not deadlock when orders at once name the same SKUs in opposite order, with holds on one wallet', async () => {
+  test('does not deadlock when simultaneous orders name the same SKUs in opposite order, with holds on one wallet', async () => {
     const skus = await Promise.all(
       Array.from({ length: 4 }, () => stockedSku(sql, { onHand: 1_000, price: 1 })),
     );
@@ -212,7 +212,7 @@ describe('the pay step', () => {
     expect(await balance(walletId)).toEqual({ posted: 0, held: 0 });
   });
 
-  test('debits once for two payments at once', async () => {
+  test('debits once for two simultaneous payments', async () => {
     const { walletId, orderId } = await reserved('debit', 10_000);
     const results = await Promise.all([pay(payment(orderId)), pay(payment(orderId))]);
     expect(new Set(results.map(({ refusal }) => refusal))).toEqual(new Set([null, 'order_not_payable']));
@@ -289,7 +289,7 @@ describe('the release step', () => {
     expect(await stock(sku)).toEqual({ onHand: 7, reserved: 0 });
   });
 
-  test('at the same time as the pay step has one winner, never two', async () => {
+  test('at the same time as the pay step leaves exactly one of the two with an effect', async () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, order, orderId } = await reserved(round % 2 ? 'hold' : 'debit');
       const [paying, releasing] = await Promise.all([
@@ -302,7 +302,7 @@ describe('the release step', () => {
     }
   });
 
-  test('makes a later payment be refused', async () => {
+  test('causes a later payment to be refused', async () => {
     const { walletId, orderId } = await reserved();
     await release(releaseTo(orderId, 'expired'));
     expect(await pay(payment(orderId))).toEqual({

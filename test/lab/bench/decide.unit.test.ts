@@ -58,7 +58,7 @@ describe('a decision on reservations', () => {
     ).toEqual([null, 'out_of_stock', null]);
   });
 
-  test('leaves out an order without lines, and one whose wallet is not locked', () => {
+  test('leaves out an order without lines, and an order whose wallet is not locked', () => {
     const wallets = [{ ...WALLET, available: null }];
     const orders = [order([]), order([['MUG', 1]], 'hold'), order([['MUG', 3]])];
     expect(decideReservations(orders, [MUG], wallets).map(({ order: { orderId } }) => orderId)).toEqual([

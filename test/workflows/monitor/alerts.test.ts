@@ -60,7 +60,7 @@ test('an alert opens and closes once when several runs see it at the same time',
   expect((await listNotices(NAME)).slice(before)).toEqual([{ event: 'opened' }, { event: 'closed' }]);
 });
 
-test('an alert is left alone by an attempt that is repeated after it was recorded', async () => {
+test('an alert is left alone by an attempt that repeats one already recorded', async () => {
   const alerts = await since(() => listAlerts(NAME));
   const at = new Date().toISOString();
   await pending(11);
@@ -87,7 +87,7 @@ test('an alert is neither opened nor closed by a run that comes late', async () 
   expect(await alerts()).toMatchObject([{ state: 'open' }]);
 });
 
-test('an alert can only be read when there is no receiver', async () => {
+test('an alert is listed but not delivered when no receiver is configured', async () => {
   await pending(11);
   await runMonitor();
   expect((await listAlerts(NAME))[0]?.['notices']).toEqual([{ event: 'opened', at: expect.any(String) }]);
@@ -95,7 +95,7 @@ test('an alert can only be read when there is no receiver', async () => {
   expect(await activities().deliverNotice({ name: NAME })).toBe(false);
 });
 
-test('an alert whose runs overlap ends as the latest of them saw it', async () => {
+test('an alert whose runs overlap ends in the state that the latest run saw', async () => {
   const { database: other, sql: rows } = await freshDatabase();
   const RUNS = 20;
   const start = Date.now();

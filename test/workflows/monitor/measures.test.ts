@@ -30,12 +30,15 @@ test.each([
   ['EUR', 1_000_000],
   ['JPY', 10_000],
   ['KWD', 10_000_000],
-])('a buyer who pays more than 10,000 %s in an hour is busy, in minor units %i', async (currency, limit) => {
-  await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: limit });
-  expect(await measured('busy_buyers')).toMatchObject({ value: 0 });
-  await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: 1 });
-  expect(await measured('busy_buyers')).toMatchObject({ value: 1, subjects: [`much ${currency}`] });
-});
+])(
+  'a buyer who pays more than 10,000 %s in an hour, which are %i minor units, is busy',
+  async (currency, limit) => {
+    await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: limit });
+    expect(await measured('busy_buyers')).toMatchObject({ value: 0 });
+    await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: 1 });
+    expect(await measured('busy_buyers')).toMatchObject({ value: 1, subjects: [`much ${currency}`] });
+  },
+);
 
 test('a SKU with more units reserved than on hand is an anomaly before reconciliation has found it', async () => {
   const sku = await shop.sku(1);
@@ -49,7 +52,7 @@ test('a SKU with more units reserved than on hand is an anomaly before reconcili
   expect(anomalies).toMatchObject({ value: 1, subjects: [sku] });
 });
 
-test('the latency includes how long an undecided order has waited so far', async () => {
+test('the latency of orders includes how long an undecided order has waited so far', async () => {
   const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(0)]);
   const letGo = await lockSku(sql, sku);
   const placing = shop.order(wallet, [{ sku, quantity: 1 }]);
@@ -66,7 +69,7 @@ test('the latency includes how long an undecided order has waited so far', async
   expect(value).toBeGreaterThan(29);
 });
 
-test('every session of PostgreSQL counts, as a share of those that it allows', async () => {
+test('the measure of database connections counts every session of PostgreSQL as a share of those it allows', async () => {
   // The pool keeps the sessions that it once needed.
   await Promise.all(Array.from({ length: 3 }, () => sql`select pg_sleep(0.1)`));
   const [own] = await sql<{ share: number }[]>`
@@ -78,7 +81,7 @@ test('every session of PostgreSQL counts, as a share of those that it allows', a
   expect(value).toBeLessThan(1);
 });
 
-test('the settings decide from when on an order or a buyer counts', async () => {
+test('the settings decide when an order counts as pending for long and a buyer as busy', async () => {
   await plantOrders(sql, 3, { age: 2 * MINUTE, buyerId: 'waiting' });
   await plantPayments(sql, 2, { buyerId: 'twice', total: 150 });
   expect(await measured('orders_pending_long', { pendingLongAfter: MINUTE })).toMatchObject({ value: 3 });
@@ -87,7 +90,7 @@ test('the settings decide from when on an order or a buyer counts', async () => 
   expect(await measured('busy_buyers', { busyBuyerAmount: 3 })).toMatchObject({ subjects: [] });
 });
 
-test('a measurement is kept when another one fails, and the run says which', async () => {
+test('a measurement is kept when another one fails, and the run names the one that failed', async () => {
   await sql`alter table attention rename to elsewhere`;
   await plantOrders(sql, 12, { age: 31 * MINUTE });
   const at = new Date().toISOString();

@@ -1,4 +1,4 @@
-/** Each measure opens one alert when it crosses its threshold, until it has healed. */
+/** Each measure opens one alert when it crosses its threshold, until the cause is gone. */
 import { expect, test } from 'vitest';
 import { clearAttention, raiseAttention } from '../../../db/attention.ts';
 import { MEASURES, type Measure, type RunName } from '../../../domain/measures.ts';
@@ -166,7 +166,7 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
 };
 
 test.each(MEASURES)(
-  'an alert about %s opens when its threshold is crossed, and closes by itself once it has healed',
+  'an alert about %s opens when its threshold is crossed, and closes by itself once the cause is gone',
   async (name) => {
     const { value, subjects = [], heal, thresholds } = await CROSSED[name]();
     const run = async (threshold: number | undefined) => {

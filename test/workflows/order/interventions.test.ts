@@ -34,7 +34,7 @@ async function payUnnoticed(orderId: string): Promise<void> {
 }
 
 describe('an operator', () => {
-  test('has a failing step retried at once, which is recorded', async () => {
+  test('can have a failing step retried at once, and the intervention is recorded', async () => {
     const { id, unlock, paying, wallet } = await failPayment();
     // Past the first, short pauses between two tries: without the update the next one would be seconds away.
     await until('a long pause before the next try', async () => {
@@ -74,7 +74,7 @@ describe('an operator', () => {
     },
   );
 
-  test('skips a payment that was made in the meantime: it counts, and the money is taken once', async () => {
+  test('skips a payment that was made in the meantime: the payment counts, and the money is taken once', async () => {
     const { id, unlock, paying, wallet } = await failPayment();
     await system.stopWorker();
     await unlock();

@@ -53,7 +53,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     return { wallet, id, unlock, paying };
   }
 
-  test('before the deadline is taken in its turn, even when that is after the deadline', async () => {
+  test('before the deadline is taken in its turn, even if its turn comes after the deadline', async () => {
     const { id, unlock, paying } = await payingNearDeadline(5_000);
     const second = shop.pay(id);
     await acceptedBy(id, 3);
@@ -65,7 +65,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     expect(await second).toMatchObject({ status: 200, body: { stage: 'paid' } });
   });
 
-  test('after the deadline is refused at once and for good, even when the first is refused and the wallet topped up since', async () => {
+  test('after the deadline is refused at once and for good, even if the first payment is refused and the wallet has been topped up', async () => {
     const { wallet, id, unlock, paying } = await payingNearDeadline(0);
     await untilDeadline(id);
     const key = randomUUID();
@@ -81,7 +81,7 @@ describe('while another payment of its order waits for the wallet, a payment tha
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('after the deadline is refused, even when the first succeeds', async () => {
+  test('after the deadline is refused, even if the first payment succeeds', async () => {
     const { id, unlock, paying } = await payingNearDeadline(5_000);
     await untilDeadline(id);
     expect(await shop.pay(id)).toMatchObject(EXPIRED);
@@ -184,7 +184,7 @@ describe('while its order is being reserved, a payment that arrives', () => {
   }
   const fromNow = (milliseconds: number) => new Date(Date.now() + milliseconds).toISOString();
 
-  test('before the deadline is taken once it is reserved', async () => {
+  test('before the deadline is taken once the order is reserved', async () => {
     const { id, plan } = await startReserving({ deadline: fromNow(600_000) });
     const paying = shop.pay(id);
     await acceptedBy(id, 1);
@@ -201,7 +201,7 @@ describe('while its order is being reserved, a payment that arrives', () => {
     expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000, held: 0 });
   });
 
-  test('after the recorded deadline is refused, even when its workflow knew only a later one by then', async () => {
+  test('after the recorded deadline is refused, even if its workflow knew only a later deadline by then', async () => {
     const recorded = fromNow(-1_000);
     const { id, walletId, plan } = await startReserving({}, recorded);
     expect(Date.parse((await workflowOf(id).query(orderQuery)).deadline)).toBeGreaterThan(Date.now());

@@ -33,7 +33,7 @@ const ANSWERS: readonly [
     'order_not_payable',
   ],
   [
-    'a refund that was made, whose caller gave the name of a refusal as the reason',
+    'a refund that was made with the name of a refusal as its reason',
     'refund',
     { stage: 'refunded', reason: WALLET_FULL, refusal: null },
     { stage: 'refunded', reason: WALLET_FULL },
@@ -56,7 +56,7 @@ const ANSWERS: readonly [
 ];
 
 test.each(ANSWERS)(
-  '%s is read alike from a result of today and from one that an older release recorded',
+  '%s is read alike from a current result and from one that an older release recorded',
   (_what, step, now, before, refusal) => {
     expect(refusalOf(step, now)).toBe(refusal);
     expect(refusalOf(step, before)).toBe(refusal);

@@ -55,7 +55,7 @@ describe('a step that keeps failing', () => {
     expect(await workflowOf(id).query(orderQuery)).toMatchObject({ failing: null, attention: null });
   });
 
-  test('while it gives back what the order held marks the order, too', async () => {
+  test('while it gives back what the order held also marks the order', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
     const id = await shop.placed(wallet, sku, 2, { paymentMode: 'hold' });
     const unlock = await lockWallet(sql, wallet);
@@ -135,7 +135,7 @@ describe('reconciliation clears the attention mark', () => {
       args: [{ repairCounters: false }],
     });
 
-  test('of a workflow that was reset and goes on without the failing step, and no other mark', async () => {
+  test('of a workflow that was reset and goes on without the failing step, and clears no other mark', async () => {
     const [resetOne, failing] = [await failPayment(), await failPayment()];
     const workflowId = orderWorkflowId(resetOne.id);
     const [task] = await completedTasks(client, workflowId);

@@ -59,7 +59,7 @@ describe('an order that is paid', () => {
     expect(await workflowOf(id).result()).toEqual({ stage: 'paid', reason: null });
   });
 
-  test('costs at most 18 events', async () => {
+  test('has at most 18 events in its workflow history', async () => {
     const { id } = await placeOrder();
     await shop.pay(id);
     expect(await countEvents(client, orderWorkflowId(id))).toBeLessThanOrEqual(18);
@@ -103,7 +103,7 @@ describe('an order that is paid', () => {
   });
 });
 
-describe('an order that nobody pays', () => {
+describe('an order that is not paid', () => {
   test.each(['debit', 'hold'])(
     'in %s mode expires at its deadline and gives everything back',
     async (paymentMode) => {
@@ -179,7 +179,7 @@ describe('an order that is cancelled', () => {
     expect(await shop.cancel(id)).toMatchObject({ status: 409, body: { code: 'order_cancelled' } });
   });
 
-  test('with the Web UI\u2019s Cancel is compensated in the same way, and shown as Canceled', async () => {
+  test('with the Web UI\u2019s Cancel is compensated like any other cancelled order, and shown as Canceled', async () => {
     const { sku, wallet, id } = await placeOrder({ paymentMode: 'hold' });
     await workflowOf(id).cancel();
     await untilStage(id, 'cancelled');
@@ -263,7 +263,7 @@ describe('a paid order that is refunded', () => {
   test.each([
     [true, { onHand: 10, reserved: 0, available: 10 }],
     [false, { onHand: 8, reserved: 0, available: 8 }],
-  ])('with restock %s gives the money back once', async (restock, stock) => {
+  ])('with restock = %s gives the money back once', async (restock, stock) => {
     const { sku, wallet, id } = await placeOrder();
     await shop.pay(id);
     const first = await shop.refund(id, restock, { key: `refund ${id}` });
@@ -281,7 +281,7 @@ describe('a paid order that is refunded', () => {
   });
 });
 
-test('two payments and a cancel at once leave one order with one end', async () => {
+test('two payments and a cancel of an order at once leave it with exactly one end', async () => {
   for (let round = 0; round < 5; round += 1) {
     const { wallet, id } = await placeOrder();
     const answers = await Promise.all([shop.pay(id), shop.cancel(id), shop.pay(id)]);
@@ -303,7 +303,7 @@ test('an order shows in Temporal what it waits for, and until when', async () =>
   );
 });
 
-test('the deadline of an order counts from the start of its workflow, whichever run of its first task reserved', async () => {
+test('the deadline of an order counts from the start of its workflow, whichever run of its first task made the reservation', async () => {
   const { id } = await placeOrder();
   const { startTime } = await workflowOf(id).describe();
   const { body } = await shop.get(`/v1/orders/${id}`);

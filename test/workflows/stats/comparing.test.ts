@@ -1,4 +1,4 @@
-/** Figures that differ from their events are found and repaired, and compared while nobody counts. */
+/** Figures that differ from their events are found and repaired, and compared while no event is counted. */
 import { expect, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../../activities/order.ts';
 import type { Database } from '../../../db/connection.ts';
@@ -104,7 +104,7 @@ async function plantDay(day: string, orders: number): Promise<void> {
   });
 }
 
-test('a day is compared in as many pages as it takes, the last event of the day included', async () => {
+test('a day of figures is compared in as many pages as it takes, including the last event of the day', async () => {
   const DAY_OF_MANY = '2020-02-29';
   await plantDay(DAY_OF_MANY, 5_000);
   const [late] = await sql`
@@ -128,7 +128,7 @@ test('a day is compared in as many pages as it takes, the last event of the day 
   await reconcile(true);
 });
 
-test('nobody counts while counting is paused for a comparison', async () => {
+test('no event is counted while counting is paused for a comparison', async () => {
   const { currency, paid } = await market();
   await pauseCounting(database);
   await paid();
@@ -140,7 +140,7 @@ test('nobody counts while counting is paused for a comparison', async () => {
   expect(await figuresIn(currency)).toMatchObject({ orders: { placed: 1, paid: 1 } });
 });
 
-test('a day is compared again when somebody counted in spite of the pause', async () => {
+test('a day of figures is compared again when events were counted in spite of the pause', async () => {
   const { currency, paid } = await market();
   await paid();
   await countAll();

@@ -22,7 +22,7 @@ const { readStats, figuresIn, countAll, runStats, listFindings, market } = count
 const { reconcile } = reconciling(system);
 const { reserve, abandon, pay, release, refund } = createActivities(database);
 
-test('every outcome is counted once, for the shop and for the SKU, whatever runs again', async () => {
+test('every outcome is counted once, for the shop and for the SKU, whichever step runs again', async () => {
   const { currency, sku, anOrderHere, reserved, paid } = await market();
   const twice = async (step: () => Promise<unknown>) => {
     await Promise.all([step(), step()]);
@@ -198,7 +198,7 @@ test('the schedule of the figures exists once, follows the settings, and counts'
   }
 });
 
-test('reconciliation finds nothing wrong alongside live orders, and in the end the figures are what the callers heard', async () => {
+test('reconciliation finds nothing wrong while orders are being counted, and in the end the figures match the answers of the callers', async () => {
   const sku = await shop.sku(10_000);
   const answered = { ...NO_ORDERS };
   const live = new AbortController();
@@ -261,7 +261,7 @@ test.each([
   ['a day that does not exist', 'from=2026-02-30&to=2026-03-01'],
   ['an end before the beginning', 'from=2026-02-02&to=2026-02-01'],
   ['more than a year', 'from=2025-01-01&to=2026-01-02'],
-  ['something that is no SKU', 'from=2026-01-01&to=2026-01-02&sku='],
+  ['something that is not a SKU', 'from=2026-01-01&to=2026-01-02&sku='],
 ])('figures are refused for %s', async (_what, query) => {
   expect(await shop.get(`/v1/stats?${query}`)).toMatchObject({
     status: 400,
