@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, type Worker } from '@temporalio/worker';
-import './runtime.ts';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
@@ -15,6 +14,7 @@ import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
+import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 
 export interface TestSystem extends TestDatabase {
@@ -50,6 +50,7 @@ export async function startSystem({
   workerConnections = 40,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
+  installRuntime();
   const testDatabase = await freshDatabase();
   const taskQueue = `test-${randomUUID()}`;
   const address = inject('temporalAddress');

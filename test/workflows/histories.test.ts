@@ -7,7 +7,9 @@ import { bundleWorkflows } from '../../worker/worker.ts';
 import { PATHS } from '../recording/paths.ts';
 import { VERSION } from '../recording/version.ts';
 import { startReplayer } from '../support/replayer.ts';
-import '../support/runtime.ts';
+import { installRuntime } from '../support/runtime.ts';
+
+installRuntime();
 
 const FOLDER = fileURLToPath(new URL('../histories/', import.meta.url));
 const CHANGED = fileURLToPath(new URL('../support/changed-workflows.ts', import.meta.url));
