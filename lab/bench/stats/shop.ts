@@ -93,14 +93,16 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   `;
   await sql`
     insert into movement
-    select gen_random_uuid(), null, 'deposit', id, ${FUNDS}::bigint from buyer_wallet
+    -- Before every payment, so that each entry states the balance that it left.
+    select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, null, 'deposit', id, ${FUNDS}::bigint
+    from buyer_wallet
   `;
   await sql`insert into transfer (id, kind, order_id) select id, kind, order_id from movement`;
   await sql`
     insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     select
       id, 'wallet', wallet_id, amount, 'EUR',
-      sum(amount) over (partition by wallet_id order by kind <> 'deposit', id rows unbounded preceding), 0
+      sum(amount) over (partition by wallet_id order by id rows unbounded preceding), 0
     from movement
     union all
     select id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
