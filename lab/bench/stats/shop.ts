@@ -1,4 +1,5 @@
 /** Writes a year of a million orders by SQL: through the steps it would take hours. */
+import { NIL_UUID } from '../../../db/schema/columns.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 
 export const ORDERS = 1_000_000;
@@ -57,6 +58,15 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
       placed_at + interval '15 minutes', placed_at, placed_at,
       case when is_refunded then 3 when outcome = 'rejected' then 1 else 2 end
     from sale
+  `;
+  report('  steps');
+  await sql`
+    insert into order_step (order_id, step, command_id, stage, recorded_at)
+    select id, 'reserve', ${NIL_UUID}::uuid, case outcome when 'rejected' then 'rejected' else 'awaiting_payment' end, placed_at from sale
+    union all
+    select id, 'pay', id, 'paid', placed_at + interval '2 minutes' from sale where outcome = 'paid'
+    union all
+    select id, 'refund', ${NIL_UUID}::uuid, 'refunded', placed_at + interval '3 days' from sale where is_refunded
   `;
   report('  events');
   await sql`
