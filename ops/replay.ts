@@ -3,12 +3,12 @@
  * of those that have ended. Run it before a deployment: an order that does not replay would get stuck.
  */
 import type { Client } from '@temporalio/client';
-import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { defineCommand, runCommand } from '../cli/command.ts';
 import { wholeNumber } from '../cli/values.ts';
 import { messageOf } from '../process/redaction.ts';
-import { systemSettings } from '../settings.ts';
-import { bundleWorkflows } from '../worker/worker.ts';
+import { replaySettings } from '../settings.ts';
+import { workflowBundle } from '../worker/bundle.ts';
 import { WORKFLOW } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
 import { reachTemporal } from './temporal.ts';
@@ -36,7 +36,7 @@ const command = defineCommand({
 await runCommand(command, async ({ address, namespace, limit }) => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const environment = systemEnvironment(process.env);
-  const settings = systemSettings({
+  const settings = replaySettings({
     ...environment,
     ...(address !== undefined && { TEMPORAL_ADDRESS: address }),
     ...(namespace !== undefined && { TEMPORAL_NAMESPACE: namespace }),
@@ -45,9 +45,9 @@ await runCommand(command, async ({ address, namespace, limit }) => {
   });
   const { client, close } = await reachTemporal(settings, 'TEMPORAL_ADDRESS or --address');
   try {
-    const workflowBundle = await bundleWorkflows();
-    const open = await replay(client, workflowBundle, { what: 'open', query: OPEN });
-    const ended = await replay(client, workflowBundle, { what: 'ended', query: ENDED, limit });
+    const options = { workflowBundle: await workflowBundle(settings.WORKFLOW_BUNDLE) };
+    const open = await replay(client, options, { what: 'open', query: OPEN });
+    const ended = await replay(client, options, { what: 'ended', query: ENDED, limit });
     report(settings.TEMPORAL_ADDRESS, open, ended);
     if (open.failed + ended.failed > 0) return 'failed';
   } finally {
@@ -64,7 +64,7 @@ interface Replayed {
 
 async function replay(
   client: Client,
-  workflowBundle: WorkflowBundleWithSourceMap,
+  options: ReplayWorkerOptions,
   { what, query, limit = Infinity }: { what: string; query: string; limit?: number },
 ): Promise<Replayed> {
   const { count } = await client.workflow.count(query);
@@ -73,10 +73,7 @@ async function replay(
     .list({ query, pageSize: Math.max(1, Math.min(limit, PAGE)) })
     .intoHistories({ concurrency: FETCHED_AT_ONCE });
   const result = { replayed: 0, failed: 0 };
-  for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle },
-    takeFirst(histories, limit),
-  )) {
+  for await (const { workflowId, error } of Worker.runReplayHistories(options, takeFirst(histories, limit))) {
     result.replayed += 1;
     if (!error) continue;
     result.failed += 1;

@@ -133,6 +133,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   ),
   HOLDFAST_DATA: named(4_096),
   TEMPORAL_CLI: named(4_096),
+  WORKFLOW_BUNDLE: named(4_096),
 };
 
 describe('the bounds of settings', () => {

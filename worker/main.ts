@@ -11,7 +11,8 @@ import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
-import { bundleWorkflows, connectionsFor, createOrderWorker } from './worker.ts';
+import { workflowBundle } from './bundle.ts';
+import { connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
   try {
@@ -46,6 +47,7 @@ Runtime.install({
 });
 
 async function main(): Promise<void> {
+  const bundle = await workflowBundle(settings.WORKFLOW_BUNDLE);
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
     name: 'holdfast worker',
@@ -57,7 +59,7 @@ async function main(): Promise<void> {
       namespace: settings.TEMPORAL_NAMESPACE,
       taskQueue: settings.TASK_QUEUE,
       database,
-      workflowBundle: await bundleWorkflows(),
+      workflowBundle: bundle,
       stepSlots: settings.WORKER_STEP_SLOTS,
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,

@@ -1,13 +1,5 @@
 /** Builds the worker: the bundle of workflows, its activities, and how many of each run at once. */
-import { fileURLToPath } from 'node:url';
-import {
-  DefaultLogger,
-  Worker,
-  bundleWorkflowCode,
-  type NativeConnection,
-  type WorkerOptions,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { failSafely } from '../activities/errors.ts';
 import { createActivities } from '../activities/order.ts';
@@ -17,14 +9,6 @@ import { createStatsActivities } from '../activities/stats.ts';
 import type { Database } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
-
-const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
-
-/** Compiles the workflows for the sandbox. It takes 1 to 2 seconds, so call it once per process. */
-export function bundleWorkflows(workflowsPath = WORKFLOWS): Promise<WorkflowBundleWithSourceMap> {
-  // Below warnings it only lists modules.
-  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-}
 
 export interface OrderWorkerOptions {
   connection: NativeConnection;

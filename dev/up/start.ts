@@ -37,7 +37,8 @@ await runCommand(command, async ({ watch = false }) => {
   // A closed terminal takes no more lines; stopping in order matters more.
   process.stdout.on('error', ask);
   await supervise({
-    environment: process.env,
+    // What was compiled ahead would hide a change.
+    environment: watch ? { ...process.env, WORKFLOW_BUNDLE: undefined } : process.env,
     watch,
     signal: stopping.signal,
     onClaim: (claimed) => (claim = claimed),

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { startScript } from '../support/server-process.ts';
 
 const COMMANDS = [
+  'ops/bundle.ts',
   'ops/check.ts',
   'ops/migrate.ts',
   'ops/reconcile.ts',

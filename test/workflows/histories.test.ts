@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { describe, expect, inject, test } from 'vitest';
-import { bundleWorkflows } from '../../worker/worker.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import { PATHS } from '../recording/paths.ts';
 import { VERSION } from '../recording/version.ts';
 import { startReplayer } from '../support/replayer.ts';

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { openDatabase } from '../../../db/connection.ts';
 import { workerSettings } from '../../../settings.ts';
 import { monitorSettings } from '../../../worker/monitor-settings.ts';
-import { bundleWorkflows, connectionsFor, createOrderWorker } from '../../../worker/worker.ts';
+import { bundleWorkflows } from '../../../worker/bundle.ts';
+import { connectionsFor, createOrderWorker } from '../../../worker/worker.ts';
 
 const WORKFLOW = fileURLToPath(new URL('./nothing-workflow.ts', import.meta.url));
 
