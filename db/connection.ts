@@ -14,6 +14,7 @@ import {
   QUERY_DEADLINE_MS,
   STATEMENT_TIMEOUT_MS,
 } from '../domain/timeouts.ts';
+import type { Reach } from '../domain/access.ts';
 import { DatabaseBusyError, DatabaseSilentError, markFailure } from './errors.ts';
 import { Permits } from './permits.ts';
 import { openPostgres, ormOn, type Orm, type Sql } from './postgres.ts';
@@ -57,6 +58,8 @@ export interface Database {
 export interface DatabasePool extends Database {
   /** How many queries run at once. */
   readonly connections: number;
+  /** The same pool, limited to the rows that a caller can reach. */
+  reaching(reach: Reach): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
   check(): Promise<void>;
 }
@@ -74,8 +77,9 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   const pool = openPool(url, options);
   const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
   let checks: Database | undefined;
-  return {
+  const open: DatabasePool = {
     connections,
+    reaching: () => open,
     async run(query) {
       const release = await permits.take();
       try {
@@ -94,6 +98,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
       await Promise.all([pool.close(), checks?.close()]);
     },
   };
+  return open;
 }
 
 function openPool(url: string, options: DatabaseOptions): Database {
