@@ -130,8 +130,8 @@ export interface StagedOrders {
 
 /** Call at the top of a file. The worker must use the database of the interruptions. */
 export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): StagedOrders {
-  const { client, clock, sql, shop } = system;
-  const atRest = { usual: shop, hasty: startSecondApi(system, SHORT_WINDOW) };
+  const { client, clock, sql } = system;
+  const atRest = { usual: system.shop, hasty: startSecondApi(system, SHORT_WINDOW) };
   // An API that waits for held reservations admits few other orders.
   const held = { usual: startSecondApi(system, WINDOW), hasty: startSecondApi(system, SHORT_WINDOW) };
 
