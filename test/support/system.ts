@@ -12,7 +12,7 @@ import { openDatabase, type Database } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
-import { createOrderWorker } from '../../worker/worker.ts';
+import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { installRuntime } from './runtime.ts';
@@ -41,6 +41,9 @@ export interface SystemOptions {
   workerDatabaseUrl?: (databaseUrl: string) => string;
   /** Puts something between the worker's steps and its pool. */
   workerDatabase?: (database: Database) => Database;
+  /** Of each kind; 20 unless given. */
+  workerSlots?: number;
+  /** Twice the slots unless given, as in production. */
   workerConnections?: number;
   /** A namespace that no other test uses, for what walks through all of one. Registering it takes a moment. */
   ownNamespace?: boolean;
@@ -54,7 +57,8 @@ export async function startSystem({
   attentionAfter = 120_000,
   workerDatabaseUrl,
   workerDatabase = (database) => database,
-  workerConnections = 40,
+  workerSlots = 20,
+  workerConnections = connectionsFor(workerSlots),
   ownNamespace = false,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
@@ -84,7 +88,7 @@ export async function startSystem({
       taskQueue,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
-      stepSlots: 20,
+      stepSlots: workerSlots,
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
