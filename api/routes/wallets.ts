@@ -2,6 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
@@ -96,7 +97,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
     const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
-      const created = await createWallet(database, { id, ...json });
+      const created = await createWallet(database, { id, shopId: MAIN_SHOP, ...json });
       return { status: 201, body: toWalletReply(created) };
     });
   });
