@@ -5,7 +5,16 @@
 import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
-import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import {
+  UNITS,
+  apiKey,
+  duration,
+  logLevel,
+  path,
+  temporalName,
+  text,
+  wholeNumber,
+} from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -35,7 +44,16 @@ const apiSchema = z.object({
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
+  NODE_ENV: text(100).optional(),
+  DEVELOPMENT_KEY: apiKey.optional(),
 });
+
+const safeApiSchema = apiSchema
+  // Whoever opens /docs gets it.
+  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
+    path: ['DEVELOPMENT_KEY'],
+    error: 'must not be set in production (NODE_ENV)',
+  });
 
 const workerSchema = z.object({
   ...shared,
@@ -106,7 +124,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(safeApiSchema, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);

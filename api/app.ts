@@ -47,7 +47,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', statRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
-  app.route('/', docsRoutes(app));
+  app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));
   return app;
 }

@@ -5,6 +5,7 @@ import { NativeConnection, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
+import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
@@ -19,6 +20,8 @@ import { Shop } from './shop.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
+  /** Sends to the API, for callers with other credentials. */
+  request: Send;
   client: Client;
   clock: Clock;
   taskQueue: string;
@@ -97,6 +100,7 @@ export async function startSystem({
     paymentWindow,
     attentionAfter,
   });
+  const request: Send = (path, init) => api.request(path, init);
   const { client, close } = await connectTemporal({ address, namespace });
 
   await startWorker();
@@ -106,7 +110,8 @@ export async function startSystem({
   });
   return {
     ...testDatabase,
-    shop: new Shop((path, init) => api.request(path, init)),
+    shop: new Shop(request),
+    request,
     client,
     clock: clockOf(client),
     taskQueue,
