@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
+import type { Caller } from '../domain/access.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 
 /** Tests may pass their own. */
@@ -19,8 +20,9 @@ export interface Dependencies {
   stopping?: AbortSignal;
 }
 
-/** The two servers that an order's commands need. */
+/** The two servers that an order's commands need, and who gives them. */
 export interface Servers extends Pick<Dependencies, 'temporal'> {
+  caller: Caller;
   /** Limited to what the caller can reach. */
   database: Database;
 }

@@ -3,6 +3,7 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
+import { requireOwnId } from '../access/own-id.ts';
 import { admitCreates } from '../admission/creates.ts';
 import type { Dependencies, Servers } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -30,6 +31,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
+    requireOwnId(c.var.caller, json.buyerId, 'buyerId');
     const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
     const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
     return admission.run(admitted, (began) =>
@@ -76,7 +78,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     await refuseBody(c);
     return answerWithOrder(c, { operation: pay.operationId, request: { param } }, (commandId) =>
-      payments.take(param.id, (waitedMs) => payOrder(serversOf(c), param.id, commandId, waitedMs)),
+      payments.take(lineOf(c, param.id), (waitedMs) => payOrder(serversOf(c), param.id, commandId, waitedMs)),
     );
   });
 
@@ -84,7 +86,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
-      cancels.take(param.id, (waitedMs) =>
+      cancels.take(lineOf(c, param.id), (waitedMs) =>
         cancelOrder({ ...serversOf(c), attentionAfter }, param.id, { commandId, ...json }, waitedMs),
       ),
     );
@@ -102,7 +104,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
   /** Temporal knows no callers: whoever sends it a command has found out that the caller reaches the order. */
   function serversOf(c: Context<ApiEnv>): Servers {
-    return { temporal, database: c.var.database };
+    return { temporal, caller: c.var.caller, database: c.var.database };
   }
 
   /** Carries a command out once, and answers with the order that it leads to. */
@@ -117,6 +119,10 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     }));
   }
 }
+
+/** Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
+const lineOf = (c: Context<ApiEnv>, orderId: string): string =>
+  [c.var.caller.shop, orderId, c.var.caller.buyer].join(' ');
 
 /** The rows that the reservation of an order locks. */
 const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [

@@ -3,6 +3,7 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
+import { requireOwnId } from '../access/own-id.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
@@ -93,6 +94,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
+    requireOwnId(c.var.caller, json.ownerId, 'ownerId');
     const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
