@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
+import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import {
   UNITS,
   apiKey,
@@ -55,6 +56,11 @@ const safeApiSchema = apiSchema
     error: 'must not be set in production (NODE_ENV)',
   });
 
+const apiAndTokens = z.intersection(
+  safeApiSchema,
+  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
+);
+
 const workerSchema = z.object({
   ...shared,
   /** Steps that run at once, of each kind; the worker's database pool has twice as many connections. */
@@ -98,7 +104,8 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-export type ApiSettings = z.output<typeof apiSchema>;
+/** With what the settings `JWT_...` say together. */
+export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -124,7 +131,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(safeApiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
@@ -139,4 +146,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...tokenSchema.shape,
 };

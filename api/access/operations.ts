@@ -45,7 +45,7 @@ export const OPERATIONS = {
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 
-  listFindings: { roles: ['operator', 'auditor', 'admin'], scope: 'findings:read', shops: 'none' },
+  listFindings: { roles: ['operator', 'auditor', 'admin'], scope: 'findings:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
 } as const satisfies Readonly<Record<string, Access>>;
@@ -55,5 +55,8 @@ export type OperationId = keyof typeof OPERATIONS;
 /** Undefined for an operation that nobody may call. */
 export const findAccess = (operationId: string | undefined): Access | undefined =>
   operationId !== undefined && isOperation(operationId) ? OPERATIONS[operationId] : undefined;
+
+export const mayCall = (operation: OperationId, roles: readonly Role[]): boolean =>
+  OPERATIONS[operation].roles.some((role) => roles.includes(role));
 
 const isOperation = (id: string): id is OperationId => Object.hasOwn(OPERATIONS, id);
