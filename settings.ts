@@ -5,7 +5,17 @@
 import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
-import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
+import {
+  UNITS,
+  apiKey,
+  duration,
+  logLevel,
+  path,
+  temporalName,
+  text,
+  wholeNumber,
+} from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -35,7 +45,21 @@ const apiSchema = z.object({
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
+  NODE_ENV: text(100).optional(),
+  DEVELOPMENT_KEY: apiKey.optional(),
 });
+
+const safeApiSchema = apiSchema
+  // Whoever opens /docs gets it.
+  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
+    path: ['DEVELOPMENT_KEY'],
+    error: 'must not be set in production (NODE_ENV)',
+  });
+
+const apiAndTokens = z.intersection(
+  safeApiSchema,
+  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
+);
 
 const workerSchema = z.object({
   ...shared,
@@ -80,7 +104,8 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-export type ApiSettings = z.output<typeof apiSchema>;
+/** With what the settings `JWT_...` say together. */
+export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -106,7 +131,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
@@ -121,4 +146,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...tokenSchema.shape,
 };

@@ -1,20 +1,30 @@
 /** What the API needs from outside: its servers, its log and its settings. */
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
-import type { DatabasePool } from '../db/connection.ts';
+import type { Database, DatabasePool } from '../db/connection.ts';
+import type { Caller } from '../domain/access.ts';
+import type { IdentifyBearer } from './access/tokens.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
+  /** Without it, only API keys are accepted. */
+  identifyBearer?: IdentifyBearer | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
+  /** Sent by the page at /docs, on a developer's machine only. */
+  developmentKey?: string | undefined;
 }
 
-/** The two servers that an order's commands need. */
-export type Servers = Pick<Dependencies, 'temporal' | 'database'>;
+/** The two servers that an order's commands need, and who gives them. */
+export interface Servers extends Pick<Dependencies, 'temporal'> {
+  caller: Caller;
+  /** Limited to what the caller can reach. */
+  database: Database;
+}

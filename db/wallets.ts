@@ -15,6 +15,10 @@ export interface Wallet {
   held: number;
 }
 
+export interface NewWallet extends Pick<Wallet, 'id' | 'ownerId' | 'currency'> {
+  shopId: string;
+}
+
 /** A wallet's leg of a transfer. */
 export interface WalletEntry {
   seq: number;
@@ -40,10 +44,10 @@ export type Deposit =
 /** Creates an empty wallet. Its id is the idempotency key. */
 export async function createWallet(
   database: Database,
-  { id, ownerId, currency }: Pick<Wallet, 'id' | 'ownerId' | 'currency'>,
+  { id, shopId, ownerId, currency }: NewWallet,
 ): Promise<Wallet> {
   await database.run(({ orm }) =>
-    orm.insert(wallet).values({ id, ownerId, currency }).onConflictDoNothing({ target: wallet.id }),
+    orm.insert(wallet).values({ id, shopId, ownerId, currency }).onConflictDoNothing({ target: wallet.id }),
   );
   return { id, ownerId, currency, posted: 0, held: 0 };
 }
@@ -74,18 +78,18 @@ async function book(database: Database, { transferId, walletId, amount }: Deposi
     ({ sql }) => sql<Wallet[]>`
       -- A twin waits at the lock and then finds the transfer; all the rest depends on its insert, so nothing is added twice.
       with locked_wallet as materialized (
-        select id, currency, posted, held from wallet
+        select id, shop_id, currency, posted, held from wallet
         where id = ${walletId} and posted <= ${BALANCE_LIMIT}::bigint - ${amount}::bigint
         for no key update
       ),
       movement as (
-        insert into transfer (id, kind)
-        select ${transferId}::uuid, 'deposit' from locked_wallet
+        insert into transfer (id, shop_id, kind)
+        select ${transferId}::uuid, shop_id, 'deposit' from locked_wallet
         on conflict (id) do nothing
         returning id
       ),
       to_apply as (
-        select currency, ${amount}::bigint as amount from locked_wallet cross join movement
+        select shop_id, currency, ${amount}::bigint as amount from locked_wallet cross join movement
       ),
       changed_wallet as (
         update wallet set posted = locked_wallet.posted + to_apply.amount, held = locked_wallet.held

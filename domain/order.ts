@@ -11,6 +11,8 @@ export interface OrderLine {
 
 /** What a buyer orders. The same in the call that places the order, in its workflow and in the step that reserves it. */
 export interface OrderContents {
+  /** Absent for {@link MAIN_SHOP}: orders from before there were shops name none. */
+  shopId?: string;
   buyerId: string;
   walletId: string;
   lines: readonly OrderLine[];
@@ -27,6 +29,7 @@ export type Step = (typeof STEPS)[number];
 /** Why an order was rejected, in the order in which the reserve step checks it. */
 export const REJECTION_REASONS = [
   'unknown_wallet',
+  'wallet_not_allowed',
   'unknown_sku',
   'currency_mismatch',
   'total_limit_exceeded',

@@ -1,6 +1,7 @@
 /** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
@@ -95,6 +96,7 @@ const share = decimal('1', '1.001', '80');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
@@ -104,6 +106,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   TEMPORAL_NAMESPACE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', ' ', "a'b", 'ä'),
   TASK_QUEUE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', '/a', "a' OR TaskQueue = 'b", 'a\nb'),
   LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
+  NODE_ENV: named(100),
+  DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,
@@ -114,6 +118,33 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
   API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
+  JWT_JWKS_URL: between(
+    'https://h',
+    LONG_WEBHOOK.replace('http:', 'https:'),
+    `${LONG_WEBHOOK}t`,
+    '',
+    'http://h',
+    'http://127.0.0.1.example/',
+    'http://localhost@h/',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  JWT_ISSUER: named(255),
+  JWT_AUDIENCE: named(255),
+  JWT_ALGORITHMS: between(
+    'ES256',
+    'RS256,PS256,ES512,EdDSA',
+    '',
+    'none',
+    'HS256',
+    'RS256,HS256',
+    'rs256',
+    'RS256, ES256',
+  ),
+  JWT_CLOCK_TOLERANCE: between('0s', '5m', '6m', '301s', ...ODD_DURATIONS),
+  JWT_SHOP_CLAIM: named(200),
+  JWT_ROLES_CLAIM: named(200),
   SHUTDOWN_GRACE: lasting('1s', '10m', '999ms', '11m', '601s'),
   WORKER_STEP_SLOTS: whole('1', '500', '0', '501'),
   WORKER_CACHED_WORKFLOWS: whole('1', '100000', '0', '100001'),

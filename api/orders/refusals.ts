@@ -65,6 +65,8 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
   switch (reason) {
     case 'unknown_wallet':
       return `There is no wallet ${order.walletId}.`;
+    case 'wallet_not_allowed':
+      return `The wallet ${order.walletId} is not of buyer ${order.buyerId}, and its owner has not permitted them to use it.`;
     case 'unknown_sku': {
       const known = new Set((await findOrderedSkus(database, order)).map(({ sku }) => sku));
       const unknown = order.lines.filter(({ sku }) => !known.has(sku)).map(({ sku }) => sku);
@@ -97,15 +99,17 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
     }
     case 'insufficient_funds': {
       const wallet = await findWallet(database, order.walletId);
-      const available = wallet ? wallet.posted - wallet.held : 0;
+      // Who may pay from somebody's wallet may not see how much is in it.
+      const available = wallet ? wallet.posted - wallet.held : 'less';
       return `The order totals ${order.total} ${order.currency} and the wallet has ${available}, in minor units.`;
     }
   }
 }
 
-const findOrderedSkus = (database: Database, { lines }: Order) =>
+const findOrderedSkus = (database: Database, { shopId, lines }: Order) =>
   findSkus(
     database,
+    shopId,
     lines.map(({ sku }) => sku),
   );
 

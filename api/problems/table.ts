@@ -41,6 +41,17 @@ export const PROBLEMS = {
     title: 'The Idempotency-Key header is invalid',
     remedy: 'Send one key of 1 to 255 printable ASCII characters, for example a UUID.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'The credentials are missing or not valid',
+    remedy:
+      'Send `Authorization: Bearer` with an API key, or with a token that has not expired. `WWW-Authenticate` says which of the two is wrong.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The credentials do not allow this',
+    remedy: 'Use credentials with a role, scopes and a shop that allow the call. Nothing was done.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
@@ -125,6 +136,11 @@ export const PROBLEMS = {
     remedy:
       'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
   },
+  key_not_usable: {
+    status: 409,
+    title: 'The key was revoked or has expired',
+    remedy: 'Make another key.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',
@@ -155,6 +171,12 @@ export const PROBLEMS = {
     status: 422,
     title: "The order's wallet does not exist",
     remedy: 'Name an existing wallet. Nothing was reserved.',
+  },
+  wallet_not_allowed: {
+    status: 422,
+    title: "The order's buyer may not use this wallet",
+    remedy:
+      "Name a wallet of the order's buyer, or let its owner permit this buyer first. Nothing was reserved.",
   },
   currency_mismatch: {
     status: 422,

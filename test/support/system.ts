@@ -5,10 +5,12 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { NativeConnection, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
+import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
+import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient, type OrderClient } from '../../client/orders.ts';
-import { openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
@@ -21,6 +23,8 @@ import { until } from './until.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
+  /** The way to the API, for callers with credentials of their own. */
+  send: Send;
   client: Client;
   /** What the API reaches Temporal with. */
   temporal: OrderClient;
@@ -40,13 +44,15 @@ export interface SystemOptions {
   /** Puts something between the worker and the database. The API keeps its direct connection. */
   workerDatabaseUrl?: (databaseUrl: string) => string;
   /** Puts something between the worker's steps and its pool. */
-  workerDatabase?: (database: Database) => Database;
+  workerDatabase?: (database: DatabasePool) => DatabasePool;
   /** Of each kind; 20 unless given. */
   workerSlots?: number;
   /** Twice the slots unless given, as in production. */
   workerConnections?: number;
   /** A namespace that no other test uses, for what walks through all of one. Registering it takes a moment. */
   ownNamespace?: boolean;
+  /** Lets the API accept tokens. */
+  identifyBearer?: IdentifyBearer;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
 }
@@ -60,6 +66,7 @@ export async function startSystem({
   workerSlots = 20,
   workerConnections = connectionsFor(workerSlots),
   ownNamespace = false,
+  identifyBearer,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -106,9 +113,11 @@ export async function startSystem({
     database: testDatabase.database,
     temporal,
     logger: pino({ level: 'silent' }),
+    identifyBearer,
     paymentWindow,
     attentionAfter,
   });
+  const send: Send = (path, init) => api.request(path, init);
   const { client, close } = await connectTemporal({ address, namespace });
 
   await startWorker();
@@ -118,7 +127,8 @@ export async function startSystem({
   });
   return {
     ...testDatabase,
-    shop: new Shop((path, init) => api.request(path, init)),
+    shop: new Shop(send),
+    send,
     client,
     temporal,
     clock: clockOf(client),

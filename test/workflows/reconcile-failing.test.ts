@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
 import type { PageResult } from '../../activities/reconciliation/page.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import { failedInspection, keepFindings } from '../../db/findings.ts';
 import { compareDay } from '../../db/stats/compare.ts';
 import { countPending } from '../../db/stats/count.ts';
@@ -74,7 +74,7 @@ afterEach(repairAll);
 /** Inspects all of a kind, as a run does. */
 async function inspectAll(
   kind: DetectedKind,
-  its: { database?: Database; workflows?: OrderWorkflows } = {},
+  its: { database?: LongDatabase; workflows?: OrderWorkflows } = {},
 ): Promise<Omit<PageResult, 'next'>> {
   const { lookInto } = createReconciliationActivities(its.database ?? database, its.workflows ?? workflows);
   const startedAt = new Date().toISOString();
@@ -119,7 +119,7 @@ describe('in reconciliation, a wallet', () => {
     const [slow = '', behind = ''] = await wallets(2);
     await edit(behind, 70);
     await spoilEntriesOf(slow, SLOW);
-    const hurried: Database = { ...database, runLong: (_, query) => database.runLong(1_000, query) };
+    const hurried: LongDatabase = { ...database, runLong: (_, query) => database.runLong(1_000, query) };
     await inspectAll('wallet_counter_wrong', { database: hurried });
     expect(await findingsAbout(slow)).toMatchObject([
       {
@@ -226,11 +226,11 @@ test('a repair that PostgreSQL refuses is a finding, and the other repairs are m
     await shop.cancel(id);
     const transfer = uuidv7();
     await plant(sql, async (to) => {
-      await to`insert into transfer (id, kind, order_id) values (${transfer}, 'debit', ${id})`;
+      await to`insert into transfer (shop_id, id, kind, order_id) values ('main', ${transfer}, 'debit', ${id})`;
       await to`update wallet set posted = 4700 where id = ${wallet}`;
       await to`
-        insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-        values (${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), (${transfer}, 'sales', null, 300, 'EUR', null, null)
+        insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+        values ('main', ${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), ('main', ${transfer}, 'sales', null, 300, 'EUR', null, null)
       `;
     });
     return { id, wallet };

@@ -3,7 +3,7 @@
  * promises of the one statement. BEGIN goes out with the first statement and COMMIT with the second, so it takes two round trips
  * instead of one, and keeps the rows locked between them: a process that dies there keeps them until PostgreSQL ends its session.
  */
-import type { Database } from '../../../db/connection.ts';
+import type { DatabasePool } from '../../../db/connection.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
 import { decideReservations, type Decision, type LockedSku, type LockedWallet } from './decide.ts';
@@ -11,7 +11,7 @@ import { decideReservations, type Decision, type LockedSku, type LockedWallet } 
 type WhenLocked = 'wait for wallets' | 'skip locked wallets';
 
 /** Does what `reserve` does. */
-export async function lockDecideRecord(database: Database, order: PlacedOrder): Promise<StepResult> {
+export async function lockDecideRecord(database: DatabasePool, order: PlacedOrder): Promise<StepResult> {
   const reserve = async () =>
     (await reserveInTransaction(database, [order], 'wait for wallets')).get(order.orderId);
   // Undecided: a twin attempt took the key after the order was read. The next transaction finds it.
@@ -22,12 +22,12 @@ export async function lockDecideRecord(database: Database, order: PlacedOrder): 
 
 /** Does what `reserveAll` does. */
 export const lockDecideRecordAll = (
-  database: Database,
+  database: DatabasePool,
   orders: readonly PlacedOrder[],
 ): Promise<ReadonlyMap<string, StepResult>> => reserveInTransaction(database, orders, 'skip locked wallets');
 
 function reserveInTransaction(
-  database: Database,
+  database: DatabasePool,
   orders: readonly PlacedOrder[],
   whenLocked: WhenLocked,
 ): Promise<ReadonlyMap<string, StepResult>> {
@@ -93,7 +93,9 @@ async function lock(sql: Queryable, orders: readonly PlacedOrder[], whenLocked: 
         order by sku
       ) as wanted
       cross join lateral (
-        select sku, price, currency, on_hand - reserved as available from sku where sku = wanted.sku for no key update
+        select sku, price, currency, on_hand - reserved as available from sku
+        where shop_id = 'main' and sku = wanted.sku
+        for no key update
       ) as locked
     ),
     payer as materialized (
@@ -178,11 +180,11 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
     ),
     placed as (
       insert into orders (
-        id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
+        shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
         payment_deadline, created_at, updated_at, version
       )
       select
-        "orderId", "buyerId", "walletId", "paymentMode", stage, reason, currency, total, "paymentDeadline", at, at, 1
+        'main', "orderId", "buyerId", "walletId", "paymentMode", stage, reason, currency, total, "paymentDeadline", at, at, 1
       from claim
     ),
     lines as (
@@ -196,11 +198,11 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
       from (
         select sku, sum(quantity)::bigint as quantity from placed_line where is_granted group by sku
       ) as promised
-      where sku.sku = promised.sku
+      where sku.shop_id = 'main' and sku.sku = promised.sku
     ),
     reserved as (
-      insert into reservation (order_id, sku, quantity, state)
-      select order_id, sku, quantity, 'held' from placed_line where is_granted
+      insert into reservation (shop_id, order_id, sku, quantity, state)
+      select 'main', order_id, sku, quantity, 'held' from placed_line where is_granted
     ),
     promised_money as (
       update wallet set held = held + promised.amount
@@ -213,8 +215,8 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
       where wallet.id = promised.id
     ),
     held as (
-      insert into hold (order_id, wallet_id, amount, state)
-      select "orderId", "walletId", total, 'held' from claim where reason is null and "paymentMode" = 'hold'
+      insert into hold (shop_id, order_id, wallet_id, amount, state)
+      select 'main', "orderId", "walletId", total, 'held' from claim where reason is null and "paymentMode" = 'hold'
     )
     select "orderId", stage, reason, null as refusal from claim
   `;
