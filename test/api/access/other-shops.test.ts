@@ -182,6 +182,13 @@ describe('a SKU', () => {
   });
 });
 
+describe('a token', () => {
+  test('of a shop that does not exist here is let in nowhere', async () => {
+    const { client } = await buyer('alice', 'coffee');
+    for (const route of guarded) expect((await call(route, client)).body.code).toBe('forbidden');
+  });
+});
+
 describe('a buyer', () => {
   test('orders and opens wallets for itself only, and no answer to another wish is kept', async () => {
     const key = crypto.randomUUID();
