@@ -5,9 +5,13 @@ import { requestId } from 'hono/request-id';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
+import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
+import { setSecurityHeaders } from './http/security-headers.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
+import { limitFailedAuthentications } from './limits/failed-authentications.ts';
+import { limitRates } from './limits/rate-limit.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
@@ -27,16 +31,22 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
 
-  app.use(requestId(), logRequests(dependencies.logger));
+  const { database, logger, rateLimits, trustedProxies = [], corsOrigins = [] } = dependencies;
+
+  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
+  // What may refuse a request before its route runs, in this order: docs/api.md tells callers what each answer means.
+  if (rateLimits) app.use('/v1/*', limitFailedAuthentications(rateLimits, trustedProxies, database, logger));
+  // AUTH
+  if (rateLimits) app.use('/v1/*', limitRates(rateLimits, database, logger));
   app.use(
     '/v1/*',
     // Authentication and permissions go here, before anything is read.
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
-    admitReads(dependencies.database),
-    enforceDeadline(checkServers, dependencies.logger),
+    admitReads(database),
+    enforceDeadline(checkServers, logger),
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));

@@ -5,6 +5,7 @@
  * - routes/ registers each call and describes it; schemas/ validates what comes in and shapes what goes out
  * - orders/ sends commands to an order's workflow and answers with what the database recorded
  * - admission/ decides which requests may begin now
+ * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
@@ -41,9 +42,21 @@ async function main(): Promise<void> {
     logger,
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
+    rateLimits: {
+      windowMs: settings.RATE_LIMIT_WINDOW,
+      quotas: {
+        reads: settings.RATE_LIMIT_READS,
+        writes: settings.RATE_LIMIT_WRITES,
+        orders: settings.RATE_LIMIT_ORDERS,
+        admin: settings.RATE_LIMIT_ADMIN,
+      },
+      failedAuthentications: settings.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    },
+    trustedProxies: settings.TRUSTED_PROXIES,
+    corsOrigins: settings.CORS_ORIGINS,
     stopping,
   });
-  const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
+  const server = createApiServer(api.fetch, { keepAlive: settings.KEEP_ALIVE }, logger);
   const { drain } = makeDrainable(server);
   try {
     const address = await listen(server, settings.HOST, settings.PORT);
