@@ -14,6 +14,7 @@ import {
   webhookUrl,
 } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
+import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -59,6 +60,11 @@ const apiSchema = z.object({
   CORS_ORIGINS: origins.default([]),
 });
 
+const apiAndTokens = z.intersection(
+  apiSchema,
+  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
+);
+
 const workerSchema = z.object({
   ...shared,
   /** Steps that run at once, of each kind; the worker's database pool has twice as many connections. */
@@ -102,7 +108,8 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-export type ApiSettings = z.output<typeof apiSchema>;
+/** With what the settings `JWT_...` say together. */
+export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -128,7 +135,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
@@ -143,4 +150,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...tokenSchema.shape,
 };

@@ -2,8 +2,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
+import { authenticate } from './access/authenticate.ts';
+import { authorise } from './access/authorise.ts';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
 import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
@@ -27,22 +30,22 @@ import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
-export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
-
-  const { database, logger, rateLimits, trustedProxies = [], corsOrigins = [] } = dependencies;
+  const { database, logger, rateLimits, trustedProxies, corsOrigins = [] } = dependencies;
 
   app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
-  // What may refuse a request before its route runs, in this order: docs/api.md tells callers what each answer means.
-  if (rateLimits) app.use('/v1/*', limitFailedAuthentications(rateLimits, trustedProxies, database, logger));
-  // AUTH
-  if (rateLimits) app.use('/v1/*', limitRates(rateLimits, database, logger));
+  // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
-    // Authentication and permissions go here, before anything is read.
+    limitFailedAuthentications(rateLimits, database, logger, trustedProxies),
+    authenticate(dependencies),
+    // Before the permissions, which may ask the database for a shop: whoever is refused counts, too.
+    limitRates(rateLimits, database, logger),
+    authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
     admitReads(database),
@@ -51,10 +54,10 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
-  app.route('/v1', attentionRoutes(dependencies));
-  app.route('/v1', findingRoutes(dependencies));
-  app.route('/v1', monitorRoutes(dependencies));
-  app.route('/v1', statRoutes(dependencies));
+  app.route('/v1', attentionRoutes());
+  app.route('/v1', findingRoutes());
+  app.route('/v1', monitorRoutes());
+  app.route('/v1', statRoutes());
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app));

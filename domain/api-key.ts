@@ -28,24 +28,32 @@ export interface KeyPrint {
   hash: string;
 }
 
-export function makeKeyId(): string {
-  // 256 is a multiple of 32, so each letter is equally likely.
-  return Array.from(randomBytes(ID_LENGTH), (byte) => BASE32.charAt(byte % BASE32.length)).join('');
-}
+export const makeKeyId = (): string => toBase32(randomBytes(ID_LENGTH));
 
-/** A new secret for this key, as its holder sends it. */
-export function makeKeyText(keyId: string): string {
+/** The same id for the same request, so that a request that is sent again makes no second key. */
+export const keyIdOf = (requestId: string): string =>
+  toBase32(createHash('sha256').update(requestId).digest().subarray(0, ID_LENGTH));
+
+/** A letter for each byte. 256 is a multiple of 32, so each letter is equally likely. */
+const toBase32 = (bytes: Buffer): string =>
+  Array.from(bytes, (byte) => BASE32.charAt(byte % BASE32.length)).join('');
+
+/** A text with a new secret, for the key's holder, and its hash, for the database. */
+export function makeKeyText(keyId: string): { text: string; hash: string } {
   const secret = toBase62(BigInt(`0x${randomBytes(SECRET_BYTES).toString('hex')}`), SECRET_LENGTH);
   const body = `${PREFIX}_${keyId}_${secret}`;
-  return `${body}_${checksumOf(body)}`;
+  const text = `${body}_${checksumOf(body)}`;
+  return { text, hash: hashOf(text) };
 }
 
 /** Undefined for a text that can be no key, a mistyped or shortened one included: the database need not be asked. */
 export function readKeyText(text: string): KeyPrint | undefined {
   const [, body, keyId, checksum] = TEXT.exec(text) ?? [];
   if (body === undefined || keyId === undefined || checksumOf(body) !== checksum) return undefined;
-  return { keyId, hash: createHash('sha256').update(text).digest('hex') };
+  return { keyId, hash: hashOf(text) };
 }
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Takes as long for hashes that differ at once as for those that differ at the end. */
 export function isSameHash(one: string, other: string): boolean {

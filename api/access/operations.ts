@@ -56,4 +56,7 @@ export type OperationId = keyof typeof OPERATIONS;
 export const findAccess = (operationId: string | undefined): Access | undefined =>
   operationId !== undefined && isOperation(operationId) ? OPERATIONS[operationId] : undefined;
 
+export const mayCall = (operation: OperationId, roles: readonly Role[]): boolean =>
+  OPERATIONS[operation].roles.some((role) => roles.includes(role));
+
 const isOperation = (id: string): id is OperationId => Object.hasOwn(OPERATIONS, id);

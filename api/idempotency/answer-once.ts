@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
 import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 import { takeFingerprints, type ParsedRequest } from './fingerprint.ts';
 import { readKey } from './key.ts';
@@ -24,11 +25,12 @@ export interface KeyedRequest {
  * @throws {Problem} when the key is missing, was used for another request, or its first request is still running.
  */
 export async function answerOnce(
-  c: Context,
-  { database, logger }: Dependencies,
+  c: Context<ApiEnv>,
+  { logger }: Pick<Dependencies, 'logger'>,
   { operation, request, location }: KeyedRequest,
   effect: (commandId: string) => Promise<{ status: 200 | 201; body: object }>,
 ): Promise<Response> {
+  const { database } = c.var;
   const call: KeyedCall = { operation, key: readKey(c), ...(await takeFingerprints(c, operation, request)) };
   const claim = await claimKey(database, call, uuidv7());
   switch (claim.state) {

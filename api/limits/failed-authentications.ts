@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
 import type { Database } from '../../db/connection.ts';
+import { Recent } from '../access/recent.ts';
 import type { ApiEnv } from '../env.ts';
 import { addressReader, type TrustedProxies } from '../http/client-address.ts';
 import { Problem } from '../problems/problem.ts';
@@ -20,10 +21,10 @@ type Settings = Pick<RateLimits, 'windowMs' | 'failedAuthentications'>;
 
 /** Goes before the authentication. */
 export function limitFailedAuthentications(
-  { windowMs, failedAuthentications: quota }: Settings,
-  trustedProxies: TrustedProxies,
+  { windowMs, failedAuthentications: quota }: Settings = { windowMs: 60_000, failedAuthentications: 0 },
   database: Database,
   logger: Logger,
+  trustedProxies: TrustedProxies = [],
 ): MiddlewareHandler<ApiEnv> {
   const budgets = new SharedBudgets({ database, logger, name: 'failed authentications', quota, windowMs });
   const addressOf = addressReader(trustedProxies);
@@ -54,19 +55,15 @@ function refuse(retryAfter: number): Problem {
 
 /** The credentials that were right lately, as hashes: no copy of a secret stays in memory for them. */
 class RightCredentials {
-  /** Until when each counts, the oldest first. */
-  readonly #until = new Map<string, number>();
+  /** Until when each counts. */
+  readonly #until = new Recent<number>(MOST_REMEMBERED);
 
   has(credentials: string): boolean {
     return (this.#until.get(toHash(credentials)) ?? 0) > performance.now();
   }
 
   remember(credentials: string): void {
-    const key = toHash(credentials);
-    this.#until.delete(key);
-    this.#until.set(key, performance.now() + REMEMBERED_MS);
-    const [oldest] = this.#until.keys();
-    if (this.#until.size > MOST_REMEMBERED && oldest !== undefined) this.#until.delete(oldest);
+    this.#until.set(toHash(credentials), performance.now() + REMEMBERED_MS);
   }
 
   forget(credentials: string): void {

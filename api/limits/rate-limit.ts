@@ -23,9 +23,15 @@ interface Policy {
   text: string;
 }
 
-/** The headers are those of draft-ietf-httpapi-ratelimit-headers-10. */
+const NO_LIMITS: RateLimits = {
+  windowMs: 60_000,
+  quotas: { reads: 0, writes: 0, orders: 0, admin: 0 },
+  failedAuthentications: 0,
+};
+
+/** Goes behind the authentication. The headers are those of draft-ietf-httpapi-ratelimit-headers-10. */
 export function limitRates(
-  { windowMs, quotas }: RateLimits,
+  { windowMs, quotas }: RateLimits = NO_LIMITS,
   database: Database,
   logger: Logger,
 ): MiddlewareHandler<ApiEnv> {
@@ -44,7 +50,7 @@ export function limitRates(
   return async function limitRate(c, next) {
     const policy = policies.get(classify(c.req.method, c.req.path));
     if (policy === undefined) return next();
-    const verdict = await policy.budgets.take(c.var.caller.id);
+    const verdict = await policy.budgets.take(c.var.identity.id);
     const resetInS = toSeconds(verdict);
     c.header('RateLimit-Policy', policy.text);
     c.header('RateLimit', `"${policy.routes}";r=${verdict.left};t=${resetInS}`);

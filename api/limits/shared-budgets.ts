@@ -10,6 +10,7 @@
  */
 import type { Logger } from 'pino';
 import { within, type Database } from '../../db/connection.ts';
+import { Recent } from '../access/recent.ts';
 import { dropEndedWindows, leaseUnits } from '../../db/rate-limits.ts';
 
 const FIRST_SHARE = 0.01;
@@ -69,7 +70,7 @@ export interface SharedBudgetsOptions extends Limit {
 export class SharedBudgets {
   readonly #options: SharedBudgetsOptions;
   readonly #now: () => number;
-  readonly #budgets = new Map<string, Budget>();
+  readonly #budgets = new Recent<Budget>(MOST_BUDGETS);
   #aloneUntil = -Infinity;
   #droppedAt = -Infinity;
 
@@ -100,8 +101,6 @@ export class SharedBudgets {
       asking: undefined,
       waiting: 0,
     };
-    const [oldest] = this.#budgets.keys();
-    if (this.#budgets.size >= MOST_BUDGETS && oldest !== undefined) this.#budgets.delete(oldest);
     this.#budgets.set(caller, budget);
     return budget;
   }

@@ -1,6 +1,8 @@
 /** The API's description, for programs and in a browser. It is served entirely from this process, so it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { describeAccess } from '../access/describe.ts';
+import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 
 const INFO = {
@@ -42,10 +44,17 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** @param api the API to describe. */
-export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
+export function docsRoutes(api: OpenAPIHono<ApiEnv>): OpenAPIHono {
   const app = new OpenAPIHono();
+  /** Made once, when all routes are known: anybody may ask for it, as often as they like. */
+  let description: string | undefined;
 
-  app.get('/openapi.json', (c) => c.json(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })));
+  app.get('/openapi.json', (c) => {
+    description ??= JSON.stringify(
+      describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })),
+    );
+    return c.body(description, 200, { 'Content-Type': 'application/json' });
+  });
 
   app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
 

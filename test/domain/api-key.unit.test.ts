@@ -2,10 +2,17 @@
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { KEY_ID_PATTERN, isSameHash, makeKeyId, makeKeyText, readKeyText } from '../../domain/api-key.ts';
+import {
+  KEY_ID_PATTERN,
+  isSameHash,
+  keyIdOf,
+  makeKeyId,
+  makeKeyText,
+  readKeyText,
+} from '../../domain/api-key.ts';
 
 /** Any key. Each run makes other ones. */
-const keys = fc.constant(null).map(() => makeKeyText(makeKeyId()));
+const keys = fc.constant(null).map(() => makeKeyText(makeKeyId()).text);
 const letters = fc.constantFrom(
   ...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-. '.split(''),
 );
@@ -24,7 +31,7 @@ describe('the text of a key', () => {
   });
 
   test('holds 256 random bits: no two are the same, and every letter appears in every place but the first', () => {
-    const secrets = Array.from({ length: 5_000 }, () => makeKeyText('abcdefgh2345').split('_')[2] ?? '');
+    const secrets = Array.from({ length: 5_000 }, () => makeKeyText('abcdefgh2345').text.split('_')[2] ?? '');
     expect(new Set(secrets).size).toBe(secrets.length);
     for (let place = 1; place < 43; place += 1)
       expect(new Set(secrets.map((secret) => secret.charAt(place))).size).toBe(62);
@@ -69,7 +76,7 @@ describe('the text of a key', () => {
       'hf',
       'hf___',
       `hf_${'a'.repeat(12)}_${'0'.repeat(43)}_000000`,
-      `${makeKeyText('aaaaaaaaaaaa')}\n`,
+      `${makeKeyText('aaaaaaaaaaaa').text}\n`,
     ])
       expect(readKeyText(text)).toBeUndefined();
   });
@@ -80,6 +87,15 @@ describe('the text of a key', () => {
       hash: '6dcae2ad082e1b69b75a136ac4e8f15af617784f9ab38dba3bbf1ea3cee95345',
     });
   });
+});
+
+test('the same request has the same key, and another request another', () => {
+  fc.assert(
+    fc.property(fc.uuid(), fc.uuid(), (one, other) => {
+      expect(keyIdOf(one)).toMatch(new RegExp(KEY_ID_PATTERN));
+      expect(keyIdOf(one) === keyIdOf(other)).toBe(one === other);
+    }),
+  );
 });
 
 test('ids of keys differ', () => {

@@ -4,9 +4,11 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../api/app.ts';
+import type { ApiEnv } from '../../../api/env.ts';
 import { answerOnce } from '../../../api/idempotency/answer-once.ts';
 import { createWalletBody } from '../../../api/schemas/wallets.ts';
 import { openOrderClient } from '../../../client/orders.ts';
+import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { JSON_TYPE, WALLET, expectProblem, findClaims, postBytes, serve } from '../../support/http.ts';
 import { Shop, expectStatus, idOf } from '../../support/shop.ts';
@@ -221,7 +223,7 @@ describe('an idempotency key of another release', () => {
     const body = { ownerId: 'o', currency: 'EUR' };
     const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
 
-    const next = new OpenAPIHono();
+    const next = new OpenAPIHono<ApiEnv>();
     const route = createRoute({
       method: 'post',
       path: '/v1/wallets',
@@ -242,6 +244,12 @@ describe('an idempotency key of another release', () => {
       paymentWindow: 60_000,
       attentionAfter: 60_000,
     };
+    next.use(async (c, then) => {
+      const caller = { id: 'key:test', roles: [], shop: MAIN_SHOP };
+      c.set('caller', caller);
+      c.set('database', system.database.reaching(caller));
+      await then();
+    });
     next.openapi(route, (c) =>
       answerOnce(
         c,
