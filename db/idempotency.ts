@@ -41,7 +41,7 @@ export async function claimKey(
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
       insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
       values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
-      on conflict (operation, key) do update
+      on conflict (caller, operation, key) do update
         set claimed_until = excluded.claimed_until
         where kept.fingerprint in (excluded.fingerprint, ${earlierFingerprint})
           and kept.response_status is null

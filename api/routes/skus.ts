@@ -21,7 +21,15 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { sku } = c.req.valid('param');
     const { name, price, onHand } = c.req.valid('json');
     const { amount, currency } = price;
-    const terms = { sku, name, price: amount, currency, onHand, isCurrencyCurrent: CURRENCIES.has(currency) };
+    const terms = {
+      shopId: c.var.caller.shop,
+      sku,
+      name,
+      price: amount,
+      currency,
+      onHand,
+      isCurrencyCurrent: CURRENCIES.has(currency),
+    };
     const result = await putSku(c.var.database, { ...terms, ...readSkuConditions(c) });
     switch (result.outcome) {
       case 'precondition_failed':
@@ -39,7 +47,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
   app.openapi(get, async (c) => {
     const { sku: name } = c.req.valid('param');
-    const found = await findSku(c.var.database, name);
+    const found = await findSku(c.var.database, { shopId: c.var.caller.shop, sku: name });
     if (!found) throw skuNotFound(name);
     return replyWithTag(c, toSkuReply(found), skuTag(found));
   });
@@ -51,7 +59,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: restock.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await restockSku(c.var.database, { movementId, ifIn, ...param, ...json });
+        const result = await restockSku(c.var.database, { movementId, shopId: c.var.caller.shop, ifIn, ...param, ...json });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);
@@ -76,7 +84,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: count.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await countSku(c.var.database, { movementId, ifIn, ...param, ...json });
+        const result = await countSku(c.var.database, { movementId, shopId: c.var.caller.shop, ifIn, ...param, ...json });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);

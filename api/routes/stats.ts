@@ -25,7 +25,7 @@ export function statRoutes(): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>();
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
-    const range = { from, to, sku };
+    const range = { shop: c.var.caller.shop, from, to, sku };
     return replyExactly(c, toStatsReply(range, await readStats(c.var.database, range)));
   });
   return app;

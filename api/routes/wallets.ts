@@ -98,7 +98,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
-      const created = await createWallet(c.var.database, { id, ...json });
+      const created = await createWallet(c.var.database, { id, shopId: c.var.caller.shop, ...json });
       return { status: 201, body: toWalletReply(created) };
     });
   });

@@ -4,7 +4,7 @@
  */
 import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
-import type { Sql } from '../postgres.ts';
+import type { Queryable } from '../postgres.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
 import { isOverdue } from '../rules/deadlines.ts';
 import { isOversold } from '../rules/stock.ts';
@@ -72,7 +72,7 @@ function firstIdAt(instant: string): string {
   return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-0000-0000-000000000000`;
 }
 
-type Statement = (sql: Sql, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
+type Statement = (sql: Queryable, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
 
 const STATEMENTS: Readonly<Record<Measure, Statement>> = {
   orders_past_deadline: (sql, { at }) => sql<Measured[]>`
