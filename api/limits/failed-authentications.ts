@@ -17,16 +17,23 @@ import { SharedBudgets } from './shared-budgets.ts';
 const REMEMBERED_MS = 600_000;
 const MOST_REMEMBERED = 10_000;
 
-type Settings = Pick<RateLimits, 'windowMs' | 'failedAuthentications'>;
+type Settings = Pick<RateLimits, 'windowMs' | 'failedAuthentications' | 'now'>;
 
 /** Goes before the authentication. */
 export function limitFailedAuthentications(
-  { windowMs, failedAuthentications: quota }: Settings = { windowMs: 60_000, failedAuthentications: 0 },
+  { windowMs, failedAuthentications: quota, now }: Settings = { windowMs: 60_000, failedAuthentications: 0 },
   database: Database,
   logger: Logger,
   trustedProxies: TrustedProxies = [],
 ): MiddlewareHandler<ApiEnv> {
-  const budgets = new SharedBudgets({ database, logger, name: 'failed authentications', quota, windowMs });
+  const budgets = new SharedBudgets({
+    database,
+    logger,
+    name: 'failed authentications',
+    quota,
+    windowMs,
+    now,
+  });
   const addressOf = addressReader(trustedProxies);
   const right = new RightCredentials();
 

@@ -14,6 +14,8 @@ export interface RateLimits {
   quotas: Readonly<Record<RouteClass, number>>;
   /** Failed authentications from one address in a window; 0 for no limit. */
   failedAuthentications: number;
+  /** Milliseconds, on a monotonic clock. Only tests move it. */
+  now?: () => number;
 }
 
 interface Policy {
@@ -31,7 +33,7 @@ const NO_LIMITS: RateLimits = {
 
 /** Goes behind the authentication. The headers are those of draft-ietf-httpapi-ratelimit-headers-10. */
 export function limitRates(
-  { windowMs, quotas }: RateLimits = NO_LIMITS,
+  { windowMs, quotas, now }: RateLimits = NO_LIMITS,
   database: Database,
   logger: Logger,
 ): MiddlewareHandler<ApiEnv> {
@@ -39,7 +41,7 @@ export function limitRates(
   for (const routes of ROUTE_CLASSES) {
     const quota = quotas[routes];
     if (quota === 0) continue;
-    const budgets = new SharedBudgets({ database, logger, name: routes, quota, windowMs });
+    const budgets = new SharedBudgets({ database, logger, name: routes, quota, windowMs, now });
     policies.set(routes, {
       routes,
       budgets,

@@ -64,7 +64,7 @@ export interface SharedBudgetsOptions extends Limit {
   /** Milliseconds that a request waits for the database at most. */
   patienceMs?: number;
   /** Milliseconds, on a monotonic clock. */
-  now?: () => number;
+  now?: (() => number) | undefined;
 }
 
 export class SharedBudgets {

@@ -1,9 +1,11 @@
 /** All API processes share one limit for each caller, and whoever waits as long as it was asked to is let in by each of them. */
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SharedBudgets, type Verdict } from '../../../api/limits/shared-budgets.ts';
-import { openDatabase, type Database } from '../../../db/connection.ts';
+import { openDatabase } from '../../../db/connection.ts';
+import type { Database } from '../../../db/database.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
@@ -40,8 +42,7 @@ class Process {
         this.#underWay.add(answer.catch(() => {}));
         return answer;
       },
-      runLong: (milliseconds, query) => over.runLong(milliseconds, query),
-      close: () => over.close(),
+      transaction: (work) => over.transaction(work),
     };
     const now = (): number => performance.now() + this.#moved;
     this.budgets = new SharedBudgets({
@@ -64,6 +65,7 @@ class Process {
   /** Not while a statement is under way: its answer would be of another time. */
   async forward(milliseconds: number): Promise<void> {
     await Promise.all(this.#underWay);
+    await setImmediate();
     this.#moved += milliseconds;
   }
 }
