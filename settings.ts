@@ -15,7 +15,16 @@ import {
 } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import {
+  UNITS,
+  apiKey,
+  duration,
+  logLevel,
+  path,
+  temporalName,
+  text,
+  wholeNumber,
+} from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -58,10 +67,19 @@ const apiSchema = z.object({
   TRUSTED_PROXIES: networks.default([]),
   /** Whose pages may call the API. */
   CORS_ORIGINS: origins.default([]),
+  NODE_ENV: text(100).optional(),
+  DEVELOPMENT_KEY: apiKey.optional(),
 });
 
+const safeApiSchema = apiSchema
+  // Whoever opens /docs gets it.
+  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
+    path: ['DEVELOPMENT_KEY'],
+    error: 'must not be set in production (NODE_ENV)',
+  });
+
 const apiAndTokens = z.intersection(
-  apiSchema,
+  safeApiSchema,
   tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
 );
 

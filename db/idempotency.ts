@@ -6,6 +6,10 @@ import { idempotencyKey } from './schema/calls.ts';
 
 /** A call that a caller may repeat. */
 export interface KeyedCall {
+  /** The caller's id: the same key of another caller is another key. */
+  caller: string;
+  /** Where the call works. */
+  shop: string;
   /** The operation's id in the OpenAPI document. */
   operation: string;
   key: string;
@@ -33,14 +37,14 @@ export type Claim =
 /** Claims the work on a call, under `newCommandId` if no request has worked on it before. */
 export async function claimKey(
   database: Database,
-  { operation, key, fingerprint, earlierFingerprint }: KeyedCall,
+  { caller, shop, operation, key, fingerprint, earlierFingerprint }: KeyedCall,
   newCommandId: string,
 ): Promise<Claim> {
   const [claimed] = await database.run(
     ({ sql }) => sql<{ commandId: string }[]>`
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
-      insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
-      values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
+      insert into idempotency_key as kept (caller, shop_id, operation, key, fingerprint, command_id, claimed_until)
+      values (${caller}, ${shop}, ${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
       on conflict (caller, operation, key) do update
         set claimed_until = excluded.claimed_until
         where kept.fingerprint in (excluded.fingerprint, ${earlierFingerprint})
@@ -51,7 +55,7 @@ export async function claimKey(
   );
   if (claimed) return { state: 'claimed', commandId: claimed.commandId };
 
-  const kept = await findKey(database, { operation, key });
+  const kept = await findKey(database, { caller, operation, key });
   if (kept.fingerprint !== fingerprint && kept.fingerprint !== earlierFingerprint) return { state: 'reused' };
   if (kept.responseStatus === null) return { state: 'in_progress' };
   const answer = { status: kept.responseStatus, body: kept.responseBody };
@@ -61,18 +65,18 @@ export async function claimKey(
 /** Keeps a call's answer and returns it, or the answer that was kept before: a call has its first answer forever. */
 export async function keepAnswer(
   database: Database,
-  { operation, key }: KeyedCall,
+  { caller, operation, key }: KeyedCall,
   { status, body }: Answer,
 ): Promise<Answer> {
   const kept = await database.run(
     ({ sql }) => sql`
       -- Two requests may have worked on one call, when the first was taken for dead.
       update idempotency_key set response_status = ${status}, response_body = ${JSON.stringify(body)}::json
-      where operation = ${operation} and key = ${key} and response_status is null
+      where caller = ${caller} and operation = ${operation} and key = ${key} and response_status is null
     `,
   );
   if (kept.count === 1) return { status, body };
-  const first = await findKey(database, { operation, key });
+  const first = await findKey(database, { caller, operation, key });
   return { status: first.responseStatus ?? status, body: first.responseBody ?? body };
 }
 
@@ -86,10 +90,14 @@ export async function releaseKey(database: Database, call: KeyedCall): Promise<v
   );
 }
 
-const isKeyOf = ({ operation, key }: Pick<KeyedCall, 'operation' | 'key'>) =>
-  and(eq(idempotencyKey.operation, operation), eq(idempotencyKey.key, key));
+const isKeyOf = ({ caller, operation, key }: Pick<KeyedCall, 'caller' | 'operation' | 'key'>) =>
+  and(
+    eq(idempotencyKey.caller, caller),
+    eq(idempotencyKey.operation, operation),
+    eq(idempotencyKey.key, key),
+  );
 
-async function findKey(database: Database, call: Pick<KeyedCall, 'operation' | 'key'>) {
+async function findKey(database: Database, call: Pick<KeyedCall, 'caller' | 'operation' | 'key'>) {
   const [kept] = await database.run(({ orm }) => orm.select().from(idempotencyKey).where(isKeyOf(call)));
   if (!kept)
     throw new Error(

@@ -30,8 +30,14 @@ export async function answerOnce(
   { operation, request, location }: KeyedRequest,
   effect: (commandId: string) => Promise<{ status: 200 | 201; body: object }>,
 ): Promise<Response> {
-  const { database } = c.var;
-  const call: KeyedCall = { operation, key: readKey(c), ...(await takeFingerprints(c, operation, request)) };
+  const { database, caller } = c.var;
+  const call: KeyedCall = {
+    caller: caller.id,
+    shop: caller.shop,
+    operation,
+    key: readKey(c),
+    ...(await takeFingerprints(c, operation, request)),
+  };
   const claim = await claimKey(database, call, uuidv7());
   switch (claim.state) {
     case 'reused':

@@ -136,6 +136,11 @@ export const PROBLEMS = {
     remedy:
       'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
   },
+  key_not_usable: {
+    status: 409,
+    title: 'The key was revoked or has expired',
+    remedy: 'Make another key.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',
@@ -171,6 +176,12 @@ export const PROBLEMS = {
     status: 422,
     title: "The order's wallet does not exist",
     remedy: 'Name an existing wallet. Nothing was reserved.',
+  },
+  wallet_not_allowed: {
+    status: 422,
+    title: "The order's buyer may not use this wallet",
+    remedy:
+      "Name a wallet of the order's buyer, or let its owner permit this buyer first. Nothing was reserved.",
   },
   currency_mismatch: {
     status: 422,

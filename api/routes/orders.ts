@@ -38,7 +38,14 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
       answerOnce(c, dependencies, call, async (orderId) => {
         began();
         const lines = mergeLines(json.lines);
-        const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
+        const newOrder = {
+          ...json,
+          orderId,
+          shopId: c.var.caller.shop,
+          lines,
+          paymentWindow,
+          attentionAfter,
+        };
         return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder)) };
       }),
     );

@@ -2,13 +2,19 @@
 import type { Queryable } from '../postgres.ts';
 import type { Detector, Inspected, PageOfRows } from './detector.ts';
 
-const answeredKeys = (sql: Queryable, { after, limit }: PageOfRows) => sql`
-  select key as subject, key, command_id
-  from idempotency_key
-  where operation = 'createOrder' and response_status = 201 and key > ${after ?? ''}
-  order by key
-  limit ${limit}
-`;
+/** A key is its caller's: two callers may have chosen the same. The subject has both as JSON, because either may contain anything. */
+const answeredKeys = (sql: Queryable, { after, limit }: PageOfRows) => {
+  const cursor = after ?? '["", ""]';
+  return sql`
+    select json_build_array(caller, key)::text as subject, caller, key, command_id
+    from idempotency_key
+    where
+      operation = 'createOrder' and response_status = 201
+      and (caller, key) > (${cursor}::text::json ->> 0, ${cursor}::text::json ->> 1)
+    order by caller, key
+    limit ${limit}
+  `;
+};
 
 /** Rule 10. */
 export const lostOrders: Detector = {
@@ -21,6 +27,6 @@ export const lostOrders: Detector = {
       end as finding
     from (${answeredKeys(sql, page)}) as answered
     left join orders on orders.id = answered.command_id
-    order by answered.key
+    order by answered.caller, answered.key
   `,
 };

@@ -16,6 +16,7 @@ import { createApiServer } from '../../api/http/server.ts';
 import { READ_PATIENCE_MS } from '../../api/http/unread-answers.ts';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { openOrderClient } from '../../client/orders.ts';
+import { GENEROUS } from './limits.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -55,13 +56,14 @@ export async function serve(
     keepAlive = 65_000,
     patience = BODY_LIMITS.patience,
     readPatience = READ_PATIENCE_MS,
+    rateLimits = GENEROUS,
     ...settings
   }: ServeOptions = {},
 ): Promise<Wire> {
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
-    { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000, ...settings },
+    { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000, rateLimits, ...settings },
     { ...BODY_LIMITS, patience },
   );
   const server = createApiServer(api.fetch, { keepAlive, readPatience }, logger);
@@ -136,6 +138,7 @@ export function postBytes(
     `POST ${path} HTTP/1.1`,
     'Host: localhost',
     'Connection: close',
+    `Authorization: Bearer ${inject('developmentKey')}`,
     `Idempotency-Key: ${key}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...headers,

@@ -58,7 +58,7 @@ class Process {
 
   /** Sends requests at once, and returns how many are let in. */
   async send(caller: string, count: number): Promise<number> {
-    const verdicts = await Promise.all(Array.from({ length: count }, () => this.budgets.take(caller)));
+    const verdicts = await Promise.all(Array.from({ length: count }, async () => this.budgets.take(caller)));
     return verdicts.filter(({ isWithin }) => isWithin).length;
   }
 
