@@ -1,10 +1,12 @@
 /** Places and reads orders, and passes on the commands to pay, cancel and refund them. */
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ShopScope } from '../../domain/shops.ts';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { admitCreates } from '../admission/creates.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
@@ -19,9 +21,9 @@ import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '..
 import { toPage } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
-export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
+export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database, logger, paymentWindow, attentionAfter } = dependencies;
-  const app = new OpenAPIHono();
+  const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
   // after the deadline is refused while another still waits.
   const [payments, cancels] = [createTurns(2), createTurns(1)];
@@ -30,13 +32,18 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
-    const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
+    const { id: caller, shop } = c.var.caller;
+    const admitted = {
+      call: { caller, shop, key: readKey(c) },
+      needs: listLockedRows(shop, json),
+      gone: c.req.raw.signal,
+    };
     return admission.run(admitted, (began) =>
-      answerOnce(c, dependencies, call, async (orderId) => {
+      answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
         const lines = mergeLines(json.lines);
         const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
-        return { status: 201, body: toOrderReply(await placeOrder(dependencies, newOrder)) };
+        return { status: 201, body: toOrderReply(await placeOrder(dependencies, newOrder, isRetry)) };
       }),
     );
   });
@@ -101,7 +108,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
 
   /** Carries a command out once, and answers with the order that it leads to. */
   function answerWithOrder(
-    c: Context,
+    c: Context<ApiEnv>,
     call: KeyedRequest,
     command: (commandId: string) => Promise<Order>,
   ): Promise<Response> {
@@ -113,8 +120,11 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
 }
 
 /** The rows that the reservation of an order locks. */
-const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
-  ...lines.map(({ sku }) => `SKU ${sku}`),
+const listLockedRows = (
+  shop: ShopScope,
+  { lines, paymentMode, walletId }: z.output<typeof createOrderBody>,
+): string[] => [
+  ...lines.map(({ sku }) => `SKU ${shop}/${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];
 

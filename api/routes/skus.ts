@@ -5,6 +5,7 @@ import { countSku, restockSku } from '../../db/stock-movements.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
@@ -13,9 +14,9 @@ import { toSku, toSkuReply, skuSchema } from '../schemas/skus.ts';
 import { readSkuConditions, skuTag } from './sku-conditions.ts';
 import { count, get, put, restock } from './sku-operations.ts';
 
-export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
+export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database } = dependencies;
-  const app = new OpenAPIHono();
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(put, async (c) => {
     const { sku } = c.req.valid('param');

@@ -4,6 +4,7 @@ import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
@@ -87,9 +88,9 @@ const entries = createRoute({
   },
 });
 
-export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
+export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database } = dependencies;
-  const app = new OpenAPIHono();
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');

@@ -4,6 +4,7 @@ import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../api/app.ts';
+import type { ApiEnv } from '../../../api/env.ts';
 import { answerOnce } from '../../../api/idempotency/answer-once.ts';
 import { createWalletBody } from '../../../api/schemas/wallets.ts';
 import { openOrderClient } from '../../../client/orders.ts';
@@ -221,7 +222,11 @@ describe('an idempotency key of another release', () => {
     const body = { ownerId: 'o', currency: 'EUR' };
     const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
 
-    const next = new OpenAPIHono();
+    const next = new OpenAPIHono<ApiEnv>();
+    next.use(async (c, forward) => {
+      c.set('caller', { id: 'key:temporary', shop: 'main', roles: ['merchant'] });
+      await forward();
+    });
     const route = createRoute({
       method: 'post',
       path: '/v1/wallets',

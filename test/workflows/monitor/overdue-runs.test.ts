@@ -13,7 +13,7 @@ const system = await startSystem();
 const { client, sql, taskQueue } = system;
 const { settings } = monitoring(system);
 
-const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE };
+const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE, retention: 60 * MINUTE };
 const NAME = 'runs_overdue';
 
 test('a run is not overdue in a new installation before three of its intervals are over', async () => {
