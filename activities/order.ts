@@ -23,6 +23,7 @@ import { skipPayment } from '../db/steps/skip-payment.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
 import { WALLET_FULL } from '../domain/attention.ts';
 import type { Step } from '../domain/order.ts';
+import { MAIN_SHOP } from '../domain/shops.ts';
 import { toActivityFailure } from './errors.ts';
 import { groupReservations } from './reservation-queue.ts';
 
@@ -91,8 +92,11 @@ export function createActivities(database: Database): StepActivities & RecordAct
 // The rows that each step locks. Cancelling a reservation locks none: the order is not recorded yet.
 
 /** Only a hold changes the wallet when its order is reserved. */
-const rowsToReserve = (_: Database, { lines, paymentMode, walletId }: PlacedOrder): Rows => ({
-  skus: lines.map(({ sku }) => sku),
+const rowsToReserve = (
+  _: Database,
+  { shopId = MAIN_SHOP, lines, paymentMode, walletId }: PlacedOrder,
+): Rows => ({
+  skus: lines.map(({ sku }) => ({ shopId, sku })),
   ...(paymentMode === 'hold' && { wallets: [walletId] }),
 });
 

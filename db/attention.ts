@@ -2,9 +2,23 @@
  * Marks on orders that need a person's attention, and what people did about them. Workflows write both, each note under its own key,
  * so that writing it again does nothing.
  */
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, lte, or } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNull,
+  lte,
+  or,
+  sql as expression,
+  type SQL,
+} from 'drizzle-orm';
 import type { Attention, InterventionAction } from '../domain/attention.ts';
 import type { Step } from '../domain/order.ts';
+import { MAIN_SHOP } from '../domain/shops.ts';
 import type { Database } from './connection.ts';
 import { attention, intervention } from './schema/operations.ts';
 
@@ -12,6 +26,8 @@ export interface RaisedAttention extends Attention {
   /** Of the order, or of its refund: each has its own marks. */
   workflowId: string;
   orderId: string;
+  /** Absent for an order that is recorded. */
+  shopId?: string;
 }
 
 export interface ClearedAttention {
@@ -26,6 +42,8 @@ export interface RecordedIntervention {
   /** The id of the update that brought it. */
   updateId: string;
   orderId: string;
+  /** Absent for an order that is recorded. */
+  shopId?: string;
   action: InterventionAction;
   actor: string;
   reason: string;
@@ -39,7 +57,7 @@ export async function raiseAttention(
   database: Database,
   { raisedAt, ...mark }: RaisedAttention,
 ): Promise<void> {
-  const row = { ...mark, raisedAt: new Date(raisedAt) };
+  const row = { ...mark, shopId: shopOf(mark), raisedAt: new Date(raisedAt) };
   await database.run(({ orm }) => orm.insert(attention).values(row).onConflictDoNothing());
 }
 
@@ -68,9 +86,13 @@ export async function recordIntervention(
   database: Database,
   { at, ...note }: RecordedIntervention,
 ): Promise<void> {
-  const row = { ...note, at: new Date(at) };
+  const row = { ...note, shopId: shopOf(note), at: new Date(at) };
   await database.run(({ orm }) => orm.insert(intervention).values(row).onConflictDoNothing());
 }
+
+/** The shop that the workflow of an order names. An order that names none is recorded, or is from before there were shops. */
+const shopOf = ({ orderId, shopId }: Pick<RaisedAttention, 'orderId' | 'shopId'>): string | SQL =>
+  shopId ?? expression`coalesce((select shop_id from orders where id = ${orderId}), ${MAIN_SHOP})`;
 
 type AttentionRow = typeof attention.$inferSelect;
 

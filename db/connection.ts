@@ -15,9 +15,11 @@ import {
   STATEMENT_TIMEOUT_MS,
 } from '../domain/timeouts.ts';
 import type { Reach } from '../domain/access.ts';
+import type { Connections, Database, LongDatabase } from './database.ts';
 import { DatabaseBusyError, DatabaseSilentError, markFailure } from './errors.ts';
 import { Permits } from './permits.ts';
-import { openPostgres, ormOn, type Orm, type Sql } from './postgres.ts';
+import { inTransaction, openPostgres, ormOn, type Sql } from './postgres.ts';
+import { limitTo } from './reach.ts';
 
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
@@ -32,33 +34,16 @@ const SESSION_KEEPALIVE_S = { idle: 5, interval: 2, count: 3 } as const;
 export const SESSION_SILENCE_MS =
   1_000 * (SESSION_KEEPALIVE_S.idle + SESSION_KEEPALIVE_S.interval * SESSION_KEEPALIVE_S.count);
 
-export interface Connections {
-  sql: Sql;
-  orm: Orm;
-}
-
-export interface Database {
-  /**
-   * Runs one query, or one transaction: `query` must not run two at once, nor another one of this pool.
-   * @throws {DatabaseBusyError} when no connection was free within {@link CONNECTION_DEADLINE_MS}; the query did not run.
-   * @throws {DatabaseSilentError} when no answer arrived within {@link QUERY_DEADLINE_MS}; the query may have run.
-   */
-  run<T>(query: (connections: Connections) => PromiseLike<T>): Promise<T>;
-  /**
-   * Runs one query that may take long, on a connection of its own: the pool is for orders.
-   * @param milliseconds that its statements may take.
-   * @throws {DatabaseSilentError} when no answer arrived soon after that.
-   */
-  runLong<T>(milliseconds: number, query: (sql: Sql) => PromiseLike<T>): Promise<T>;
-  /** Lets running queries end, except long ones, then closes every connection. */
-  close(): Promise<void>;
-}
+export type { Connections, Database, LongDatabase };
 
 /** A database with what a server asks besides its queries. */
-export interface DatabasePool extends Database {
+export interface DatabasePool extends LongDatabase {
+  run<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T>;
+  /** Lets running queries end, except long ones, then closes every connection. */
+  close(): Promise<void>;
   /** How many queries run at once. */
   readonly connections: number;
-  /** The same pool, limited to the rows that a caller can reach. */
+  /** The same pool, limited to the rows that a caller can reach: see reach.ts. */
   reaching(reach: Reach): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
   check(): Promise<void>;
@@ -76,18 +61,20 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   const { connections, name } = options;
   const pool = openPool(url, options);
   const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
-  let checks: Database | undefined;
+  let checks: Pool | undefined;
+  async function inTurn<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T> {
+    const release = await permits.take();
+    try {
+      return await pool.run(query);
+    } finally {
+      release();
+    }
+  }
   const open: DatabasePool = {
     connections,
-    reaching: () => open,
-    async run(query) {
-      const release = await permits.take();
-      try {
-        return await pool.run(query);
-      } finally {
-        release();
-      }
-    },
+    reaching: (reach) => limitTo(open, reach),
+    run: inTurn,
+    transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),
     async check() {
       checks ??= openPool(url, { connections: 1, name: `${name}, checks` });
       await checks.run(({ sql }) => sql`select 1`);
@@ -101,14 +88,22 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   return open;
 }
 
-function openPool(url: string, options: DatabaseOptions): Database {
+export interface PoolConnections extends Connections {
+  sql: Sql;
+}
+
+interface Pool extends Pick<DatabasePool, 'runLong' | 'close'> {
+  run<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T>;
+}
+
+function openPool(url: string, options: DatabaseOptions): Pool {
   let current = connect(url, options);
   /** The connections of the long queries under way. */
   const long = new Set<Sql>();
 
   // postgres.js waits forever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
-  function replace(silent: Connections): void {
+  function replace(silent: PoolConnections): void {
     if (silent !== current) return;
     current = connect(url, options);
     void silent.sql.end({ timeout: 0 });
@@ -171,7 +166,7 @@ function connect(
   url: string,
   { connections, name }: DatabaseOptions,
   statementTimeout: number = STATEMENT_TIMEOUT_MS,
-): Connections {
+): PoolConnections {
   const sql = openPostgres(url, {
     connections,
     connectTimeoutS: CONNECT_TIMEOUT_S,

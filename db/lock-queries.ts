@@ -1,17 +1,30 @@
 /** Asks PostgreSQL which rows are locked, and which rows a step locks. */
 import type { Database } from './connection.ts';
 
+/** A SKU of a shop. */
+interface SkuKey {
+  shopId: string;
+  sku: string;
+}
+
 /** The rows that a statement locks, by their keys. */
 export interface Rows {
   orders?: readonly string[];
-  skus?: readonly string[];
+  skus?: readonly SkuKey[];
   wallets?: readonly string[];
 }
 
 export interface Row {
   kind: 'order' | 'SKU' | 'wallet';
+  /** A SKU's is shop/SKU. */
   id: string;
 }
+
+export const listRows = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
+  ...orders.map((id): Row => ({ kind: 'order', id })),
+  ...skus.map(({ shopId, sku }): Row => ({ kind: 'SKU', id: `${shopId}/${sku}` })),
+  ...wallets.map((id): Row => ({ kind: 'wallet', id })),
+];
 
 /** @param milliseconds that the session has waited. */
 export async function askWhetherSomeSessionWaits(database: Database, milliseconds: number): Promise<boolean> {
@@ -47,8 +60,8 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
         for no key update skip locked
       ),
       free_sku as materialized (
-        select sku from sku
-        where sku in (select id from asked where kind = 'SKU')
+        select shop_id, sku from sku
+        where (shop_id, sku) in (select split_part(id, '/', 1), split_part(id, '/', 2) from asked where kind = 'SKU')
         for no key update skip locked
       ),
       free_wallet as materialized (
@@ -64,8 +77,10 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
             exists (select from orders where orders.id = asked.id::uuid)
             and not exists (select from free_order where free_order.id = asked.id::uuid)
           when 'SKU' then
-            exists (select from sku where sku.sku = asked.id)
-            and not exists (select from free_sku where free_sku.sku = asked.id)
+            exists (
+              select from sku where sku.shop_id = split_part(asked.id, '/', 1) and sku.sku = split_part(asked.id, '/', 2)
+            )
+            and not exists (select from free_sku where concat_ws('/', free_sku.shop_id, free_sku.sku) = asked.id)
           when 'wallet' then
             exists (select from wallet where wallet.id = asked.id::uuid)
             and not exists (select from free_wallet where free_wallet.id = asked.id::uuid)
@@ -79,17 +94,17 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
 export async function rowsOfOrder(
   database: Database,
   orderId: string,
-): Promise<{ orders: string[]; skus: string[]; wallets: string[]; holdsMoney: boolean }> {
+): Promise<{ orders: string[]; skus: SkuKey[]; wallets: string[]; holdsMoney: boolean }> {
   const rows = await database.run(
-    ({ sql }) => sql<{ sku: string | null; walletId: string; holdsMoney: boolean }[]>`
-      select order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
+    ({ sql }) => sql<{ shopId: string; sku: string | null; walletId: string; holdsMoney: boolean }[]>`
+      select orders.shop_id as "shopId", order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
       from orders left join order_line on order_line.order_id = orders.id
       where orders.id = ${orderId}
     `,
   );
   return {
     orders: [orderId],
-    skus: rows.flatMap(({ sku }) => sku ?? []),
+    skus: rows.flatMap(({ shopId, sku }) => (sku === null ? [] : [{ shopId, sku }])),
     wallets: rows.slice(0, 1).map(({ walletId }) => walletId),
     holdsMoney: rows[0]?.holdsMoney ?? false,
   };

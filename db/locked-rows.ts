@@ -8,7 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LONGEST_RETRY_PAUSE_MS } from '../domain/timeouts.ts';
 import type { Database } from './connection.ts';
 import { DatabaseUnavailableError, gaveUp } from './errors.ts';
-import { askWhetherSomeSessionWaits, askWhichAreLocked, type Row, type Rows } from './lock-queries.ts';
+import {
+  askWhetherSomeSessionWaits,
+  askWhichAreLocked,
+  listRows,
+  type Row,
+  type Rows,
+} from './lock-queries.ts';
+import { withoutLimit } from './reach.ts';
 
 /**
  * How long an attempt may wait for a lock before its rows are suspected. Twenty times what a statement takes, so that a SKU that
@@ -42,10 +49,12 @@ export function avoidLockedRows<T>(
   rowsOf: () => Rows | Promise<Rows>,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  let known = knownBy.get(database);
+  // A caller sees nothing of other sessions, and what is locked for one is locked for all.
+  const server = withoutLimit(database);
+  let known = knownBy.get(server);
   if (!known) {
-    known = new LockedRows(database);
-    knownBy.set(database, known);
+    known = new LockedRows(server);
+    knownBy.set(server, known);
   }
   return known.avoid(rowsOf, attempt);
 }
@@ -133,9 +142,3 @@ class LockedRows {
 }
 
 const nameOf = ({ kind, id }: Row): string => `${kind} ${id}`;
-
-const listRows = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
-  ...orders.map((id): Row => ({ kind: 'order', id })),
-  ...skus.map((id): Row => ({ kind: 'SKU', id })),
-  ...wallets.map((id): Row => ({ kind: 'wallet', id })),
-];

@@ -53,6 +53,19 @@ export function ormOn(sql: Sql): Orm {
   return orm;
 }
 
+/** Commits what `work` did unless it fails. */
+export function inTransaction<T>(sql: Sql, work: (transaction: Queryable) => Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  // The driver's own type would resolve what an array contains.
+  sql
+    .begin(async (transaction) => {
+      const result = await work(transaction);
+      return () => resolve(result);
+    })
+    .then((settle) => settle(), reject);
+  return promise;
+}
+
 /** PostgreSQL's numbers of these types. */
 const JSON_OID = 114;
 const DATE_OID = 1082;

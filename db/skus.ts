@@ -1,5 +1,5 @@
 /** SKUs: what is sold, at what price, and how many units exist. */
-import { eq, inArray } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Connections, Database } from './connection.ts';
 import type { Queryable } from './postgres.ts';
@@ -7,12 +7,19 @@ import { avoidLockedRows } from './locked-rows.ts';
 import { isInState, type SkuStates } from './sku-state.ts';
 import { sku as skus } from './schema/skus.ts';
 
-export type Sku = typeof skus.$inferSelect;
+/** What a shop calls a SKU is its own: another shop may sell something else under the same code. */
+export interface SkuKey {
+  shopId: string;
+  sku: string;
+}
+
+/** A SKU of a shop that is known. */
+export type Sku = Omit<typeof skus.$inferSelect, 'shopId'>;
 
 /** What callers set, and sales do not change. */
 export type SkuTerms = Pick<Sku, 'sku' | 'name' | 'price' | 'currency'>;
 
-export interface PutSkuRequest extends SkuTerms {
+export interface PutSkuRequest extends SkuTerms, SkuKey {
   /** Units on hand at creation, 0 unless given. */
   onHand?: number | undefined;
   /** False for a retired currency: then a SKU is changed only if it already has exactly this price. */
@@ -27,22 +34,36 @@ export type PutSku =
   | { outcome: 'created' | 'changed'; sku: Sku }
   | { outcome: 'precondition_failed' | 'on_hand_given' | 'price_refused' };
 
-/** The SKU of that name, or undefined. */
-export async function findSku(database: Database, sku: string): Promise<Sku | undefined> {
-  const [found] = await database.run(({ orm }) => orm.select().from(skus).where(eq(skus.sku, sku)));
+/** The shop's SKU of that name, or undefined. */
+export async function findSku(database: Database, { shopId, sku }: SkuKey): Promise<Sku | undefined> {
+  const [found] = await database.run(({ orm }) =>
+    orm
+      .select(shownColumns)
+      .from(skus)
+      .where(and(eq(skus.shopId, shopId), eq(skus.sku, sku))),
+  );
   return found;
 }
 
-/** Those of the named SKUs that exist, in SKU order. */
-export async function findSkus(database: Database, names: readonly string[]): Promise<Sku[]> {
+/** Those of the named SKUs that the shop has, in SKU order. */
+export async function findSkus(database: Database, shopId: string, names: readonly string[]): Promise<Sku[]> {
   return database.run(({ orm }) =>
     orm
-      .select()
+      .select(shownColumns)
       .from(skus)
-      .where(inArray(skus.sku, [...names]))
+      .where(and(eq(skus.shopId, shopId), inArray(skus.sku, [...names])))
       .orderBy(skus.sku),
   );
 }
+
+const shownColumns = {
+  sku: skus.sku,
+  name: skus.name,
+  price: skus.price,
+  currency: skus.currency,
+  onHand: skus.onHand,
+  reserved: skus.reserved,
+};
 
 /**
  * Creates a SKU with its first units, or changes its name and price. The units of an existing SKU are left as they are: between
@@ -61,19 +82,19 @@ export async function putSku(database: Database, request: PutSkuRequest): Promis
 }
 
 async function insertSku(database: Database, request: PutSkuRequest): Promise<Sku | undefined> {
-  const { sku, name, price, currency, onHand = 0 } = request;
+  const { shopId, sku, name, price, currency, onHand = 0 } = request;
   const [created] = await database.run(
     ({ sql }) => sql<Sku[]>`
       -- Is this SKU new? Then its first units are booked with it.
       with created as (
-        insert into sku (sku, name, price, currency, on_hand)
-        values (${sku}, ${name}, ${price}, ${currency}, ${onHand})
-        on conflict (sku) do nothing
+        insert into sku (shop_id, sku, name, price, currency, on_hand)
+        values (${shopId}, ${sku}, ${name}, ${price}, ${currency}, ${onHand})
+        on conflict (shop_id, sku) do nothing
         returning *
       ),
       movement as (
-        insert into stock_movement (id, sku, kind, quantity)
-        select ${uuidv7()}, sku, 'initial', on_hand from created where on_hand <> 0
+        insert into stock_movement (id, shop_id, sku, kind, quantity)
+        select ${uuidv7()}, shop_id, sku, 'initial', on_hand from created where on_hand <> 0
       )
       select ${columnsOf(sql, 'created')} from created
     `,
@@ -83,15 +104,15 @@ async function insertSku(database: Database, request: PutSkuRequest): Promise<Sk
 
 async function changeSku(
   database: Database,
-  { sku, name, price, currency, onHand, isCurrencyCurrent, ifIn, ifNotIn }: PutSkuRequest,
+  { shopId, sku, name, price, currency, onHand, isCurrencyCurrent, ifIn, ifNotIn }: PutSkuRequest,
 ): Promise<PutSku | undefined> {
   const [decided] = await runOnSku(
     database,
-    sku,
+    { shopId, sku },
     ({ sql }) => sql<(Sku & { outcome: 'changed' | Exclude<PutSku['outcome'], 'created'> })[]>`
       -- The lock comes first, so that all of this is decided on the row that changes.
       with locked_sku as materialized (
-        select * from sku where sku = ${sku} for no key update
+        select * from sku where shop_id = ${shopId} and sku = ${sku} for no key update
       ),
       decided as (
         select
@@ -114,7 +135,7 @@ async function changeSku(
         update sku
         set name = ${name}, price = ${price}, currency = ${currency}, on_hand = decided.on_hand, reserved = decided.reserved
         from decided
-        where sku.sku = decided.sku and outcome = 'changed'
+        where sku.shop_id = decided.shop_id and sku.sku = decided.sku and outcome = 'changed'
         returning sku.*
       )
       select outcome, ${columnsOf(sql, 'decided')} from decided
@@ -128,12 +149,12 @@ async function changeSku(
 /** Runs a statement that locks a SKU. A row that another session has locked must not cost the API its connections. */
 export const runOnSku = <T>(
   database: Database,
-  sku: string,
+  key: SkuKey,
   query: (connections: Connections) => PromiseLike<T>,
 ): Promise<T> =>
   avoidLockedRows(
     database,
-    () => ({ skus: [sku] }),
+    () => ({ skus: [key] }),
     () => database.run(query),
   );
 

@@ -1,20 +1,18 @@
 /** Movements of a SKU's units other than sales: restocks and counts. */
 import { ON_HAND_LIMIT } from '../domain/limits.ts';
 import type { Database } from './connection.ts';
-import type { Fragment, Sql } from './postgres.ts';
+import type { Fragment, Queryable } from './postgres.ts';
 import { isInState, type SkuStates } from './sku-state.ts';
-import { columnsOf, runOnSku, type Sku } from './skus.ts';
+import { columnsOf, runOnSku, type Sku, type SkuKey } from './skus.ts';
 
-export interface RestockRequest {
+export interface RestockRequest extends SkuKey {
   movementId: string;
-  sku: string;
   quantity: number;
   ifIn?: SkuStates | undefined;
 }
 
-export interface CountRequest {
+export interface CountRequest extends SkuKey {
   movementId: string;
-  sku: string;
   onHand: number;
   expectedOnHand: number;
   ifIn?: SkuStates | undefined;
@@ -32,9 +30,9 @@ export type Count = Booking<'unexpected' | 'below_reserved'>;
  */
 export const restockSku = (
   database: Database,
-  { movementId, sku, quantity, ifIn = 'any' }: RestockRequest,
+  { movementId, shopId, sku, quantity, ifIn = 'any' }: RestockRequest,
 ): Promise<Restock> =>
-  bookMovement<'limit_exceeded'>(database, { movementId, sku, kind: 'restock', ifIn }, (sql) => ({
+  bookMovement<'limit_exceeded'>(database, { movementId, shopId, sku, kind: 'restock', ifIn }, (sql) => ({
     refusal: sql`case when on_hand > ${ON_HAND_LIMIT}::bigint - ${quantity}::bigint then 'limit_exceeded' end`,
     quantity: sql`${quantity}::bigint`,
   }));
@@ -45,20 +43,19 @@ export const restockSku = (
  */
 export const countSku = (
   database: Database,
-  { movementId, sku, onHand, expectedOnHand, ifIn = 'any' }: CountRequest,
+  { movementId, shopId, sku, onHand, expectedOnHand, ifIn = 'any' }: CountRequest,
 ): Promise<Count> =>
   bookMovement<'unexpected' | 'below_reserved'>(
     database,
-    { movementId, sku, kind: 'adjustment', ifIn },
+    { movementId, shopId, sku, kind: 'adjustment', ifIn },
     (sql) => ({
       refusal: sql`case when on_hand <> ${expectedOnHand} then 'unexpected' when reserved > ${onHand} then 'below_reserved' end`,
       quantity: sql`${onHand}::bigint - on_hand`,
     }),
   );
 
-interface MovementRequest {
+interface MovementRequest extends SkuKey {
   movementId: string;
-  sku: string;
   kind: 'restock' | 'adjustment';
   ifIn: SkuStates;
 }
@@ -69,15 +66,15 @@ interface MovementRequest {
  */
 async function bookMovement<Refusal extends string>(
   database: Database,
-  { movementId, sku, kind, ifIn }: MovementRequest,
-  decide: (sql: Sql) => { refusal: Fragment; quantity: Fragment },
+  { movementId, shopId, sku, kind, ifIn }: MovementRequest,
+  decide: (sql: Queryable) => { refusal: Fragment; quantity: Fragment },
 ): Promise<Booking<Refusal>> {
-  const [decided] = await runOnSku(database, sku, ({ sql }) => {
+  const [decided] = await runOnSku(database, { shopId, sku }, ({ sql }) => {
     const { refusal, quantity } = decide(sql);
     return sql<(Sku & { refusal: Refusal | 'precondition_failed' | null; booked: number | null })[]>`
       -- The lock comes first, so that all of this is decided on the row that changes.
       with locked_sku as materialized (
-        select * from sku where sku = ${sku} for no key update
+        select * from sku where shop_id = ${shopId} and sku = ${sku} for no key update
       ),
       decided as (
         select
@@ -87,16 +84,16 @@ async function bookMovement<Refusal extends string>(
       ),
       movement as (
         -- A twin waits at the lock and then finds the movement; the update depends on this insert, so nothing is added twice.
-        insert into stock_movement (id, sku, kind, quantity)
-        select ${movementId}, sku, ${kind}, quantity from decided where refusal is null and quantity <> 0
+        insert into stock_movement (id, shop_id, sku, kind, quantity)
+        select ${movementId}, shop_id, sku, ${kind}, quantity from decided where refusal is null and quantity <> 0
         on conflict (id) do nothing
-        returning sku, quantity
+        returning shop_id, sku, quantity
       ),
       moved as (
         -- Every column of the CHECK from the locked row: see steps/step.ts.
         update sku set on_hand = decided.on_hand + movement.quantity, reserved = decided.reserved
-        from decided join movement using (sku)
-        where sku.sku = decided.sku
+        from decided join movement using (shop_id, sku)
+        where sku.shop_id = decided.shop_id and sku.sku = decided.sku
         returning sku.on_hand
       )
       select refusal, (select on_hand from moved) as booked, ${columnsOf(sql, 'decided')} from decided
@@ -107,7 +104,7 @@ async function bookMovement<Refusal extends string>(
   if (booked !== null) return { outcome: 'booked', sku: { ...found, onHand: booked } };
 
   // Nothing moved. A twin may have booked it after this statement's snapshot: a new snapshot shows that.
-  const before = await findMovement(database, movementId, sku);
+  const before = await findMovement(database, movementId, { shopId, sku });
   if (before?.isBooked) return { outcome: 'booked', sku: before.sku };
   return { outcome: refusal ?? 'booked', sku: found };
 }
@@ -115,13 +112,13 @@ async function bookMovement<Refusal extends string>(
 async function findMovement(
   database: Database,
   movementId: string,
-  sku: string,
+  { shopId, sku }: SkuKey,
 ): Promise<{ isBooked: boolean; sku: Sku } | undefined> {
   const [found] = await database.run(
     ({ sql }) => sql<(Sku & { isBooked: boolean })[]>`
       select exists (select from stock_movement where id = ${movementId}) as "isBooked", ${columnsOf(sql, 'sku')}
       from sku
-      where sku = ${sku}
+      where shop_id = ${shopId} and sku = ${sku}
     `,
   );
   if (!found) return undefined;

@@ -15,6 +15,10 @@ export interface Wallet {
   held: number;
 }
 
+export interface NewWallet extends Pick<Wallet, 'id' | 'ownerId' | 'currency'> {
+  shopId: string;
+}
+
 /** A wallet's leg of a transfer. */
 export interface WalletEntry {
   seq: number;
@@ -40,10 +44,10 @@ export type Deposit =
 /** Creates an empty wallet. Its id is the idempotency key. */
 export async function createWallet(
   database: Database,
-  { id, ownerId, currency }: Pick<Wallet, 'id' | 'ownerId' | 'currency'>,
+  { id, shopId, ownerId, currency }: NewWallet,
 ): Promise<Wallet> {
   await database.run(({ orm }) =>
-    orm.insert(wallet).values({ id, ownerId, currency }).onConflictDoNothing({ target: wallet.id }),
+    orm.insert(wallet).values({ id, shopId, ownerId, currency }).onConflictDoNothing({ target: wallet.id }),
   );
   return { id, ownerId, currency, posted: 0, held: 0 };
 }

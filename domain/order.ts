@@ -11,6 +11,8 @@ export interface OrderLine {
 
 /** What a buyer orders. The same in the call that places the order, in its workflow and in the step that reserves it. */
 export interface OrderContents {
+  /** Absent for {@link MAIN_SHOP}: orders from before there were shops name none. */
+  shopId?: string;
   buyerId: string;
   walletId: string;
   lines: readonly OrderLine[];

@@ -7,7 +7,7 @@ import { createMonitorActivities, type MonitorSettings } from '../activities/mon
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
 import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
 import { createStatsActivities } from '../activities/stats.ts';
-import type { Database } from '../db/connection.ts';
+import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
@@ -16,7 +16,7 @@ export interface OrderWorkerOptions {
   connection: NativeConnection;
   namespace: string;
   taskQueue: string;
-  database: Database;
+  database: LongDatabase;
   workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
   /** Steps that run at once, of each kind: quick (local activities) and persistent (activities). */
   stepSlots: number;

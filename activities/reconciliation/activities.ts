@@ -1,5 +1,5 @@
 /** Reconciliation's activities: they inspect page after page, keep what they find, and repair what can be repaired automatically. */
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import { closeUnseen, failedInspection, keepFindings } from '../../db/findings.ts';
 import type { DetectedKind, FindingKind } from '../../domain/rules.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
@@ -30,7 +30,7 @@ const INSPECT_FOR_MS = 10_000;
 
 /** Every activity may run any number of times, and concurrently with another run. */
 export function createReconciliationActivities(
-  database: Database,
+  database: LongDatabase,
   workflows: OrderWorkflows,
 ): ReconciliationActivities {
   return {
@@ -63,7 +63,7 @@ export function createReconciliationActivities(
 }
 
 function reconcilePage(
-  database: Database,
+  database: LongDatabase,
   workflows: OrderWorkflows,
   request: PageRequest,
   pace: Pace,

@@ -1,5 +1,5 @@
 /** Checks every rule on a live system, by the detectors that reconciliation runs. Changes nothing. */
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import { isTableKind } from '../../db/rules/detectors.ts';
 import {
   RULES,
@@ -14,7 +14,10 @@ import { detectInTemporal } from './detect-workflows.ts';
 import { detectInTable } from './inspect-table.ts';
 
 /** One detector after the other, so that orders keep their share of PostgreSQL and Temporal. */
-export async function checkEveryRule(database: Database, workflows: OrderWorkflows): Promise<RuleReport[]> {
+export async function checkEveryRule(
+  database: LongDatabase,
+  workflows: OrderWorkflows,
+): Promise<RuleReport[]> {
   const now = new Date().toISOString();
   const outcomes = new Map<ProvingKind, Outcome>();
   for (const kind of new Set(RULES.flatMap(({ provenBy }) => provenBy))) {

@@ -1,5 +1,5 @@
 /** Inspects tables in pages that PostgreSQL answers in time, and goes on after a row that it cannot inspect. */
-import type { Database } from '../../db/connection.ts';
+import type { Database, LongDatabase } from '../../db/connection.ts';
 import { isConnectionLost, isDatabaseUnavailable } from '../../db/errors.ts';
 import { failedInspection, type Finding } from '../../db/findings.ts';
 import { inspect, nextSubject, toDetected, type Detected, type TableKind } from '../../db/rules/detectors.ts';
@@ -32,7 +32,7 @@ type FromHere = Omit<Page, 'limit'>;
 
 /** A page of as many rows as PostgreSQL inspects within a statement's time: for one SKU it sums all that was ever sold of it. */
 export async function inspectPage(
-  database: Database,
+  database: LongDatabase,
   kind: TableKind,
   page: FromHere,
   pace: Pace,
@@ -53,7 +53,11 @@ export async function inspectPage(
 }
 
 /** Inspects one row for longer than a statement may take. If that fails too, the run goes on after the row. */
-async function inspectLongRow(database: Database, kind: TableKind, page: FromHere): Promise<InspectedPage> {
+async function inspectLongRow(
+  database: LongDatabase,
+  kind: TableKind,
+  page: FromHere,
+): Promise<InspectedPage> {
   try {
     const work = database.runLong(LONG_ROW_MS, (sql) => inspect(sql, kind, { ...page, limit: 1 }));
     const rows = await whileAlive(work);
@@ -92,7 +96,11 @@ export function refuseTooMany(count: number, failed: readonly Finding[]): void {
 }
 
 /** Everything that is wrong in the rows of a kind, and the rows that could not be inspected. */
-export async function detectInTable(database: Database, kind: TableKind, now: string): Promise<Detected[]> {
+export async function detectInTable(
+  database: LongDatabase,
+  kind: TableKind,
+  now: string,
+): Promise<Detected[]> {
   const pace = newPace();
   const detected: Detected[] = [];
   let failures = 0;

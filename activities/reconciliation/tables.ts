@@ -1,5 +1,5 @@
 /** Reconciles a page of a table: keeps what its detector finds, and repairs what may be repaired. */
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import { isConnectionLost } from '../../db/errors.ts';
 import { failedInspection, keepFindings, type Finding, type OpenFinding } from '../../db/findings.ts';
 import { isRepaired, repairFinding, sumsLedger } from '../../db/repairs/repairs.ts';
@@ -10,7 +10,7 @@ import { LONG_ROW_MS, inspectPage, type Pace } from './inspect-table.ts';
 import type { PageRequest, ReconciledPage } from './page.ts';
 
 export async function reconcileTable(
-  database: Database,
+  database: LongDatabase,
   kind: TableKind,
   { after, startedAt, repairCounters }: PageRequest,
   pace: Pace,
@@ -29,7 +29,7 @@ export async function reconcileTable(
 
 /** Returns whether anything was changed, or why not. */
 async function repairWithinTime(
-  database: Database,
+  database: LongDatabase,
   kind: TableKind,
   finding: OpenFinding,
   startedAt: string,

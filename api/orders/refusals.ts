@@ -103,9 +103,10 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
   }
 }
 
-const findOrderedSkus = (database: Database, { lines }: Order) =>
+const findOrderedSkus = (database: Database, { shopId, lines }: Order) =>
   findSkus(
     database,
+    shopId,
     lines.map(({ sku }) => sku),
   );
 

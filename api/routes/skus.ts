@@ -4,6 +4,7 @@ import { findSku, putSku, type Sku } from '../../db/skus.ts';
 import { countSku, restockSku } from '../../db/stock-movements.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
@@ -22,7 +23,15 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { sku } = c.req.valid('param');
     const { name, price, onHand } = c.req.valid('json');
     const { amount, currency } = price;
-    const terms = { sku, name, price: amount, currency, onHand, isCurrencyCurrent: CURRENCIES.has(currency) };
+    const terms = {
+      shopId: MAIN_SHOP,
+      sku,
+      name,
+      price: amount,
+      currency,
+      onHand,
+      isCurrencyCurrent: CURRENCIES.has(currency),
+    };
     const result = await putSku(database, { ...terms, ...readSkuConditions(c) });
     switch (result.outcome) {
       case 'precondition_failed':
@@ -40,7 +49,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
   app.openapi(get, async (c) => {
     const { sku: name } = c.req.valid('param');
-    const found = await findSku(database, name);
+    const found = await findSku(database, { shopId: MAIN_SHOP, sku: name });
     if (!found) throw skuNotFound(name);
     return replyWithTag(c, toSkuReply(found), skuTag(found));
   });
@@ -52,7 +61,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: restock.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await restockSku(database, { movementId, ifIn, ...param, ...json });
+        const result = await restockSku(database, { movementId, shopId: MAIN_SHOP, ifIn, ...param, ...json });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);
@@ -77,7 +86,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: count.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await countSku(database, { movementId, ifIn, ...param, ...json });
+        const result = await countSku(database, { movementId, shopId: MAIN_SHOP, ifIn, ...param, ...json });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);

@@ -1,6 +1,7 @@
 /** Reads the shop's figures. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { responsesOf } from '../schemas/problem.ts';
@@ -25,7 +26,7 @@ export function statRoutes({ database }: Dependencies): OpenAPIHono {
   const app = new OpenAPIHono();
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
-    const range = { from, to, sku };
+    const range = { shop: MAIN_SHOP, from, to, sku };
     return replyExactly(c, toStatsReply(range, await readStats(database, range)));
   });
   return app;

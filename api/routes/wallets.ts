@@ -2,6 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -97,7 +98,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
-      const created = await createWallet(database, { id, ...json });
+      const created = await createWallet(database, { id, shopId: MAIN_SHOP, ...json });
       return { status: 201, body: toWalletReply(created) };
     });
   });

@@ -29,11 +29,10 @@ export async function keepMeasurements(
   const minute = `${at.slice(0, 16)}:00.000Z`;
   // Each gets an id, for the alert that it may open.
   const rows = JSON.stringify(judged.map((one) => ({ alertId: uuidv7(), ...one })));
-  await database.run(({ sql }) =>
-    sql.begin(async (transaction) => {
-      // Two runs at once judge one after the other, so that the second sees what the first did.
-      await transaction`select pg_advisory_xact_lock(${MONITOR_LOCK})`;
-      await transaction`
+  await database.transaction(async (transaction) => {
+    // Two runs at once judge one after the other, so that the second sees what the first did.
+    await transaction`select pg_advisory_xact_lock(${MONITOR_LOCK})`;
+    await transaction`
         with judged as materialized (
           select "alertId" as alert_id, name, value, subjects, threshold, crossed
           from jsonb_to_recordset(${rows}::text::jsonb)
@@ -80,8 +79,7 @@ export async function keepMeasurements(
         union all
         select id, 'closed', ${at}::timestamptz, value, subjects from closed join newest using (name)
       `;
-    }),
-  );
+  });
 }
 
 export type Measurement = typeof measurement.$inferSelect;

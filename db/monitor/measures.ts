@@ -4,7 +4,7 @@
  */
 import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
-import type { Sql } from '../postgres.ts';
+import type { Queryable } from '../postgres.ts';
 import { CLOCKS_APART_MS, firstIdAt } from '../ids.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
 import { isOverdue } from '../rules/deadlines.ts';
@@ -64,7 +64,7 @@ const LATENCY_WINDOW = 5 * MINUTE;
 const ANSWERED_WITHIN = MINUTE;
 const DIGITS = JSON.stringify(Object.fromEntries(MINOR_DIGITS));
 
-type Statement = (sql: Sql, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
+type Statement = (sql: Queryable, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
 
 const STATEMENTS: Readonly<Record<Measure, Statement>> = {
   orders_past_deadline: (sql, { at }) => sql<Measured[]>`

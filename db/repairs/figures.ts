@@ -4,9 +4,9 @@ import { compareDay, nextDay, type Comparison, type Difference } from '../stats/
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
 import { keepRepair, lockOpenFinding, withdrawFinding, type Finding, type OpenFinding } from '../findings.ts';
 
-/** Day, currency and SKU, without the parts that are empty. */
-const subjectOf = (day: string, { currency, sku }: Difference): string =>
-  [day, currency, sku].join('/').replace(/\/+$/, '');
+/** Shop, day, currency and SKU, without the parts that are empty. */
+const subjectOf = (day: string, { shopId, currency, sku }: Difference): string =>
+  [shopId, day, currency, sku].join('/').replace(/\/+$/, '');
 
 export const describeDifference = (day: string, difference: Difference): Finding => ({
   subject: subjectOf(day, difference),
@@ -40,27 +40,26 @@ export function setFigures(
 ): Promise<boolean> {
   const difference = differences.find((one) => subjectOf(day, one) === subject);
   if (!difference) return Promise.resolve(false);
-  const { currency, sku, source } = difference;
-  return database.run(({ sql }) =>
-    sql.begin(async (transaction) => {
-      if (!(await lockOpenFinding(transaction, id))) return false;
-      const same = await transaction`select from stat_progress where batches = ${batches} for update`;
-      if (same.length === 0) return false;
-      const [deleted] = await transaction<FigureTexts[]>`
-        delete from stat where day = ${day}::text::date and currency = ${currency} and sku = ${sku}
+  const { shopId, currency, sku, source } = difference;
+  return database.transaction(async (transaction) => {
+    if (!(await lockOpenFinding(transaction, id))) return false;
+    const same = await transaction`select from stat_progress where batches = ${batches} for update`;
+    if (same.length === 0) return false;
+    const [deleted] = await transaction<FigureTexts[]>`
+        delete from stat
+        where shop_id = ${shopId} and sku = ${sku} and day = ${day}::text::date and currency = ${currency}
         returning ${transaction.unsafe(FIGURES_AS_TEXT)}
       `;
-      const before = deleted ? figuresIn(deleted) : NOTHING;
-      // As text: a bigint would be sent as an int8, which a sum may exceed.
-      const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
-      await transaction`insert into stat ${transaction({ sku, day, currency, ...figures })}`;
-      if (areSame(before, source)) {
-        await withdrawFinding(transaction, id, startedAt);
-        return false;
-      }
-      const done = 'The figures were set to what they sum.';
-      await keepRepair(transaction, id, { done, before, after: source }, new Date().toISOString());
-      return true;
-    }),
-  );
+    const before = deleted ? figuresIn(deleted) : NOTHING;
+    // As text: a bigint would be sent as an int8, which a sum may exceed.
+    const figures = Object.fromEntries(FIGURES.map((name) => [name, String(source[name])]));
+    await transaction`insert into stat ${transaction({ shop_id: shopId, sku, day, currency, ...figures })}`;
+    if (areSame(before, source)) {
+      await withdrawFinding(transaction, id, startedAt);
+      return false;
+    }
+    const done = 'The figures were set to what they sum.';
+    await keepRepair(transaction, id, { done, before, after: source }, new Date().toISOString());
+    return true;
+  });
 }

@@ -3,8 +3,8 @@
  * order of the steps (order, SKU, wallet), reads again what is there now, and writes the change together with the values before and
  * after. A second run at the same time finds the finding ended, or nothing left to do.
  */
-import type { Database } from '../connection.ts';
-import type { Queryable, Sql } from '../postgres.ts';
+import type { LongDatabase } from '../connection.ts';
+import { inTransaction, type Queryable } from '../postgres.ts';
 import {
   keepRepair,
   lockOpenFinding,
@@ -49,7 +49,7 @@ const REPAIRS: Readonly<
  * locked as long.
  */
 export function repairFinding(
-  database: Database,
+  database: LongDatabase,
   kind: TableKind,
   { id, subject }: OpenFinding,
   startedAt: string,
@@ -57,16 +57,15 @@ export function repairFinding(
 ): Promise<boolean> {
   const repair = REPAIRS[kind];
   if (!repair) return Promise.resolve(false);
-  const repairInTransaction = (sql: Sql): Promise<boolean> =>
-    sql.begin(async (transaction) => {
-      if (!(await lockOpenFinding(transaction, id))) return false;
-      const result = await repair(transaction, subject);
-      if (result === 'nothing wrong') await withdrawFinding(transaction, id, startedAt);
-      if (result === 'nothing wrong' || result === 'for a person') return false;
-      await keepRepair(transaction, id, result, new Date().toISOString());
-      return true;
-    });
+  const repairIn = async (transaction: Queryable): Promise<boolean> => {
+    if (!(await lockOpenFinding(transaction, id))) return false;
+    const result = await repair(transaction, subject);
+    if (result === 'nothing wrong') await withdrawFinding(transaction, id, startedAt);
+    if (result === 'nothing wrong' || result === 'for a person') return false;
+    await keepRepair(transaction, id, result, new Date().toISOString());
+    return true;
+  };
   return longMs === undefined
-    ? database.run(({ sql }) => repairInTransaction(sql))
-    : database.runLong(longMs, repairInTransaction);
+    ? database.transaction(repairIn)
+    : database.runLong(longMs, (sql) => inTransaction(sql, repairIn));
 }

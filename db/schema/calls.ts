@@ -1,4 +1,4 @@
-/** The calls that callers may repeat: their idempotency keys, and the promises to those who were refused for load. */
+/** The calls of callers: their idempotency keys, the promises to those who were refused for load, and how much each has called. */
 import { sql } from 'drizzle-orm';
 import {
   check,
@@ -12,17 +12,22 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
-import { matches, instant, recordedAt } from './columns.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
+import { matches, instant, recordedAt, shopId } from './columns.ts';
 
 /** The id and the answer that a POST with an Idempotency-Key got. Kept forever: an answer never changes. */
 export const idempotencyKey = pgTable(
   'idempotency_key',
   {
+    /** Who calls: the id of domain/access.ts's Caller. Empty for keys from before callers had names. */
+    caller: text().notNull().default(''),
     /** The operation's id in the OpenAPI document: the same key for another operation is another key. */
     operation: text().notNull(),
     key: text().notNull(),
     /** SHA-256 of the path's parameters and the body as sent; for keys from before 0.4, of the body with its defaults. */
     fingerprint: text().notNull(),
+    /** Where the call works. */
+    shopId: shopId().default(MAIN_SHOP),
     /** The id of what the call creates (an order, a wallet, a transfer), or of the command that it sends. */
     commandId: uuid('command_id').notNull(),
     /** Until then the first call is taken to be running; afterwards a repeated call takes over. */
@@ -33,7 +38,7 @@ export const idempotencyKey = pgTable(
     recordedAt: recordedAt(),
   },
   (t) => [
-    primaryKey({ name: 'idempotency_key_pkey', columns: [t.operation, t.key] }),
+    primaryKey({ name: 'idempotency_key_pkey', columns: [t.caller, t.operation, t.key] }),
     check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
     // Which orders were asked for recently?
     index('idempotency_key_orders_by_time')
@@ -57,4 +62,12 @@ export const admissionPace = pgTable('admission_pace', {
   process: uuid().primaryKey(),
   perSecond: doublePrecision('per_second').notNull(),
   seenAt: instant('seen_at').notNull(),
+});
+
+/** How much each caller, or address, has used of a limit, for every API process to see. Unlogged: after a crash everybody begins anew. */
+export const rateLimit = pgTable('rate_limit', {
+  /** Whose, and which limit. */
+  key: text().primaryKey(),
+  points: doublePrecision().notNull(),
+  expiresAt: instant('expires_at').notNull(),
 });

@@ -1,6 +1,6 @@
 /** What the tables' columns share. Money is an integer in minor units next to an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
-import { bigint, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
+import { bigint, text, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
 import { BLANKS, type TextRule } from '../../domain/text.ts';
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -15,6 +15,11 @@ export const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL =>
 export const money = (name: string) => bigint(name, { mode: 'number' });
 export const units = (name: string) => bigint(name, { mode: 'number' });
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+/**
+ * Whose row it is. No foreign key of its own in the tables that every order writes: each insert would lock the shop's row, the same for
+ * all. There, SKUs and wallets stand for the shop, by keys that include it.
+ */
+export const shopId = () => text('shop_id').notNull();
 /** The database's own clock, which only says when a row was written. */
 export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
 

@@ -16,7 +16,7 @@ import { ALERT_EVENTS, MEASURES, RUN_NAMES } from '../../domain/measures.ts';
 import { STEPS } from '../../domain/order.ts';
 import { FINDING_KINDS } from '../../domain/rules.ts';
 import { TEXT } from '../../domain/text.ts';
-import { isText, oneOf, instant, recordedAt } from './columns.ts';
+import { isText, oneOf, instant, recordedAt, shopId } from './columns.ts';
 
 /** `gone`: a later run no longer found it, because somebody fixed it. */
 export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
@@ -31,6 +31,7 @@ export const attention = pgTable(
     workflowId: text('workflow_id').notNull(),
     raisedAt: instant('raised_at').notNull(),
     orderId: uuid('order_id').notNull(),
+    shopId: shopId(),
     /** The step that keeps failing. */
     step: text({ enum: STEPS }).notNull(),
     reason: text({ enum: ATTENTION_REASONS }).notNull(),
@@ -59,6 +60,7 @@ export const intervention = pgTable(
     workflowId: text('workflow_id').notNull(),
     updateId: text('update_id').notNull(),
     orderId: uuid('order_id').notNull(),
+    shopId: shopId(),
     action: text({ enum: INTERVENTION_ACTIONS }).notNull(),
     actor: text().notNull(),
     reason: text().notNull(),
@@ -84,9 +86,11 @@ export const finding = pgTable(
   {
     id: uuid().primaryKey(),
     kind: text({ enum: FINDING_KINDS }).notNull(),
-    /** What it is about: an order, a SKU, a wallet, or two of them with a slash; for figures, day/currency/SKU, as far as they apply. */
+    /** What it is about: an order, a shop/SKU, a wallet, or two of them with a slash; for figures, shop/day/currency/SKU, as far as they apply. */
     subject: text().notNull(),
     orderId: uuid('order_id'),
+    /** Whose order, SKU, wallet or figures; null when it is about none of them, as when a detector failed. */
+    shopId: text('shop_id'),
     /** A sentence with the values that disagree. */
     finding: text().notNull(),
     firstSeen: instant('first_seen').notNull(),

@@ -31,6 +31,7 @@ import {
   oneOf,
   quoted,
   recordedAt,
+  shopId,
   units,
 } from './columns.ts';
 
@@ -38,6 +39,7 @@ export const orders = pgTable(
   'orders',
   {
     id: uuid().primaryKey(),
+    shopId: shopId(),
     buyerId: text('buyer_id').notNull(),
     /** Not a foreign key: a rejected order keeps what was asked for, even a wallet that does not exist. */
     walletId: uuid('wallet_id').notNull(),
@@ -64,12 +66,18 @@ export const orders = pgTable(
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
     check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
-    // Which orders did this buyer place, newest first? (Ids sort by time.)
-    index('orders_by_buyer').on(t.buyerId, t.id),
+    // Which orders does this shop have, newest first? (Ids sort by time.) And for the keys of what belongs to an order.
+    unique('orders_in_shop').on(t.shopId, t.id),
+    // Which orders did this buyer place, newest first?
+    index('orders_by_buyer').on(t.shopId, t.buyerId, t.id),
     // Which orders of this buyer are in this stage?
-    index('orders_by_buyer_and_stage').on(t.buyerId, t.stage, t.id),
-    // Which orders are in this stage, newest first?
-    index('orders_by_stage').on(t.stage, t.id),
+    index('orders_by_buyer_and_stage').on(t.shopId, t.buyerId, t.stage, t.id),
+    // Which orders of this shop are in this stage, newest first?
+    index('orders_by_stage').on(t.shopId, t.stage, t.id),
+    // Which orders are open, in every shop? (Few rows: open orders only.)
+    index('orders_open')
+      .on(t.id)
+      .where(sql`stage = 'awaiting_payment'`),
     // Which open orders are past their deadline? (Few rows: open orders only.)
     index('orders_open_by_deadline')
       .on(t.paymentDeadline)

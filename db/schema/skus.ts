@@ -1,10 +1,11 @@
 /** What is sold: SKUs, the movements of their units, and the units that orders reserve. */
 import { sql } from 'drizzle-orm';
-import { check, index, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { check, foreignKey, index, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { PRICE_LIMIT } from '../../domain/limits.ts';
 import { SKU_PATTERN, TEXT } from '../../domain/text.ts';
-import { isText, literal, matches, oneOf, money, units, recordedAt } from './columns.ts';
+import { isText, literal, matches, oneOf, money, shopId, units, recordedAt } from './columns.ts';
 import { orders } from './orders.ts';
+import { shop } from './shops.ts';
 
 export const RESERVATION_STATES = ['held', 'consumed', 'released'] as const;
 export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as const;
@@ -12,7 +13,8 @@ export const MOVEMENT_KINDS = ['initial', 'restock', 'adjustment', 'return'] as 
 export const sku = pgTable(
   'sku',
   {
-    sku: text().primaryKey(),
+    shopId: shopId().references(() => shop.id),
+    sku: text().notNull(),
     name: text().notNull(),
     price: money('price').notNull(),
     currency: text().notNull(),
@@ -20,6 +22,7 @@ export const sku = pgTable(
     reserved: units('reserved').notNull().default(0),
   },
   (t) => [
+    primaryKey({ name: 'sku_pkey', columns: [t.shopId, t.sku] }),
     check('sku_reserved_within_on_hand', sql`0 <= ${t.reserved} and ${t.reserved} <= ${t.onHand}`),
     check('sku_price_positive', sql`${t.price} > 0`),
     check('sku_sku', matches(t.sku, SKU_PATTERN)),
@@ -33,48 +36,65 @@ export const stockMovement = pgTable(
   'stock_movement',
   {
     id: uuid().primaryKey(),
-    sku: text()
-      .notNull()
-      .references(() => sku.sku),
+    shopId: shopId(),
+    sku: text().notNull(),
     kind: text({ enum: MOVEMENT_KINDS }).notNull(),
     quantity: units('quantity').notNull(),
-    orderId: uuid('order_id').references(() => orders.id),
+    orderId: uuid('order_id'),
     recordedAt: recordedAt(),
   },
   (t) => [
+    foreignKey({
+      name: 'stock_movement_sku',
+      columns: [t.shopId, t.sku],
+      foreignColumns: [sku.shopId, sku.sku],
+    }),
+    foreignKey({
+      name: 'stock_movement_order',
+      columns: [t.shopId, t.orderId],
+      foreignColumns: [orders.shopId, orders.id],
+    }),
     check('stock_movement_kind', oneOf(t.kind, MOVEMENT_KINDS)),
     check('stock_movement_not_zero', sql`${t.quantity} <> 0`),
     check('stock_movement_return_has_order', sql`(${t.kind} = 'return') = (${t.orderId} is not null)`),
     // A return is booked once per order and SKU.
     uniqueIndex('stock_movement_one_return').on(t.orderId, t.sku),
     // Where do this SKU's units come from?
-    index('stock_movement_by_sku').on(t.sku),
+    index('stock_movement_by_sku').on(t.shopId, t.sku),
   ],
 );
 
+/** Its keys include the shop, so that no order can reserve units of another shop. */
 export const reservation = pgTable(
   'reservation',
   {
-    orderId: uuid('order_id')
-      .notNull()
-      .references(() => orders.id),
-    sku: text()
-      .notNull()
-      .references(() => sku.sku),
+    shopId: shopId(),
+    orderId: uuid('order_id').notNull(),
+    sku: text().notNull(),
     quantity: units('quantity').notNull(),
     state: text({ enum: RESERVATION_STATES }).notNull(),
   },
   (t) => [
     primaryKey({ name: 'reservation_pkey', columns: [t.orderId, t.sku] }),
+    foreignKey({
+      name: 'reservation_order',
+      columns: [t.shopId, t.orderId],
+      foreignColumns: [orders.shopId, orders.id],
+    }),
+    foreignKey({
+      name: 'reservation_sku',
+      columns: [t.shopId, t.sku],
+      foreignColumns: [sku.shopId, sku.sku],
+    }),
     check('reservation_state', oneOf(t.state, RESERVATION_STATES)),
     check('reservation_quantity_positive', sql`${t.quantity} > 0`),
     // Who holds units of this SKU? (Few rows: open orders only.)
     index('reservation_held_by_sku')
-      .on(t.sku, t.orderId)
+      .on(t.shopId, t.sku, t.orderId)
       .where(sql`state = 'held'`),
     // How many units of this SKU were sold?
     index('reservation_consumed_by_sku')
-      .on(t.sku, t.quantity)
+      .on(t.shopId, t.sku, t.quantity)
       .where(sql`state = 'consumed'`),
   ],
 );

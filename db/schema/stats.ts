@@ -13,7 +13,7 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { instant } from './columns.ts';
+import { instant, shopId } from './columns.ts';
 
 // Orders have at most 10^6 units of a SKU, so no count of them comes near what int8 holds.
 const figure = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
@@ -27,6 +27,7 @@ const moneyFigure = (name: string) => numeric(name, { precision: 40, scale: 0, m
 export const stat = pgTable(
   'stat',
   {
+    shopId: shopId(),
     sku: text().notNull(),
     /** In UTC, by the time of the event. */
     day: date({ mode: 'string' }).notNull(),
@@ -47,7 +48,7 @@ export const stat = pgTable(
   },
   (t) => [
     // How did the shop, or this SKU, do between these days?
-    primaryKey({ name: 'stat_pkey', columns: [t.sku, t.day, t.currency] }),
+    primaryKey({ name: 'stat_pkey', columns: [t.shopId, t.sku, t.day, t.currency] }),
     // What is counted of this day? (For reconciliation.)
     index('stat_by_day').on(t.day),
   ],

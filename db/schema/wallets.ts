@@ -1,10 +1,22 @@
 /** Wallets, the double-entry ledger of their money, and the money that orders hold. */
 import { sql } from 'drizzle-orm';
-import { bigint, check, index, pgTable, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  check,
+  foreignKey,
+  index,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { TEXT } from '../../domain/text.ts';
-import { isText, literal, oneOf, money, recordedAt } from './columns.ts';
+import { isText, literal, oneOf, money, recordedAt, shopId } from './columns.ts';
 import { orders } from './orders.ts';
+import { shop } from './shops.ts';
 
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
 export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
@@ -15,6 +27,7 @@ export const wallet = pgTable(
   'wallet',
   {
     id: uuid().primaryKey(),
+    shopId: shopId().references(() => shop.id),
     ownerId: text('owner_id').notNull(),
     currency: text().notNull(),
     posted: money('posted').notNull().default(0),
@@ -22,25 +35,51 @@ export const wallet = pgTable(
     recordedAt: recordedAt(),
   },
   (t) => [
+    // For the keys of what belongs to a wallet, which include the shop.
+    unique('wallet_in_shop').on(t.shopId, t.id),
     check('wallet_held_within_posted', sql`0 <= ${t.held} and ${t.held} <= ${t.posted}`),
     check('wallet_owner', isText(t.ownerId, TEXT.party)),
     check('wallet_posted_exact_in_json', sql`${t.posted} <= ${literal(BALANCE_LIMIT)}`),
   ],
 );
 
-export const hold = pgTable(
-  'hold',
+/** Buyers besides its owner who may pay with a wallet, because its owner said so. */
+export const walletPermission = pgTable(
+  'wallet_permission',
   {
-    orderId: uuid('order_id')
-      .primaryKey()
-      .references(() => orders.id),
     walletId: uuid('wallet_id')
       .notNull()
       .references(() => wallet.id),
+    buyerId: text('buyer_id').notNull(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    primaryKey({ name: 'wallet_permission_pkey', columns: [t.walletId, t.buyerId] }),
+    check('wallet_permission_buyer', isText(t.buyerId, TEXT.party)),
+  ],
+);
+
+/** Its keys include the shop, so that no order can hold money of another shop's wallet. */
+export const hold = pgTable(
+  'hold',
+  {
+    orderId: uuid('order_id').primaryKey(),
+    shopId: shopId(),
+    walletId: uuid('wallet_id').notNull(),
     amount: money('amount').notNull(),
     state: text({ enum: HOLD_STATES }).notNull(),
   },
   (t) => [
+    foreignKey({
+      name: 'hold_order',
+      columns: [t.shopId, t.orderId],
+      foreignColumns: [orders.shopId, orders.id],
+    }),
+    foreignKey({
+      name: 'hold_wallet',
+      columns: [t.shopId, t.walletId],
+      foreignColumns: [wallet.shopId, wallet.id],
+    }),
     check('hold_state', oneOf(t.state, HOLD_STATES)),
     check('hold_amount_positive', sql`${t.amount} > 0`),
     // Which open orders hold money of this wallet?
@@ -55,11 +94,17 @@ export const transfer = pgTable(
   'transfer',
   {
     id: uuid().primaryKey(),
+    shopId: shopId(),
     kind: text({ enum: TRANSFER_KINDS }).notNull(),
-    orderId: uuid('order_id').references(() => orders.id),
+    orderId: uuid('order_id'),
     recordedAt: recordedAt(),
   },
   (t) => [
+    foreignKey({
+      name: 'transfer_order',
+      columns: [t.shopId, t.orderId],
+      foreignColumns: [orders.shopId, orders.id],
+    }),
     check('transfer_kind', oneOf(t.kind, TRANSFER_KINDS)),
     check('transfer_deposit_has_no_order', sql`(${t.kind} = 'deposit') = (${t.orderId} is null)`),
     // One debit or capture per order.
@@ -78,11 +123,12 @@ export const entry = pgTable(
   'entry',
   {
     seq: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    shopId: shopId(),
     transferId: uuid('transfer_id')
       .notNull()
       .references(() => transfer.id),
     account: text({ enum: ACCOUNTS }).notNull(),
-    walletId: uuid('wallet_id').references(() => wallet.id),
+    walletId: uuid('wallet_id'),
     amount: money('amount').notNull(),
     currency: text().notNull(),
     /** The wallet's balance just after this entry. */
@@ -90,6 +136,11 @@ export const entry = pgTable(
     heldAfter: money('held_after'),
   },
   (t) => [
+    foreignKey({
+      name: 'entry_wallet',
+      columns: [t.shopId, t.walletId],
+      foreignColumns: [wallet.shopId, wallet.id],
+    }),
     check('entry_account', oneOf(t.account, ACCOUNTS)),
     check('entry_not_zero', sql`${t.amount} <> 0`),
     check('entry_wallet_only_on_wallet_leg', sql`(${t.account} = 'wallet') = (${t.walletId} is not null)`),

@@ -16,8 +16,9 @@ import {
 } from './figures.ts';
 import { readWhilePaused } from './pause.ts';
 
-/** Figures of a day, a currency and a SKU ('' for the shop), as counted and as summed from the events. */
+/** Figures of a shop, a day, a currency and a SKU ('' for all of them), as counted and as summed from the events. */
 export interface Difference {
+  shopId: string;
   currency: string;
   sku: string;
   counted: Figures;
@@ -71,6 +72,7 @@ export const compareDay = (
   });
 
 interface Key {
+  shopId: string;
   sku: string;
   currency: string;
 }
@@ -78,6 +80,7 @@ type Row = Key & { figures: Figures };
 type RowTexts = Key & FigureTexts;
 
 const toRow = (texts: RowTexts): Row => ({
+  shopId: texts.shopId,
   sku: texts.sku,
   currency: texts.currency,
   figures: figuresIn(texts),
@@ -91,7 +94,7 @@ async function readCounted(database: Database, day: string): Promise<{ batches: 
         batches,
         (
           select coalesce(json_agg(counted), '[]')
-          from (select sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat where day = ${day}::text::date) as counted
+          from (select shop_id as "shopId", sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat where day = ${day}::text::date) as counted
         ) as rows
       from stat_progress
     `,
@@ -167,7 +170,7 @@ async function sumPage(database: Database, day: string, after: EventCursor, limi
       select
         (
           select coalesce(json_agg(summed), '[]')
-          from (select sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from figures) as summed
+          from (select shop_id as "shopId", sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from figures) as summed
         ) as rows,
         (
           select json_build_object('at', at::text, 'orderId', order_id, 'version', version)
@@ -182,7 +185,7 @@ async function sumPage(database: Database, day: string, after: EventCursor, limi
   return page;
 }
 
-const keyOf = ({ currency, sku }: Key): string => `${currency}/${sku}`;
+const keyOf = ({ shopId, currency, sku }: Key): string => `${shopId}/${currency}/${sku}`;
 
 function addTo(sums: Map<string, Row>, row: Row): void {
   const sum = sums.get(keyOf(row));
@@ -195,8 +198,10 @@ function findDifferences(rows: readonly Row[], sums: ReadonlyMap<string, Row>): 
   const counted = new Map(rows.map((row) => [keyOf(row), row]));
   return [...new Set([...counted.keys(), ...sums.keys()])].toSorted().flatMap((key) => {
     const [is, sum] = [counted.get(key), sums.get(key)];
-    const { currency, sku } = is ?? sum ?? { currency: '', sku: '' };
+    const row = is ?? sum;
+    if (!row) return [];
+    const { shopId, currency, sku } = row;
     const [count, source] = [is?.figures ?? { ...NOTHING }, sum?.figures ?? { ...NOTHING }];
-    return areSame(count, source) ? [] : [{ currency, sku, counted: count, source }];
+    return areSame(count, source) ? [] : [{ shopId, currency, sku, counted: count, source }];
   });
 }

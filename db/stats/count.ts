@@ -69,13 +69,13 @@ export async function countSome(database: Database, limit: number): Promise<Coun
         delete from stat_pending where ctid = any (array (select ctid from waiting)) returning order_id, version
       ),
       added as (
-        insert into stat (sku, day, currency, ${sql.unsafe(COLUMNS)})
-        select sku, day, currency, ${sql.unsafe(COLUMNS)}
+        insert into stat (shop_id, sku, day, currency, ${sql.unsafe(COLUMNS)})
+        select shop_id, sku, day, currency, ${sql.unsafe(COLUMNS)}
         from (${figuresOf(
           sql,
           sql`select order_id, version, stage, at from to_apply join order_event using (order_id, version)`,
         )}) as change
-        on conflict (sku, day, currency) do update set ${sql.unsafe(SUMS)}
+        on conflict (shop_id, sku, day, currency) do update set ${sql.unsafe(SUMS)}
       ),
       noted as (
         update stat_progress

@@ -31,6 +31,9 @@ export const NOTHING: Readonly<Figures> = {
   units_returned: 0n,
 };
 
+/** Adds the figures of several rows up. */
+export const SUMS_OF_FIGURES = FIGURES.map((name) => `sum(${name}) as ${name}`).join(', ');
+
 /** The figures as a query returns them: the columns of `stat`, each as text. */
 export type FigureTexts = Record<(typeof FIGURES)[number], string>;
 
@@ -55,11 +58,11 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
     -- Money is what the ledger says was earned and given back for the order: at most one payment and one refund.
     -- Laterals make every part an index look-up, whatever the planner expects of a day or a batch.
     select
-      event.order_id, event.version, event.stage, (event.at at time zone 'UTC')::date as day,
+      event.order_id, event.version, event.stage, ordered.shop_id, (event.at at time zone 'UTC')::date as day,
       coalesce(ordered.currency, '') as currency,
       coalesce(earned.amount, 0) as revenue, coalesce(-given_back.amount, 0) as refunds
     from (${events}) as event
-    cross join lateral (select currency from orders where id = event.order_id limit 1) as ordered
+    cross join lateral (select shop_id, currency from orders where id = event.order_id limit 1) as ordered
     left join lateral (
       select amount
       from transfer join entry on transfer_id = transfer.id and account = 'sales'
@@ -75,7 +78,7 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
   ),
   line as materialized (
     select
-      event.version, event.stage, event.day, event.currency, ordered.sku,
+      event.version, event.stage, event.shop_id, event.day, event.currency, ordered.sku,
       case event.stage when 'paid' then ordered.quantity else 0 end as sold,
       coalesce(returned.quantity, 0) as returned,
       -- Numeric: the total of a rejected order may be more than int8 holds.
@@ -92,19 +95,19 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
       limit 1
     ) as returned on true
   ),
-  change (sku, day, currency, version, stage, revenue, refunds, sold, returned) as (
-    select '', day, currency, version, stage, revenue, refunds, 0, 0 from event
+  change (shop_id, sku, day, currency, version, stage, revenue, refunds, sold, returned) as (
+    select shop_id, '', day, currency, version, stage, revenue, refunds, 0, 0 from event
     union all
     -- The shop's units. Its orders and its money are in the branch above.
-    select '', day, currency, null, null, 0, 0, sold, returned from line
+    select shop_id, '', day, currency, null, null, 0, 0, sold, returned from line
     union all
     select
-      sku, day, currency, version, stage,
+      shop_id, sku, day, currency, version, stage,
       case stage when 'paid' then price else 0 end, case stage when 'refunded' then price else 0 end, sold, returned
     from line
   )
   select
-    sku, day, currency,
+    shop_id, sku, day, currency,
     count(*) filter (where version = 1) as placed,
     count(*) filter (where stage = 'rejected') as rejected,
     count(*) filter (where stage = 'paid') as paid,
@@ -116,5 +119,5 @@ export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
     sum(sold) as units_sold,
     sum(returned) as units_returned
   from change
-  group by sku, day, currency
+  group by shop_id, sku, day, currency
 `;

@@ -1,9 +1,11 @@
 /** Reads the shop's figures by day. */
+import { ALL_SHOPS, type ShopScope } from '../../domain/shops.ts';
 import type { Database } from '../connection.ts';
 import type { Queryable } from '../postgres.ts';
-import { FIGURES_AS_TEXT, figuresIn, type Figures, type FigureTexts } from './figures.ts';
+import { FIGURES_AS_TEXT, SUMS_OF_FIGURES, figuresIn, type Figures, type FigureTexts } from './figures.ts';
 
 export interface StatRange {
+  shop: ShopScope;
   /** Days in UTC, YYYY-MM-DD, both included. */
   from: string;
   to: string;
@@ -34,14 +36,21 @@ interface Day extends FigureTexts {
 type StatsRow = { countedUntil: string | null } & (Day | { day: null });
 
 /** One statement, so that the figures are those of `countedUntil`. */
-export const statsQuery = (sql: Queryable, { from, to, sku = '' }: StatRange) => sql<StatsRow[]>`
+export const statsQuery = (sql: Queryable, { shop, from, to, sku = '' }: StatRange) => sql<StatsRow[]>`
   select counted_until::text as "countedUntil", day::text, currency, ${sql.unsafe(FIGURES_AS_TEXT)}
   from stat_progress
-  left join stat on sku = ${sku} and day between ${from}::text::date and ${to}::text::date
+  left join (
+    select day, currency, ${sql.unsafe(SUMS_OF_FIGURES)}
+    from stat
+    where
+      ${shop === ALL_SHOPS ? sql`true` : sql`shop_id = ${shop}`}
+      and sku = ${sku} and day between ${from}::text::date and ${to}::text::date
+    group by day, currency
+  ) as stat on true
   order by stat.day, stat.currency
 `;
 
-/** The shop's figures, or a SKU's, day by day. */
+/** The figures of a shop or of all, or those of a SKU, day by day. */
 export async function readStats(database: Database, range: StatRange): Promise<Stats> {
   const rows = await database.run(({ sql }) => statsQuery(sql, range));
   const countedUntil = rows[0]?.countedUntil ?? null;

@@ -1,6 +1,6 @@
 /** The reserve step: takes the units, and in `hold` mode the money, of one order or of many in one statement. */
 import type { Database } from '../connection.ts';
-import type { Fragment, Queryable, Sql } from '../postgres.ts';
+import type { Fragment, Queryable } from '../postgres.ts';
 import { decideInTurn, demandOfEach } from './reserve-decide.ts';
 import { claimDecided, holdMoney, recordOrders, takeUnits } from './reserve-record.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
@@ -51,7 +51,7 @@ type WhenWalletLocked = 'wait for wallets' | 'skip locked wallets';
  * while the tables were empty.
  */
 const reserveInTurn = (
-  sql: Sql,
+  sql: Queryable,
   orders: readonly PlacedOrder[],
   whenLocked: WhenWalletLocked,
 ): PromiseLike<readonly Row[]> => sql<Row[]>`

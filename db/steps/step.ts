@@ -13,7 +13,7 @@
 import type { OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database } from '../connection.ts';
-import type { Sql } from '../postgres.ts';
+import type { Queryable } from '../postgres.ts';
 
 /** Where the order rests after the step, as the first attempt that committed recorded it. */
 export interface StepResult {
@@ -43,7 +43,7 @@ export interface PlacedOrder extends OrderContents {
 export async function runStep(
   database: Database,
   orderId: string,
-  statement: (sql: Sql) => PromiseLike<readonly StepResult[]>,
+  statement: (sql: Queryable) => PromiseLike<readonly StepResult[]>,
 ): Promise<StepResult> {
   const [result] = await database.run(({ sql }) => statement(sql));
   if (result) return result;

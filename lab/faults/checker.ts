@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, type LongDatabase } from '../../db/connection.ts';
 import type { Queryable } from '../../db/postgres.ts';
 import { compareAllDays } from '../../db/repairs/figures.ts';
 import { WORKFLOW } from '../../workflows/messages.ts';
@@ -36,7 +36,7 @@ export async function checkRun({
   ];
 }
 
-async function findBrokenRules(database: Database, client: Client): Promise<Violation[]> {
+async function findBrokenRules(database: LongDatabase, client: Client): Promise<Violation[]> {
   const reports = await checkEveryRule(database, orderWorkflowsOf(client, TASK_QUEUE));
   const figures = await compareAllDays(database);
   return [
@@ -51,7 +51,7 @@ async function findBrokenRules(database: Database, client: Client): Promise<Viol
   ];
 }
 
-async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
+async function withDatabase<T>(url: string, work: (database: LongDatabase) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 1, name: 'holdfast faults' });
   try {
     return await work(database);

@@ -29,8 +29,7 @@ function aWorker(its: Database = database) {
       statements += 1;
       return its.run(query);
     },
-    runLong: (milliseconds, query) => its.runLong(milliseconds, query),
-    close: () => its.close(),
+    transaction: (work) => its.transaction(work),
   };
   return { reserve: groupReservations(counting), statements: () => statements };
 }

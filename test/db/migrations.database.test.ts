@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { openPostgres } from '../../db/postgres.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { MIGRATIONS, migrateDatabase } from '../../db/migrate.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
 
@@ -104,7 +105,7 @@ test('events recorded before the figures existed are counted in the figures', as
   const database = openDatabase(url, { connections: 1, name: 'test' });
   try {
     await countPending(database, 10_000);
-    const range = { from: '2026-03-01', to: '2026-04-30' };
+    const range = { shop: MAIN_SHOP, from: '2026-03-01', to: '2026-04-30' };
     for (const sku of [undefined, 'MUG'])
       expect((await readStats(database, { ...range, sku })).days).toMatchObject([
         { day: '2026-03-31', figures: { placed: 1n, paid: 0n, revenue: 0n } },
@@ -125,7 +126,7 @@ test('figures, prices and totals of an earlier release keep their last digit, an
   await expect(sql`update sku set price = 9007199254740992`).rejects.toThrow('sku_price_payable');
   const database = openDatabase(url, { connections: 1, name: 'test' });
   try {
-    const range = { from: '2026-01-01', to: '2026-01-01', sku: undefined };
+    const range = { shop: MAIN_SHOP, from: '2026-01-01', to: '2026-01-01', sku: undefined };
     expect((await readStats(database, range)).days).toMatchObject([
       { figures: { revenue: 9_223_372_036_854_775_808n, refunds: 9_007_199_254_740_993n, units_sold: 2n } },
     ]);

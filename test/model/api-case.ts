@@ -1,4 +1,5 @@
 /** Plays one case through the HTTP API, the workflows and Temporal's clock, and in the model side by side. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -45,10 +46,21 @@ export async function playOnApi(
     for (const sku of newSkus)
       perform(api.world, {
         kind: 'putSku',
-        request: { sku, name: 'Test', price: 500, currency: 'EUR', onHand: 8, isCurrencyCurrent: true },
+        request: {
+          shopId: MAIN_SHOP,
+          sku,
+          name: 'Test',
+          price: 500,
+          currency: 'EUR',
+          onHand: 8,
+          isCurrencyCurrent: true,
+        },
       });
     for (const id of newWallets) {
-      perform(api.world, { kind: 'openWallet', request: { id, ownerId: 'buyer', currency: 'EUR' } });
+      perform(api.world, {
+        kind: 'openWallet',
+        request: { id, shopId: MAIN_SHOP, ownerId: 'buyer', currency: 'EUR' },
+      });
       perform(api.world, { kind: 'deposit', request: { transferId: id, walletId: id, amount: 1_500 } });
     }
     return [newSkus, newWallets];

@@ -1,4 +1,5 @@
 /** The answers that the HTTP API must give, on top of what the steps do to the world. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
 import { emptyWorld, perform, type Order, type Request, type World } from './world.ts';
 
@@ -102,7 +103,10 @@ function act(api: ApiWorld, call: Call): CallAnswer {
     }
     case 'restock': {
       const { sku, quantity } = call;
-      perform(world, { kind: 'restock', request: { movementId: call.key, sku, quantity } });
+      perform(world, {
+        kind: 'restock',
+        request: { movementId: call.key, shopId: MAIN_SHOP, sku, quantity },
+      });
       const { onHand = 0, reserved = 0 } = world.skus.get(sku) ?? {};
       return { status: 201, numbers: { onHand, reserved } };
     }

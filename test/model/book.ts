@@ -1,6 +1,7 @@
 /** Turns a case's commands into requests, and names their subjects in the words of a failure's report. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { CreateOrder, Single } from './commands.ts';
 import { SKU_COUNT, WALLET_COUNT } from './commands.ts';
 import type { Request } from './world.ts';
@@ -49,6 +50,7 @@ export function openBook(): Book {
       issue({
         kind: 'putSku',
         request: {
+          shopId: MAIN_SHOP,
           sku,
           name: id,
           price: 100 + 150 * index,
@@ -58,11 +60,12 @@ export function openBook(): Book {
         },
       }),
     ),
-    ...wallets
-      .slice(0, WALLET_COUNT)
-      .map((wallet, index) =>
-        issue({ kind: 'openWallet', request: { id: wallet, ownerId: id, currency: currencyOf(index) } }),
-      ),
+    ...wallets.slice(0, WALLET_COUNT).map((wallet, index) =>
+      issue({
+        kind: 'openWallet',
+        request: { id: wallet, shopId: MAIN_SHOP, ownerId: id, currency: currencyOf(index) },
+      }),
+    ),
     ...wallets
       .slice(0, WALLET_COUNT)
       .map((walletId) =>
@@ -147,14 +150,20 @@ export function openBook(): Book {
         const { quantity } = command;
         return issue({
           kind: 'restock',
-          request: { movementId: uuidv7(), sku: at(skus, command.sku), quantity },
+          request: { movementId: uuidv7(), shopId: MAIN_SHOP, sku: at(skus, command.sku), quantity },
         });
       }
       case 'count': {
         const { onHand, expectedOnHand } = command;
         return issue({
           kind: 'count',
-          request: { movementId: uuidv7(), sku: at(skus, command.sku), onHand, expectedOnHand },
+          request: {
+            movementId: uuidv7(),
+            shopId: MAIN_SHOP,
+            sku: at(skus, command.sku),
+            onHand,
+            expectedOnHand,
+          },
         });
       }
       case 'putSku': {
@@ -162,7 +171,13 @@ export function openBook(): Book {
         const onHand = command.onHand ?? undefined;
         // Only SKUs of this case: a new one would belong to another.
         const index = command.sku % SKU_COUNT;
-        const terms = { sku: at(skus, index), name: id, price, currency: currencyOf(index) };
+        const terms = {
+          shopId: MAIN_SHOP,
+          sku: at(skus, index),
+          name: id,
+          price,
+          currency: currencyOf(index),
+        };
         return issue({ kind: 'putSku', request: { ...terms, onHand, isCurrencyCurrent: true } });
       }
       case 'again':

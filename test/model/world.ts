@@ -10,9 +10,9 @@ import type {
   ReleaseRequest,
 } from '../../activities/order.ts';
 import type { PutSku, PutSkuRequest, Sku } from '../../db/skus.ts';
-import type { Count, CountRequest, Restock } from '../../db/stock-movements.ts';
+import type { Count, CountRequest, Restock, RestockRequest } from '../../db/stock-movements.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
-import type { Deposit, Wallet } from '../../db/wallets.ts';
+import type { Deposit, NewWallet, Wallet } from '../../db/wallets.ts';
 import { PAYMENT_SKIPPED, type RejectionReason } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 
@@ -24,10 +24,10 @@ export type Request =
   | { kind: 'release'; request: ReleaseRequest }
   | { kind: 'refund'; request: RefundRequest }
   | { kind: 'deposit'; request: { transferId: string; walletId: string; amount: number } }
-  | { kind: 'restock'; request: { movementId: string; sku: string; quantity: number } }
+  | { kind: 'restock'; request: RestockRequest }
   | { kind: 'count'; request: CountRequest }
   | { kind: 'putSku'; request: PutSkuRequest }
-  | { kind: 'openWallet'; request: Pick<Wallet, 'id' | 'ownerId' | 'currency'> };
+  | { kind: 'openWallet'; request: NewWallet };
 
 export type Answer = StepResult | Deposit | Restock | Count | PutSku | Wallet | Failure;
 
@@ -113,9 +113,14 @@ export function perform(world: World, { kind, request }: Request): Answer {
     case 'putSku':
       return putSku(world, request);
     case 'openWallet':
-      if (!world.wallets.has(request.id)) world.wallets.set(request.id, { ...request, posted: 0, held: 0 });
-      return { ...request, posted: 0, held: 0 };
+      return openWallet(world, request);
   }
+}
+
+function openWallet({ wallets }: World, { id, ownerId, currency }: NewWallet): Wallet {
+  const opened = { id, ownerId, currency, posted: 0, held: 0 };
+  if (!wallets.has(id)) wallets.set(id, opened);
+  return { ...opened };
 }
 
 /** An order is reserved or cancelled once; after that the answer is its current stage. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, expect, inject } from 'vitest';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
-import { openDatabase, type Database, type DatabasePool } from '../../db/connection.ts';
+import { openDatabase, type DatabasePool, type LongDatabase } from '../../db/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { checkRules, type Breach } from '../../db/rules/rules.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
@@ -45,7 +45,7 @@ export async function expectRulesHold(sql: Sql): Promise<void> {
 
 /** What breaks rule 8: orders and workflows that do not belong together. */
 export async function breachesOfWorkflows(
-  database: Database,
+  database: LongDatabase,
   workflows: OrderWorkflows,
 ): Promise<readonly Breach[]> {
   const reports = await checkEveryRule(database, workflows);

@@ -7,7 +7,7 @@
  */
 import { activityInfo } from '@temporalio/activity';
 import type { RecordActivities, StepActivities } from '../../activities/order.ts';
-import type { Database } from '../../db/connection.ts';
+import type { DatabasePool } from '../../db/connection.ts';
 import { DatabaseSilentError } from '../../db/errors.ts';
 import { ormOn, type Queryable, type Sql } from '../../db/postgres.ts';
 import { until } from './until.ts';
@@ -35,7 +35,7 @@ export interface Plan {
 
 export interface Interruptions {
   /** For `startSystem`. */
-  between: (database: Database) => Database;
+  between: (database: DatabasePool) => DatabasePool;
   /**
    * Interrupts the next statements of a sender that name an id, one after the other. Before a caller knows its order's id, the
    * wallet's names it as well.
@@ -60,7 +60,7 @@ export function* always(interruption: Interruption): Generator<Interruption> {
 
 export function interruptions(): Interruptions {
   let plans: readonly OpenPlan[] = [];
-  let real: Database | null = null;
+  let real: DatabasePool | null = null;
 
   /** Sends a statement as if nothing were between. */
   const send = async (statement: Statement): Promise<unknown> => {
@@ -149,13 +149,12 @@ export function interruptions(): Interruptions {
     between(database) {
       real = database;
       return {
+        ...database,
         run: (query) =>
           database.run(({ sql }) => {
             const spied = spyOn(sql);
             return query({ sql: spied, orm: ormOn(spied) });
           }),
-        runLong: (milliseconds, query) => database.runLong(milliseconds, query),
-        close: () => database.close(),
       };
     },
     interrupt(sender, id, planned) {

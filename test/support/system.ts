@@ -7,7 +7,7 @@ import { afterAll, inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
-import { openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
@@ -35,7 +35,7 @@ export interface SystemOptions {
   /** Puts something between the worker and the database. The API keeps its direct connection. */
   workerDatabaseUrl?: (databaseUrl: string) => string;
   /** Puts something between the worker's steps and its pool. */
-  workerDatabase?: (database: Database) => Database;
+  workerDatabase?: (database: DatabasePool) => DatabasePool;
   workerConnections?: number;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;

@@ -1,4 +1,5 @@
 /** A row stays locked, for example by an open transaction in psql: only what needs that row is held up. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
@@ -189,6 +190,8 @@ test('60 restocks of a locked SKU leave the API its connections, and all are boo
   expect(await shop.stockOf(locked)).toEqual({ onHand: BLOCKED, reserved: 0, available: BLOCKED });
 });
 
+const inMain = (sku: string) => ({ shopId: MAIN_SHOP, sku });
+
 test('an attempt whose row is known to be locked is made only once the row is free', async () => {
   // An attempt waits at the first of the two and never reaches the second.
   const skus = await Promise.all([stockedSku(sql, { onHand: 1 }), stockedSku(sql, { onHand: 1 })]);
@@ -203,20 +206,20 @@ test('an attempt whose row is known to be locked is made only once the row is fr
         made += 1;
         return database.run(
           (to) =>
-            to.sql`select from sku where sku in ${to.sql(rows.skus ?? [])} order by sku for no key update`,
+            to.sql`select from sku where sku in ${to.sql((rows.skus ?? []).map((key) => key.sku))} order by sku for no key update`,
         );
       },
     );
   const unlock = await lockSku(sql, locked);
   onTestFinished(unlock);
-  const refused = { code: '55P03', message: `Another session keeps the row of SKU ${locked} locked.` };
-  await expect(attempt({ skus: [free, locked] })).rejects.toMatchObject(refused);
+  const refused = { code: '55P03', message: `Another session keeps the row of SKU main/${locked} locked.` };
+  await expect(attempt({ skus: [inMain(free), inMain(locked)] })).rejects.toMatchObject(refused);
   expect(made).toBe(1);
-  await expect(attempt({ skus: [free, locked] })).rejects.toMatchObject(refused);
+  await expect(attempt({ skus: [inMain(free), inMain(locked)] })).rejects.toMatchObject(refused);
   expect(made).toBe(1);
-  await attempt({ skus: [free], wallets: [wallet], orders: [randomUUID()] });
+  await attempt({ skus: [inMain(free)], wallets: [wallet], orders: [randomUUID()] });
   expect(made).toBe(2);
   await unlock();
-  await until('the row to be found free', () => attempt({ skus: [locked] }).catch(() => undefined));
+  await until('the row to be found free', () => attempt({ skus: [inMain(locked)] }).catch(() => undefined));
   expect(made).toBe(3);
 });

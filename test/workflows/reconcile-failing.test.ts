@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
 import type { PageResult } from '../../activities/reconciliation/page.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import { failedInspection, keepFindings } from '../../db/findings.ts';
 import { compareDay } from '../../db/stats/compare.ts';
 import { countPending } from '../../db/stats/count.ts';
@@ -62,7 +62,7 @@ afterEach(repairAll);
 /** Inspects all of a kind, as a run does. */
 async function inspectAll(
   kind: DetectedKind,
-  its: { database?: Database; workflows?: OrderWorkflows } = {},
+  its: { database?: LongDatabase; workflows?: OrderWorkflows } = {},
 ): Promise<Omit<PageResult, 'next'>> {
   const { lookInto } = createReconciliationActivities(its.database ?? database, its.workflows ?? workflows);
   const startedAt = new Date().toISOString();
@@ -107,7 +107,7 @@ describe('in reconciliation, a wallet', () => {
     const [slow = '', behind = ''] = await wallets(2);
     await edit(behind, 70);
     await spoilEntriesOf(slow, SLOW);
-    const hurried: Database = { ...database, runLong: (_, query) => database.runLong(1_000, query) };
+    const hurried: LongDatabase = { ...database, runLong: (_, query) => database.runLong(1_000, query) };
     await inspectAll('wallet_counter_wrong', { database: hurried });
     expect(await findingsAbout(slow)).toMatchObject([
       {

@@ -3,7 +3,7 @@
  * database. And what they cost when no order is in another's way.
  */
 import { openPostgres, type Sql } from '../../../db/postgres.ts';
-import { openDatabase, type Database } from '../../../db/connection.ts';
+import { openDatabase, type DatabasePool } from '../../../db/connection.ts';
 import { isDatabaseUnavailable } from '../../../db/errors.ts';
 import { RULES } from '../../../db/rules/rules.ts';
 import { groupReservations } from '../../../activities/reservation-queue.ts';
@@ -91,15 +91,15 @@ export function benchHotSku({ seconds = SECONDS, signal, report }: BenchmarkOpti
   });
 }
 
-function techniquesOn(database: Database): Bench['techniques'] {
+function techniquesOn(database: DatabasePool): Bench['techniques'] {
   return {
     'read then write': (order) => readThenWrite(database, order),
     'one statement': (order) => reserve(database, order),
     'lock, decide, record': (order) => lockDecideRecord(database, order),
     'group commit': groupReservations(database),
     'group commit of lock, decide, record': groupReservations(database, {
-      reserve: lockDecideRecord,
-      reserveAll: lockDecideRecordAll,
+      reserve: (_, order) => lockDecideRecord(database, order),
+      reserveAll: (_, orders) => lockDecideRecordAll(database, orders),
     }),
   };
 }

@@ -3,7 +3,7 @@
  * promises of the one statement. BEGIN goes out with the first statement and COMMIT with the second, so it takes two round trips
  * instead of one, and keeps the rows locked between them: a process that dies there keeps them until PostgreSQL ends its session.
  */
-import type { Database } from '../../../db/connection.ts';
+import type { DatabasePool } from '../../../db/connection.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import type { PlacedOrder, StepResult } from '../../../db/steps/step.ts';
 import { decideReservations, type Decision, type LockedSku, type LockedWallet } from './decide.ts';
@@ -11,7 +11,7 @@ import { decideReservations, type Decision, type LockedSku, type LockedWallet } 
 type WhenLocked = 'wait for wallets' | 'skip locked wallets';
 
 /** Does what `reserve` does. */
-export async function lockDecideRecord(database: Database, order: PlacedOrder): Promise<StepResult> {
+export async function lockDecideRecord(database: DatabasePool, order: PlacedOrder): Promise<StepResult> {
   const reserve = async () =>
     (await reserveInTransaction(database, [order], 'wait for wallets')).get(order.orderId);
   // Undecided: a twin attempt took the key after the order was read. The next transaction finds it.
@@ -22,12 +22,12 @@ export async function lockDecideRecord(database: Database, order: PlacedOrder): 
 
 /** Does what `reserveAll` does. */
 export const lockDecideRecordAll = (
-  database: Database,
+  database: DatabasePool,
   orders: readonly PlacedOrder[],
 ): Promise<ReadonlyMap<string, StepResult>> => reserveInTransaction(database, orders, 'skip locked wallets');
 
 function reserveInTransaction(
-  database: Database,
+  database: DatabasePool,
   orders: readonly PlacedOrder[],
   whenLocked: WhenLocked,
 ): Promise<ReadonlyMap<string, StepResult>> {

@@ -17,7 +17,7 @@ interface Stock {
  * in `debit` mode.
  */
 export const readThenWrite = (database: Database, order: PlacedOrder): Promise<StepResult> =>
-  database.run(({ sql }) => sql.begin((transaction) => reserveIn(transaction, order)));
+  database.transaction((transaction) => reserveIn(transaction, order));
 
 async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult> {
   const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at } = order;

@@ -1,4 +1,5 @@
 /** Measures the shop's figures and reconciliation's detectors with a million orders. */
+import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { openDatabase, type Database } from '../../../db/connection.ts';
 import { openPostgres, type Sql } from '../../../db/postgres.ts';
 import { inspect, TABLE_KINDS, type TableKind } from '../../../db/rules/detectors.ts';
@@ -131,7 +132,7 @@ async function ask(
 
 function rangeOf(days: number, of: StatsRow['of']): StatRange {
   const from = new Date(Date.parse(LAST_DAY) - (days - 1) * DAY_MS).toISOString().slice(0, 10);
-  return { from, to: LAST_DAY, sku: of === 'SKU' ? A_SKU : undefined };
+  return { shop: MAIN_SHOP, from, to: LAST_DAY, sku: of === 'SKU' ? A_SKU : undefined };
 }
 
 async function planOf(sql: Sql, range: StatRange): Promise<string[]> {

@@ -1,4 +1,5 @@
 /** Units on hand change by what was received or counted, never by what somebody read before a sale. */
+import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { isInState, skuState } from '../../../db/sku-state.ts';
@@ -212,7 +213,7 @@ describe('a stock count', () => {
 
   test('sent several times at once, while some wait for the lock, makes one movement and gets one answer', async () => {
     const [sku, movementId] = [await shop.sku(10), randomUUID()];
-    const request = { movementId, sku, onHand: 4, expectedOnHand: 10 };
+    const request = { movementId, shopId: MAIN_SHOP, sku, onHand: 4, expectedOnHand: 10 };
     const answers = await Promise.all(Array.from({ length: 5 }, () => countSku(database, request)));
     expect(answers).toEqual(
       Array.from({ length: 5 }, () => ({ outcome: 'booked', sku: expect.objectContaining({ onHand: 4 }) })),
@@ -265,8 +266,16 @@ describe('the tag of a SKU', () => {
   test('is the same from JavaScript and from SQL, whatever the name', async () => {
     for (const name of ['Test', 'Grün ☕ 茶 👩‍👩‍👧', 'a  b', '"quoted" \\ /', 'e\u0301']) {
       const sku = newName();
-      await putSku(database, { sku, name, price: 1, currency: 'EUR', onHand: 3, isCurrencyCurrent: true });
-      const found = await findSku(database, sku);
+      await putSku(database, {
+        shopId: MAIN_SHOP,
+        sku,
+        name,
+        price: 1,
+        currency: 'EUR',
+        onHand: 3,
+        isCurrencyCurrent: true,
+      });
+      const found = await findSku(database, { shopId: MAIN_SHOP, sku });
       if (!found) throw new Error(`${sku} was not created.`);
       const same = await database.run(
         ({ sql: pool }) => pool`select from sku where sku = ${sku} and ${isInState(pool, [skuState(found)])}`,

@@ -22,7 +22,7 @@ test('a figure that differs from its events is found with both values, and repai
   await refund(refundOf(await paid(), true));
   await paid();
   await countAll();
-  const [shopWide, ofSku] = [`${DAY}/${currency}`, `${DAY}/${currency}/${sku}`];
+  const [shopWide, ofSku] = [`main/${DAY}/${currency}`, `main/${DAY}/${currency}/${sku}`];
   await sql`update stat set revenue = revenue + 7, placed = 1 where currency = ${currency} and sku = ''`;
   await sql`delete from stat where currency = ${currency} and sku = ${sku}`;
   expect(await reconcile()).toMatchObject({ found: 2, repaired: 0 });
@@ -59,13 +59,16 @@ test('a figure is found wrong when an event was lost before it was counted, coun
   await sql`delete from stat_pending where order_id = ${lost} and version = 2`;
   await sql`insert into stat_pending (order_id, version) values (${lost}, 1)`;
   await sql`
-      insert into stat select sku, '1999-12-31', currency, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0
+      insert into stat (
+        sku, day, currency, placed, rejected, paid, cancelled, expired, refunded, revenue, refunds, units_sold, units_returned, shop_id
+      )
+      select sku, '1999-12-31', currency, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, shop_id
       from stat where currency = ${currency} and sku = ''
     `;
   await reconcile();
   const found = (await listFindings()).filter(({ subject }) => subject.endsWith(currency));
   expect(found).toMatchObject([
-    { subject: `1999-12-31/${currency}`, finding: 'placed 1, by the events 0' },
+    { subject: `main/1999-12-31/${currency}`, finding: 'placed 1, by the events 0' },
     {
       finding: expect.stringContaining('placed 3, by the events 2; paid 1, by the events 2; revenue 1500'),
     },

@@ -1,0 +1,69 @@
+/**
+ * Limits queries to the rows that a caller can reach. PostgreSQL decides which these are, by the policies of migrations/0009_reach.sql, so
+ * a query that forgets to ask for the caller's rows gets no others.
+ *
+ * A policy is a plain comparison with a setting of the transaction, which an index answers. With one role for all callers it would have
+ * to be "this shop or any, this buyer or any", for which PostgreSQL reads the rows of every shop: so there is a role for each kind.
+ */
+import { PostgresJsSession } from 'drizzle-orm/postgres-js';
+import type { Reach } from '../domain/access.ts';
+import { ALL_SHOPS } from '../domain/shops.ts';
+import type { Connections, Database } from './database.ts';
+import type { Orm, Queryable } from './postgres.ts';
+
+/** The roles whose policies limit a query: to a shop, to a buyer in a shop, or to nothing. */
+export const REACH_ROLES = ['holdfast_shop', 'holdfast_buyer', 'holdfast_installation'] as const;
+type ReachRole = (typeof REACH_ROLES)[number];
+
+function roleOf({ shop, buyer }: Reach): ReachRole {
+  // A buyer is a buyer of one shop: with all shops they reach nothing, since no shop is called that.
+  if (buyer !== undefined) return 'holdfast_buyer';
+  return shop === ALL_SHOPS ? 'holdfast_installation' : 'holdfast_shop';
+}
+
+/** The database that each limited one is a part of. */
+const poolOf = new WeakMap<Database, Database>();
+
+/** For questions about the server itself, such as who has locked a row. Never for a caller's rows. */
+export const withoutLimit = (database: Database): Database => poolOf.get(database) ?? database;
+
+/** The same database, limited to what `reach` allows. */
+export function limitTo(pool: Database, reach: Reach): Database {
+  const role = roleOf(reach);
+  const { shop, buyer = '' } = reach;
+
+  const run = <T>(query: (connections: Connections) => PromiseLike<T>): Promise<T> =>
+    pool.run(({ orm }) =>
+      orm.transaction(async (transaction) => {
+        const sql = clientOf(transaction);
+        // Both are under way before the first is answered. PostgreSQL takes them in this order, and refuses the second when the first has
+        // failed. The settings end with the transaction.
+        const limits = sql`
+          select
+            set_config('role', ${role}, true), set_config('holdfast.shop', ${shop}, true),
+            set_config('holdfast.buyer', ${buyer}, true)
+        `.execute();
+        const answer = start(query, { sql, orm: transaction });
+        await Promise.all([limits, answer]);
+        return answer;
+      }),
+    );
+
+  const limited: Database = { run, transaction: (work) => run(({ sql }) => work(sql)) };
+  poolOf.set(limited, pool);
+  return limited;
+}
+
+/** A query is sent only when somebody waits for it. */
+async function start<T>(
+  query: (connections: Connections) => PromiseLike<T>,
+  connections: Connections,
+): Promise<T> {
+  return await query(connections);
+}
+
+/** The connection of a transaction, for plain SQL. */
+function clientOf({ _: { session } }: Orm): Queryable {
+  if (session instanceof PostgresJsSession) return session.client;
+  throw new Error('Drizzle opened the transaction with another driver.');
+}
