@@ -52,7 +52,6 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
         returning caller, command_id
       ),
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
-<<<<<<< HEAD
       claimed as (
         insert into idempotency_key as kept (caller, shop_id, operation, key, fingerprint, command_id, claimed_until)
         select ${caller}, ${shop}, ${operation}, ${key}, ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}
@@ -65,16 +64,6 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
       select caller, command_id as "commandId" from taken_over
       union all
       select caller, command_id from claimed
-=======
-      insert into idempotency_key as kept (operation, key, fingerprint, command_id, claimed_until)
-      values (${operation}, ${key}, ${fingerprint}, ${newCommandId}, now() + ${CLAIM_LEASE_MS} * interval '1 millisecond')
-      on conflict (caller, operation, key) do update
-        set claimed_until = excluded.claimed_until
-        where kept.fingerprint in (excluded.fingerprint, ${earlierFingerprint})
-          and kept.response_status is null
-          and kept.claimed_until <= now()
-      returning command_id as "commandId"
->>>>>>> acc-data
     `,
   );
   if (claimed)
