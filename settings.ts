@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
+import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -36,6 +37,11 @@ const apiSchema = z.object({
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
 });
+
+const apiAndTokens = z.intersection(
+  apiSchema,
+  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
+);
 
 const workerSchema = z.object({
   ...shared,
@@ -83,7 +89,8 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-export type ApiSettings = z.output<typeof apiSchema>;
+/** With what the settings `JWT_...` say together. */
+export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -109,7 +116,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
@@ -124,4 +131,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...tokenSchema.shape,
 };

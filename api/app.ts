@@ -2,8 +2,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
+import { authenticate } from './access/authenticate.ts';
+import { authorise } from './access/authorise.ts';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
@@ -23,8 +26,8 @@ import { statRoutes } from './routes/stats.ts';
 import { walletRoutes } from './routes/wallets.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
-export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
 
   app.use(requestId(), logRequests(dependencies.logger));
@@ -32,7 +35,8 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
 
   app.use(
     '/v1/*',
-    // Authentication and permissions go here, before anything is read.
+    authenticate(dependencies),
+    authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
     admitReads(dependencies.database),
@@ -41,10 +45,10 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
-  app.route('/v1', attentionRoutes(dependencies));
-  app.route('/v1', findingRoutes(dependencies));
-  app.route('/v1', monitorRoutes(dependencies));
-  app.route('/v1', statRoutes(dependencies));
+  app.route('/v1', attentionRoutes());
+  app.route('/v1', findingRoutes());
+  app.route('/v1', monitorRoutes());
+  app.route('/v1', statRoutes());
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app));

@@ -1,13 +1,17 @@
 /** What the API needs from outside: its servers, its log and its settings. */
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
-import type { DatabasePool } from '../db/connection.ts';
+import type { Database, DatabasePool } from '../db/connection.ts';
+import type { Caller } from '../domain/access.ts';
+import type { IdentifyBearer } from './access/tokens.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
+  /** Without it, only API keys are accepted. */
+  identifyBearer?: IdentifyBearer | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
@@ -16,5 +20,9 @@ export interface Dependencies {
   stopping?: AbortSignal;
 }
 
-/** The two servers that an order's commands need. */
-export type Servers = Pick<Dependencies, 'temporal' | 'database'>;
+/** The two servers that an order's commands need, and who gives them. */
+export interface Servers extends Pick<Dependencies, 'temporal'> {
+  caller: Caller;
+  /** Limited to what the caller can reach. */
+  database: Database;
+}

@@ -4,6 +4,7 @@
  * This folder speaks HTTP. Workflows decide what happens to an order, and db/ records it.
  * - routes/ registers each call and describes it; schemas/ validates what comes in and shapes what goes out
  * - orders/ sends commands to an order's workflow and answers with what the database recorded
+ * - access/ finds out who calls, and decides what they may call and reach
  * - admission/ decides which requests may begin now
  * - idempotency/ answers a repeated POST with its first answer
  * - problems/ is everything that can go wrong for a caller
@@ -15,6 +16,7 @@ import { openDatabase } from '../db/connection.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
+import { identifyBearers } from './access/tokens.ts';
 import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
     database,
     temporal,
     logger,
+    identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
     stopping,

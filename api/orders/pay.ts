@@ -7,7 +7,7 @@ import { PAYMENT_LIMITS, PAYMENT_SKIPPED } from '../../domain/order.ts';
 import type { Servers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 import { LASTING_REFUSALS, explainRefusedPayment } from './refusals.ts';
-import { requireOrder } from './require-order.ts';
+import { requireOrder, requireReachable } from './require-order.ts';
 import {
   findVerdict,
   throwImmediateRefusal,
@@ -22,7 +22,7 @@ import {
  * @throws {Problem} when the payment is refused; `insufficient_funds` leaves the order open until its deadline.
  */
 export async function payOrder(
-  { temporal, database }: Servers,
+  { temporal, database, caller }: Servers,
   orderId: string,
   commandId: string,
   waitedMs: number,
@@ -34,6 +34,7 @@ export async function payOrder(
     refusal: 'order_not_payable',
   };
   const outlook = await findPaymentOutlook(database, { orderId, commandId, limit: PAYMENT_LIMITS.refused });
+  if (!outlook) await requireReachable({ database, caller }, orderId);
   if (outlook && (outlook.isDecided || outlook.stage !== 'awaiting_payment'))
     return answerFromRecord(database, payment, outlook.reason);
   if (outlook && !outlook.funded && outlook.refused >= PAYMENT_LIMITS.refused)

@@ -41,6 +41,17 @@ export const PROBLEMS = {
     title: 'The Idempotency-Key header is invalid',
     remedy: 'Send one key of 1 to 255 printable ASCII characters, for example a UUID.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'The credentials are missing or not valid',
+    remedy:
+      'Send `Authorization: Bearer` with an API key, or with a token that has not expired. `WWW-Authenticate` says which of the two is wrong.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The credentials do not allow this',
+    remedy: 'Use credentials with a role, scopes and a shop that allow the call. Nothing was done.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',

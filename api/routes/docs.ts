@@ -1,6 +1,8 @@
 /** The API's description, for programs and in a browser. It is served entirely from this process, so it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { describeAccess } from '../access/describe.ts';
+import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 
 const INFO = {
@@ -42,10 +44,12 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** @param api the API to describe. */
-export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
+export function docsRoutes(api: OpenAPIHono<ApiEnv>): OpenAPIHono {
   const app = new OpenAPIHono();
 
-  app.get('/openapi.json', (c) => c.json(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })));
+  app.get('/openapi.json', (c) =>
+    c.json(describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO }))),
+  );
 
   app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
 

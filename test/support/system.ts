@@ -4,7 +4,9 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
+import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
+import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
@@ -19,6 +21,8 @@ import { Shop } from './shop.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
+  /** The way to the API, for callers with credentials of their own. */
+  send: Send;
   client: Client;
   clock: Clock;
   taskQueue: string;
@@ -37,6 +41,8 @@ export interface SystemOptions {
   /** Puts something between the worker's steps and its pool. */
   workerDatabase?: (database: DatabasePool) => DatabasePool;
   workerConnections?: number;
+  /** Lets the API accept tokens. */
+  identifyBearer?: IdentifyBearer;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
 }
@@ -48,6 +54,7 @@ export async function startSystem({
   workerDatabaseUrl,
   workerDatabase = (database) => database,
   workerConnections = 40,
+  identifyBearer,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -95,9 +102,11 @@ export async function startSystem({
     database: testDatabase.database,
     temporal,
     logger: pino({ level: 'silent' }),
+    identifyBearer,
     paymentWindow,
     attentionAfter,
   });
+  const send: Send = (path, init) => api.request(path, init);
   const { client, close } = await connectTemporal({ address, namespace });
 
   await startWorker();
@@ -107,7 +116,8 @@ export async function startSystem({
   });
   return {
     ...testDatabase,
-    shop: new Shop((path, init) => api.request(path, init)),
+    shop: new Shop(send),
+    send,
     client,
     clock: clockOf(client),
     taskQueue,

@@ -8,6 +8,7 @@ import type { ApiEnv } from '../../../api/env.ts';
 import { answerOnce } from '../../../api/idempotency/answer-once.ts';
 import { createWalletBody } from '../../../api/schemas/wallets.ts';
 import { openOrderClient } from '../../../client/orders.ts';
+import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { JSON_TYPE, WALLET, expectProblem, findClaims, postBytes, serve } from '../../support/http.ts';
 import { Shop, expectStatus, idOf } from '../../support/shop.ts';
@@ -223,10 +224,6 @@ describe('an idempotency key of another release', () => {
     const first = expectStatus(await shop.post('/v1/wallets', body, { key }), 201);
 
     const next = new OpenAPIHono<ApiEnv>();
-    next.use(async (c, forward) => {
-      c.set('caller', { id: 'key:temporary', shop: 'main', roles: ['merchant'] });
-      await forward();
-    });
     const route = createRoute({
       method: 'post',
       path: '/v1/wallets',
@@ -247,6 +244,12 @@ describe('an idempotency key of another release', () => {
       paymentWindow: 60_000,
       attentionAfter: 60_000,
     };
+    next.use(async (c, then) => {
+      const caller = { id: 'key:test', roles: [], shop: MAIN_SHOP };
+      c.set('caller', caller);
+      c.set('database', system.database.reaching(caller));
+      await then();
+    });
     next.openapi(route, (c) =>
       answerOnce(
         c,
