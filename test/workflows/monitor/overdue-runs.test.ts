@@ -32,6 +32,7 @@ test('a run is not overdue in a new installation before three of its intervals a
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
   expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'stats']);
   expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'stats']);
+  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'stats']);
 });
 
 test.each([
@@ -71,6 +72,7 @@ test('every run records its end when it ends well, and only then', async () => {
   await start('reconcile', [{ repairCounters: false }]);
   await start('stats');
   await start('monitor');
+  await start('retention');
   const ends = await Promise.all(RUN_NAMES.map(endOf));
   expect(ends.every((end) => end !== null && end >= before)).toBe(true);
   await sql`alter table attention rename to elsewhere`;
