@@ -2,6 +2,7 @@
  * Group commit: the reservations of a SKU that wait in one worker go into one statement, so that a SKU that everybody buys costs one
  * commit for many orders instead of a queue for its row's lock.
  */
+import { MAIN_SHOP } from '../domain/shops.ts';
 import type { Database } from '../db/connection.ts';
 import { gaveUp, isDatabaseUnavailable } from '../db/errors.ts';
 import { reserve, reserveAll } from '../db/steps/reserve.ts';
@@ -15,6 +16,7 @@ const MOST_LINES = 128;
 
 interface Entry {
   order: PlacedOrder;
+  /** With their shop: another shop's SKU of the same code is another SKU. */
   skus: ReadonlySet<string>;
   answer: PromiseWithResolvers<StepResult>;
 }
@@ -58,7 +60,8 @@ class ReservationQueue {
     const pending = this.#pending.get(order.orderId);
     if (pending) return this.#join(pending, order);
 
-    const skus = new Set(order.lines.map(({ sku }) => sku));
+    const { shopId = MAIN_SHOP, lines } = order;
+    const skus = new Set(lines.map(({ sku }) => `${shopId}/${sku}`));
     const entry = { order, skus, answer: Promise.withResolvers<StepResult>() };
     this.#pending.set(order.orderId, entry);
     const mustWait = overlap(skus, this.#closed);

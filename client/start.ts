@@ -2,6 +2,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';
+import { MAIN_SHOP } from '../domain/shops.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { ORDER_RULES, type OrderEnd, type OrderInput, type RefundEnd } from '../workflows/messages.ts';
 
@@ -49,6 +50,7 @@ const idPolicies = ({ taskQueue, whileRunning, afterEnd }: Omit<StartPolicy, 'su
 /** An order that is already recorded, with the deadline that its caller was given. */
 export const toNewOrder = ({
   id,
+  shopId,
   buyerId,
   walletId,
   paymentMode,
@@ -57,6 +59,7 @@ export const toNewOrder = ({
   paymentDeadline,
 }: OpenOrder): NewOrder => ({
   orderId: id,
+  ...(shopId !== undefined && { shopId }),
   buyerId,
   walletId,
   paymentMode,
@@ -66,7 +69,8 @@ export const toNewOrder = ({
 });
 
 /** The Web UI takes 400 bytes, so a long buyer id is cut. */
-function summarize({ lines, buyerId, paymentMode }: NewOrder): string {
+function summarize({ lines, shopId = MAIN_SHOP, buyerId, paymentMode }: NewOrder): string {
   const count = lines.length === 1 ? '1 line' : `${lines.length} lines`;
-  return `${count} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
+  const of = shopId === MAIN_SHOP ? '' : ` of shop ${shopId}`;
+  return `${count}${of} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
 }

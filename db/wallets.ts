@@ -78,18 +78,18 @@ async function book(database: Database, { transferId, walletId, amount }: Deposi
     ({ sql }) => sql<Wallet[]>`
       -- A twin waits at the lock and then finds the transfer; all the rest depends on its insert, so nothing is added twice.
       with locked_wallet as materialized (
-        select id, currency, posted, held from wallet
+        select id, shop_id, currency, posted, held from wallet
         where id = ${walletId} and posted <= ${BALANCE_LIMIT}::bigint - ${amount}::bigint
         for no key update
       ),
       movement as (
-        insert into transfer (id, kind)
-        select ${transferId}::uuid, 'deposit' from locked_wallet
+        insert into transfer (id, shop_id, kind)
+        select ${transferId}::uuid, shop_id, 'deposit' from locked_wallet
         on conflict (id) do nothing
         returning id
       ),
       to_apply as (
-        select currency, ${amount}::bigint as amount from locked_wallet cross join movement
+        select shop_id, currency, ${amount}::bigint as amount from locked_wallet cross join movement
       ),
       changed_wallet as (
         update wallet set posted = locked_wallet.posted + to_apply.amount, held = locked_wallet.held

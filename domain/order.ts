@@ -29,6 +29,7 @@ export type Step = (typeof STEPS)[number];
 /** Why an order was rejected, in the order in which the reserve step checks it. */
 export const REJECTION_REASONS = [
   'unknown_wallet',
+  'wallet_not_allowed',
   'unknown_sku',
   'currency_mismatch',
   'total_limit_exceeded',

@@ -65,6 +65,8 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
   switch (reason) {
     case 'unknown_wallet':
       return `There is no wallet ${order.walletId}.`;
+    case 'wallet_not_allowed':
+      return `The wallet ${order.walletId} is not of buyer ${order.buyerId}, and its owner has not permitted them to use it.`;
     case 'unknown_sku': {
       const known = new Set((await findOrderedSkus(database, order)).map(({ sku }) => sku));
       const unknown = order.lines.filter(({ sku }) => !known.has(sku)).map(({ sku }) => sku);

@@ -167,6 +167,12 @@ export const PROBLEMS = {
     title: "The order's wallet does not exist",
     remedy: 'Name an existing wallet. Nothing was reserved.',
   },
+  wallet_not_allowed: {
+    status: 422,
+    title: "The order's buyer may not use this wallet",
+    remedy:
+      "Name a wallet of the order's buyer, or let its owner permit this buyer first. Nothing was reserved.",
+  },
   currency_mismatch: {
     status: 422,
     title: 'The prices and the wallet are in different currencies',

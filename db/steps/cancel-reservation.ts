@@ -1,4 +1,5 @@
 /** The step that cancels a reservation before it is answered. On the wire: `abandon`. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Database } from '../connection.ts';
 import { claimKey } from './fragments.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
@@ -14,7 +15,17 @@ export interface CancelReservationRequest extends PlacedOrder {
  * there is a reservation to release.
  */
 export function cancelReservation(database: Database, order: CancelReservationRequest): Promise<StepResult> {
-  const { orderId, buyerId, walletId, paymentMode, paymentDeadline, at, reason, commandId } = order;
+  const {
+    orderId,
+    shopId = MAIN_SHOP,
+    buyerId,
+    walletId,
+    paymentMode,
+    paymentDeadline,
+    at,
+    reason,
+    commandId,
+  } = order;
   const lines = JSON.stringify(order.lines);
   return runStep(
     database,
@@ -24,10 +35,10 @@ export function cancelReservation(database: Database, order: CancelReservationRe
       ${claimKey(sql, { orderId, step: 'reserve' }, sql`select 'cancelled' as stage, ${reason} as reason`)},
       placed as (
         insert into orders (
-          id, buyer_id, wallet_id, payment_mode, stage, reason, payment_deadline, created_at, updated_at, version
+          id, shop_id, buyer_id, wallet_id, payment_mode, stage, reason, payment_deadline, created_at, updated_at, version
         )
         select
-          ${orderId}, ${buyerId}, ${walletId}, ${paymentMode}, stage, reason, ${paymentDeadline}, ${at}, ${at}, 1
+          ${orderId}, ${shopId}, ${buyerId}, ${walletId}, ${paymentMode}, stage, reason, ${paymentDeadline}, ${at}, ${at}, 1
         from claim
       ),
       placed_line as (

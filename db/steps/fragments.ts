@@ -13,16 +13,19 @@ import type { Fragment, Queryable } from '../postgres.ts';
 /** An order's row, which every step of the order locks first. */
 export const lockOrder = (sql: Queryable, orderId: string): Fragment => sql`
   locked_order as materialized (
-    select id, wallet_id, payment_mode, stage, reason, total, currency, version
+    select id, shop_id, wallet_id, payment_mode, stage, reason, total, currency, version
     from orders
     where id = ${orderId}
     for no key update
   )`;
 
-/** SKUs, in key order, so that two orders of the same SKUs do not deadlock. */
+/** SKUs of the locked order's shop, in key order, so that two orders of the same SKUs do not deadlock. */
 export const lockSkus = (sql: Queryable, names: Fragment): Fragment => sql`
   locked_sku as materialized (
-    select sku, on_hand, reserved from sku where sku in (${names}) order by sku for no key update
+    select shop_id, sku, on_hand, reserved from sku
+    where shop_id = (select shop_id from locked_order) and sku in (${names})
+    order by sku
+    for no key update
   )`;
 
 /** The SKUs that the locked order still holds. */
@@ -72,7 +75,7 @@ export const claimedOrRecorded = (
   where order_id = ${orderId} and step = ${step} and command_id = ${commandId}`;
 
 /**
- * The two legs of a transfer: `to_apply.amount` for the wallet, and the same taken from the other account. The second leg does not
+ * The two legs of a transfer in the shop of `to_apply`: its `amount` for the wallet, and the same taken from the other account. The second leg does not
  * depend on the wallet: without the first it does not balance, and PostgreSQL refuses the transfer.
  */
 export const bookLegs = (
@@ -81,13 +84,13 @@ export const bookLegs = (
   otherAccount: 'sales' | 'funding',
 ): Fragment => sql`
   leg as (
-    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     select
-      ${transferId}::uuid, 'wallet', changed_wallet.id, to_apply.amount, to_apply.currency,
+      to_apply.shop_id, ${transferId}::uuid, 'wallet', changed_wallet.id, to_apply.amount, to_apply.currency,
       changed_wallet.posted, changed_wallet.held
     from to_apply cross join changed_wallet
     union all
-    select ${transferId}::uuid, ${otherAccount}, null, -to_apply.amount, to_apply.currency, null, null
+    select to_apply.shop_id, ${transferId}::uuid, ${otherAccount}, null, -to_apply.amount, to_apply.currency, null, null
     from to_apply
   )`;
 

@@ -56,8 +56,8 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
         select locked_order.*, -total as amount from locked_order cross join claim where claim.reason is null
       ),
       movement as (
-        insert into transfer (id, kind, order_id)
-        select ${transferId}, case payment_mode when 'hold' then 'capture' else 'debit' end, id
+        insert into transfer (id, shop_id, kind, order_id)
+        select ${transferId}, shop_id, case payment_mode when 'hold' then 'capture' else 'debit' end, id
         from to_apply
       ),
       changed_wallet as (
@@ -77,13 +77,13 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
         update reservation set state = 'consumed'
         from to_apply
         where order_id = to_apply.id and state = 'held'
-        returning sku, quantity
+        returning reservation.shop_id, sku, quantity
       ),
       sold as (
         update sku
         set on_hand = locked_sku.on_hand - consumed.quantity, reserved = locked_sku.reserved - consumed.quantity
-        from consumed join locked_sku using (sku)
-        where sku.sku = consumed.sku
+        from consumed join locked_sku using (shop_id, sku)
+        where sku.shop_id = consumed.shop_id and sku.sku = consumed.sku
       ),
       ${moveOrder(sql, { to: 'paid', reason: null, commandId, at })}
       select stage, null as reason, reason as refusal from (${claimedOrRecorded(sql, key)}) as outcome

@@ -57,7 +57,7 @@ export function refund(
         select locked_order.*, total as amount from locked_order cross join claim
       ),
       movement as (
-        insert into transfer (id, kind, order_id) select ${transferId}, 'refund', id from to_apply
+        insert into transfer (id, shop_id, kind, order_id) select ${transferId}, shop_id, 'refund', id from to_apply
       ),
       changed_wallet as (
         update wallet set posted = locked_wallet.posted + to_apply.total, held = locked_wallet.held
@@ -67,17 +67,17 @@ export function refund(
       ),
       ${bookLegs(sql, transferId, 'sales')},
       returned as (
-        insert into stock_movement (id, sku, kind, quantity, order_id)
-        select gen_random_uuid(), reservation.sku, 'return', reservation.quantity, to_apply.id
+        insert into stock_movement (id, shop_id, sku, kind, quantity, order_id)
+        select gen_random_uuid(), reservation.shop_id, reservation.sku, 'return', reservation.quantity, to_apply.id
         -- A paid order's reservations are all consumed. This statement's snapshot may be of a moment before that.
         from to_apply join reservation on reservation.order_id = to_apply.id
         where ${restock}::boolean
-        returning sku, quantity
+        returning shop_id, sku, quantity
       ),
       restocked as (
         update sku set on_hand = sku.on_hand + returned.quantity
         from returned
-        where sku.sku = returned.sku
+        where sku.shop_id = returned.shop_id and sku.sku = returned.sku
       ),
       ${moveOrder(sql, { to: 'refunded', reason, commandId, at })}
       select stage, reason, null as refusal from (${claimedOrRecorded(sql, key)}) as outcome

@@ -57,12 +57,12 @@ export function release(
         update reservation set state = 'released'
         from to_apply
         where order_id = to_apply.id and state = 'held'
-        returning sku, quantity
+        returning reservation.shop_id, sku, quantity
       ),
       returned_units as (
         update sku set on_hand = locked_sku.on_hand, reserved = locked_sku.reserved - released.quantity
-        from released join locked_sku using (sku)
-        where sku.sku = released.sku
+        from released join locked_sku using (shop_id, sku)
+        where sku.shop_id = released.shop_id and sku.sku = released.sku
       ),
       voided as (
         update hold set state = 'voided'

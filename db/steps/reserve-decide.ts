@@ -2,14 +2,17 @@
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 
+/** The name of a SKU among those of all shops. */
+const unitKey = (sql: Queryable): Fragment => sql`shop_id || '/' || sku`;
+
 /** What does each order ask for, what does it come to, and what is wrong with it, whatever the others ask for? */
 export const demandOfEach = (sql: Queryable): Fragment => sql`
   priced as materialized (
     -- Numeric: one line may come to more than int8 holds, and would make the statement fail for all orders in it.
     select
-      line.place, line.sku, line.quantity, locked_sku.price, locked_sku.currency,
+      line.place, shop_id, sku, ${unitKey(sql)} as unit, line.quantity, locked_sku.price, locked_sku.currency,
       line.quantity::numeric * locked_sku.price as amount
-    from line left join locked_sku using (sku)
+    from line left join locked_sku using (shop_id, sku)
   ),
   demand as materialized (
     -- An order without lines is recorded already, or can never be decided.
@@ -19,6 +22,7 @@ export const demandOfEach = (sql: Queryable): Fragment => sql`
       case
         when count(priced.place) = 0 then 'undecided'
         when request.currency is null then 'unknown_wallet'
+        when not request.is_allowed then 'wallet_not_allowed'
         when bool_or(priced.price is null) then 'unknown_sku'
         when bool_or(priced.currency <> request.currency) then 'currency_mismatch'
         when sum(priced.amount) > ${TOTAL_LIMIT} then 'total_limit_exceeded'
@@ -28,9 +32,9 @@ export const demandOfEach = (sql: Queryable): Fragment => sql`
           then sum(priced.amount)::bigint
       end as total,
       case when bool_and(priced.currency is not distinct from request.currency) then request.currency end as currency,
-      jsonb_object_agg(priced.sku, priced.quantity) filter (where priced.sku is not null) as units
+      jsonb_object_agg(priced.unit, priced.quantity) filter (where priced.unit is not null) as units
     from request left join priced using (place)
-    group by place, order_id, payment_mode, wallet_id, request.currency
+    group by place, order_id, payment_mode, wallet_id, request.currency, request.is_allowed
   )`;
 
 /**
@@ -41,7 +45,7 @@ export const decideInTurn = (sql: Queryable): Fragment => sql`
   decided (place, order_id, refusal, total, currency, units, funds) as (
     select
       -1, null::uuid, 'undecided', null::bigint, null::text,
-      (select jsonb_object_agg(sku, on_hand - reserved) from locked_sku),
+      (select jsonb_object_agg(${unitKey(sql)}, on_hand - reserved) from locked_sku),
       (select jsonb_object_agg(id, posted - held) from locked_wallet)
     union all
     select
@@ -62,9 +66,9 @@ export const decideInTurn = (sql: Queryable): Fragment => sql`
     )
     cross join lateral (
       select
-        bool_or((decided.units ->> sku)::bigint < quantity::bigint) as is_short,
-        jsonb_object_agg(sku, (decided.units ->> sku)::bigint - quantity::bigint) as units
-      from jsonb_each(next.units) as wanted (sku, quantity)
+        bool_or((decided.units ->> unit)::bigint < quantity::bigint) as is_short,
+        jsonb_object_agg(unit, (decided.units ->> unit)::bigint - quantity::bigint) as units
+      from jsonb_each(next.units) as wanted (unit, quantity)
     ) as rest
     cross join lateral (
       select

@@ -41,11 +41,11 @@ export const claimDecided = (sql: Queryable): Fragment => sql`
 export const recordOrders = (sql: Queryable): Fragment => sql`
   placed as (
     insert into orders (
-      id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
+      id, shop_id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
       payment_deadline, created_at, updated_at, version
     )
     select
-      order_id, buyer_id, wallet_id, payment_mode, stage, refusal, order_currency, total,
+      order_id, shop_id, buyer_id, wallet_id, payment_mode, stage, refusal, order_currency, total,
       payment_deadline, at, at, 1
     from claim
   ),
@@ -62,25 +62,28 @@ export const recordOrders = (sql: Queryable): Fragment => sql`
 /** Takes the units of the granted orders. */
 export const takeUnits = (sql: Queryable): Fragment => sql`
   taken as materialized (
-    select claim.order_id, priced.sku, priced.quantity
+    select claim.order_id, priced.shop_id, priced.sku, priced.quantity
     from claim join priced using (place)
     where is_granted
   ),
   reserved as (
-    insert into reservation (order_id, sku, quantity, state)
-    select order_id, sku, quantity, 'held' from taken
+    insert into reservation (shop_id, order_id, sku, quantity, state)
+    select shop_id, order_id, sku, quantity, 'held' from taken
   ),
   promised_units as (
     update sku set on_hand = locked_sku.on_hand, reserved = locked_sku.reserved + promised.quantity
-    from (select sku, sum(quantity)::bigint as quantity from taken group by sku) as promised join locked_sku using (sku)
-    where sku.sku = promised.sku
+    from (
+      select shop_id, sku, sum(quantity)::bigint as quantity from taken group by shop_id, sku
+    ) as promised
+    join locked_sku using (shop_id, sku)
+    where sku.shop_id = promised.shop_id and sku.sku = promised.sku
   )`;
 
 /** Takes the money of the granted orders in `hold` mode. */
 export const holdMoney = (sql: Queryable): Fragment => sql`
   held as (
-    insert into hold (order_id, wallet_id, amount, state)
-    select order_id, wallet_id, total, 'held'
+    insert into hold (order_id, shop_id, wallet_id, amount, state)
+    select order_id, shop_id, wallet_id, total, 'held'
     from claim
     where is_granted and payment_mode = 'hold'
   ),

@@ -1,4 +1,5 @@
 /** The reserve step: takes the units, and in `hold` mode the money, of one order or of many in one statement. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Database } from '../connection.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 import { decideInTurn, demandOfEach } from './reserve-decide.ts';
@@ -71,7 +72,9 @@ const reserveInTurn = (
 
 /** What is asked for, and which orders are recorded already? */
 function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment {
-  const requests = JSON.stringify(orders.map(({ lines: _, ...order }, place) => ({ ...order, place })));
+  const requests = JSON.stringify(
+    orders.map(({ lines: _, shopId = MAIN_SHOP, ...order }, place) => ({ ...order, shopId, place })),
+  );
   // Next to the orders and not inside them: the planner expects 100 rows of each JSON, and would expect 100 times 100.
   const lines = JSON.stringify(
     orders.flatMap((order, place) => order.lines.map(({ sku, quantity }) => ({ place, sku, quantity }))),
@@ -79,16 +82,27 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment 
   return sql`
     request as materialized (
       select
-        place, "orderId" as order_id, "buyerId" as buyer_id, "walletId" as wallet_id, "paymentMode" as payment_mode,
-        "paymentDeadline" as payment_deadline, at, buyer.currency,
+        place, "orderId" as order_id, "shopId" as shop_id, "buyerId" as buyer_id, "walletId" as wallet_id, "paymentMode" as payment_mode,
+        "paymentDeadline" as payment_deadline, at, payer.currency, payer.is_allowed,
         recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason,
         recorded.payment_deadline as recorded_deadline
       from jsonb_to_recordset(${requests}::jsonb) as request (
-        place integer, "orderId" uuid, "buyerId" text, "walletId" uuid, "paymentMode" text,
+        place integer, "orderId" uuid, "shopId" text, "buyerId" text, "walletId" uuid, "paymentMode" text,
         "paymentDeadline" timestamptz, at timestamptz
       )
-      -- A wallet's currency never changes, so it needs no lock.
-      left join lateral (select currency from wallet where id = "walletId" limit 1) as buyer on true
+      left join lateral (
+        -- A wallet's currency and owner never change, so it needs no lock. A wallet of another shop is none.
+        select
+          currency,
+          owner_id = "buyerId"
+          or exists (
+            select from wallet_permission
+            where wallet_permission.wallet_id = wallet.id and wallet_permission.buyer_id = "buyerId"
+          ) as is_allowed
+        from wallet
+        where id = "walletId" and wallet.shop_id = "shopId"
+        limit 1
+      ) as payer on true
       left join lateral (
         -- The order's current stage, not the one it had then: a workflow that was reset need not wait for what has already happened.
         select stage, reason, payment_deadline from orders where id = "orderId" limit 1
@@ -96,11 +110,11 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment 
     ),
     line as materialized (
       -- The same SKU on two lines is one reservation. An order that is recorded already takes nothing again.
-      select place, line.sku, sum(line.quantity)::bigint as quantity
+      select place, request.shop_id, line.sku, sum(line.quantity)::bigint as quantity
       from jsonb_to_recordset(${lines}::jsonb) as line (place integer, sku text, quantity bigint)
       join request using (place)
       where is_new
-      group by place, line.sku
+      group by place, request.shop_id, line.sku
     )`;
 }
 
@@ -108,9 +122,11 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment 
 const lockRows = (sql: Queryable, whenLocked: WhenWalletLocked): Fragment => sql`
   locked_sku as materialized (
     select locked.*
-    from (select distinct sku from line order by sku) as wanted
+    from (select distinct shop_id, sku from line order by shop_id, sku) as wanted
     cross join lateral (
-      select sku, price, currency, on_hand, reserved from sku where sku = wanted.sku for no key update
+      select shop_id, sku, price, currency, on_hand, reserved from sku
+      where shop_id = wanted.shop_id and sku = wanted.sku
+      for no key update
     ) as locked
   ),
   locked_wallet as materialized (
@@ -120,7 +136,7 @@ const lockRows = (sql: Queryable, whenLocked: WhenWalletLocked): Fragment => sql
     from (
       select distinct wallet_id as id
       from request
-      where is_new and payment_mode = 'hold' and (select count(*) from locked_sku) >= 0
+      where is_new and payment_mode = 'hold' and is_allowed and (select count(*) from locked_sku) >= 0
       order by id
     ) as wanted
     cross join lateral (

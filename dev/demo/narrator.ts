@@ -31,11 +31,14 @@ export interface Narrator {
 
 export function narrate(api: ApiClient, workflowLink: (orderId: string) => string): Narrator {
   const getSku = async (sku: string) => expectStatus(await api.getSku(sku), 200).body;
+  /** Who owns each wallet: only they may order with it. */
+  const owners = new Map<string, string>();
 
   return {
     async openWallet(ownerId, amount) {
       const { id } = expectStatus(await api.createWallet({ ownerId, currency: 'EUR' }), 201).body;
       expectStatus(await api.depositIntoWallet(id, { amount }), 201);
+      owners.set(id, ownerId);
       tell(`wallet of ${ownerId} opened with ${money(amount)}`);
       return id;
     },
@@ -49,7 +52,8 @@ export function narrate(api: ApiClient, workflowLink: (orderId: string) => strin
     },
     available: async (sku) => (await getSku(sku)).available,
     async place(walletId, line, paymentMode = 'debit') {
-      const answer = await api.createOrder({ buyerId: 'demo', walletId, lines: [line], paymentMode });
+      const buyerId = owners.get(walletId) ?? 'demo';
+      const answer = await api.createOrder({ buyerId, walletId, lines: [line], paymentMode });
       if (answer.status !== 201) {
         const { code, detail, orderId } = answer.body;
         tell(`${shortName(orderId)} of ${line.quantity} ${line.sku}: ${code}. ${detail}`);

@@ -31,6 +31,8 @@ const DEFAULT_ATTENTION_AFTER_MS = 120_000;
 /** What is failing in a workflow, and what a person sees of it. */
 export interface StepHealth {
   readonly orderId: string;
+  /** Of an order that may not be recorded yet; absent for the main shop, and in a refund. */
+  readonly shopId?: string | undefined;
   /** Milliseconds that a step may keep failing before a person is asked to look. */
   readonly attentionAfter: number;
   /** Whether the workflow began with 0.2 or later. */
@@ -71,15 +73,20 @@ const write = proxyActivities<RecordActivities>(UNTIL_IT_SUCCEEDS);
 
 interface Input {
   orderId: string;
+  shopId?: string;
   attentionAfter?: number;
   /** Only in orders of 0.2 and later. */
   deadline?: string;
 }
 
 /** The health of a workflow that begins: nothing is failing. */
-export function newStepHealth({ orderId, attentionAfter, deadline }: Input, show: () => void): StepHealth {
+export function newStepHealth(
+  { orderId, shopId, attentionAfter, deadline }: Input,
+  show: () => void,
+): StepHealth {
   return {
     orderId,
+    shopId,
     attentionAfter: attentionAfter ?? DEFAULT_ATTENTION_AFTER_MS,
     knowsMarks: attentionAfter !== undefined || deadline !== undefined,
     failing: null,
@@ -170,7 +177,7 @@ function raise(health: StepHealth, step: Step, reason: AttentionReason): void {
   health.attention = attention;
   health.show();
   const { workflowId } = workflowInfo();
-  note(health, () => write.raiseAttention({ workflowId, orderId: health.orderId, ...attention }));
+  note(health, () => write.raiseAttention({ workflowId, ...subjectOf(health), ...attention }));
 }
 
 function clear(health: StepHealth): void {
@@ -190,10 +197,15 @@ export function noteIntervention(
   step: Step | null,
 ): void {
   const { workflowId } = workflowInfo();
-  const { orderId } = health;
-  const intervention = { workflowId, updateId, orderId, action, actor, reason, step, at: now() };
+  const intervention = { workflowId, updateId, ...subjectOf(health), action, actor, reason, step, at: now() };
   note(health, () => write.recordIntervention(intervention));
 }
+
+/** The order that a note is about, with its shop as far as the workflow knows it. */
+const subjectOf = ({ orderId, shopId }: StepHealth): { orderId: string; shopId?: string } => ({
+  orderId,
+  ...(shopId !== undefined && { shopId }),
+});
 
 /** In the background: a person can act while PostgreSQL does not answer, and the record is written once it does. */
 function note(health: StepHealth, writing: () => Promise<void>): void {

@@ -103,9 +103,10 @@ export function follow(state: OrderState, { stage, reason }: Pick<StepResult, 's
 
 /** The order as the reserve step records it. */
 export function toPlacedOrder({ input, startedAt, deadline }: OrderState): PlacedOrder {
-  const { orderId, buyerId, walletId, paymentMode, lines } = input;
+  const { orderId, shopId, buyerId, walletId, paymentMode, lines } = input;
   return {
     orderId,
+    ...(shopId !== undefined && { shopId }),
     buyerId,
     walletId,
     paymentMode,

@@ -1,12 +1,14 @@
 /** The sentences that tell an operator, in the Web UI, what a workflow does and what it waits for. */
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
 import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
 import type { OrderState } from './state.ts';
 
-/** `3 units of 2 SKUs`, for summaries. */
-export function describeContents({ input }: OrderState): string {
-  const units = input.lines.reduce((sum, line) => sum + line.quantity, 0);
-  return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
+/** `3 units of 2 SKUs`, for summaries; of an order of another shop than the main one, `3 units of 2 SKUs of shop cafe`. */
+export function describeContents({ input: { lines, shopId = MAIN_SHOP } }: OrderState): string {
+  const units = lines.reduce((sum, line) => sum + line.quantity, 0);
+  const what = `${plural(units, 'unit')} of ${plural(lines.length, 'SKU')}`;
+  return shopId === MAIN_SHOP ? what : `${what} of shop ${shopId}`;
 }
 
 /** A few sentences: what the order waits for, until when, and what keeps failing. Markdown. */
