@@ -45,7 +45,7 @@ export const OPERATIONS = {
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 
-  listFindings: { roles: ['operator', 'auditor', 'admin'], scope: 'findings:read', shops: 'none' },
+  listFindings: { roles: ['operator', 'auditor', 'admin'], scope: 'findings:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
 } as const satisfies Readonly<Record<string, Access>>;

@@ -44,7 +44,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
       answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
         const lines = mergeLines(json.lines);
-        const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
+        const newOrder = { ...json, orderId, shopId: shop, lines, paymentWindow, attentionAfter };
         return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
       }),
     );

@@ -59,7 +59,13 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: restock.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await restockSku(c.var.database, { movementId, shopId: c.var.caller.shop, ifIn, ...param, ...json });
+        const result = await restockSku(c.var.database, {
+          movementId,
+          shopId: c.var.caller.shop,
+          ifIn,
+          ...param,
+          ...json,
+        });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);
@@ -84,7 +90,13 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: count.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await countSku(c.var.database, { movementId, shopId: c.var.caller.shop, ifIn, ...param, ...json });
+        const result = await countSku(c.var.database, {
+          movementId,
+          shopId: c.var.caller.shop,
+          ifIn,
+          ...param,
+          ...json,
+        });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);
