@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { claimKey, keepAnswer, releaseKey, type Claim, type KeyedCall } from '../../db/idempotency.ts';
-import { plantKey } from '../support/planted.ts';
+import { plantIdempotencyKey } from '../support/planted.ts';
 import { freshDatabase } from '../support/database.ts';
 
 const { database, sql } = await freshDatabase();
@@ -92,7 +92,7 @@ describe('the same key', () => {
 describe('a key from before 0.6, which has no caller,', () => {
   const planted = async (its: { status?: number | null; shop?: string; age?: string } = {}) => {
     const call = aCall();
-    const commandId = await plantKey(sql, { ...call, caller: '', body: '{"of":"0.5"}', ...its });
+    const commandId = await plantIdempotencyKey(sql, { ...call, caller: '', body: '{"of":"0.5"}', ...its });
     return { call, commandId };
   };
   const rows = ({ key }: KeyedCall) => sql`select caller from idempotency_key where key = ${key}`;

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
 import { removeOldKeys } from '../../db/old-keys.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
-import { plant, plantKey, type PlantedKey } from '../support/planted.ts';
+import { plant, plantIdempotencyKey, type PlantedIdempotencyKey } from '../support/planted.ts';
 import { anOrder, payment, refundOf, releaseTo } from '../support/step-requests.ts';
 import { fundedWallet, stockedSku } from '../support/stock.ts';
 
@@ -31,7 +31,7 @@ async function placed(age: string, funds = 5_000) {
   const [row] = await sql<{ id: string }[]>`select uuidv7(- ${age}::text::interval) as id`;
   const orderId = row?.id ?? '';
   await reserve({ ...order, orderId });
-  await plantKey(sql, { commandId: orderId, age });
+  await plantIdempotencyKey(sql, { commandId: orderId, age });
   return { orderId, walletId, sku, order: { ...order, orderId } };
 }
 
@@ -43,7 +43,7 @@ const age = (orderId: string, ago: string) =>
   );
 
 describe('a key', () => {
-  test.each<[string, PlantedKey, boolean]>([
+  test.each<[string, PlantedIdempotencyKey, boolean]>([
     ['that is older than the time for which keys are kept', { operation: 'createWallet', age: '31 days' }, false],
     ['from before 0.6 that is older', { caller: '', operation: 'createWallet', age: '31 days' }, false],
     ['of a rejected order that is older', { status: 409, age: '31 days' }, false],
@@ -51,13 +51,13 @@ describe('a key', () => {
     ['without an answer, however old,', { operation: 'createWallet', status: null, age: '900 days' }, true],
     ['of an order without an answer, however old,', { status: null, age: '900 days' }, true],
   ])('%s: kept or not', async (_, key, kept) => {
-    const id = await plantKey(sql, key);
+    const id = await plantIdempotencyKey(sql, key);
     expect(await removeAll()).toEqual({ removed: kept ? 0 : 1, next: null });
     expect(await isKept(id)).toBe(kept);
   });
 
   test('that was answered late is as old as its answer', async () => {
-    const id = await plantKey(sql, { operation: 'createWallet', age: '31 days' });
+    const id = await plantIdempotencyKey(sql, { operation: 'createWallet', age: '31 days' });
     await sql`update idempotency_key set claimed_until = now() - interval '2 days' where command_id = ${id}`;
     expect(await removeAll()).toMatchObject({ removed: 0 });
     expect(await isKept(id)).toBe(true);
@@ -90,7 +90,7 @@ describe('a key', () => {
     const { orderId } = await placed('40 days', 1);
     const refused = { ...payment(orderId), commandId: uuidv7({ msecs: Date.now() - 39 * DAY_MS }) };
     expect(await pay(refused)).toMatchObject({ refusal: 'insufficient_funds' });
-    await plantKey(sql, {
+    await plantIdempotencyKey(sql, {
       operation: 'payOrder',
       status: 422,
       age: '39 days',
@@ -103,7 +103,7 @@ describe('a key', () => {
   });
 
   test('of an order that is lost is kept, so that the loss goes on being found', async () => {
-    const lost = await plantKey(sql, { age: '900 days' });
+    const lost = await plantIdempotencyKey(sql, { age: '900 days' });
     expect(await removeAll()).toMatchObject({ removed: 0 });
     expect(await isKept(lost)).toBe(true);
   });
@@ -138,7 +138,7 @@ test('2,500 old keys among as many young ones and 1,500 unanswered ones are remo
 
 test('runs at the same time remove each key once', async () => {
   for (let count = 0; count < 50; count += 1)
-    await plantKey(sql, { operation: 'payOrder', key: randomUUID(), status: 200, age: '31 days' });
+    await plantIdempotencyKey(sql, { operation: 'payOrder', key: randomUUID(), status: 200, age: '31 days' });
   const ends = await Promise.all([removeAll(), removeAll(), removeAll()]);
   expect(ends.reduce((sum, { removed }) => sum + removed, 0)).toBe(50);
 });

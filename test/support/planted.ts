@@ -64,7 +64,7 @@ export async function plantPayments(
   });
 }
 
-export interface PlantedKey {
+export interface PlantedIdempotencyKey {
   caller?: string;
   shop?: string;
   operation?: string;
@@ -79,7 +79,7 @@ export interface PlantedKey {
 }
 
 /** Plants an idempotency key. Returns its command's id. */
-export async function plantKey(
+export async function plantIdempotencyKey(
   sql: Sql,
   {
     caller = 'key:planted',
@@ -91,7 +91,7 @@ export async function plantKey(
     body = '{}',
     age = '0 seconds',
     commandId,
-  }: PlantedKey = {},
+  }: PlantedIdempotencyKey = {},
 ): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into idempotency_key (

@@ -14,7 +14,7 @@ import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
 import type { ReconcileEnd } from '../../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../../workflows/messages.ts';
 import { freshDatabase } from '../support/database.ts';
-import { plant, plantKey, plantOrders } from '../support/planted.ts';
+import { plant, plantIdempotencyKey, plantOrders } from '../support/planted.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -126,7 +126,7 @@ describe('in reconciliation, a wallet', () => {
 
 test('a run of reconciliation ends when its time is over, and each kind of finding behind a slow one still gets its share of that time', async () => {
   const [slow = ''] = await wallets(1);
-  const lost = await plantKey(sql);
+  const lost = await plantIdempotencyKey(sql);
   await spoilEntriesOf(slow, 'pg_sleep(15)::text');
   await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
     workflowId: `reconcile-${uuidv7()}`,

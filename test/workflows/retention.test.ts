@@ -9,7 +9,7 @@ import { workerSettings } from '../../settings.ts';
 import { retentionSchedule, schedulesFor } from '../../worker/schedules.ts';
 import { WORKFLOW, type RetentionEnd } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { plantKey } from '../support/planted.ts';
+import { plantIdempotencyKey } from '../support/planted.ts';
 import { startSystem } from '../support/system.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,7 +21,7 @@ afterEach(async () => {
   await sql`delete from idempotency_key`;
 });
 
-const keyOf = (age: string) => plantKey(sql, { operation: 'createWallet', age });
+const keyOf = (age: string) => plantIdempotencyKey(sql, { operation: 'createWallet', age });
 const left = async () => {
   const rows = await sql<{ id: string }[]>`select command_id as id from idempotency_key order by id`;
   return rows.map(({ id }) => id);
