@@ -6,7 +6,16 @@ import { z } from 'zod';
 import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import {
+  UNITS,
+  apiKey,
+  duration,
+  logLevel,
+  path,
+  temporalName,
+  text,
+  wholeNumber,
+} from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -36,10 +45,19 @@ const apiSchema = z.object({
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
+  NODE_ENV: text(100).optional(),
+  DEVELOPMENT_KEY: apiKey.optional(),
 });
 
+const safeApiSchema = apiSchema
+  // Whoever opens /docs gets it.
+  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
+    path: ['DEVELOPMENT_KEY'],
+    error: 'must not be set in production (NODE_ENV)',
+  });
+
 const apiAndTokens = z.intersection(
-  apiSchema,
+  safeApiSchema,
   tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
 );
 

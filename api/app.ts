@@ -51,7 +51,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', statRoutes());
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
-  app.route('/', docsRoutes(app));
+  app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));
   return app;
 }

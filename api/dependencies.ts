@@ -18,6 +18,8 @@ export interface Dependencies {
   attentionAfter: number;
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
+  /** Sent by the page at /docs, on a developer's machine only. */
+  developmentKey?: string | undefined;
 }
 
 /** The two servers that an order's commands need, and who gives them. */

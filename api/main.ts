@@ -11,16 +11,21 @@
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
 import { openDatabase } from '../db/connection.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
+import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
 import { identifyBearers } from './access/tokens.ts';
 import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+
+/** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
+const CHECK_PATIENCE_MS = 3_000;
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
@@ -45,26 +50,48 @@ async function main(): Promise<void> {
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
     stopping,
+    developmentKey: settings.DEVELOPMENT_KEY,
   });
   const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
   const { drain } = makeDrainable(server);
+  const ended = new AbortController();
+  const ending = AbortSignal.any([stopping, ended.signal]);
+  const stopped = stopping.aborted ? Promise.resolve() : once(stopping, 'abort');
+  const checked = settings.NODE_ENV === 'production' ? refuseDevelopmentKeys(database, ending) : stopped;
   try {
+    if (checked !== stopped) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    if (!stopping.aborted) await once(stopping, 'abort');
+    await Promise.all([stopped, checked]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
   } finally {
+    ended.abort();
+    server.closeAllConnections();
+    server.close();
     await temporal.close();
     await database.close();
+  }
+}
+
+/** Resolves with the check, or when it takes longer. Rejects as it does. */
+async function firstOf(check: Promise<unknown>, ms: number): Promise<void> {
+  const decided = new AbortController();
+  const patience = delay(ms, undefined, { signal: decided.signal }).catch(() => {});
+  try {
+    await Promise.race([check, patience]);
+  } finally {
+    decided.abort();
   }
 }
 
 try {
   await main();
 } catch (error) {
-  if (error instanceof SettingsError || error instanceof ListenError) console.error(error.message);
+  const isExplained =
+    error instanceof SettingsError || error instanceof ListenError || error instanceof DevelopmentKeyError;
+  if (isExplained) console.error(error.message);
   else complain(error);
   process.exitCode = 1;
 }

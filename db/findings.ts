@@ -3,7 +3,7 @@ import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 
 import { v7 as uuidv7 } from 'uuid';
 import { FINDING_KINDS, type FindingKind } from '../domain/rules.ts';
 import type { Database } from './connection.ts';
-import type { Queryable } from './postgres.ts';
+import type { Fragment, Queryable } from './postgres.ts';
 import { parseExactly, stringifyExactly } from './exact-integers.ts';
 import { finding, repair, type FINDING_STATES } from './schema/operations.ts';
 
@@ -37,14 +37,33 @@ export async function keepFindings(
   );
   return database.run(
     async ({ sql }) => sql<OpenFinding[]>`
-      insert into finding (id, kind, subject, order_id, finding, first_seen, last_seen)
-      select id, ${kind}, subject, "orderId", finding, ${at}, ${at}
+      insert into finding (id, kind, subject, order_id, shop_id, finding, first_seen, last_seen)
+      select id, ${kind}, subject, "orderId", ${shopOf(sql, kind)}, finding, ${at}, ${at}
       from jsonb_to_recordset(${rows}::text::jsonb) as found (id uuid, subject text, "orderId" uuid, finding text)
       on conflict (kind, subject) where state = 'open'
         do update set finding = excluded.finding, last_seen = greatest(finding.last_seen, excluded.last_seen)
       returning id, kind, subject, order_id as "orderId", finding
     `,
   );
+}
+
+/** The shop that a finding belongs to, for whose people may read it; null when nothing says which. */
+function shopOf(sql: Queryable, kind: FindingKind): Fragment {
+  switch (kind) {
+    case 'stock_counter_wrong':
+    case 'units_held_by_closed_order':
+      return sql`split_part(subject, '/', 1)`;
+    case 'stats_wrong':
+      return sql`split_part(subject, '/', 2)`;
+    case 'wallet_counter_wrong':
+      return sql`(select shop_id from wallet where wallet.id = subject::uuid)`;
+    case 'transfer_unbalanced':
+      return sql`(select shop_id from transfer where transfer.id = subject::uuid)`;
+    case 'look_failed':
+      return sql`null`;
+    default:
+      return sql`(select shop_id from orders where orders.id = "orderId")`;
+  }
 }
 
 export interface Repaired {

@@ -1,6 +1,7 @@
 /** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
@@ -95,6 +96,7 @@ const share = decimal('1', '1.001', '80');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
@@ -104,6 +106,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   TEMPORAL_NAMESPACE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', ' ', "a'b", 'ä'),
   TASK_QUEUE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', '/a', "a' OR TaskQueue = 'b", 'a\nb'),
   LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
+  NODE_ENV: named(100),
+  DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,

@@ -11,11 +11,17 @@ import type { Identity } from './identity.ts';
 import { Recent } from './recent.ts';
 
 /** How long a found key is used without asking again, and so how long a revoked one may be. */
-export const KEY_KEPT_MS = 5_000;
+const KEY_KEPT_MS = 5_000;
 /** How exactly the last use of a key is known. */
 const USE_NOTED_EVERY_MS = 60_000;
 /** Some hundred bytes each. */
 const MOST_KEYS = 10_000;
+
+/** In milliseconds. */
+interface KeyTimes {
+  kept: number;
+  useNotedEvery: number;
+}
 
 interface Lookup {
   answer: Promise<KnownKey | undefined>;
@@ -26,10 +32,16 @@ interface Lookup {
 export class KnownKeys {
   readonly #database: Database;
   readonly #logger: Logger;
+  readonly #times: KeyTimes;
   readonly #lookups = new Recent<Lookup>(MOST_KEYS);
   readonly #notedAt = new Recent<number>(MOST_KEYS);
 
-  constructor(database: Database, logger: Logger) {
+  constructor(
+    database: Database,
+    logger: Logger,
+    times: KeyTimes = { kept: KEY_KEPT_MS, useNotedEvery: USE_NOTED_EVERY_MS },
+  ) {
+    this.#times = times;
     this.#database = database;
     this.#logger = logger;
   }
@@ -48,7 +60,7 @@ export class KnownKeys {
   #lookUp(hash: string): Lookup {
     const now = performance.now();
     const known = this.#lookups.get(hash);
-    if (known && now - known.askedAt < KEY_KEPT_MS) return known;
+    if (known && now - known.askedAt < this.#times.kept) return known;
     const lookup = { answer: findKey(this.#database, hash), askedAt: now };
     this.#lookups.set(hash, lookup);
     const forget = () => {
@@ -62,9 +74,9 @@ export class KnownKeys {
   /** Nobody waits for it. */
   #noteUse(keyId: string): void {
     const now = performance.now();
-    if (now - (this.#notedAt.get(keyId) ?? -Infinity) < USE_NOTED_EVERY_MS) return;
+    if (now - (this.#notedAt.get(keyId) ?? -Infinity) < this.#times.useNotedEvery) return;
     this.#notedAt.set(keyId, now);
-    noteUse(this.#database, keyId, USE_NOTED_EVERY_MS).catch((error: unknown) => {
+    noteUse(this.#database, keyId, this.#times.useNotedEvery).catch((error: unknown) => {
       this.#logger.debug({ err: error, keyId }, 'could not note the last use of a key');
     });
   }

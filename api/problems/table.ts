@@ -136,6 +136,11 @@ export const PROBLEMS = {
     remedy:
       'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
   },
+  key_not_usable: {
+    status: 409,
+    title: 'The key was revoked or has expired',
+    remedy: 'Make another key.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',

@@ -1,7 +1,7 @@
 /** The API's description, for programs and in a browser. It is served entirely from this process, so it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { describeAccess } from '../access/describe.ts';
+import { SECURITY_SCHEME, describeAccess } from '../access/describe.ts';
 import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 
@@ -29,9 +29,22 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// A separate file, so that the policy below can forbid inline scripts.
-const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });
+/** A separate file, so that the policy below can forbid inline scripts. */
+const startScript = (key: string | undefined): string => `const page = SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#api',
+  deepLinking: true,
+  tryItOutEnabled: true,${
+    key === undefined
+      ? ''
+      : `
+  onComplete: () => page.preauthorizeApiKey('${SECURITY_SCHEME}', '${key}'),`
+  }
+});
 `;
+
+/** Another site's name may lead here, too, and its scripts would then read what this page may read. */
+const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
@@ -43,8 +56,11 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
   ['favicon-32x32.png', 'image/png'],
 ]);
 
-/** @param api the API to describe. */
-export function docsRoutes(api: OpenAPIHono<ApiEnv>): OpenAPIHono {
+/**
+ * @param api the API to describe.
+ * @param developmentKey the page sends it with every call: on a developer's own machine, and asked for by its own name.
+ */
+export function docsRoutes(api: OpenAPIHono<ApiEnv>, developmentKey: string | undefined): OpenAPIHono {
   const app = new OpenAPIHono();
 
   app.get('/openapi.json', (c) =>
@@ -53,7 +69,15 @@ export function docsRoutes(api: OpenAPIHono<ApiEnv>): OpenAPIHono {
 
   app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
 
-  app.get('/docs/start.js', (c) => c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
+  app.get('/docs/start.js', (c) => {
+    const isLocal = LOCAL_NAMES.has(new URL(c.req.url).hostname);
+    return c.body(startScript(isLocal ? developmentKey : undefined), 200, {
+      'Content-Type': 'text/javascript; charset=utf-8',
+      'Cache-Control': 'no-store',
+      // No other site may run it and take the key that it hands over.
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    });
+  });
 
   app.get('/docs/:asset', async (c) => {
     const asset = c.req.param('asset');

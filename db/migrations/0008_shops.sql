@@ -116,4 +116,19 @@ CREATE INDEX "stock_movement_by_sku" ON "stock_movement" USING btree ("shop_id",
 
 UPDATE finding SET shop_id = 'main' WHERE kind <> 'look_failed';--> statement-breakpoint
 UPDATE finding SET subject = 'main/' || subject
-WHERE kind IN ('stock_counter_wrong', 'units_held_by_closed_order', 'stats_wrong');
+WHERE kind IN ('stock_counter_wrong', 'units_held_by_closed_order');--> statement-breakpoint
+-- Figures: the day, then the shop.
+UPDATE finding SET subject = left(subject, 10) || '/main' || substr(subject, 11) WHERE kind = 'stats_wrong';--> statement-breakpoint
+
+-- From now on whoever writes a row says whose it is.
+ALTER TABLE "attention" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "intervention" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "entry" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "hold" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "orders" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "reservation" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "sku" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "stock_movement" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "transfer" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "wallet" ALTER COLUMN "shop_id" DROP DEFAULT;--> statement-breakpoint
+ALTER TABLE "stat" ALTER COLUMN "shop_id" DROP DEFAULT;

@@ -94,15 +94,16 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
 
   busy_buyers: (sql, { ago }, { busyBuyerPayments, busyBuyerAmount }) => sql<Measured[]>`
     with paid as (
-      select orders.buyer_id, orders.currency, count(*) as payments, sum(orders.total) as amount
+      select orders.shop_id, orders.buyer_id, orders.currency, count(*) as payments, sum(orders.total) as amount
       from order_step join orders on orders.id = order_step.order_id
       where order_step.step = 'pay' and order_step.reason is null and order_step.recorded_at > ${ago(HOUR)}
-      group by orders.buyer_id, orders.currency
+      group by orders.shop_id, orders.buyer_id, orders.currency
     ),
     busy as (
-      select buyer_id, sum(payments) as payments
+      -- Buyers of two shops are two, whatever they are called.
+      select shop_id, buyer_id, sum(payments) as payments
       from paid
-      group by buyer_id
+      group by shop_id, buyer_id
       having
         sum(payments) > ${busyBuyerPayments}
         or bool_or(
@@ -114,20 +115,20 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     select
       count(*) as value,
       (
-        select coalesce(json_agg(buyer_id), '[]')
-        from (select buyer_id from busy order by payments desc, buyer_id limit ${SUBJECTS}) as first
+        select coalesce(json_agg(format('%s/%s', shop_id, buyer_id)), '[]')
+        from (select shop_id, buyer_id from busy order by payments desc, shop_id, buyer_id limit ${SUBJECTS}) as first
       ) as subjects
     from busy
   `,
 
   stock_anomalies: (sql) => sql<Measured[]>`
     with anomaly as (
-      select split_part(subject, '/', 1) as sku
+      select format('%s/%s', split_part(subject, '/', 1), split_part(subject, '/', 2)) as sku
       from finding
       where state = 'open' and kind in ('stock_counter_wrong', 'units_held_by_closed_order')
       union
       -- Reads the whole catalogue: an index of these columns would make each reservation write to it.
-      select sku from sku where ${isOversold(sql)}
+      select format('%s/%s', shop_id, sku) from sku where ${isOversold(sql)}
     )
     select
       count(*) as value,

@@ -4,9 +4,9 @@ import { compareDay, nextDay, type Comparison, type Difference } from '../stats/
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
 import { keepRepair, lockOpenFinding, withdrawFinding, type Finding, type OpenFinding } from '../findings.ts';
 
-/** Shop, day, currency and SKU, without the parts that are empty. */
+/** Day, shop, currency and SKU, without the parts that are empty. */
 const subjectOf = (day: string, { shopId, currency, sku }: Difference): string =>
-  [shopId, day, currency, sku].join('/').replace(/\/+$/, '');
+  [day, shopId, currency, sku].join('/').replace(/\/+$/, '');
 
 export const describeDifference = (day: string, difference: Difference): Finding => ({
   subject: subjectOf(day, difference),

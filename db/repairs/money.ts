@@ -33,8 +33,8 @@ export async function refundPayment(sql: Queryable, orderId: string): Promise<Re
   const stage = await lockStage(sql, orderId);
   if (isSold(stage)) return 'nothing wrong';
   if (stage === undefined || stage === 'awaiting_payment') return 'for a person';
-  const [payment] = await sql<{ walletId: string; amount: number; currency: string }[]>`
-    select wallet_id as "walletId", -amount as amount, currency
+  const [payment] = await sql<{ shopId: string; walletId: string; amount: number; currency: string }[]>`
+    select transfer.shop_id as "shopId", wallet_id as "walletId", -amount as amount, currency
     from transfer join entry on entry.transfer_id = transfer.id and account = 'wallet'
     where order_id = ${orderId} and kind in ('debit', 'capture')
   `;
@@ -42,18 +42,18 @@ export async function refundPayment(sql: Queryable, orderId: string): Promise<Re
   const lockedWallet = payment && (await lockWallet(sql, payment.walletId));
   if (refunds.length > 0) return 'nothing wrong';
   if (!lockedWallet) return 'for a person';
-  const { walletId, amount, currency } = payment;
+  const { shopId, walletId, amount, currency } = payment;
   const posted = lockedWallet.posted + amount;
   // It does not fit. The finding stays open, and a later run tries again.
   if (posted > BALANCE_LIMIT) return 'for a person';
   const transferId = uuidv7();
-  await sql`insert into transfer (id, kind, order_id) values (${transferId}, 'refund', ${orderId})`;
+  await sql`insert into transfer (id, shop_id, kind, order_id) values (${transferId}, ${shopId}, 'refund', ${orderId})`;
   await sql`update wallet set posted = ${posted}, held = ${lockedWallet.held} where id = ${walletId}`;
   await sql`
-    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     values
-      (${transferId}, 'wallet', ${walletId}, ${amount}, ${currency}, ${posted}, ${lockedWallet.held}),
-      (${transferId}, 'sales', null, ${-amount}, ${currency}, null, null)
+      (${shopId}, ${transferId}, 'wallet', ${walletId}, ${amount}, ${currency}, ${posted}, ${lockedWallet.held}),
+      (${shopId}, ${transferId}, 'sales', null, ${-amount}, ${currency}, null, null)
   `;
   return {
     done: `${amount} ${currency} were put back into the wallet.`,

@@ -41,5 +41,5 @@ export interface Detector {
 /** Sorts before every id. */
 export const NIL = '00000000-0000-0000-0000-000000000000';
 
-/** The two keys of a subject such as `sku/order`. */
+/** The keys of a subject such as `shop/SKU/order`. */
 export const keysOf = (subject: string | null): string[] => (subject === null ? [] : subject.split('/'));

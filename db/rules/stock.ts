@@ -3,15 +3,27 @@ import type { Queryable } from '../postgres.ts';
 import { NIL, keysOf, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 /** Units of a SKU that its reservations hold. */
-export const unitsHeld = (sql: Queryable, sku: Fragment): Fragment => sql`
-  (select coalesce(sum(quantity), 0) from reservation where reservation.sku = ${sku} and state = 'held')
+export const unitsHeld = (sql: Queryable, shopId: Fragment, sku: Fragment): Fragment => sql`
+  (
+    select coalesce(sum(quantity), 0)
+    from reservation
+    where reservation.shop_id = ${shopId} and reservation.sku = ${sku} and state = 'held'
+  )
 `;
 
 /** Units of a SKU that must be on hand: all that came in (returns too) less all that were sold. Grows with what was sold. */
-export const unitsLeft = (sql: Queryable, sku: Fragment): Fragment => sql`
+export const unitsLeft = (sql: Queryable, shopId: Fragment, sku: Fragment): Fragment => sql`
   (
-    (select coalesce(sum(quantity), 0) from stock_movement where stock_movement.sku = ${sku})
-    - (select coalesce(sum(quantity), 0) from reservation where reservation.sku = ${sku} and state = 'consumed')
+    (
+      select coalesce(sum(quantity), 0)
+      from stock_movement
+      where stock_movement.shop_id = ${shopId} and stock_movement.sku = ${sku}
+    )
+    - (
+      select coalesce(sum(quantity), 0)
+      from reservation
+      where reservation.shop_id = ${shopId} and reservation.sku = ${sku} and state = 'consumed'
+    )
   )
 `;
 
@@ -23,25 +35,38 @@ export const isOversold = (sql: Queryable): Fragment => sql`(reserved < 0 or res
  * because a single one may have millions of rows.
  */
 function skusAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragment {
-  const nextAfter = (sku: Fragment) => sql`
-    least(
-      (select min(sku) from sku where sku > ${sku}),
-      (select min(sku) from stock_movement where sku > ${sku}),
-      (select min(sku) from reservation where state = 'held' and sku > ${sku}),
-      (select min(sku) from reservation where state = 'consumed' and sku > ${sku})
+  const [shop = '', code = ''] = keysOf(after);
+  const nextIn = (rows: Fragment, shopId: Fragment, sku: Fragment) => sql`
+    (
+      select shop_id, sku from ${rows} and (shop_id, sku) > (${shopId}, ${sku})
+      order by shop_id, sku
+      limit 1
     )
   `;
-  return sql`
-    with recursive known (sku, number) as (
-      select ${nextAfter(sql`${after ?? ''}`)}, 1
+  const nextAfter = (shopId: Fragment, sku: Fragment) => sql`
+    select shop_id, sku
+    from (
+      ${nextIn(sql`sku where true`, shopId, sku)}
       union all
-      select ${nextAfter(sql`known.sku`)}, number + 1
-      from known
-      where known.sku is not null and number < ${limit}
+      ${nextIn(sql`stock_movement where true`, shopId, sku)}
+      union all
+      ${nextIn(sql`reservation where state = 'held'`, shopId, sku)}
+      union all
+      ${nextIn(sql`reservation where state = 'consumed'`, shopId, sku)}
+    ) as next
+    order by shop_id, sku
+    limit 1
+  `;
+  return sql`
+    with recursive known (shop_id, sku, number) as (
+      select shop_id, sku, 1 from (${nextAfter(sql`${shop}`, sql`${code}`)}) as first
+      union all
+      select next.shop_id, next.sku, number + 1
+      from known cross join lateral (${nextAfter(sql`known.shop_id`, sql`known.sku`)}) as next
+      where number < ${limit}
     )
-    select known.sku as subject, known.sku, on_hand, reserved
-    from known left join sku on sku.sku = known.sku
-    where known.sku is not null
+    select format('%s/%s', known.shop_id, known.sku) as subject, known.shop_id, known.sku, on_hand, reserved
+    from known left join sku on sku.shop_id = known.shop_id and sku.sku = known.sku
   `;
 }
 
@@ -61,7 +86,9 @@ export const stockCounters: Detector = {
       end as finding
     from (${skusAndOrphans(sql, page)}) as page
     cross join lateral (
-      select ${unitsHeld(sql, sql`page.sku`)} as held, ${unitsLeft(sql, sql`page.sku`)} as units_left
+      select
+        ${unitsHeld(sql, sql`page.shop_id`, sql`page.sku`)} as held,
+        ${unitsLeft(sql, sql`page.shop_id`, sql`page.sku`)} as units_left
     ) as summed
     cross join lateral (
       select
@@ -73,17 +100,17 @@ export const stockCounters: Detector = {
           null
         ) as breaks
     ) as judged
-    order by page.sku
+    order by page.shop_id, page.sku
   `,
 };
 
 const heldReservations = (sql: Queryable, { after, limit }: PageOfRows): Fragment => {
-  const [sku = '', orderId = NIL] = keysOf(after);
+  const [shopId = '', sku = '', orderId = NIL] = keysOf(after);
   return sql`
-    select format('%s/%s', sku, order_id) as subject, sku, order_id, quantity
+    select format('%s/%s/%s', shop_id, sku, order_id) as subject, shop_id, sku, order_id, quantity
     from reservation
-    where state = 'held' and (sku, order_id) > (${sku}, ${orderId}::uuid)
-    order by sku, order_id
+    where state = 'held' and (shop_id, sku, order_id) > (${shopId}, ${sku}, ${orderId}::uuid)
+    order by shop_id, sku, order_id
     limit ${limit}
   `;
 };
@@ -100,6 +127,6 @@ export const unitsHeldByClosedOrders: Detector = {
       end as finding
     from (${heldReservations(sql, page)}) as held
     left join orders on orders.id = held.order_id
-    order by held.sku, held.order_id
+    order by held.shop_id, held.sku, held.order_id
   `,
 };

@@ -86,7 +86,7 @@ export const finding = pgTable(
   {
     id: uuid().primaryKey(),
     kind: text({ enum: FINDING_KINDS }).notNull(),
-    /** What it is about: an order, a shop/SKU, a wallet, or two of them with a slash; for figures, shop/day/currency/SKU, as far as they apply. */
+    /** What it is about: an order, a shop/SKU, a wallet, or two of them with a slash; for figures, day/shop/currency/SKU, as far as they apply. */
     subject: text().notNull(),
     orderId: uuid('order_id'),
     /** Whose order, SKU, wallet or figures; null when it is about none of them, as when a detector failed. */

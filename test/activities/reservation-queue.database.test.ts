@@ -47,8 +47,11 @@ async function stockedSkus(...options: SkuOptions[]): Promise<string[]> {
     const sku = await stockedSku(sql, option);
     const name = `${index}-${sku}`;
     await sql`
-      with renamed as (insert into sku select ${name}, name, price, currency, on_hand, reserved from sku where sku = ${sku})
-      insert into stock_movement (id, sku, kind, quantity) values (gen_random_uuid(), ${name}, 'initial', ${option.onHand})
+      with renamed as (
+        insert into sku (shop_id, sku, name, price, currency, on_hand, reserved)
+        select shop_id, ${name}, name, price, currency, on_hand, reserved from sku where sku = ${sku}
+      )
+      insert into stock_movement (shop_id, id, sku, kind, quantity) values ('main', gen_random_uuid(), ${name}, 'initial', ${option.onHand})
     `;
     skus.push(name);
   }

@@ -103,11 +103,11 @@ const intervention = {
 } as const;
 const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
   party: async (text) =>
-    sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, ${requireWellFormed(text)}, 'EUR')`,
+    sql`insert into wallet (shop_id, id, owner_id, currency) values ('main', ${randomUUID()}, ${requireWellFormed(text)}, 'EUR')`,
   title: async (text) =>
     sql`
-      insert into sku (sku, name, price, currency, on_hand)
-      values (${`T-${randomUUID()}`}, ${requireWellFormed(text)}, 1, 'EUR', 0)
+      insert into sku (shop_id, sku, name, price, currency, on_hand)
+      values ('main', ${`T-${randomUUID()}`}, ${requireWellFormed(text)}, 1, 'EUR', 0)
     `,
   reason: async (text) =>
     recordIntervention(database, {
@@ -273,7 +273,7 @@ describe('the API and PostgreSQL agree whether to accept', () => {
     const { status } = await shop.put(`/v1/skus/${encodeURIComponent(name)}`, body);
     if (name !== '') expect(status).toBe(kept ? 201 : 400);
     const other = kept ? `y${name.slice(1)}` : name;
-    const insert = sql`insert into sku (sku, name, price, currency, on_hand) values (${other}, 'Tea', 1, 'EUR', 0)`;
+    const insert = sql`insert into sku (shop_id, sku, name, price, currency, on_hand) values ('main', ${other}, 'Tea', 1, 'EUR', 0)`;
     expect(await insert.then(() => true, expectRefusal)).toBe(kept);
   });
 

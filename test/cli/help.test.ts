@@ -5,6 +5,7 @@ import { startScript } from '../support/server-process.ts';
 const COMMANDS = [
   'ops/bundle.ts',
   'ops/check.ts',
+  'ops/keys.ts',
   'ops/migrate.ts',
   'ops/reconcile.ts',
   'ops/replay.ts',

@@ -9,8 +9,13 @@ import { openPostgres } from '../../db/postgres.ts';
 import { openDatabase } from '../../db/connection.ts';
 import { MIGRATIONS, migrateDatabase } from '../../db/migrate.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
+import { pay } from '../../db/steps/pay.ts';
+import { refund } from '../../db/steps/refund.ts';
+import { reserve } from '../../db/steps/reserve.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { anOrder, payment, refundOf } from '../support/step-requests.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-migrations-'));
 const admin = openPostgres(inject('databaseUrl'), { connections: 1 });
@@ -130,6 +135,119 @@ test('figures, prices and totals of an earlier release keep their last digit, an
     expect((await readStats(database, range)).days).toMatchObject([
       { figures: { revenue: 9_223_372_036_854_775_808n, refunds: 9_007_199_254_740_993n, units_sold: 2n } },
     ]);
+  } finally {
+    await database.close();
+  }
+});
+
+test('what an installation of 0.5 has is the main shop’s, and its open orders go on', async () => {
+  const { url, sql } = await emptyDatabase();
+  await migrateUpTo(url, 7);
+  const [open, paid, wallet] = [randomUUID(), randomUUID(), randomUUID()];
+  const [counter, units, figures, failed] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  // As 0.5 wrote it, by one statement for each, so that the keys between them hold.
+  await sql`insert into sku (sku, name, price, currency, on_hand, reserved) values ('MUG', 'Mug', 500, 'EUR', 8, 2)`;
+  await sql`insert into wallet (id, owner_id, currency, posted, held) values (${wallet}, 'alice', 'EUR', 4000, 1000)`;
+  await sql`
+    with placed as (
+      insert into orders (
+        id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+      )
+      values
+        (${open}, 'alice', ${wallet}, 'hold', 'awaiting_payment', 'EUR', 1000, now() + interval '1 hour', now(), now(), 1),
+        (${paid}, 'alice', ${wallet}, 'debit', 'paid', 'EUR', 1000, now(), now(), now(), 2)
+    ),
+    event as (
+      insert into order_event (order_id, version, from_stage, stage, at)
+      values
+        (${open}, 1, null, 'awaiting_payment', now()), (${paid}, 1, null, 'awaiting_payment', now()),
+        (${paid}, 2, 'awaiting_payment', 'paid', now())
+    ),
+    step as (
+      insert into order_step (order_id, step, stage, command_id)
+      values
+        (${open}, 'reserve', 'awaiting_payment', default), (${paid}, 'reserve', 'awaiting_payment', default),
+        (${paid}, 'pay', 'paid', ${randomUUID()})
+    ),
+    line as (
+      insert into order_line (order_id, sku, quantity, unit_price) values (${open}, 'MUG', 2, 500), (${paid}, 'MUG', 2, 500)
+    ),
+    reserved as (
+      insert into reservation (order_id, sku, quantity, state) values (${open}, 'MUG', 2, 'held'), (${paid}, 'MUG', 2, 'consumed')
+    ),
+    promised as (
+      insert into hold (order_id, wallet_id, amount, state) values (${open}, ${wallet}, 1000, 'held')
+    )
+    insert into stock_movement (id, sku, kind, quantity) values (gen_random_uuid(), 'MUG', 'initial', 10)
+  `;
+  const [deposit, debit] = [randomUUID(), randomUUID()];
+  await sql`insert into transfer (id, kind, order_id) values (${deposit}, 'deposit', null), (${debit}, 'debit', ${paid})`;
+  await sql`
+    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    values
+      (${deposit}, 'wallet', ${wallet}, 5000, 'EUR', 5000, 0), (${deposit}, 'funding', null, -5000, 'EUR', null, null),
+      (${debit}, 'wallet', ${wallet}, -1000, 'EUR', 4000, 0), (${debit}, 'sales', null, 1000, 'EUR', null, null)
+  `;
+  await sql`
+    insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until, response_status)
+    values ('createOrder', 'k', 'f', ${open}, now(), 201)
+  `;
+  await sql`
+    insert into attention (workflow_id, raised_at, order_id, step, reason)
+    values (${`order-${open}`}, now(), ${open}, 'pay', 'payment_failing')
+  `;
+  await sql`
+    insert into finding (id, kind, subject, finding, first_seen, last_seen)
+    values
+      (${counter}, 'stock_counter_wrong', 'MUG', 'test', now(), now()),
+      (${units}, 'units_held_by_closed_order', ${`MUG/${open}`}, 'test', now(), now()),
+      (${figures}, 'stats_wrong', '2026-01-01/EUR/MUG', 'test', now(), now()),
+      (${failed}, 'look_failed', 'stock_counter_wrong', 'test', now(), now())
+  `;
+  await migrateDatabase(url);
+  const database = openDatabase(url, { connections: 1, name: 'test' });
+  try {
+    await expectRulesHold(sql);
+    // Which shop does each table say?
+    for (const table of [
+      'sku',
+      'wallet',
+      'orders',
+      'reservation',
+      'hold',
+      'stock_movement',
+      'transfer',
+      'entry',
+      'attention',
+    ])
+      expect([table, ...(await sql`select distinct shop_id from ${sql(table)}`)]).toEqual([
+        table,
+        { shop_id: MAIN_SHOP },
+      ]);
+    expect([...(await sql`select caller, shop_id from idempotency_key`)]).toEqual([
+      { caller: '', shop_id: MAIN_SHOP },
+    ]);
+    const found = await sql<
+      { id: string; subject: string; shop: string | null }[]
+    >`select id, subject, shop_id as shop from finding`;
+    expect(new Map(found.map(({ id, subject, shop }) => [id, [subject, shop]]))).toEqual(
+      new Map([
+        [counter, ['main/MUG', MAIN_SHOP]],
+        [units, [`main/MUG/${open}`, MAIN_SHOP]],
+        [figures, ['2026-01-01/main/EUR/MUG', MAIN_SHOP]],
+        [failed, ['stock_counter_wrong', null]],
+      ]),
+    );
+    // A workflow of 0.5 goes on: its requests name no shop.
+    expect(await pay(database, payment(open))).toEqual({ stage: 'paid', reason: null, refusal: null });
+    expect(await refund(database, refundOf(paid, true))).toMatchObject({ stage: 'refunded' });
+    const late = anOrder({ walletId: wallet, buyerId: 'alice', lines: [{ sku: 'MUG', quantity: 1 }] });
+    expect(await reserve(database, late)).toMatchObject({ stage: 'awaiting_payment' });
+    await expectRulesHold(sql);
+    // Whoever writes from now on says whose it is.
+    await expect(
+      sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, 'alice', 'EUR')`,
+    ).rejects.toThrow('null value in column "shop_id"');
   } finally {
     await database.close();
   }

@@ -81,9 +81,9 @@ test('a day that Drizzle reads is the text of its date, whatever zone the machin
   const { sql, orm } = aPoolWithDrizzle();
   await sql`
     insert into stat (
-      sku, day, currency, placed, rejected, paid, cancelled, expired, refunded, revenue, refunds, units_sold, units_returned
+      shop_id, sku, day, currency, placed, rejected, paid, cancelled, expired, refunded, revenue, refunds, units_sold, units_returned
     )
-    values ('', '2026-03-29', 'EUR', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    values ('main', '', '2026-03-29', 'EUR', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
   `;
   expect(await orm.select({ day: stat.day }).from(stat)).toEqual([{ day: '2026-03-29' }]);
 });

@@ -2,7 +2,10 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../../domain/api-key.ts';
 import type { ServerName } from '../../dev/up/servers.ts';
 import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
 import type { Answer } from '../support/answer.ts';
@@ -86,6 +89,41 @@ describe('a system that is stopped and started again', async () => {
     expect(await third.shop.pay(patient)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     expect(await third.shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
     expect(await third.stop()).toBe(0);
+  }, 120_000);
+});
+
+describe('the development key', async () => {
+  const folder = await localFolder();
+  const file = join(folder.path, 'development-key');
+  const keyOf = async () => (await readFile(file, 'utf8')).trimEnd();
+
+  test('is made once, kept where only its user can read it, and opens the API and its page', async () => {
+    const first = await folder.start();
+    const key = await keyOf();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(first.output()).toContain(`key=${key}`);
+    expect(await (await fetch(`${first.api}/docs/start.js`)).text()).toContain(key);
+    expectStatus(await first.shop.get('/v1/keys'), 200);
+    expect(await first.stop()).toBe(0);
+
+    const second = await folder.start();
+    expect(await keyOf()).toBe(key);
+    expect(await folder.run('dev/demo/demo.ts')).toMatchObject({ code: 0 });
+    expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
+    });
+    expect(await second.stop()).toBe(0);
+  }, 120_000);
+
+  test('that was lost, or belongs to another database, is replaced by one that works', async () => {
+    const earlier = await keyOf();
+    await writeFile(file, `${makeKeyText(makeKeyId()).text}\n`);
+    const system = await folder.start();
+    expect(await keyOf()).not.toBe(earlier);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expectStatus(await system.shop.get('/v1/keys'), 200);
+    expect(await system.stop()).toBe(0);
   }, 120_000);
 });
 

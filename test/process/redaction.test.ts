@@ -251,9 +251,9 @@ describe('every kind of refusal', async () => {
     ['22003', statement`select ${`99999999999999999999`}::text::integer`],
     [
       '23514',
-      statement`insert into sku (sku, name, price, currency, on_hand) values (${V}, ${V}, 1, 'EUR', -1)`,
+      statement`insert into sku (shop_id, sku, name, price, currency, on_hand) values ('main', ${V}, ${V}, 1, 'EUR', -1)`,
     ],
-    ['23502', statement`insert into wallet (id, owner_id) values (gen_random_uuid(), ${V})`],
+    ['23502', statement`insert into wallet (shop_id, id, owner_id) values ('main', gen_random_uuid(), ${V})`],
     ['42P01', statement`select ${V}::text from no_such_table`],
   ])('a refusal with code %s keeps its code and names and loses its values', async (code, query) => {
     const error: unknown = await orm.execute(query).then(
@@ -274,7 +274,7 @@ describe('every kind of refusal', async () => {
   });
 
   test('a refusal with code 23505 names the constraint', async () => {
-    const insert = statement`insert into sku (sku, name, price, currency, on_hand) values (${V}, ${V}, 1, 'EUR', 0)`;
+    const insert = statement`insert into sku (shop_id, sku, name, price, currency, on_hand) values ('main', ${V}, ${V}, 1, 'EUR', 0)`;
     await orm.execute(insert);
     const error: unknown = await orm.execute(insert).catch((failure: unknown) => failure);
     expect(describeError(error)).toMatchObject({

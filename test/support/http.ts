@@ -117,6 +117,7 @@ export function postBytes(
     `POST ${path} HTTP/1.1`,
     'Host: localhost',
     'Connection: close',
+    `Authorization: Bearer ${inject('developmentKey')}`,
     `Idempotency-Key: ${key}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...headers,

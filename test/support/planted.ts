@@ -32,10 +32,10 @@ export async function plantOrders(
     sql,
     (to) => to`
       insert into orders (
-        id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+        shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
       )
       select
-        id, ${buyerId}, ${randomUUID()}, 'debit', 'awaiting_payment', ${currency}, ${total}, now() + interval '1 hour',
+        'main', id, ${buyerId}, ${randomUUID()}, 'debit', 'awaiting_payment', ${currency}, ${total}, now() + interval '1 hour',
         ${at}::timestamptz, ${at}::timestamptz, 1
       from jsonb_to_recordset(${rows}::text::jsonb) as row (id uuid)
     `,

@@ -77,7 +77,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'units that nobody ordered, given back',
     (to, { expired }) => to`
-        insert into reservation (order_id, sku, quantity, state) values (${expired}, 'NOT-ORDERED', 1, 'released')
+        insert into reservation (shop_id, order_id, sku, quantity, state) values ('main', ${expired}, 'NOT-ORDERED', 1, 'released')
       `,
   ],
   [
@@ -268,9 +268,9 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'an order that has nothing but its row',
     (to, { open }) => to`
         insert into orders (
-          id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+          shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
         )
-        select ${randomUUID()}, 'nobody', wallet_id, 'debit', stage, currency, total, payment_deadline, created_at, updated_at, 1
+        select 'main', ${randomUUID()}, 'nobody', wallet_id, 'debit', stage, currency, total, payment_deadline, created_at, updated_at, 1
         from orders where id = ${open}
       `,
   ],
@@ -350,7 +350,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'a hold of an order that is to be debited',
     (to, { walletId, paid }) => to`
-        insert into hold (order_id, wallet_id, amount, state) values (${paid}, ${walletId}, 1, 'captured')
+        insert into hold (shop_id, order_id, wallet_id, amount, state) values ('main', ${paid}, ${walletId}, 1, 'captured')
       `,
   ],
   [4, 'transfer_unbalanced', 'a transfer without legs', (to) => to`delete from entry`],
@@ -374,7 +374,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'sold units of an order that has nothing else',
     (to, { sku }) => to`
-    insert into reservation (order_id, sku, quantity, state) values (${randomUUID()}, ${sku}, 1, 'consumed')
+    insert into reservation (shop_id, order_id, sku, quantity, state) values ('main', ${randomUUID()}, ${sku}, 1, 'consumed')
   `,
   ],
   [
@@ -382,7 +382,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'a captured hold of an order that has nothing else',
     (to, { walletId }) => to`
-    insert into hold (order_id, wallet_id, amount, state) values (${randomUUID()}, ${walletId}, 1, 'captured')
+    insert into hold (shop_id, order_id, wallet_id, amount, state) values ('main', ${randomUUID()}, ${walletId}, 1, 'captured')
   `,
   ],
   [
@@ -390,7 +390,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'a refund of an order that has nothing else',
     (to) => to`
-    insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'refund', ${randomUUID()})
+    insert into transfer (shop_id, id, kind, order_id) values ('main', gen_random_uuid(), 'refund', ${randomUUID()})
   `,
   ],
   [
@@ -439,7 +439,7 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'an order that was paid twice',
     async (to, { paid }) => {
       await to`drop index transfer_one_payment`;
-      await to`insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'debit', ${paid})`;
+      await to`insert into transfer (shop_id, id, kind, order_id) values ('main', gen_random_uuid(), 'debit', ${paid})`;
     },
   ],
 ];

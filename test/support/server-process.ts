@@ -11,6 +11,8 @@ export interface TestProcess {
   child: ChildProcess;
   /** All that it has printed so far. */
   output(): string;
+  /** What of it went to standard output. */
+  printed(): string;
   /** Resolves with how it ended: an exit code, or the name of a signal. */
   ended: Promise<number | string>;
   /** Resolves with the line of its log that has this message. */
@@ -38,6 +40,10 @@ export function startScript(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  let printed = '';
+  child.stdout.on('data', (text: string) => {
+    printed += text;
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
@@ -53,6 +59,7 @@ export function startScript(
   return {
     child,
     output: () => output,
+    printed: () => printed,
     ended,
     says: (message) =>
       until(

@@ -16,10 +16,10 @@ export async function stockedSku(
   const sku = `SKU-${randomUUID().slice(0, 8)}`;
   await sql`
     with added as (
-      insert into sku (sku, name, price, currency, on_hand) values (${sku}, ${sku}, ${price}, ${currency}, ${onHand})
+      insert into sku (shop_id, sku, name, price, currency, on_hand) values ('main', ${sku}, ${sku}, ${price}, ${currency}, ${onHand})
     )
-    insert into stock_movement (id, sku, kind, quantity)
-    select ${randomUUID()}, ${sku}, 'initial', ${onHand}::bigint
+    insert into stock_movement (shop_id, id, sku, kind, quantity)
+    select 'main', ${randomUUID()}, ${sku}, 'initial', ${onHand}::bigint
     where ${onHand}::bigint > 0
   `;
   return sku;
@@ -33,7 +33,7 @@ export interface WalletOptions {
 /** Returns the wallet's id. */
 export async function fundedWallet(sql: Sql, { funds, currency = 'EUR' }: WalletOptions): Promise<string> {
   const id = randomUUID();
-  await sql`insert into wallet (id, owner_id, currency) values (${id}, 'buyer', ${currency})`;
+  await sql`insert into wallet (shop_id, id, owner_id, currency) values ('main', ${id}, 'buyer', ${currency})`;
   if (funds > 0) await topUp(sql, id, funds);
   return id;
 }
@@ -42,14 +42,14 @@ export async function topUp(sql: Sql, walletId: string, amount: number): Promise
   const transferId = randomUUID();
   await sql`
     with movement as (
-      insert into transfer (id, kind) values (${transferId}, 'deposit')
+      insert into transfer (shop_id, id, kind) values ('main', ${transferId}, 'deposit')
     ),
     topped_up as (
       update wallet set posted = posted + ${amount}::bigint where id = ${walletId} returning id, currency, posted, held
     )
-    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-    select ${transferId}::uuid, 'wallet', id, ${amount}::bigint, currency, posted, held from topped_up
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    select 'main', ${transferId}::uuid, 'wallet', id, ${amount}::bigint, currency, posted, held from topped_up
     union all
-    select ${transferId}::uuid, 'funding', null, -${amount}::bigint, currency, null, null from topped_up
+    select 'main', ${transferId}::uuid, 'funding', null, -${amount}::bigint, currency, null, null from topped_up
   `;
 }

@@ -313,11 +313,11 @@ describe('figures', () => {
     await plant(sql, async (to) => {
       await to`
         insert into stat (
-          sku, day, currency, placed, rejected, paid, cancelled, expired, refunded, revenue, refunds, units_sold, units_returned
+          shop_id, sku, day, currency, placed, rejected, paid, cancelled, expired, refunded, revenue, refunds, units_sold, units_returned
         )
         values
-          (${sku}, '2020-01-01', 'EUR', 9007199254740993, 0, 0, 0, 0, 0, 9007199254740993, 5, 1, 0),
-          (${sku}, '2020-01-02', 'EUR', 1, 0, 0, 0, 0, 0, 9007199254740993, 5, 1, 0)
+          ('main', ${sku}, '2020-01-01', 'EUR', 9007199254740993, 0, 0, 0, 0, 0, 9007199254740993, 5, 1, 0),
+          ('main', ${sku}, '2020-01-02', 'EUR', 1, 0, 0, 0, 0, 0, 9007199254740993, 5, 1, 0)
       `;
     });
     const text = await shop.text(`/v1/stats?from=2020-01-01&to=2020-01-02&sku=${sku}`);

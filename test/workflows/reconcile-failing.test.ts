@@ -207,11 +207,11 @@ test('a repair that PostgreSQL refuses is a finding, and the other repairs are m
     await shop.cancel(id);
     const transfer = uuidv7();
     await plant(sql, async (to) => {
-      await to`insert into transfer (id, kind, order_id) values (${transfer}, 'debit', ${id})`;
+      await to`insert into transfer (shop_id, id, kind, order_id) values ('main', ${transfer}, 'debit', ${id})`;
       await to`update wallet set posted = 4700 where id = ${wallet}`;
       await to`
-        insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-        values (${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), (${transfer}, 'sales', null, 300, 'EUR', null, null)
+        insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+        values ('main', ${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), ('main', ${transfer}, 'sales', null, 300, 'EUR', null, null)
       `;
     });
     return { id, wallet };

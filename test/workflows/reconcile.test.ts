@@ -126,8 +126,8 @@ describe('what an order holds', () => {
   test('is given back by reconciliation when the order does not exist, and a counter that never counted it stays', async () => {
     const [sku, wallet, ghost] = [await shop.sku(10), await shop.wallet(100), uuidv7()];
     await plant(sql, async (to) => {
-      await to`insert into reservation (order_id, sku, quantity, state) values (${ghost}, ${sku}, 3, 'held')`;
-      await to`insert into hold (order_id, wallet_id, amount, state) values (${ghost}, ${wallet}, 70, 'held')`;
+      await to`insert into reservation (shop_id, order_id, sku, quantity, state) values ('main', ${ghost}, ${sku}, 3, 'held')`;
+      await to`insert into hold (shop_id, order_id, wallet_id, amount, state) values ('main', ${ghost}, ${wallet}, 70, 'held')`;
       await to`update wallet set held = 70 where id = ${wallet}`;
     });
     expect(await reconcile()).toMatchObject({ repaired: 2 });
@@ -144,11 +144,11 @@ describe('money', () => {
     await shop.cancel(id);
     const transfer = uuidv7();
     await plant(sql, async (to) => {
-      await to`insert into transfer (id, kind, order_id) values (${transfer}, 'debit', ${id})`;
+      await to`insert into transfer (shop_id, id, kind, order_id) values ('main', ${transfer}, 'debit', ${id})`;
       await to`update wallet set posted = 4700 where id = ${wallet}`;
       await to`
-        insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-        values (${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), (${transfer}, 'sales', null, 300, 'EUR', null, null)
+        insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+        values ('main', ${transfer}, 'wallet', ${wallet}, -300, 'EUR', 4700, 0), ('main', ${transfer}, 'sales', null, 300, 'EUR', null, null)
       `;
     });
     return { id, wallet };
@@ -288,7 +288,7 @@ test('reconciliation finds nothing wrong while orders are being carried out', as
 test('one activity of reconciliation inspects many pages, so that the history of a run does not grow with the shop', async () => {
   const large = await freshDatabase();
   await large.sql`
-    insert into wallet (id, owner_id, currency) select gen_random_uuid(), 'test', 'EUR' from generate_series(1, 1200)
+    insert into wallet (shop_id, id, owner_id, currency) select 'main', gen_random_uuid(), 'test', 'EUR' from generate_series(1, 1200)
   `;
   const { lookInto } = createReconciliationActivities(
     large.database,

@@ -93,7 +93,9 @@ async function lock(sql: Queryable, orders: readonly PlacedOrder[], whenLocked: 
         order by sku
       ) as wanted
       cross join lateral (
-        select sku, price, currency, on_hand - reserved as available from sku where sku = wanted.sku for no key update
+        select sku, price, currency, on_hand - reserved as available from sku
+        where shop_id = 'main' and sku = wanted.sku
+        for no key update
       ) as locked
     ),
     payer as materialized (
@@ -178,11 +180,11 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
     ),
     placed as (
       insert into orders (
-        id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
+        shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
         payment_deadline, created_at, updated_at, version
       )
       select
-        "orderId", "buyerId", "walletId", "paymentMode", stage, reason, currency, total, "paymentDeadline", at, at, 1
+        'main', "orderId", "buyerId", "walletId", "paymentMode", stage, reason, currency, total, "paymentDeadline", at, at, 1
       from claim
     ),
     lines as (
@@ -196,11 +198,11 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
       from (
         select sku, sum(quantity)::bigint as quantity from placed_line where is_granted group by sku
       ) as promised
-      where sku.sku = promised.sku
+      where sku.shop_id = 'main' and sku.sku = promised.sku
     ),
     reserved as (
-      insert into reservation (order_id, sku, quantity, state)
-      select order_id, sku, quantity, 'held' from placed_line where is_granted
+      insert into reservation (shop_id, order_id, sku, quantity, state)
+      select 'main', order_id, sku, quantity, 'held' from placed_line where is_granted
     ),
     promised_money as (
       update wallet set held = held + promised.amount
@@ -213,8 +215,8 @@ function record(sql: Queryable, decisions: readonly Decision[]) {
       where wallet.id = promised.id
     ),
     held as (
-      insert into hold (order_id, wallet_id, amount, state)
-      select "orderId", "walletId", total, 'held' from claim where reason is null and "paymentMode" = 'hold'
+      insert into hold (shop_id, order_id, wallet_id, amount, state)
+      select 'main', "orderId", "walletId", total, 'held' from claim where reason is null and "paymentMode" = 'hold'
     )
     select "orderId", stage, reason, null as refusal from claim
   `;

@@ -32,7 +32,7 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
   const stock = await sql<Stock[]>`
     select sku, price, currency, on_hand - reserved as available
     from sku
-    where sku in ${sql([...lines.keys()])}
+    where shop_id = 'main' and sku in ${sql([...lines.keys()])}
     order by sku
     for update
   `;
@@ -46,10 +46,10 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
       insert into order_event (order_id, version, stage, reason, at) values (${orderId}, 1, ${stage}, ${reason}, ${at})
     )
     insert into orders (
-      id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
+      shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
       payment_deadline, created_at, updated_at, version
     )
-    values (
+    values ('main', 
       ${orderId}, ${buyerId}, ${walletId}, ${paymentMode}, ${stage}, ${reason}, ${wallet?.currency ?? null}, ${total},
       ${paymentDeadline}, ${at}, ${at}, 1
     )
@@ -63,9 +63,9 @@ async function reserveIn(sql: Queryable, order: PlacedOrder): Promise<StepResult
       insert into order_line (order_id, sku, quantity, unit_price) values (${orderId}, ${sku}, ${quantity}, ${price})
     `;
     if (reason === null) {
-      await sql`update sku set reserved = reserved + ${quantity}::bigint where sku = ${sku}`;
+      await sql`update sku set reserved = reserved + ${quantity}::bigint where shop_id = 'main' and sku = ${sku}`;
       await sql`
-        insert into reservation (order_id, sku, quantity, state) values (${orderId}, ${sku}, ${quantity}, 'held')
+        insert into reservation (shop_id, order_id, sku, quantity, state) values ('main', ${orderId}, ${sku}, ${quantity}, 'held')
       `;
     }
   }

@@ -15,19 +15,19 @@ export interface HotSkuShop {
 
 export async function openHotSkuShop(sql: Sql): Promise<HotSkuShop> {
   const walletId = randomUUID();
-  await sql`insert into wallet (id, owner_id, currency) values (${walletId}, 'bench', 'EUR')`;
+  await sql`insert into wallet (shop_id, id, owner_id, currency) values ('main', ${walletId}, 'bench', 'EUR')`;
   let shelves = 0;
   return {
     async stockUp(skus, onHand) {
       const prefix = `BENCH-${++shelves}-`;
       await sql`
         with added as (
-          insert into sku (sku, name, price, currency, on_hand)
-          select ${prefix} || number, 'bench', ${PRICE}, 'EUR', ${onHand}::bigint from generate_series(1, ${skus}::integer) as number
+          insert into sku (shop_id, sku, name, price, currency, on_hand)
+          select 'main', ${prefix} || number, 'bench', ${PRICE}, 'EUR', ${onHand}::bigint from generate_series(1, ${skus}::integer) as number
           returning sku
         )
-        insert into stock_movement (id, sku, kind, quantity)
-        select gen_random_uuid(), sku, 'initial', ${onHand}::bigint from added
+        insert into stock_movement (shop_id, id, sku, kind, quantity)
+        select 'main', gen_random_uuid(), sku, 'initial', ${onHand}::bigint from added
       `;
       let orders = 0;
       return {

@@ -50,10 +50,10 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   report('  orders');
   await sql`
     insert into orders (
-      id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+      shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
     )
     select
-      id, 'buyer-' || number % 10000, wallet_id, 'debit', case when is_refunded then 'refunded' else outcome end, 'EUR',
+      'main', id, 'buyer-' || number % 10000, wallet_id, 'debit', case when is_refunded then 'refunded' else outcome end, 'EUR',
       (1 + number % 2) * (1 + number % 3) * (500 + number % 100),
       placed_at + interval '15 minutes', placed_at, placed_at,
       case when is_refunded then 3 when outcome = 'rejected' then 1 else 2 end
@@ -107,43 +107,43 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     select ('00000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, null, 'deposit', id, ${FUNDS}::bigint
     from buyer_wallet
   `;
-  await sql`insert into transfer (id, kind, order_id) select id, kind, order_id from movement`;
+  await sql`insert into transfer (shop_id, id, kind, order_id) select 'main', id, kind, order_id from movement`;
   await sql`
-    insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     select
-      id, 'wallet', wallet_id, amount, 'EUR',
+      'main', id, 'wallet', wallet_id, amount, 'EUR',
       sum(amount) over (partition by wallet_id order by id rows unbounded preceding), 0
     from movement
     union all
-    select id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
+    select 'main', id, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, 'EUR', null, null from movement
     -- In the order of time, as in production.
-    order by 1
+    order by 2
   `;
   await sql`
-    insert into wallet (id, owner_id, currency, posted)
-    select wallet_id, 'bench', 'EUR', sum(amount) from movement group by wallet_id
+    insert into wallet (shop_id, id, owner_id, currency, posted)
+    select 'main', wallet_id, 'bench', 'EUR', sum(amount) from movement group by wallet_id
   `;
   report('  units');
   await sql`
-    insert into reservation (order_id, sku, quantity, state)
-    select order_id, sku, quantity, case outcome when 'paid' then 'consumed' else 'released' end
+    insert into reservation (shop_id, order_id, sku, quantity, state)
+    select 'main', order_id, sku, quantity, case outcome when 'paid' then 'consumed' else 'released' end
     from sale join order_line on order_line.order_id = sale.id
     where outcome <> 'rejected'
   `;
   await sql`
-    insert into stock_movement (id, sku, kind, quantity, order_id)
-    select gen_random_uuid(), order_line.sku, 'return', order_line.quantity, order_id
+    insert into stock_movement (shop_id, id, sku, kind, quantity, order_id)
+    select 'main', gen_random_uuid(), order_line.sku, 'return', order_line.quantity, order_id
     from sale join order_line on order_line.order_id = sale.id
     where is_restocked
   `;
   await sql`
-    insert into sku (sku, name, price, currency, on_hand)
-    select 'BENCH-' || number, 'bench', 500, 'EUR', ${ON_HAND}::bigint from generate_series(0, ${SKUS}::integer - 1) as number
+    insert into sku (shop_id, sku, name, price, currency, on_hand)
+    select 'main', 'BENCH-' || number, 'bench', 500, 'EUR', ${ON_HAND}::bigint from generate_series(0, ${SKUS}::integer - 1) as number
   `;
   // What is on hand or sold came in once; the returns are written above.
   await sql`
-    insert into stock_movement (id, sku, kind, quantity)
-    select gen_random_uuid(), sku.sku, 'initial', on_hand + sold.quantity - returned.quantity
+    insert into stock_movement (shop_id, id, sku, kind, quantity)
+    select 'main', gen_random_uuid(), sku.sku, 'initial', on_hand + sold.quantity - returned.quantity
     from sku
     cross join lateral (
       select coalesce(sum(quantity), 0) as quantity from reservation where reservation.sku = sku.sku and state = 'consumed'

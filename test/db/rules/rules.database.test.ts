@@ -86,8 +86,8 @@ const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
     'legs that do not sum to zero',
     /do not sum to zero/,
     () => sql`
-        with t as (insert into transfer (id, kind) values (gen_random_uuid(), 'deposit') returning id)
-        insert into entry (transfer_id, account, amount, currency) select id, 'funding', 5, 'EUR' from t
+        with t as (insert into transfer (shop_id, id, kind) values ('main', gen_random_uuid(), 'deposit') returning id)
+        insert into entry (shop_id, transfer_id, account, amount, currency) select 'main', id, 'funding', 5, 'EUR' from t
       `,
   ],
   [
@@ -103,7 +103,8 @@ const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
   [
     'a second debit of an order',
     /transfer_one_payment/,
-    () => sql`insert into transfer (id, kind, order_id) values (gen_random_uuid(), 'debit', ${paid})`,
+    () =>
+      sql`insert into transfer (shop_id, id, kind, order_id) values ('main', gen_random_uuid(), 'debit', ${paid})`,
   ],
   [
     'a stage without its event',

@@ -94,7 +94,7 @@ describe('the reserve step', () => {
     const refused = { stage: 'rejected', reason: 'out_of_stock', refusal: null };
     expect(await reserve(order)).toEqual(refused);
     await sql`with more as (update sku set on_hand = 5 where sku = ${sku})
-      insert into stock_movement (id, sku, kind, quantity) values (gen_random_uuid(), ${sku}, 'restock', 4)`;
+      insert into stock_movement (shop_id, id, sku, kind, quantity) values ('main', gen_random_uuid(), ${sku}, 'restock', 4)`;
     expect(await reserve(order)).toEqual(refused);
   });
 

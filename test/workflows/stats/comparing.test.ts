@@ -22,7 +22,7 @@ test('a figure that differs from its events is found with both values, and repai
   await refund(refundOf(await paid(), true));
   await paid();
   await countAll();
-  const [shopWide, ofSku] = [`main/${DAY}/${currency}`, `main/${DAY}/${currency}/${sku}`];
+  const [shopWide, ofSku] = [`${DAY}/main/${currency}`, `${DAY}/main/${currency}/${sku}`];
   await sql`update stat set revenue = revenue + 7, placed = 1 where currency = ${currency} and sku = ''`;
   await sql`delete from stat where currency = ${currency} and sku = ${sku}`;
   expect(await reconcile()).toMatchObject({ found: 2, repaired: 0 });
@@ -68,7 +68,7 @@ test('a figure is found wrong when an event was lost before it was counted, coun
   await reconcile();
   const found = (await listFindings()).filter(({ subject }) => subject.endsWith(currency));
   expect(found).toMatchObject([
-    { subject: `main/1999-12-31/${currency}`, finding: 'placed 1, by the events 0' },
+    { subject: `1999-12-31/main/${currency}`, finding: 'placed 1, by the events 0' },
     {
       finding: expect.stringContaining('placed 3, by the events 2; paid 1, by the events 2; revenue 1500'),
     },
@@ -91,10 +91,10 @@ async function plantDay(day: string, orders: number): Promise<void> {
   await plant(sql, async (transaction) => {
     await transaction`
         insert into orders (
-          id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+          shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
         )
         select
-          lpad(to_hex(number), 32, '0')::uuid, ${day}, gen_random_uuid(), 'debit', 'rejected', ${currency}, 1, now(),
+          'main', lpad(to_hex(number), 32, '0')::uuid, ${day}, gen_random_uuid(), 'debit', 'rejected', ${currency}, 1, now(),
           now(), now(), 1
         from generate_series(1, ${orders}::integer) as number
       `;
