@@ -9,7 +9,7 @@ ALTER TABLE "admission_ticket" ADD CONSTRAINT "admission_ticket_pkey" PRIMARY KE
 DROP INDEX "idempotency_key_orders_by_time";--> statement-breakpoint
 CREATE INDEX "idempotency_key_orders" ON "idempotency_key" USING btree ("command_id") WHERE operation = 'createOrder';--> statement-breakpoint
 CREATE INDEX "idempotency_key_others" ON "idempotency_key" USING btree ("command_id") WHERE operation <> 'createOrder';--> statement-breakpoint
--- A caller's keys are found by the caller's id, before it is known what the call is about: no query that is limited to a caller reads them.
-REVOKE ALL ON "idempotency_key" FROM holdfast_shop, holdfast_buyer, holdfast_installation;--> statement-breakpoint
+-- A key is claimed and answered by the id of its caller, whatever shop the call is about: no query that is limited to a shop writes one.
+REVOKE INSERT, UPDATE ON "idempotency_key" FROM holdfast_shop, holdfast_buyer, holdfast_installation;--> statement-breakpoint
 -- Two callers may use the same key, so a lost order is named by its id.
 UPDATE "finding" SET "subject" = "order_id"::text WHERE "kind" = 'order_lost' AND "order_id" IS NOT NULL;

@@ -6,7 +6,7 @@ import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Answer } from '../support/answer.ts';
 import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
-import { forgetAnswer } from '../support/keys.ts';
+import { forgetAnswer } from '../support/idempotency-keys.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
