@@ -12,7 +12,7 @@ import { describeStage, explainRejection } from './refusals.ts';
  * @throws {Problem} when the order was rejected, or cancelled before its reservation was answered.
  */
 export async function placeOrder(
-  { temporal, database }: Pick<Servers, 'temporal' | 'database'>,
+  { temporal, database }: Servers,
   newOrder: NewOrder,
   isRetry: boolean,
 ): Promise<Order> {

@@ -6,7 +6,16 @@ import { BODY_LIMITS } from '../../../api/http/body.ts';
 import { connectionTimes } from '../../../api/http/server.ts';
 import { apiSettings } from '../../../settings.ts';
 import { expectRulesHold } from '../../support/database.ts';
-import { JSON_TYPE, WALLET, expectProblem, findClaims, hear, postBytes, serve } from '../../support/http.ts';
+import {
+  JSON_TYPE,
+  WALLET,
+  authorization,
+  expectProblem,
+  findClaims,
+  hear,
+  postBytes,
+  serve,
+} from '../../support/http.ts';
 import { idOf } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
 
@@ -81,6 +90,7 @@ describe('invalid HTTP, such as', () => {
       'POST /v1/wallets HTTP/1.1',
       'Host: x',
       'Transfer-Encoding: chunked',
+      authorization(),
       JSON_TYPE,
       `Idempotency-Key: ${key}`,
     ];
@@ -99,7 +109,7 @@ describe('invalid HTTP, such as', () => {
 
 describe('an unusual request, such as', () => {
   const line = (start: string, ...headers: string[]) =>
-    `${[start, 'Host: localhost', 'Connection: close', ...headers].join('\r\n')}\r\n\r\n`;
+    `${[start, 'Host: localhost', 'Connection: close', authorization(), ...headers].join('\r\n')}\r\n\r\n`;
 
   test.each([
     ['one to an absolute address', line('GET http://localhost/healthz HTTP/1.1'), 200],
