@@ -6,8 +6,6 @@ import { askTemporal } from './ask.ts';
 /** How many milliseconds Temporal keeps a workflow after it has ended. */
 export async function closedWorkflowsKeptFor(client: Client): Promise<number> {
   const { namespace } = client.options;
-  const { config } = await askTemporal(client, () =>
-    client.workflowService.describeNamespace({ namespace }),
-  );
+  const { config } = await askTemporal(client, () => client.workflowService.describeNamespace({ namespace }));
   return tsToMs(config?.workflowExecutionRetentionTtl);
 }

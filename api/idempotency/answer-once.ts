@@ -2,7 +2,14 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
-import { claimKey, keepAnswer, releaseKey, type Answer, type KeptKey, type KeyedCall } from '../../db/idempotency.ts';
+import {
+  claimKey,
+  keepAnswer,
+  releaseKey,
+  type Answer,
+  type KeptKey,
+  type KeyedCall,
+} from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { PROBLEM_JSON, Problem } from '../problems/problem.ts';

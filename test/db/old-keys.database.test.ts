@@ -37,14 +37,15 @@ async function placed(age: string, funds = 5_000) {
 
 /** As if the order had last changed so long ago. */
 const age = (orderId: string, ago: string) =>
-  plant(
-    sql,
-    (to) => to`update orders set updated_at = now() - ${ago}::text::interval where id = ${orderId}`,
-  );
+  plant(sql, (to) => to`update orders set updated_at = now() - ${ago}::text::interval where id = ${orderId}`);
 
 describe('a key', () => {
   test.each<[string, PlantedIdempotencyKey, boolean]>([
-    ['that is older than the time for which keys are kept', { operation: 'createWallet', age: '31 days' }, false],
+    [
+      'that is older than the time for which keys are kept',
+      { operation: 'createWallet', age: '31 days' },
+      false,
+    ],
     ['from before 0.6 that is older', { caller: '', operation: 'createWallet', age: '31 days' }, false],
     ['of a rejected order that is older', { status: 409, age: '31 days' }, false],
     ['that is younger', { operation: 'createWallet', age: '29 days' }, true],
@@ -124,7 +125,7 @@ test('2,500 old keys among as many young ones and 1,500 unanswered ones are remo
   await many(2_500, 409, '20 days');
   let removed = 0;
   let batches = 0;
-  for (let after: string | null = null; ; ) {
+  for (let after: string | null = null; ;) {
     const some = await removeOldKeys(database, { keepMs: 30 * DAY_MS, after, forMs: 0 });
     removed += some.removed;
     batches += 1;

@@ -193,26 +193,30 @@ describe.each([
   ['an order', creation],
   ['a payment', paymentRequest],
 ])('the request for %s', (_, make) => {
-  test.each(GAPS)('has its effect once when the API is killed %s, and the retry gets the answer', async (_gap, leave) => {
-    const [request, victim] = [await make(), await startVictim()];
-    const { isKept } = await leave(request, victim);
-    const left = await keptOf(request);
-    expect(left).toMatchObject({ status: isKept ? request.status : null });
+  test.each(GAPS)(
+    'has its effect once when the API is killed %s, and the retry gets the answer',
+    async (_gap, leave) => {
+      const [request, victim] = [await make(), await startVictim()];
+      const { isKept } = await leave(request, victim);
+      const left = await keptOf(request);
+      expect(left).toMatchObject({ status: isKept ? request.status : null });
 
-    const answer = await until('an answer to the retry', async () => {
-      const heard = await request.send(shop);
-      return heard.body['code'] === 'idempotency_in_progress' ? undefined : heard;
-    });
-    expectStatus(answer, request.status);
-    await request.expectOnce(answer);
-    expect(answer.headers.get('idempotency-replayed')).toBe(isKept ? 'true' : null);
-    if (isKept) expect(JSON.stringify(answer.body)).toBe(left?.body);
+      const answer = await until('an answer to the retry', async () => {
+        const heard = await request.send(shop);
+        return heard.body['code'] === 'idempotency_in_progress' ? undefined : heard;
+      });
+      expectStatus(answer, request.status);
+      await request.expectOnce(answer);
+      expect(answer.headers.get('idempotency-replayed')).toBe(isKept ? 'true' : null);
+      if (isKept) expect(JSON.stringify(answer.body)).toBe(left?.body);
 
-    const again = expectStatus(await request.send(shop), request.status);
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect(again.body).toEqual(answer.body);
-    expect(await keptOf(request)).toMatchObject({ commandId: left?.commandId });
-    await request.expectOnce(again);
-    await expectRulesHold(sql);
-  }, 60_000);
+      const again = expectStatus(await request.send(shop), request.status);
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(again.body).toEqual(answer.body);
+      expect(await keptOf(request)).toMatchObject({ commandId: left?.commandId });
+      await request.expectOnce(again);
+      await expectRulesHold(sql);
+    },
+    60_000,
+  );
 });

@@ -62,7 +62,8 @@ describe('the same key and request from two callers', () => {
 
   test('of two shops shows neither what the other asked for', async () => {
     const { key } = await request();
-    const wallet = (by: Shop, ownerId: string) => by.post('/v1/wallets', { ownerId, currency: 'EUR' }, { key });
+    const wallet = (by: Shop, ownerId: string) =>
+      by.post('/v1/wallets', { ownerId, currency: 'EUR' }, { key });
     const first = expectStatus(await wallet(one, 'ours'), 201);
     const theirs = expectStatus(await wallet(elsewhere, 'theirs'), 201);
     expect(idOf(first)).not.toBe(idOf(theirs));
