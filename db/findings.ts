@@ -59,6 +59,8 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
       return sql`(select shop_id from wallet where wallet.id = subject::uuid)`;
     case 'transfer_unbalanced':
       return sql`(select shop_id from transfer where transfer.id = subject::uuid)`;
+    case 'order_lost':
+      return sql`(select shop_id from idempotency_key where operation = 'createOrder' and command_id = "orderId")`;
     case 'look_failed':
       return sql`null`;
     default:

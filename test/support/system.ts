@@ -100,6 +100,7 @@ export async function startSystem({
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
+      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
     });
     running = { worker, ended: worker.run() };
   };

@@ -15,7 +15,7 @@ import { DETECTED_KINDS, type DetectedKind } from '../../domain/rules.ts';
 import type { ReconcileEnd } from '../../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../../workflows/messages.ts';
 import { freshDatabase } from '../support/database.ts';
-import { plant, plantOrders } from '../support/planted.ts';
+import { plant, plantIdempotencyKey, plantOrders } from '../support/planted.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -138,14 +138,7 @@ describe('in reconciliation, a wallet', () => {
 
 test('a run of reconciliation ends when its time is over, and each kind of finding behind a slow one still gets its share of that time', async () => {
   const [slow = ''] = await wallets(1);
-  const lost = `key-${uuidv7()}`;
-  await plant(
-    sql,
-    (to) => to`
-      insert into idempotency_key (operation, key, fingerprint, command_id, claimed_until, response_status)
-      values ('createOrder', ${lost}, '', ${uuidv7()}, now(), 201)
-    `,
-  );
+  const lost = await plantIdempotencyKey(sql);
   await spoilEntriesOf(slow, 'pg_sleep(15)::text');
   await client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
     workflowId: `reconcile-${uuidv7()}`,
@@ -162,7 +155,7 @@ test('a run of reconciliation ends when its time is over, and each kind of findi
     }),
   );
   await repairAll();
-  await plant(sql, (to) => to`delete from idempotency_key where key = ${lost}`);
+  await plant(sql, (to) => to`delete from idempotency_key where command_id = ${lost}`);
 }, 120_000);
 
 test('a row that reconciliation cannot read is a finding, earlier findings about it stay open, and all others are closed', async () => {
