@@ -3,9 +3,28 @@
  * A test compares the tables in docs/configuration.md with this file.
  */
 import { z } from 'zod';
-import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
+import { DEFAULT_FAILED_AUTHENTICATIONS, DEFAULT_QUOTAS, LARGEST_QUOTA } from './domain/rate-limits.ts';
+import {
+  databaseUrl,
+  host,
+  networks,
+  origins,
+  port,
+  temporalAddress,
+  webhookUrl,
+} from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
-import { UNITS, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
+import {
+  UNITS,
+  apiKey,
+  duration,
+  logLevel,
+  path,
+  temporalName,
+  text,
+  wholeNumber,
+} from './settings/values.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -23,6 +42,9 @@ const shared = {
   LOG_LEVEL: logLevel.default('info'),
 };
 
+/** Requests in a window; 0 for no limit. */
+const quota = wholeNumber(0, LARGEST_QUOTA);
+
 const apiSchema = z.object({
   ...shared,
   HOST: host.default('127.0.0.1'),
@@ -35,7 +57,31 @@ const apiSchema = z.object({
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
+  RATE_LIMIT_WINDOW: duration(UNITS.s, UNITS.h).default(UNITS.m),
+  RATE_LIMIT_READS: quota.default(DEFAULT_QUOTAS.reads),
+  RATE_LIMIT_WRITES: quota.default(DEFAULT_QUOTAS.writes),
+  RATE_LIMIT_ORDERS: quota.default(DEFAULT_QUOTAS.orders),
+  RATE_LIMIT_ADMIN: quota.default(DEFAULT_QUOTAS.admin),
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: quota.default(DEFAULT_FAILED_AUTHENTICATIONS),
+  /** Whose X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: networks.default([]),
+  /** Whose pages may call the API. */
+  CORS_ORIGINS: origins.default([]),
+  NODE_ENV: text(100).optional(),
+  DEVELOPMENT_KEY: apiKey.optional(),
 });
+
+const safeApiSchema = apiSchema
+  // Whoever opens /docs gets it.
+  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
+    path: ['DEVELOPMENT_KEY'],
+    error: 'must not be set in production (NODE_ENV)',
+  });
+
+const apiAndTokens = z.intersection(
+  safeApiSchema,
+  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
+);
 
 const workerSchema = z.object({
   ...shared,
@@ -50,6 +96,9 @@ const workerSchema = z.object({
   RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
   STATS_EVERY: every.default(UNITS.m),
   MONITOR_EVERY: every.default(UNITS.m),
+  RETENTION_EVERY: every.default(UNITS.h),
+  /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
+  IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
   /** Whole units of a currency. */
@@ -80,7 +129,8 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-export type ApiSettings = z.output<typeof apiSchema>;
+/** With what the settings `JWT_...` say together. */
+export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -106,7 +156,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 }
 
 /** @throws {SettingsError} as do the other readers below. */
-export const apiSettings = (environment: Environment): ApiSettings => read(apiSchema, environment);
+export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
@@ -121,4 +171,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...tokenSchema.shape,
 };

@@ -2,12 +2,19 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
+import { authenticate } from './access/authenticate.ts';
+import { authorise } from './access/authorise.ts';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
+import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
+import { setSecurityHeaders } from './http/security-headers.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
+import { limitFailedAuthentications } from './limits/failed-authentications.ts';
+import { limitRates } from './limits/rate-limit.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
@@ -16,38 +23,50 @@ import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
+import { shopRoutes } from './routes/shops.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
+import { walletPermissionRoutes } from './routes/wallet-permissions.ts';
 import { walletRoutes } from './routes/wallets.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
-export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
+  const { database, logger, rateLimits, trustedProxies, corsOrigins = [] } = dependencies;
 
-  app.use(requestId(), logRequests(dependencies.logger));
+  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
+  // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
-    // Authentication and permissions go here, before anything is read.
+    limitFailedAuthentications(rateLimits, database, logger, trustedProxies),
+    authenticate(dependencies),
+    // Before the permissions, which may ask the database for a shop: whoever is refused counts, too.
+    limitRates(rateLimits, database, logger),
+    authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
-    admitReads(dependencies.database),
-    enforceDeadline(checkServers, dependencies.logger),
+    admitReads(database),
+    enforceDeadline(checkServers, logger),
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
-  app.route('/v1', attentionRoutes(dependencies));
-  app.route('/v1', findingRoutes(dependencies));
-  app.route('/v1', monitorRoutes(dependencies));
-  app.route('/v1', statRoutes(dependencies));
+  app.route('/v1', walletPermissionRoutes());
+  app.route('/v1', attentionRoutes());
+  app.route('/v1', findingRoutes());
+  app.route('/v1', monitorRoutes());
+  app.route('/v1', statRoutes());
+  app.route('/v1', shopRoutes());
+  app.route('/v1', keyRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
-  app.route('/', docsRoutes(app));
+  app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));
   return app;
 }

@@ -42,6 +42,14 @@ export interface PostOptions extends CallOptions {
   key?: string;
 }
 
+/** Who calls. */
+export interface Credentials {
+  /** The text of an API key, or a token. */
+  key: string;
+  /** The shop to work in, for a key of the installation; `main` unless given. */
+  shop?: string;
+}
+
 const DEADLINE_MS = 15_000;
 
 /** @param address such as `http://127.0.0.1:3000`. */
@@ -57,9 +65,12 @@ export function fetchFrom(address: string, deadlineMs = DEADLINE_MS): Send {
 
 export class ApiClient {
   readonly #send: Send;
+  readonly #credentials: Readonly<Record<string, string>>;
 
-  constructor(send: Send) {
+  /** Without credentials, for what anybody may call. */
+  constructor(send: Send, credentials?: Credentials) {
     this.#send = send;
+    this.#credentials = credentials === undefined ? {} : toHeaders(credentials);
   }
 
   createOrder(order: CreateOrder, options?: PostOptions): Promise<Answer<Order>> {
@@ -133,14 +144,27 @@ export class ApiClient {
 
   /** For requests that no well-behaved caller sends. */
   async raw<Body = object>(path: string, init: RequestInit): Promise<Answer<Body>> {
-    return toAnswer(await this.#send(path, init));
+    return toAnswer(await this.response(path, init));
   }
 
   /** Returns the body as it is written, for integers that JSON.parse would round. */
   async text(path: string): Promise<string> {
-    return (await this.#send(path, { method: 'GET' })).text();
+    return (await this.response(path, { method: 'GET' })).text();
+  }
+
+  /** Headers of the request go before those of the credentials. */
+  async response(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    for (const [name, value] of Object.entries(this.#credentials))
+      if (!headers.has(name)) headers.set(name, value);
+    return this.#send(path, { ...init, headers });
   }
 }
+
+const toHeaders = ({ key, shop }: Credentials): Record<string, string> => ({
+  authorization: `Bearer ${key}`,
+  ...(shop !== undefined && { 'holdfast-shop': shop }),
+});
 
 function withBody(body: unknown, { headers, ...options }: CallOptions = {}): RequestInit {
   return {

@@ -1,20 +1,43 @@
 /** What the API needs from outside: its servers, its log and its settings. */
 import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
-import type { DatabasePool } from '../db/connection.ts';
+import type { Database, DatabasePool } from '../db/connection.ts';
+import type { Caller } from '../domain/access.ts';
+import type { IdentifyBearer } from './access/tokens.ts';
+import type { RateLimits } from './limits/rate-limit.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
+  /** Without it, only API keys are accepted. */
+  identifyBearer?: IdentifyBearer | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
+  /** How much each caller may ask; without it there is no limit. */
+  rateLimits?: RateLimits;
+  /** The proxies whose X-Forwarded-For is believed; none unless given. */
+  trustedProxies?: readonly string[];
+  /** The origins whose pages may call; none unless given. */
+  corsOrigins?: readonly string[];
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
+  /** Sent by the page at /docs, on a developer's machine only. */
+  developmentKey?: string | undefined;
 }
 
-/** The two servers that an order's commands need. */
-export type Servers = Pick<Dependencies, 'temporal' | 'database'>;
+/** The two servers that orders need. */
+export interface Servers extends Pick<Dependencies, 'temporal'> {
+  /** Limited to what the caller can reach. */
+  database: Database;
+}
+
+/** What a command needs that may come before its order is recorded. */
+export interface CommandServers extends Servers {
+  caller: Caller;
+  /** Unlimited, to find out who placed the order. */
+  claims: Database;
+}

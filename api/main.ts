@@ -4,21 +4,29 @@
  * This folder speaks HTTP. Workflows decide what happens to an order, and db/ records it.
  * - routes/ registers each call and describes it; schemas/ validates what comes in and shapes what goes out
  * - orders/ sends commands to an order's workflow and answers with what the database recorded
+ * - access/ finds out who calls, and decides what they may call and reach
  * - admission/ decides which requests may begin now
+ * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
 import { openDatabase } from '../db/connection.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
+import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
+import { identifyBearers } from './access/tokens.ts';
 import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+
+/** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
+const CHECK_PATIENCE_MS = 3_000;
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
@@ -39,29 +47,64 @@ async function main(): Promise<void> {
     database,
     temporal,
     logger,
+    identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
+    rateLimits: {
+      windowMs: settings.RATE_LIMIT_WINDOW,
+      quotas: {
+        reads: settings.RATE_LIMIT_READS,
+        writes: settings.RATE_LIMIT_WRITES,
+        orders: settings.RATE_LIMIT_ORDERS,
+        admin: settings.RATE_LIMIT_ADMIN,
+      },
+      failedAuthentications: settings.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    },
+    trustedProxies: settings.TRUSTED_PROXIES,
+    corsOrigins: settings.CORS_ORIGINS,
     stopping,
+    developmentKey: settings.DEVELOPMENT_KEY,
   });
-  const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
+  const server = createApiServer(api.fetch, { keepAlive: settings.KEEP_ALIVE }, logger);
   const { drain } = makeDrainable(server);
+  const ended = new AbortController();
+  const ending = AbortSignal.any([stopping, ended.signal]);
+  const stopped = stopping.aborted ? Promise.resolve() : once(stopping, 'abort');
+  const checked = settings.NODE_ENV === 'production' ? refuseDevelopmentKeys(database, ending) : stopped;
   try {
+    if (checked !== stopped) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    if (!stopping.aborted) await once(stopping, 'abort');
+    await Promise.all([stopped, checked]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
   } finally {
+    ended.abort();
+    server.closeAllConnections();
+    server.close();
     await temporal.close();
     await database.close();
+  }
+}
+
+/** Resolves with the check, or when it takes longer. Rejects as it does. */
+async function firstOf(check: Promise<unknown>, ms: number): Promise<void> {
+  const decided = new AbortController();
+  const patience = delay(ms, undefined, { signal: decided.signal }).catch(() => {});
+  try {
+    await Promise.race([check, patience]);
+  } finally {
+    decided.abort();
   }
 }
 
 try {
   await main();
 } catch (error) {
-  if (error instanceof SettingsError || error instanceof ListenError) console.error(error.message);
+  const isExplained =
+    error instanceof SettingsError || error instanceof ListenError || error instanceof DevelopmentKeyError;
+  if (isExplained) console.error(error.message);
   else complain(error);
   process.exitCode = 1;
 }

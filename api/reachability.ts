@@ -1,14 +1,17 @@
 /** Checks whether PostgreSQL and Temporal answer at all, to tell a server that is down from a busy one. */
 import { within } from '../db/connection.ts';
 import { SERVER_CHECK_MS } from '../domain/timeouts.ts';
-import type { Servers } from './dependencies.ts';
+import type { Dependencies } from './dependencies.ts';
 import { Problem } from './problems/problem.ts';
 
 /** Resolves with a problem if a server does not answer within a second, and with undefined if both answer. */
 export type CheckServers = () => Promise<Problem | undefined>;
 
 /** Requests that ask at the same time share one check, so that many waiting requests do not add load to a busy server. */
-export function createServerCheck({ database, temporal }: Servers): CheckServers {
+export function createServerCheck({
+  database,
+  temporal,
+}: Pick<Dependencies, 'database' | 'temporal'>): CheckServers {
   let running: Promise<Problem | undefined> | undefined;
   return () => (running ??= check().finally(() => (running = undefined)));
 

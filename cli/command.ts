@@ -1,5 +1,10 @@
 /** The frame of every command: its help, its options and arguments, what it shows of a failure, and its exit code. */
-import { Command, CommanderError, type OptionValues } from '@commander-js/extra-typings';
+import {
+  Command,
+  CommanderError,
+  type CommandUnknownOpts,
+  type OptionValues,
+} from '@commander-js/extra-typings';
 import { complain, endOnUnexpected } from '../process/log.ts';
 import { redactText } from '../process/secrets.ts';
 import { SettingsError } from '../settings.ts';
@@ -12,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export type BadNews = 'failed';
 
 interface Description {
-  /** The npm script that runs it. */
+  /** The npm script that runs it, or the verb of a command that has several. */
   name: string;
   /** What it does, as a sentence. */
   summary: string;
@@ -21,8 +26,17 @@ interface Description {
 }
 
 /** A command, to which the caller adds options and arguments and which {@link runCommand} runs. */
-export function defineCommand({ name, summary, failed = 'something failed' }: Description): Command {
-  const command = new Command(`npm run ${name} --`);
+export const defineCommand = ({ name, ...description }: Description): Command =>
+  describe(new Command(`npm run ${name} --`), description);
+
+/** One verb of a command that has several, such as `create` of `npm run keys`. {@link toVerb} says what it does. */
+export const defineVerb = ({ name, ...description }: Description): Command =>
+  describe(new Command(name), description);
+
+function describe(
+  command: Command,
+  { summary, failed = 'something failed' }: Omit<Description, 'name'>,
+): Command {
   return command
     .description(summary)
     .helpOption('-h, --help', 'show this help')
@@ -45,7 +59,7 @@ Exit codes:
   ${EXIT.interrupted}  interrupted`;
 
 /** For an argument too many that is an option without its dashes. */
-function suggestOption({ args, options }: Command): string {
+function suggestOption({ args, options }: CommandUnknownOpts): string {
   const meant = options.find(({ long }) => args.some((arg) => long === `--${arg}`));
   return meant === undefined ? '' : `(Did you mean ${meant.long}?)\n`;
 }
@@ -57,6 +71,39 @@ export async function runCommand<Args extends unknown[], Options extends OptionV
 ): Promise<void> {
   endOnUnexpected(complain);
   process.exitCode = await execute(command, process.argv.slice(2), work);
+}
+
+/** A verb and its work, to be given to {@link runVerbs}. */
+export interface Verb {
+  /** Adds the verb to the command. What it returned is handed to `ended`. */
+  addTo(command: Command, ended: (news: BadNews | void) => void): void;
+}
+
+export const toVerb = <Args extends unknown[], Options extends OptionValues>(
+  verb: Command<Args, Options>,
+  work: (options: Options, ...args: Args) => Promise<BadNews | void>,
+): Verb => ({
+  addTo(command, ended) {
+    verb.action(async () => ended(await work(verb.opts(), ...verb.processedArgs)));
+    command.addCommand(verb);
+  },
+});
+
+/** Runs the verb that the arguments of this process name, and sets its exit code. */
+export async function runVerbs(command: Command, ...verbs: readonly Verb[]): Promise<void> {
+  endOnUnexpected(complain);
+  process.exitCode = await executeVerb(command, process.argv.slice(2), ...verbs);
+}
+
+/** As {@link execute}, for a command with verbs. */
+export async function executeVerb(
+  command: Command,
+  args: readonly string[],
+  ...verbs: readonly Verb[]
+): Promise<ExitCode> {
+  let news: BadNews | void = undefined;
+  for (const verb of verbs) verb.addTo(command, (ended) => (news = ended));
+  return execute(command, args, async () => news);
 }
 
 /**

@@ -10,6 +10,8 @@ export interface DataFolder {
   temporal: string;
   temporalDatabase: string;
   logs: string;
+  /** The file with the development key. */
+  developmentKey: string;
   logFile(name: string): string;
   /** A path inside, short enough to read. */
   shown(path: string): string;
@@ -26,6 +28,7 @@ export function dataFolder(setting: string): DataFolder {
     temporal,
     temporalDatabase: join(temporal, 'temporal.db'),
     logs,
+    developmentKey: join(path, 'development-key'),
     logFile: (name) => join(logs, `${name}.log`),
     shown(inside) {
       const fromProject = relative(ROOT, inside);

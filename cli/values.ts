@@ -1,5 +1,6 @@
 /** Parsers for the values of options, which say what would be accepted. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { duration as durationSetting } from '../settings/values.ts';
 
 /** Digits only: what else JavaScript takes for a number ('', 0x10, 1e3) is more often a mistake. */
 export const wholeNumber =
@@ -9,3 +10,13 @@ export const wholeNumber =
     if (/^\d{1,16}$/.test(text) && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
   };
+
+/** As in the settings: `90d`, `15m`. */
+export const duration = (least: number, most: number) => {
+  const setting = durationSetting(least, most);
+  return (text: string): number => {
+    const { data, error } = setting.safeParse(text);
+    if (data !== undefined) return data;
+    throw new InvalidArgumentError(`It ${error?.issues[0]?.message ?? 'is no duration'}.`);
+  };
+};

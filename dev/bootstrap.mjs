@@ -58,11 +58,12 @@ function npm(...args) {
   // Not process.execPath: that may be the Node in node_modules, which `npm ci` removes.
   const node = process.env.npm_node_execpath ?? process.execPath;
   const [command, before] = ofNpm ? [node, [started]] : ['npm', []];
-  return spawnSync(command, [...before, ...args], { cwd: root, stdio: 'inherit' });
+  // Standard output belongs to the command, which somebody may pipe.
+  return spawnSync(command, [...before, ...args], { cwd: root, stdio: ['inherit', 2, 2] });
 }
 
 function install() {
-  console.log('Installing the dependencies (npm ci); the first time this takes a minute or two.');
+  console.error('Installing the dependencies (npm ci); the first time this takes a minute or two.');
   const started = Date.now();
   const { status, error, signal } = npm('ci', '--no-audit', '--no-fund', '--loglevel=error');
   if (signal === 'SIGINT' || status === 130)
@@ -74,7 +75,7 @@ function install() {
       'The dependencies could not be installed: npm says above what is wrong. Fix that and run the same command again.',
     );
   }
-  console.log(`Dependencies installed (${Math.round((Date.now() - started) / 1000)} s).`);
+  console.error(`Dependencies installed (${Math.round((Date.now() - started) / 1000)} s).`);
 }
 
 /** The Node that runs scripts: the project's own, so that every machine uses the same, or the machine's if it is new enough. */
@@ -82,7 +83,7 @@ function chooseNode() {
   if (majorVersion(projectNode) >= OLDEST_TO_RUN) return projectNode;
   if (majorVersion(process.execPath) >= OLDEST_TO_RUN) return process.execPath;
   // Newer versions of npm skip install scripts that package.json does not allow, and some people turn all of them off.
-  console.log(`Getting Node ${OLDEST_TO_RUN} for this project (npm rebuild node).`);
+  console.error(`Getting Node ${OLDEST_TO_RUN} for this project (npm rebuild node).`);
   npm('rebuild', 'node', '--loglevel=error');
   if (majorVersion(projectNode) >= OLDEST_TO_RUN) return projectNode;
   return fail(

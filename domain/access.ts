@@ -11,6 +11,21 @@ import type { ShopScope } from './shops.ts';
 export const ROLES = ['merchant', 'buyer', 'operator', 'auditor', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What a key can be. Which buyer somebody is, only a token says: a buyer's key would reach every buyer's orders. */
+export const KEY_ROLES = ['merchant', 'operator', 'auditor', 'admin'] as const satisfies readonly Role[];
+export type KeyRole = (typeof KEY_ROLES)[number];
+
+/** What a scope of a key is about. */
+const RESOURCES = ['skus', 'wallets', 'orders', 'stats', 'findings', 'monitor', 'keys', 'shops'] as const;
+type Resource = (typeof RESOURCES)[number];
+
+/** What a key can be limited to, besides its roles. */
+export type Scope = `${Resource}:${'read' | 'write'}`;
+export const SCOPES: readonly Scope[] = RESOURCES.flatMap((resource): Scope[] => [
+  `${resource}:read`,
+  `${resource}:write`,
+]);
+
 /** The rows that a caller can reach. The database enforces it: see db/reach.ts. */
 export interface Reach {
   shop: ShopScope;

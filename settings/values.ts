@@ -1,5 +1,6 @@
 /** Parsers for the text of a setting: durations, numbers and names. Each refusal says what would be accepted. */
 import { z } from 'zod';
+import { readKeyText } from '../domain/api-key.ts';
 
 export const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -63,3 +64,8 @@ export const temporalName = text(200).regex(
 );
 
 export const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']);
+
+/** The text of an API key. */
+export const apiKey = z
+  .string()
+  .refine((key) => readKeyText(key) !== undefined, 'must be an API key, hf_ and what follows it');

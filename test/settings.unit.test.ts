@@ -1,6 +1,7 @@
 /** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
 
@@ -92,9 +93,11 @@ const named = (most: number, character = 'a'): Bounds =>
 
 const port = whole('0', '65535', '65536');
 const share = decimal('1', '1.001', '80');
+const quota = whole('0', '1000000000', '1000000001');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
@@ -104,6 +107,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   TEMPORAL_NAMESPACE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', ' ', "a'b", 'ä'),
   TASK_QUEUE: between('a', 'a'.repeat(200), 'a'.repeat(201), '', '/a', "a' OR TaskQueue = 'b", 'a\nb'),
   LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
+  NODE_ENV: named(100),
+  DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,
@@ -113,12 +118,73 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
   KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
   API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
+  RATE_LIMIT_WINDOW: lasting('1s', '1h', '999ms', '61m', '3601s'),
+  RATE_LIMIT_READS: quota,
+  RATE_LIMIT_WRITES: quota,
+  RATE_LIMIT_ORDERS: quota,
+  RATE_LIMIT_ADMIN: quota,
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
+  TRUSTED_PROXIES: between(
+    '::1',
+    '10.0.0.0/8, 2001:db8::/32',
+    '',
+    'proxy.example.com',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.1,',
+    '10.0.0.0-10.0.0.9',
+    '*',
+    `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
+  ),
+  CORS_ORIGINS: between(
+    'http://h',
+    'https://shop.example.com, https://admin.example.com:8443',
+    '',
+    '*',
+    'null',
+    'shop.example.com',
+    'https://shop.example.com/',
+    'https://SHOP.example.com',
+    'https://shop.example.com:443',
+    'https://*.example.com',
+    'ftp://h',
+    'https://shop.example.com https://admin.example.com',
+  ),
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
+  JWT_JWKS_URL: between(
+    'https://h',
+    LONG_WEBHOOK.replace('http:', 'https:'),
+    `${LONG_WEBHOOK}t`,
+    '',
+    'http://h',
+    'http://127.0.0.1.example/',
+    'http://localhost@h/',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  JWT_ISSUER: named(255),
+  JWT_AUDIENCE: named(255),
+  JWT_ALGORITHMS: between(
+    'ES256',
+    'RS256,PS256,ES512,EdDSA',
+    '',
+    'none',
+    'HS256',
+    'RS256,HS256',
+    'rs256',
+    'RS256, ES256',
+  ),
+  JWT_CLOCK_TOLERANCE: between('0s', '5m', '6m', '301s', ...ODD_DURATIONS),
+  JWT_SHOP_CLAIM: named(200),
+  JWT_ROLES_CLAIM: named(200),
   SHUTDOWN_GRACE: lasting('1s', '10m', '999ms', '11m', '601s'),
   WORKER_STEP_SLOTS: whole('1', '500', '0', '501'),
   WORKER_CACHED_WORKFLOWS: whole('1', '100000', '0', '100001'),
   RECONCILE_EVERY: every,
   STATS_EVERY: every,
+  RETENTION_EVERY: every,
+  IDEMPOTENCY_RETENTION: lasting('1d', '3650d', '23h', '3651d', '0s'),
   MONITOR_EVERY: every,
   RECONCILE_REPAIR: between('false', 'true', '', 'maybe'),
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
@@ -194,6 +260,35 @@ describe('the DATABASE_URL', () => {
   ])('%s is well formed, and accepted', (DATABASE_URL) => {
     expect(apiSettings({ ...servers, DATABASE_URL })).toMatchObject({ DATABASE_URL });
   });
+});
+
+describe('the settings of tokens', () => {
+  const all = { JWT_JWKS_URL: 'https://h/keys', JWT_ISSUER: 'https://h/', JWT_AUDIENCE: 'api' };
+
+  test('make one rule for tokens, and without them no token is accepted', () => {
+    expect(apiSettings({ ...servers, JWT_CLOCK_TOLERANCE: '5s' }).tokens).toBeUndefined();
+    expect(apiSettings({ ...servers, ...all, JWT_ALGORITHMS: 'EdDSA' }).tokens).toEqual({
+      keySetUrl: new URL('https://h/keys'),
+      issuer: 'https://h/',
+      audience: 'api',
+      algorithms: ['EdDSA'],
+      clockTolerance: 30_000,
+    });
+  });
+
+  test.each(Object.keys(all))(
+    'are refused without %s when the others are set, because any token would do',
+    (name) => {
+      expect(() => apiSettings({ ...servers, ...all, [name]: undefined })).toThrow(`${name} is missing: `);
+    },
+  );
+
+  test.each(['HS256', 'none', 'RS256,HS512', 'dir'])(
+    'take no algorithm %s, with which others than the issuer could sign',
+    (name) => {
+      expect(() => apiSettings({ ...servers, ...all, JWT_ALGORITHMS: name })).toThrow('JWT_ALGORITHMS');
+    },
+  );
 });
 
 describe('a setting', () => {

@@ -1,10 +1,11 @@
 /** Answers requests that match no route. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 
 /** Refuses an address that does not exist with 404, and a method that the address does not support with 405. */
-export function refuseUnmatched(app: OpenAPIHono): (c: Context) => never {
+export function refuseUnmatched(app: OpenAPIHono<ApiEnv>): (c: Context) => never {
   // Middleware is registered for all methods and is not an address.
   const routes = app.routes.flatMap(({ method, path }) =>
     method === 'ALL' ? [] : [{ method, pattern: patternOf(path) }],

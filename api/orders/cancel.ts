@@ -4,21 +4,26 @@ import type { CancelCommand, CommandOutcome } from '../../client/orders.ts';
 import type { Database } from '../../db/connection.ts';
 import { findOrder, type Order } from '../../db/orders.ts';
 import type { RefusalReason } from '../../domain/order.ts';
-import type { Dependencies, Servers } from '../dependencies.ts';
+import { mayCall } from '../access/operations.ts';
+import type { CommandServers, Dependencies } from '../dependencies.ts';
+import { Problem } from '../problems/problem.ts';
 import { refundPaid, refundPending } from './refund.ts';
+import { describeStage } from './refusals.ts';
+import { requireReachable } from './require-order.ts';
 import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from './verdict.ts';
 
 /**
- * Cancels an order and returns it. A paid order is refunded, and its units go back on hand.
+ * Cancels an order and returns it. A paid order is refunded, and its units go back on hand, if the caller may refund orders.
  * @param waitedMs how much of the request's time is already spent.
  * @throws {Problem} when the cancel is refused.
  */
 export async function cancelOrder(
-  { temporal, database, attentionAfter }: Servers & Pick<Dependencies, 'attentionAfter'>,
+  servers: CommandServers & Pick<Dependencies, 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
   waitedMs: number,
 ): Promise<Order> {
+  const { temporal, database, caller, attentionAfter } = servers;
   const cancel: Command = {
     orderId,
     commandId: command.commandId,
@@ -27,6 +32,7 @@ export async function cancelOrder(
   };
   const before = await findVerdict(database, cancel);
   if (before) return before;
+  await requireReachable(servers, orderId);
 
   const outcome = await temporal.cancel(orderId, command, waitedMs);
   throwImmediateRefusal(outcome);
@@ -39,6 +45,7 @@ export async function cancelOrder(
   const order = await findOrder(database, orderId);
   if (order?.stage !== 'paid') return throwUndecided(database, orderId, outcome);
   if (isRefunding(outcome)) throw refundPending(orderId);
+  if (!mayCall('refundOrder', caller.roles)) throw new Problem(cancel.refusal, describeStage(order));
   return refundPaid({ temporal, database }, { ...command, orderId, restock: true, attentionAfter }, cancel);
 }
 

@@ -99,7 +99,8 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
     }
     case 'insufficient_funds': {
       const wallet = await findWallet(database, order.walletId);
-      const available = wallet ? wallet.posted - wallet.held : 0;
+      // Who may pay from somebody's wallet may not see how much is in it.
+      const available = wallet ? wallet.posted - wallet.held : 'less';
       return `The order totals ${order.total} ${order.currency} and the wallet has ${available}, in minor units.`;
     }
   }

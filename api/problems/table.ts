@@ -41,6 +41,17 @@ export const PROBLEMS = {
     title: 'The Idempotency-Key header is invalid',
     remedy: 'Send one key of 1 to 255 printable ASCII characters, for example a UUID.',
   },
+  unauthenticated: {
+    status: 401,
+    title: 'The credentials are missing or not valid',
+    remedy:
+      'Send `Authorization: Bearer` with an API key, or with a token that has not expired. `WWW-Authenticate` says which of the two is wrong.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The credentials do not allow this',
+    remedy: 'Use credentials with a role, scopes and a shop that allow the call. Nothing was done.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
@@ -125,6 +136,11 @@ export const PROBLEMS = {
     remedy:
       'Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.',
   },
+  key_not_usable: {
+    status: 409,
+    title: 'The key was revoked or has expired',
+    remedy: 'Make another key.',
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',
@@ -135,6 +151,11 @@ export const PROBLEMS = {
     status: 413,
     title: 'The body is too large',
     remedy: 'Send at most 64 KiB.',
+  },
+  address_too_long: {
+    status: 414,
+    title: 'The address is too long',
+    remedy: 'Send an address of at most 8,000 characters: no id, filter or cursor of this API needs more.',
   },
   unsupported_media_type: {
     status: 415,
@@ -187,6 +208,14 @@ export const PROBLEMS = {
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'This caller has sent more requests than its limit allows',
+    remedy:
+      'Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. The RateLimit header of every answer says how many requests are left.',
+    retryAfter: 1,
+    isFinal: false,
+  },
   too_many_refused_payments: {
     status: 429,
     title: 'Too many payments of this order were refused',
@@ -198,7 +227,7 @@ export const PROBLEMS = {
   headers_too_large: {
     status: 431,
     title: 'The address and headers are too large',
-    remedy: 'Keep them within 16 KiB together.',
+    remedy: 'Keep them within 16 KiB together, and send at most 100 headers.',
   },
   internal_error: {
     status: 500,

@@ -1,7 +1,7 @@
 /** The orders that need a person, and what people did to an order. People act in Temporal: see docs/operations.md. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { requireOrder } from '../orders/require-order.ts';
 import {
   attentionQuery,
@@ -42,20 +42,20 @@ const interventions = createRoute({
   },
 });
 
-export function attentionRoutes({ database }: Dependencies): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function attentionRoutes(): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(list, async (c) => {
     const { limit, cursor: after } = c.req.valid('query');
-    const rows = await listOpenMarks(database, { after, limit: limit + 1 });
+    const rows = await listOpenMarks(c.var.database, { after, limit: limit + 1 });
     return c.json(toPage('attention', rows, { limit, item: toMarkReply, cursorOf: formatMarkCursor }), 200);
   });
 
   app.openapi(interventions, async (c) => {
     const { id } = c.req.valid('param');
-    const rows = await listInterventions(database, id);
+    const rows = await listInterventions(c.var.database, id);
     // Somebody may have acted on an order that is not recorded yet because its reservation keeps failing.
-    if (rows.length === 0) await requireOrder(database, id);
+    if (rows.length === 0) await requireOrder(c.var.database, id);
     return c.json({ items: rows.map(toInterventionReply) }, 200);
   });
 

@@ -1,6 +1,8 @@
 /** The API's description, for programs and in a browser. It is served entirely from this process, so it works offline. */
 import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { SECURITY_SCHEME, describeAccess } from '../access/describe.ts';
+import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 
 const INFO = {
@@ -27,12 +29,25 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-// A separate file, so that the policy below can forbid inline scripts.
-const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#api', deepLinking: true, tryItOutEnabled: true });
+/** A separate file, so that the policy below can forbid inline scripts. */
+const startScript = (key: string | undefined): string => `const page = SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#api',
+  deepLinking: true,
+  tryItOutEnabled: true,${
+    key === undefined
+      ? ''
+      : `
+  onComplete: () => page.preauthorizeApiKey('${SECURITY_SCHEME}', '${key}'),`
+  }
+});
 `;
 
+/** Another site's name may lead here, too, and its scripts would then read what this page may read. */
+const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
 const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The files of Swagger UI that the page needs, and no others. */
 const ASSETS: ReadonlyMap<string, string> = new Map([
@@ -41,15 +56,33 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
   ['favicon-32x32.png', 'image/png'],
 ]);
 
-/** @param api the API to describe. */
-export function docsRoutes(api: OpenAPIHono): OpenAPIHono {
+/**
+ * @param api the API to describe.
+ * @param developmentKey the page sends it with every call: on a developer's own machine, and asked for by its own name.
+ */
+export function docsRoutes(api: OpenAPIHono<ApiEnv>, developmentKey: string | undefined): OpenAPIHono {
   const app = new OpenAPIHono();
+  /** Made once, when all routes are known: anybody may ask for it, as often as they like. */
+  let description: string | undefined;
 
-  app.get('/openapi.json', (c) => c.json(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })));
+  app.get('/openapi.json', (c) => {
+    description ??= JSON.stringify(
+      describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })),
+    );
+    return c.body(description, 200, { 'Content-Type': 'application/json' });
+  });
 
   app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
 
-  app.get('/docs/start.js', (c) => c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
+  app.get('/docs/start.js', (c) => {
+    const isLocal = LOCAL_NAMES.has(new URL(c.req.url).hostname);
+    return c.body(startScript(isLocal ? developmentKey : undefined), 200, {
+      'Content-Type': 'text/javascript; charset=utf-8',
+      'Cache-Control': 'no-store',
+      // No other site may run it and take the key that it hands over.
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    });
+  });
 
   app.get('/docs/:asset', async (c) => {
     const asset = c.req.param('asset');

@@ -1,7 +1,7 @@
 /** What reconciliation found and what it did about it. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listFindings } from '../../db/findings.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { findingPage, toFindingReply, findingsQuery } from '../schemas/findings.ts';
 import { toPage } from '../schemas/page.ts';
@@ -20,11 +20,11 @@ const list = createRoute({
   ),
 });
 
-export function findingRoutes({ database }: Dependencies): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function findingRoutes(): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
-    const rows = await listFindings(database, filter, { before, limit: limit + 1 });
+    const rows = await listFindings(c.var.database, filter, { before, limit: limit + 1 });
     return replyExactly(
       c,
       toPage('findings', rows, { limit, item: toFindingReply, cursorOf: ({ id }) => id }),

@@ -2,7 +2,7 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
-import { problemResponses } from '../schemas/problem.ts';
+import { onlyProblems } from '../schemas/problem.ts';
 
 const tags = ['Health'];
 
@@ -31,7 +31,7 @@ const ready = createRoute({
       description: 'Both answer',
       content: { 'application/json': { schema: z.object({ status: z.literal('ready') }) } },
     },
-    ...problemResponses(),
+    ...onlyProblems('stopping', 'unavailable', 'internal_error'),
   },
 });
 

@@ -2,7 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listAlerts } from '../../db/monitor/alerts.ts';
 import { listMeasurements } from '../../db/monitor/measurements.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import {
   alertPage,
   toAlertReply,
@@ -44,19 +44,19 @@ const alerts = createRoute({
   },
 });
 
-export function monitorRoutes({ database }: Dependencies): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function monitorRoutes(): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(measurements, async (c) => {
     const { limit, cursor: after, ...filter } = c.req.valid('query');
-    const rows = await listMeasurements(database, filter, { after, limit: limit + 1 });
+    const rows = await listMeasurements(c.var.database, filter, { after, limit: limit + 1 });
     const page = { limit, item: toMeasurementReply, cursorOf: formatMeasurementCursor };
     return c.json(toPage('measurements', rows, page), 200);
   });
 
   app.openapi(alerts, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
-    const rows = await listAlerts(database, filter, { before, limit: limit + 1 });
+    const rows = await listAlerts(c.var.database, filter, { before, limit: limit + 1 });
     return c.json(toPage('alerts', rows, { limit, item: toAlertReply, cursorOf: ({ id }) => id }), 200);
   });
 

@@ -1,10 +1,13 @@
 /** Places and reads orders, and passes on the commands to pay, cancel and refund them. */
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ShopScope } from '../../domain/shops.ts';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
+import { requireOwnId } from '../access/own-id.ts';
 import { admitCreates } from '../admission/creates.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { CommandServers, Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
@@ -19,9 +22,9 @@ import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '..
 import { toPage } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
-export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database, logger, paymentWindow, attentionAfter } = dependencies;
-  const app = new OpenAPIHono();
+export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
+  const { database, temporal, logger, paymentWindow, attentionAfter } = dependencies;
+  const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
   // after the deadline is refused while another still waits.
   const [payments, cancels] = [createTurns(2), createTurns(1)];
@@ -29,14 +32,20 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
+    requireOwnId(c.var.caller, json.buyerId, 'buyerId');
     const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
-    const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
+    const { id: caller, shop } = c.var.caller;
+    const admitted = {
+      call: { caller, shop, key: readKey(c) },
+      needs: listLockedRows(shop, json),
+      gone: c.req.raw.signal,
+    };
     return admission.run(admitted, (began) =>
-      answerOnce(c, dependencies, call, async (orderId) => {
+      answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
         const lines = mergeLines(json.lines);
-        const newOrder = { ...json, orderId, lines, paymentWindow, attentionAfter };
-        return { status: 201, body: toOrderReply(await placeOrder(dependencies, newOrder)) };
+        const newOrder = { ...json, orderId, shopId: shop, lines, paymentWindow, attentionAfter };
+        return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
       }),
     );
   });
@@ -44,16 +53,16 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
     // One after the other: a read may use only one connection at a time.
-    const order = await requireOrder(database, id);
-    const marks = await findOpenMarks(database, [id]);
+    const order = await requireOrder(c.var.database, id);
+    const marks = await findOpenMarks(c.var.database, [id]);
     return replyWithTag(c, toOrderReply(order, marks.get(id)));
   });
 
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
-    const rows = await listOrders(database, filter, { before, limit: limit + 1 });
+    const rows = await listOrders(c.var.database, filter, { before, limit: limit + 1 });
     const marks = await findOpenMarks(
-      database,
+      c.var.database,
       rows.map(({ id }) => id),
     );
     const item = (order: Order) => toOrderReply(order, marks.get(order.id));
@@ -63,8 +72,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(events, async (c) => {
     const { id } = c.req.valid('param');
     const { limit, cursor: after = 0 } = c.req.valid('query');
-    const rows = await listEvents(database, id, { after, limit: limit + 1 });
-    if (rows.length === 0) await requireOrder(database, id);
+    const rows = await listEvents(c.var.database, id, { after, limit: limit + 1 });
+    if (rows.length === 0) await requireOrder(c.var.database, id);
     return c.json(
       toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version }),
       200,
@@ -75,7 +84,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const param = c.req.valid('param');
     await refuseBody(c);
     return answerWithOrder(c, { operation: pay.operationId, request: { param } }, (commandId) =>
-      payments.take(param.id, (waitedMs) => payOrder(dependencies, param.id, commandId, waitedMs)),
+      payments.take(lineOf(c, param.id), (waitedMs) => payOrder(serversOf(c), param.id, commandId, waitedMs)),
     );
   });
 
@@ -83,8 +92,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
-      cancels.take(param.id, (waitedMs) =>
-        cancelOrder(dependencies, param.id, { commandId, ...json }, waitedMs),
+      cancels.take(lineOf(c, param.id), (waitedMs) =>
+        cancelOrder({ ...serversOf(c), attentionAfter }, param.id, { commandId, ...json }, waitedMs),
       ),
     );
   });
@@ -93,15 +102,20 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     return answerWithOrder(c, { operation: refund.operationId, request: { param, json } }, (commandId) =>
-      refundOrder(dependencies, { orderId: param.id, commandId, attentionAfter, ...json }),
+      refundOrder(serversOf(c), { orderId: param.id, commandId, attentionAfter, ...json }),
     );
   });
 
   return app;
 
+  /** Temporal knows no callers: whoever sends it a command has found out that the caller reaches the order. */
+  function serversOf(c: Context<ApiEnv>): CommandServers {
+    return { temporal, caller: c.var.caller, database: c.var.database, claims: database };
+  }
+
   /** Carries a command out once, and answers with the order that it leads to. */
   function answerWithOrder(
-    c: Context,
+    c: Context<ApiEnv>,
     call: KeyedRequest,
     command: (commandId: string) => Promise<Order>,
   ): Promise<Response> {
@@ -112,9 +126,16 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono {
   }
 }
 
+/** Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
+const lineOf = (c: Context<ApiEnv>, orderId: string): string =>
+  [c.var.caller.shop, orderId, c.var.caller.buyer].join(' ');
+
 /** The rows that the reservation of an order locks. */
-const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
-  ...lines.map(({ sku }) => `SKU ${sku}`),
+const listLockedRows = (
+  shop: ShopScope,
+  { lines, paymentMode, walletId }: z.output<typeof createOrderBody>,
+): string[] => [
+  ...lines.map(({ sku }) => `SKU ${shop}/${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];
 

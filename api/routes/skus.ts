@@ -4,8 +4,8 @@ import { findSku, putSku, type Sku } from '../../db/skus.ts';
 import { countSku, restockSku } from '../../db/stock-movements.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
-import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
@@ -14,16 +14,15 @@ import { toSku, toSkuReply, skuSchema } from '../schemas/skus.ts';
 import { readSkuConditions, skuTag } from './sku-conditions.ts';
 import { count, get, put, restock } from './sku-operations.ts';
 
-export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database } = dependencies;
-  const app = new OpenAPIHono();
+export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(put, async (c) => {
     const { sku } = c.req.valid('param');
     const { name, price, onHand } = c.req.valid('json');
     const { amount, currency } = price;
     const terms = {
-      shopId: MAIN_SHOP,
+      shopId: c.var.caller.shop,
       sku,
       name,
       price: amount,
@@ -31,7 +30,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
       onHand,
       isCurrencyCurrent: CURRENCIES.has(currency),
     };
-    const result = await putSku(database, { ...terms, ...readSkuConditions(c) });
+    const result = await putSku(c.var.database, { ...terms, ...readSkuConditions(c) });
     switch (result.outcome) {
       case 'precondition_failed':
         throw preconditionFailed(sku);
@@ -48,7 +47,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
 
   app.openapi(get, async (c) => {
     const { sku: name } = c.req.valid('param');
-    const found = await findSku(database, { shopId: MAIN_SHOP, sku: name });
+    const found = await findSku(c.var.database, { shopId: c.var.caller.shop, sku: name });
     if (!found) throw skuNotFound(name);
     return replyWithTag(c, toSkuReply(found), skuTag(found));
   });
@@ -60,7 +59,13 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
     const call = { operation: restock.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await restockSku(database, { movementId, shopId: MAIN_SHOP, ifIn, ...param, ...json });
+        const result = await restockSku(c.var.database, {
+          movementId,
+          shopId: c.var.caller.shop,
+          ifIn,
+          ...param,
+          ...json,
+        });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);
@@ -85,7 +90,13 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono {
     const call = { operation: count.operationId, request: { param, json, ifMatch: ifIn } };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
-        const result = await countSku(database, { movementId, shopId: MAIN_SHOP, ifIn, ...param, ...json });
+        const result = await countSku(c.var.database, {
+          movementId,
+          shopId: c.var.caller.shop,
+          ifIn,
+          ...param,
+          ...json,
+        });
         switch (result.outcome) {
           case 'unknown_sku':
             throw skuNotFound(param.sku);

@@ -1,8 +1,7 @@
 /** Reads the shop's figures. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
-import { MAIN_SHOP } from '../../domain/shops.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { responsesOf } from '../schemas/problem.ts';
 import { statsQuery, toStatsReply, statsSchema } from '../schemas/stats.ts';
@@ -22,12 +21,12 @@ const read = createRoute({
   ),
 });
 
-export function statRoutes({ database }: Dependencies): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function statRoutes(): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
-    const range = { shop: MAIN_SHOP, from, to, sku };
-    return replyExactly(c, toStatsReply(range, await readStats(database, range)));
+    const range = { shop: c.var.caller.shop, from, to, sku };
+    return replyExactly(c, toStatsReply(range, await readStats(c.var.database, range)));
   });
   return app;
 }

@@ -2,9 +2,10 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
 import { CURRENCIES } from '../../domain/currencies.ts';
-import { MAIN_SHOP } from '../../domain/shops.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
+import { requireOwnId } from '../access/own-id.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { ApiEnv } from '../env.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
@@ -88,23 +89,23 @@ const entries = createRoute({
   },
 });
 
-export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
-  const { database } = dependencies;
-  const app = new OpenAPIHono();
+export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>();
 
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
+    requireOwnId(c.var.caller, json.ownerId, 'ownerId');
     const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
-      const created = await createWallet(database, { id, shopId: MAIN_SHOP, ...json });
+      const created = await createWallet(c.var.database, { id, shopId: c.var.caller.shop, ...json });
       return { status: 201, body: toWalletReply(created) };
     });
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    const found = await findWallet(database, id);
+    const found = await findWallet(c.var.database, id);
     if (!found) throw walletNotFound(id);
     return replyWithTag(c, toWalletReply(found));
   });
@@ -114,7 +115,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
     const json = c.req.valid('json');
     const call = { operation: makeDeposit.operationId, request: { param, json } };
     return answerOnce(c, dependencies, call, async (transferId) => {
-      const result = await deposit(database, { transferId, walletId: param.id, amount: json.amount });
+      const result = await deposit(c.var.database, { transferId, walletId: param.id, amount: json.amount });
       switch (result.outcome) {
         case 'unknown_wallet':
           throw walletNotFound(param.id);
@@ -132,8 +133,8 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono {
   app.openapi(entries, async (c) => {
     const { id } = c.req.valid('param');
     const { limit, cursor: before } = c.req.valid('query');
-    const rows = await listEntries(database, id, { before, limit: limit + 1 });
-    if (rows.length === 0 && !(await findWallet(database, id))) throw walletNotFound(id);
+    const rows = await listEntries(c.var.database, id, { before, limit: limit + 1 });
+    if (rows.length === 0 && !(await findWallet(c.var.database, id))) throw walletNotFound(id);
     return c.json(toPage('entries', rows, { limit, item: toEntryReply, cursorOf: ({ seq }) => seq }), 200);
   });
 

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { LIMITS, digits } from './values.ts';
 
 /** The list that a cursor points into. A cursor of another list is refused. */
-type List = 'orders' | 'events' | 'entries' | 'attention' | 'findings' | 'measurements' | 'alerts';
+type List =
+  'orders' | 'events' | 'entries' | 'attention' | 'findings' | 'measurements' | 'alerts' | 'keys' | 'shops';
 
 const limit = digits(1, LIMITS.page)
   .default(20)

@@ -29,7 +29,14 @@ const problemSchema = z
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
 /** Problems that every call under /v1 may answer with. */
-const ALWAYS = ['overloaded', 'unavailable', 'internal_error'] as const;
+const ALWAYS = [
+  'unauthenticated',
+  'forbidden',
+  'rate_limited',
+  'overloaded',
+  'unavailable',
+  'internal_error',
+] as const;
 /** Problems of calls that take a body. */
 export const BODY_PROBLEMS = [
   'validation_failed',
@@ -48,9 +55,13 @@ const KEY_PROBLEMS = [
   'idempotency_in_progress',
 ] as const;
 
-/** A call's problem responses: one per status, with an example per code. */
-export function problemResponses(...codes: readonly ProblemCode[]): RouteConfig['responses'] {
-  const byStatus = Map.groupBy([...codes, ...ALWAYS], (code) => PROBLEMS[code].status);
+/** The problem responses of a call under /v1. */
+export const problemResponses = (...codes: readonly ProblemCode[]): RouteConfig['responses'] =>
+  onlyProblems(...codes, ...ALWAYS);
+
+/** One response per status, with an example per code. */
+export function onlyProblems(...codes: readonly ProblemCode[]): RouteConfig['responses'] {
+  const byStatus = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status);
   return Object.fromEntries([...byStatus].map(([status, some]) => [status, describeResponse(some)]));
 }
 

@@ -21,7 +21,7 @@ export const LIMITS = {
 } as const;
 
 /** A text that keeps its rule, trimmed as it is stored. */
-const text = (rule: TextRule) =>
+export const text = (rule: TextRule) =>
   z
     .string()
     .overwrite((value) => trimText(value, rule))

@@ -4,6 +4,7 @@ import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { dataFolder } from '../../cli/data-folder.ts';
 import { NEEDED, SCENES } from './scenes.ts';
 import { narrate } from './narrator.ts';
+import { readDevelopmentKey } from '../development-key.ts';
 import { startApiAnywhere } from '../processes/node-server.ts';
 import { defineCommand, runInterruptibleCommand } from '../../cli/command.ts';
 import { findRunningSystem } from '../../cli/running-system.ts';
@@ -21,7 +22,8 @@ const command = defineCommand({
 await runInterruptibleCommand(command, async (signal) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
   const system = findRunningSystem(folder.path);
-  if (system === undefined) {
+  const key = readDevelopmentKey(folder.developmentKey);
+  if (system === undefined || key === undefined) {
     throw new UserError(
       'Holdfast does not run here: run `npm start` in another terminal, and wait until it is ready.',
     );
@@ -35,7 +37,7 @@ await runInterruptibleCommand(command, async (signal) => {
     }),
   );
   try {
-    const api = new ApiClient(fetchFrom(address));
+    const api = new ApiClient(fetchFrom(address), { key });
     const demo = narrate(api, linkTo(system.webUi, system.settings['TEMPORAL_NAMESPACE']));
     for (const line of NEEDED) await demo.stockUp(line);
     for (const [index, { title, play }] of SCENES.entries()) {

@@ -7,6 +7,8 @@ export interface SystemPlan {
   ports: LocalPorts;
   /** The API's address for callers on this machine. */
   api: string;
+  /** Whether only this machine can call the API. */
+  isLocal: boolean;
   /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
   /** The settings that every process of the system must agree on. */
@@ -33,11 +35,14 @@ export async function planSystem(
   return {
     ports,
     api: `http://${hostToCall(settings.HOST)}:${ports.api}`,
+    isLocal: LOOPBACK.test(settings.HOST),
     webUi: settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined,
     shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
     environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
   };
 }
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /** The worker logs at this level that it is ready. */
 const atLeastInfo = (level: string): string => (['fatal', 'error', 'warn'].includes(level) ? 'info' : level);

@@ -6,6 +6,7 @@ import { localSettings, type LocalSettings } from '../../settings.ts';
 import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
 import { ensureDemoCatalogue } from '../demo/catalogue.ts';
+import { ensureDevelopmentKey } from '../development-key.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
@@ -80,19 +81,28 @@ interface Start {
 
 async function startSystem(start: Start): Promise<void> {
   const { plan, settings, folder, servers, signal } = start;
-  const { api, webUi, environment: env } = plan;
+  const { api, webUi, environment } = plan;
   // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
   await startDatabase(start);
   if (cli === undefined) await refuseUnlessTemporalAnswers(plan);
   else await startLocalTemporal(start, cli);
+  const key = await ensureDevelopmentKey(plan.shared.DATABASE_URL, folder.developmentKey);
+  const env = plan.isLocal ? { ...environment, DEVELOPMENT_KEY: key } : environment;
   await allDone([
     servers.launch('Worker', (options) => startWorker({ ...options, env })),
     servers.launch('API', (options) => startApi({ ...options, env, address: api })),
   ]);
-  const [wallet] = await step('demo catalogue', () => ensureDemoCatalogue(new ApiClient(fetchFrom(api))));
+  const [wallet] = await step('demo catalogue', () =>
+    ensureDemoCatalogue(new ApiClient(fetchFrom(api), { key })),
+  );
   signal.throwIfAborted();
-  say(welcome({ api, webUi }, wallet, folder.shown(folder.logs)));
+  say(
+    welcome(
+      { api, webUi, key, keyFile: folder.shown(folder.developmentKey), logs: folder.shown(folder.logs) },
+      wallet,
+    ),
+  );
 }
 
 /** Unlike Promise.all, it leaves nothing under way when one fails. */

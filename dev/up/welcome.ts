@@ -1,13 +1,20 @@
-/** The text that `npm start` prints once everything is ready: addresses, and calls to paste. */
+/** The text that `npm start` prints once everything is ready: addresses, the key, and calls to paste. */
 import { DEMO_SKUS, type DemoWallet } from '../demo/catalogue.ts';
 
-export interface Addresses {
+export interface Whereabouts {
   api: string;
   /** Of Temporal's Web UI; undefined when Temporal was not started here. */
   webUi: string | undefined;
+  /** The text of the development key. */
+  key: string;
+  keyFile: string;
+  logs: string;
 }
 
-export function welcome({ api, webUi }: Addresses, { ownerId, walletId }: DemoWallet, logs: string): string {
+export function welcome(
+  { api, webUi, key, keyFile, logs }: Whereabouts,
+  { ownerId, walletId }: DemoWallet,
+): string {
   const order = { buyerId: ownerId, walletId, lines: [{ sku: DEMO_SKUS[0].sku, quantity: 2 }] };
   return `
 Holdfast is ready.
@@ -15,14 +22,18 @@ Holdfast is ready.
   API docs   ${api}/docs
   Web UI     ${webUi ?? 'that of your Temporal server'}
   Logs       ${logs}
+  Key        ${key}
+             for development alone, in ${keyFile}
 
 Place an order, pay it, and read it (paste one after the other):
 
+key=${key}
+
 ${createCall(api, JSON.stringify(order))}
 
-curl -sw '\\n' -X POST ${api}/v1/orders/$order/pay -H "idempotency-key: pay-$order"
+curl -sw '\\n' -X POST ${api}/v1/orders/$order/pay -H "authorization: Bearer $key" -H "idempotency-key: pay-$order"
 
-curl -sw '\\n' ${api}/v1/orders/$order
+curl -sw '\\n' ${api}/v1/orders/$order -H "authorization: Bearer $key"
 
 \`npm run demo\` in another terminal plays an order of each ending. Ctrl-C stops everything.
 `;
@@ -30,6 +41,6 @@ curl -sw '\\n' ${api}/v1/orders/$order
 
 /** Shows the answer and keeps the order's id for the next calls, using only what every shell has. */
 const createCall = (api: string, order: string): string =>
-  `order=$(curl -sw '\\n' ${api}/v1/orders -H "content-type: application/json" -H "idempotency-key: create-$(date +%s)-$$" \\
-  -d '${order}' \\
+  `order=$(curl -sw '\\n' ${api}/v1/orders -H "authorization: Bearer $key" -H "content-type: application/json" \\
+  -H "idempotency-key: create-$(date +%s)-$$" -d '${order}' \\
   | tee /dev/stderr | grep -o '"id":"[^"]*"' | head -n 1 | cut -d '"' -f 4)`;

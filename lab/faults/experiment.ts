@@ -53,6 +53,7 @@ class Experiment {
     const { seed } = options;
     this.#api = new ApiClient(
       withRetries(fetchFrom(system.apiUrl, TIMEOUT_MS), { tries: this.#tries, seed, signal: this.#signal }),
+      system.credentials,
     );
   }
 

@@ -1,6 +1,8 @@
 /** The whole system as real processes: on servers of its own, on free ports, and with nothing left running. */
 import { join } from 'node:path';
+import type { Credentials } from '../../api/client.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { makeDevelopmentKey } from '../../dev/development-key.ts';
 import { freePort } from '../../dev/ports.ts';
 import { postgresUrl } from '../../dev/postgres/server.ts';
 import { startApi, startWorker } from '../../dev/processes/node-server.ts';
@@ -33,6 +35,8 @@ export interface SystemOptions<T> extends ProcessesOptions<T> {
 
 export interface System {
   apiUrl: string;
+  /** May do everything at the API. */
+  credentials: Credentials;
   /** This and Temporal's address lead to the servers themselves, whatever the routes. */
   databaseUrl: string;
   temporalAddress: string;
@@ -71,6 +75,7 @@ async function startSystem<T>(
     }),
   );
   await migrateDatabase(databaseUrl);
+  const credentials = { key: await makeDevelopmentKey(databaseUrl) };
   const worker = await processes.start('worker', (options) =>
     startWorker({ ...options, env: { ...environmentAt(workerRoute), ...settings.worker } }),
   );
@@ -81,6 +86,7 @@ async function startSystem<T>(
   return {
     ...addressesAt(ports),
     apiUrl,
+    credentials,
     temporalCli,
     servers: { PostgreSQL, Temporal, worker, API },
     environment: environmentAt(ports),

@@ -1,6 +1,6 @@
 /** The client of the API sends what a well-behaved caller sends, and reports what it was answered. */
 import { describe, expect, test } from 'vitest';
-import { ApiClient, expectStatus, secondsToWait, type Send } from '../../api/client.ts';
+import { ApiClient, expectStatus, secondsToWait, type Credentials, type Send } from '../../api/client.ts';
 
 interface Sent {
   path: string;
@@ -11,13 +11,13 @@ interface Sent {
 }
 
 /** A client whose requests all get this response, and what it sent. */
-function clientOf(response: () => Response): { api: ApiClient; sent: Sent[] } {
+function clientOf(response: () => Response, credentials?: Credentials): { api: ApiClient; sent: Sent[] } {
   const sent: Sent[] = [];
   const send: Send = (path, { method, headers, body, signal }) => {
     sent.push({ path, method, headers: new Headers(headers), body, signal });
     return response();
   };
-  return { api: new ApiClient(send), sent };
+  return { api: new ApiClient(send, credentials), sent };
 }
 
 const paid = () => Response.json({ id: 'order-1', stage: 'paid' });
@@ -52,6 +52,23 @@ describe('the client of the API', () => {
     await api.post('/v1/orders', {}, { headers: { 'if-match': '"1"' }, signal });
     expect(sent[0]?.headers.get('if-match')).toBe('"1"');
     expect(sent[0]?.signal).toBe(signal);
+  });
+
+  test('sends its credentials with every call, unless the call has its own, and none when it has none', async () => {
+    const { api, sent } = clientOf(paid, { key: 'hf_1', shop: 'north' });
+    await api.getOrder('order-1');
+    await api.payOrder('order-1');
+    await api.text('/v1/stats');
+    await api.get('/v1/keys', { headers: { 'holdfast-shop': '*' } });
+    expect(sent.map(({ headers }) => [headers.get('authorization'), headers.get('holdfast-shop')])).toEqual([
+      ['Bearer hf_1', 'north'],
+      ['Bearer hf_1', 'north'],
+      ['Bearer hf_1', 'north'],
+      ['Bearer hf_1', '*'],
+    ]);
+    const stranger = clientOf(paid);
+    await stranger.api.getOrder('order-1');
+    expect([...(stranger.sent[0]?.headers.keys() ?? [])]).toEqual([]);
   });
 
   test('refuses an answer that is not an object, and quotes it', async () => {

@@ -1,8 +1,8 @@
 /** Every command explains itself, refuses what it does not know, and ends with the exit code that its help states. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { defineCommand, execute } from '../../cli/command.ts';
+import { defineCommand, defineVerb, execute, executeVerb, toVerb } from '../../cli/command.ts';
 import { UserError } from '../../cli/user-error.ts';
-import { wholeNumber } from '../../cli/values.ts';
+import { duration, wholeNumber } from '../../cli/values.ts';
 import { SettingsError } from '../../settings.ts';
 
 let output = '';
@@ -89,5 +89,86 @@ describe('an option that takes a whole number', () => {
 
   test.each(['1', '10'])('accepts its bound %s', async (limit) => {
     expect(await run(`--limit=${limit}`)).toMatchObject({ code: 0, options: { limit: Number(limit) } });
+  });
+});
+
+describe('an option that takes a duration', () => {
+  const waiting = () =>
+    defineCommand({ name: 'example', summary: 'Waits.' }).option(
+      '--for <duration>',
+      'how long',
+      duration(0, 60_000),
+    );
+
+  test.each(['1', '-1s', '61s', '', '1 s', 'soon'])('refuses "%s" and says what it takes', async (given) => {
+    expect(await execute(waiting(), [`--for=${given}`], async () => {})).toBe(2);
+    expect(output).toMatch(/It must be a duration such as 15m, 5s or 500ms, from 0ms to 1m\./);
+  });
+
+  test.each([
+    ['0s', 0],
+    ['500ms', 500],
+    ['1m', 60_000],
+  ])('takes "%s" as milliseconds', async (given, milliseconds) => {
+    const work = vi.fn(async (_options: { for?: number | undefined }) => {});
+    expect(await execute(waiting(), [`--for=${given}`], work)).toBe(0);
+    expect(work.mock.calls[0]?.[0]).toEqual({ for: milliseconds });
+  });
+});
+
+describe('a command with several verbs', () => {
+  const paint = vi.fn(async (_options: { colour: string }, _what: string): Promise<'failed' | void> => {});
+  const wash = vi.fn(async () => {});
+  const runVerb = (...args: string[]) =>
+    executeVerb(
+      defineCommand({ name: 'example', summary: 'Paints and washes.' }),
+      args,
+      toVerb(
+        defineVerb({ name: 'paint', summary: 'Paints a thing.', failed: 'it is not dry' })
+          .argument('<what>', 'what to paint')
+          .option('--colour <colour>', 'in which colour', 'white'),
+        paint,
+      ),
+      toVerb(defineVerb({ name: 'wash', summary: 'Washes everything.' }), wash),
+    );
+  beforeEach(() => {
+    paint.mockClear();
+    wash.mockClear();
+  });
+
+  test('runs the one that is named, with its own options and arguments, and no other', async () => {
+    expect(await runVerb('paint', 'a fence', '--colour', 'green')).toBe(0);
+    expect(paint.mock.calls[0]).toEqual([{ colour: 'green' }, 'a fence']);
+    expect(wash).not.toHaveBeenCalled();
+  });
+
+  test('explains each verb by itself, with the exit codes of that verb', async () => {
+    expect(await runVerb('--help')).toBe(0);
+    expect(output).toMatch(
+      /Usage: npm run example -- \[options\] \[command\][\s\S]*paint [\s\S]*Paints a thing\./,
+    );
+    output = '';
+    expect(await runVerb('paint', '--help')).toBe(0);
+    expect(output).toMatch(/Usage: npm run example -- paint \[options\] <what>[\s\S]*1 +it is not dry/);
+    expect(paint).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ['without a verb', [], /Usage: npm run example/],
+    ['with an unknown verb', ['pain'], /unknown command 'pain'\n\(Did you mean paint\?\)/],
+    ['with an unknown option of the verb', ['wash', '--colour', 'red'], /unknown option '--colour'/],
+    ['without an argument of the verb', ['paint'], /missing required argument 'what'/],
+  ])('is refused %s, and does nothing', async (_how, args, message) => {
+    expect(await runVerb(...args)).toBe(2);
+    expect(output).toMatch(message);
+    expect([paint, wash].flatMap(({ mock }) => mock.calls)).toEqual([]);
+  });
+
+  test('ends with 1 when its verb has bad news or fails', async () => {
+    paint.mockResolvedValueOnce('failed');
+    expect(await runVerb('paint', 'a fence')).toBe(1);
+    paint.mockRejectedValueOnce(new UserError('It rains.'));
+    expect(await runVerb('paint', 'a fence')).toBe(1);
+    expect(output).toContain('It rains.');
   });
 });

@@ -2,7 +2,10 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../../domain/api-key.ts';
 import type { ServerName } from '../../dev/up/servers.ts';
 import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
 import type { Answer } from '../support/answer.ts';
@@ -22,60 +25,58 @@ const persist = (what: string, call: () => Promise<Answer>): Promise<Answer> =>
     40_000,
   );
 
+/** Places an order that waits for payment, however often what was killed last makes the caller send again. */
+async function place({ shop }: LocalSystem, wallet: string, sku: string, more: object = {}): Promise<string> {
+  const key = randomUUID();
+  const send = () => shop.order(wallet, [{ sku, quantity: 1 }], more, { key });
+  return idOf(expectStatus(await persist('an order', send), 201));
+}
+
 async function kill(system: LocalSystem, name: ServerName): Promise<void> {
   const pid = (await system.pids()).get(name);
   if (pid === undefined) throw new Error(`${name} does not run`);
   process.kill(pid, 'SIGKILL');
 }
 
-describe('a system whose processes are killed one after the other', async () => {
+describe('a system', async () => {
   const folder = await localFolder();
+  const system = await folder.start();
+  const { shop } = system;
 
-  test('loses no order, takes no money twice, and breaks no rule', async () => {
-    const system = await folder.start();
-    const { shop } = system;
+  test('whose processes are killed one after the other loses no order, takes no money twice, and breaks no rule', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);
     const victims: ServerName[] = ['Worker', 'API', 'PostgreSQL', 'Temporal'];
     for (const victim of victims) {
-      const waiting = await Promise.all([1, 2, 3].map(() => shop.placed(wallet, sku)));
+      const waiting = await Promise.all([1, 2, 3].map(() => place(system, wallet, sku)));
       const killing = kill(system, victim);
-      const key = randomUUID();
-      const [created, ...paid] = await Promise.all([
-        persist(`a create after ${victim} was killed`, () =>
-          shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }),
-        ),
-        ...waiting.map((id) =>
-          persist(`a payment after ${victim} was killed`, () => shop.pay(id, { key: `pay ${id}` })),
-        ),
-        killing,
-      ]);
-      expectStatus(created, 201);
-      for (const answer of paid) if (answer) expectStatus(answer, 200);
-      await persist('the cancel', () => shop.cancel(idOf(created), 'test', { key: `cancel ${key}` }));
+      const paying = waiting.map((id) =>
+        persist(`a payment after ${victim} was killed`, () => shop.pay(id, { key: `pay ${id}` })),
+      );
+      const [created, paid] = await Promise.all([place(system, wallet, sku), Promise.all(paying), killing]);
+      for (const answer of paid) expectStatus(answer, 200);
+      const cancelled = await persist('the cancel', () =>
+        shop.cancel(created, 'test', { key: `cancel ${created}` }),
+      );
+      expectStatus(cancelled, 200);
     }
     expect(await shop.stockOf(sku)).toEqual({ onHand: 88, reserved: 0, available: 88 });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 100_000 - 12 * 500, held: 0 });
     expect(await folder.run('ops/check.ts')).toMatchObject({ code: 0 });
     expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
   }, 150_000);
-});
 
-describe('a system that is stopped and started again', async () => {
-  const folder = await localFolder();
-
-  test('goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
-    const first = await folder.start();
-    const wallet = await first.shop.wallet(5_000);
-    const sku = await first.shop.sku(10);
-    const patient = await first.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
-    const { body: before } = await first.shop.get(`/v1/orders/${patient}`);
-    const pids = [...(await first.pids()).values()];
-    expect(await first.stop()).toBe(0);
+  test('that is stopped and started again goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
+    const wallet = await shop.wallet(5_000);
+    const sku = await shop.sku(10);
+    const patient = await place(system, wallet, sku, { paymentMode: 'hold' });
+    const { body: before } = await shop.get(`/v1/orders/${patient}`);
+    const pids = [...(await system.pids()).values()];
+    expect(await system.stop()).toBe(0);
     expect(pids.filter(isAlive)).toEqual([]);
 
     // Stopping and starting takes longer than this window.
     const second = await folder.start({ PAYMENT_WINDOW: '2s' });
-    const hasty = await second.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
+    const hasty = await place(second, wallet, sku, { paymentMode: 'hold' });
     expect(await second.stop()).toBe(0);
 
     const third = await folder.start();
@@ -86,6 +87,41 @@ describe('a system that is stopped and started again', async () => {
     expect(await third.shop.pay(patient)).toMatchObject({ status: 200, body: { stage: 'paid' } });
     expect(await third.shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
     expect(await third.stop()).toBe(0);
+  }, 120_000);
+});
+
+describe('the development key', async () => {
+  const folder = await localFolder();
+  const file = join(folder.path, 'development-key');
+  const keyOf = async () => (await readFile(file, 'utf8')).trimEnd();
+
+  test('is made once, kept where only its user can read it, and opens the API and its page', async () => {
+    const first = await folder.start();
+    const key = await keyOf();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(first.output()).toContain(`key=${key}`);
+    expect(await (await fetch(`${first.api}/docs/start.js`)).text()).toContain(key);
+    expectStatus(await first.shop.get('/v1/keys'), 200);
+    expect(await first.stop()).toBe(0);
+
+    const second = await folder.start();
+    expect(await keyOf()).toBe(key);
+    expect(await folder.run('dev/demo/demo.ts')).toMatchObject({ code: 0 });
+    expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
+    });
+    expect(await second.stop()).toBe(0);
+  }, 120_000);
+
+  test('that was lost, or belongs to another database, is replaced by one that works', async () => {
+    const earlier = await keyOf();
+    await writeFile(file, `${makeKeyText(makeKeyId()).text}\n`);
+    const system = await folder.start();
+    expect(await keyOf()).not.toBe(earlier);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expectStatus(await system.shop.get('/v1/keys'), 200);
+    expect(await system.stop()).toBe(0);
   }, 120_000);
 });
 

@@ -1,5 +1,6 @@
 /** A secret of the settings is masked in every text, in whatever form it appears. */
 import { describe, expect, test } from 'vitest';
+import { makeKeyId, makeKeyText } from '../../domain/api-key.ts';
 import { keepSecret, redactText } from '../../process/secrets.ts';
 
 describe('a secret', () => {
@@ -18,6 +19,18 @@ describe('a secret', () => {
   ])('is masked in "%s"', (text, secret) => {
     expect(redactText(text)).not.toContain(secret);
     expect(redactText(text)).toContain('[redacted]');
+  });
+
+  test('of an API key is masked wherever the key is quoted, and the id of the key is not', () => {
+    const keyId = makeKeyId();
+    const { text: key } = makeKeyText(keyId);
+    for (const text of [
+      `Authorization: Bearer ${key}`,
+      JSON.stringify({ key }),
+      `${key.slice(0, -9)} was shortened`,
+    ])
+      expect(redactText(text)).toMatch(new RegExp(`hf_${keyId}_\\[redacted\\]`));
+    expect(redactText(`Bearer ${key}`)).toBe(`Bearer hf_${keyId}_[redacted]`);
   });
 
   test('is the only thing that is masked: every other word stays as it is', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openPostgres } from '../../db/postgres.ts';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { makeDevelopmentKey } from '../../dev/development-key.ts';
 import { startPostgres } from '../../dev/postgres/server.ts';
 import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { TEMPLATE } from './template.ts';
@@ -10,13 +11,16 @@ import { TEMPLATE } from './template.ts';
 declare module 'vitest' {
   interface ProvidedContext {
     databaseUrl: string;
+    /** Opens every test's database, because it is in the template. */
+    developmentKey: string;
   }
 }
 
 export default async function startDatabaseServer(project: TestProject): Promise<() => Promise<void>> {
   const running = runningDatabase(project);
   if (running !== undefined) {
-    project.provide('databaseUrl', running);
+    project.provide('databaseUrl', running.databaseUrl);
+    project.provide('developmentKey', running.developmentKey);
     return async () => {};
   }
   const folder = await makeThrowawayFolder('holdfast-test-database-');
@@ -35,7 +39,7 @@ export default async function startDatabaseServer(project: TestProject): Promise
     await removeFolder(folder);
   };
   try {
-    await makeTemplate(server.url);
+    project.provide('developmentKey', await makeTemplate(server.url));
   } catch (error) {
     await stop();
     throw error;
@@ -45,15 +49,23 @@ export default async function startDatabaseServer(project: TestProject): Promise
 }
 
 /** The set-ups of the projects run one after the other: the first that needs PostgreSQL starts it for all of them. */
-function runningDatabase({ vitest }: TestProject): string | undefined {
-  return vitest.projects
-    .map((project): Partial<ReturnType<TestProject['getProvidedContext']>> => project.getProvidedContext())
-    .find(({ databaseUrl }) => databaseUrl !== undefined)?.databaseUrl;
+function runningDatabase({
+  vitest,
+}: TestProject): { databaseUrl: string; developmentKey: string } | undefined {
+  for (const project of vitest.projects) {
+    const provided: Partial<ReturnType<TestProject['getProvidedContext']>> = project.getProvidedContext();
+    const { databaseUrl, developmentKey } = provided;
+    if (databaseUrl !== undefined && developmentKey !== undefined) return { databaseUrl, developmentKey };
+  }
+  return undefined;
 }
 
-async function makeTemplate(url: string): Promise<void> {
+/** Returns the development key in it. */
+async function makeTemplate(url: string): Promise<string> {
   const admin = openPostgres(url, { connections: 1 });
   await admin`create database ${admin(TEMPLATE)}`;
   await admin.end();
-  await migrateDatabase(Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href);
+  const template = Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href;
+  await migrateDatabase(template);
+  return makeDevelopmentKey(template);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, inject } from 'vitest';
 import { z } from 'zod';
 import { fetchFrom } from '../../api/client.ts';
+import { readDevelopmentKey } from '../../dev/development-key.ts';
 import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { startScript, type TestProcess } from './server-process.ts';
 import { Shop } from './shop.ts';
@@ -16,6 +17,10 @@ const runningFile = z.object({
 
 export interface LocalSystem {
   shop: Shop;
+  /** The address of the API. */
+  api: string;
+  /** All that npm start has printed. */
+  output(): string;
   /** The servers' process ids; a server that is restarted gets a new one. */
   pids(): Promise<Map<string, number>>;
   /** Stops it as a process manager does. Resolves with the exit code. */
@@ -76,7 +81,9 @@ export async function localFolder(): Promise<LocalFolder> {
         60_000,
       );
       return {
-        shop: new Shop(fetchFrom(api)),
+        shop: new Shop(fetchFrom(api), { key: readDevelopmentKey(join(path, 'development-key')) ?? '' }),
+        api,
+        output: () => npmStart.output(),
         pids: async () => new Map((await readRunning()).servers.map(({ name, pid }) => [name, pid])),
         stop: () => npmStart.stop(),
       };

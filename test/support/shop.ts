@@ -1,12 +1,26 @@
 /** The API as tests call it: its client, with what most tests need in one short call. */
 import { randomUUID } from 'node:crypto';
+import { inject } from 'vitest';
 import { z } from 'zod';
-import { ApiClient, expectStatus, type Answer, type Order, type PostOptions } from '../../api/client.ts';
+import {
+  ApiClient,
+  expectStatus,
+  type Answer,
+  type Credentials,
+  type Order,
+  type PostOptions,
+  type Send,
+} from '../../api/client.ts';
 import { obey } from './obey.ts';
 
 export { expectStatus, type PostOptions } from '../../api/client.ts';
 
 export class Shop extends ApiClient {
+  /** By default with the development key, which may do everything. */
+  constructor(send: Send, credentials: Credentials = { key: inject('developmentKey') }) {
+    super(send, credentials);
+  }
+
   /** Adds a SKU with this many units, at 500 euro cents each by default. */
   async sku(onHand: number, price = { amount: 500, currency: 'EUR' }): Promise<string> {
     const sku = `SKU-${randomUUID().slice(0, 8)}`;
@@ -14,9 +28,9 @@ export class Shop extends ApiClient {
     return sku;
   }
 
-  /** Opens a wallet with this much money. */
-  async wallet(amount: number, currency = 'EUR'): Promise<string> {
-    const id = idOf(expectStatus(await this.createWallet({ ownerId: 'buyer', currency }), 201));
+  /** Opens a wallet with this much money. Orders are placed by `buyer`, too, unless they say otherwise. */
+  async wallet(amount: number, currency = 'EUR', ownerId = 'buyer'): Promise<string> {
+    const id = idOf(expectStatus(await this.createWallet({ ownerId, currency }), 201));
     if (amount > 0) await this.topUp(id, amount);
     return id;
   }

@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { ApiClient, fetchFrom } from '../../../api/client.ts';
+import { ApiClient, fetchFrom, type Credentials } from '../../../api/client.ts';
 import { describeMachine, loadNow } from '../../harness/machine.ts';
 import { startApiIn, type System } from '../../harness/system.ts';
 import { verifyOrders } from '../../harness/verify.ts';
@@ -31,6 +31,7 @@ const PAYMENTS_PER_SECOND = 4;
 
 interface Bench {
   catalogue: Catalogue;
+  credentials: Credentials;
   signal: AbortSignal;
   report: (line: string) => void;
   /** Orders that are not paid yet. */
@@ -46,9 +47,10 @@ export function benchBurst({ seconds = STEADY_SECONDS, ...options }: BenchmarkOp
   const startedAt = new Date().toISOString();
   return withBenchSystem(options, async (system) => {
     report('Filling the shop and warming up.');
-    const catalogue = await fillCatalogue(new ApiClient(fetchFrom(system.apiUrl)));
+    const catalogue = await fillCatalogue(new ApiClient(fetchFrom(system.apiUrl), system.credentials));
     const { signal } = system.processes;
-    const bench: Bench = { catalogue, signal, report, unpaid: [], placed: 0, paid: 0 };
+    const { credentials } = system;
+    const bench: Bench = { catalogue, credentials, signal, report, unpaid: [], placed: 0, paid: 0 };
     const rows = await measure(bench, system, seconds);
     await verifyOrders(system.databaseUrl, { all: bench.placed, paid: bench.paid });
 
@@ -84,6 +86,7 @@ async function measure(bench: Bench, system: System, seconds: number): Promise<B
 async function run(bench: Bench, apis: string[], load: CreateLoad): Promise<BurstRow> {
   const taken = await runCallers(bench.signal, {
     apis,
+    credentials: bench.credentials,
     orders: Array.from({ length: ORDERS }, () => bench.catalogue.nextOrder()),
     load,
     payments: { perSecond: PAYMENTS_PER_SECOND, orderIds: bench.unpaid },

@@ -15,9 +15,9 @@ const MOST_ATTEMPTS = 50;
 const PAUSE_SECONDS = 1;
 
 const [message] = await once(process, 'message');
-const { apis, orders, load, payments } = callersPlan.parse(message);
+const { apis, credentials, orders, load, payments } = callersPlan.parse(message);
 
-const clients = apis.map((address) => new ApiClient(fetchFrom(address)));
+const clients = apis.map((address) => new ApiClient(fetchFrom(address), credentials));
 const taken: Sample[] = [];
 const started = performance.now();
 const now = () => performance.now() - started;

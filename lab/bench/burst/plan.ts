@@ -13,6 +13,7 @@ const load = z.discriminatedUnion('shape', [
 export const callersPlan = z.object({
   /** Requests take turns among these APIs. */
   apis: z.array(z.string()).min(1),
+  credentials: z.object({ key: z.string() }),
   /** Bodies of orders, used in turn. */
   orders: z.array(z.unknown()).min(1),
   load,

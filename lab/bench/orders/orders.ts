@@ -62,7 +62,7 @@ async function measure(
   { seconds, signal, report }: BenchmarkOptions & { seconds: number },
 ): Promise<Series[]> {
   report('Filling the shop and warming up.');
-  const api = new ApiClient(fetchFrom(system.apiUrl));
+  const api = new ApiClient(fetchFrom(system.apiUrl), system.credentials);
   const workloads = [
     nothingWorkload(client, await startNothingWorker(system)),
     orderWorkload(api, await fillCatalogue(api), system),

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../../activities/order.ts';
 import { cancelOrder } from '../../../api/orders/cancel.ts';
+import type { Caller } from '../../../domain/access.ts';
+import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { openOrderClient } from '../../../client/orders.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../../../workflows/messages.ts';
@@ -139,7 +141,8 @@ test('a cancel that takes effect between the two reads of its verdict is answere
   };
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   onTestFinished(() => temporal.close());
-  const dependencies = { temporal, database: between, attentionAfter: 120_000 };
+  const caller: Caller = { id: 'key:test', roles: ['merchant'], shop: MAIN_SHOP };
+  const dependencies = { temporal, caller, claims: database, database: between, attentionAfter: 120_000 };
   const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, 0);
   expect(order).toMatchObject({ stage: 'refunded' });
 });

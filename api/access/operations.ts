@@ -1,0 +1,77 @@
+/** Who may call which operation. An operation that is missing here can be called by nobody. */
+import type { Role, Scope } from '../../domain/access.ts';
+
+export interface Access {
+  /** A caller needs one of these. */
+  roles: readonly Role[];
+  /** A key that is limited to some scopes needs this one. */
+  scope: Scope;
+  /**
+   * - one: the call is about one shop
+   * - any: credentials of the installation may ask for all shops at once
+   * - none: the call is about the installation, and its answer about every shop: only for credentials that are bound to none
+   */
+  shops: 'one' | 'any' | 'none';
+}
+
+const ADMIN = ['admin'] as const;
+const SELLER = ['merchant'] as const;
+const PARTIES = ['merchant', 'buyer'] as const;
+const STAFF = ['merchant', 'operator', 'auditor'] as const;
+const OVERSEERS = ['operator', 'auditor', 'admin'] as const;
+const READERS = ['merchant', 'buyer', 'operator', 'auditor'] as const;
+
+/** By operationId. */
+export const OPERATIONS = {
+  putSku: { roles: SELLER, scope: 'skus:write', shops: 'one' },
+  // The same SKU may exist in several shops.
+  getSku: { roles: READERS, scope: 'skus:read', shops: 'one' },
+  restockSku: { roles: SELLER, scope: 'skus:write', shops: 'one' },
+  countSku: { roles: SELLER, scope: 'skus:write', shops: 'one' },
+
+  createWallet: { roles: PARTIES, scope: 'wallets:write', shops: 'one' },
+  getWallet: { roles: READERS, scope: 'wallets:read', shops: 'any' },
+  // A buyer's money comes from outside, and the shop says that it came.
+  depositIntoWallet: { roles: SELLER, scope: 'wallets:write', shops: 'one' },
+  listWalletEntries: { roles: READERS, scope: 'wallets:read', shops: 'any' },
+  allowBuyer: { roles: PARTIES, scope: 'wallets:write', shops: 'one' },
+  disallowBuyer: { roles: PARTIES, scope: 'wallets:write', shops: 'one' },
+  getWalletPermission: { roles: READERS, scope: 'wallets:read', shops: 'any' },
+
+  createOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
+  getOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  listOrders: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  listOrderEvents: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  payOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
+  cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },
+  refundOrder: { roles: ['merchant', 'operator'], scope: 'orders:write', shops: 'one' },
+
+  listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
+  listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
+  readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
+
+  // A key that is made for all shops is one of the installation.
+  createKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  rotateKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  revokeKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  listKeys: { roles: OVERSEERS, scope: 'keys:read', shops: 'any' },
+  getKey: { roles: OVERSEERS, scope: 'keys:read', shops: 'any' },
+  putShop: { roles: ADMIN, scope: 'shops:write', shops: 'none' },
+  listShops: { roles: OVERSEERS, scope: 'shops:read', shops: 'none' },
+  getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
+
+  listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
+  listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
+} as const satisfies Readonly<Record<string, Access>>;
+
+export type OperationId = keyof typeof OPERATIONS;
+
+/** Undefined for an operation that nobody may call. */
+export const findAccess = (operationId: string | undefined): Access | undefined =>
+  operationId !== undefined && isOperation(operationId) ? OPERATIONS[operationId] : undefined;
+
+export const mayCall = (operation: OperationId, roles: readonly Role[]): boolean =>
+  OPERATIONS[operation].roles.some((role) => roles.includes(role));
+
+const isOperation = (id: string): id is OperationId => Object.hasOwn(OPERATIONS, id);

@@ -1,0 +1,15 @@
+/** What the context of each request under /v1 carries: see access/. */
+import type { Database } from '../db/connection.ts';
+import type { Caller } from '../domain/access.ts';
+import type { Identity } from './access/identity.ts';
+
+export interface ApiEnv {
+  Variables: {
+    requestId: string;
+    /** What the credentials prove. Only access/ needs it. */
+    identity: Identity;
+    caller: Caller;
+    /** Holds only what the caller can reach. A route has no other. */
+    database: Database;
+  };
+}

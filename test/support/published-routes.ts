@@ -1,0 +1,87 @@
+/** The routes as the OpenAPI document has them, and a request for each. */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import type { ApiClient } from '../../api/client.ts';
+
+const schema = z.looseObject({
+  $ref: z.string().optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+});
+const parameterSchema = z.looseObject({
+  $ref: z.string().optional(),
+  name: z.string().optional(),
+  in: z.string().optional(),
+  required: z.boolean().optional(),
+});
+const operationSchema = z.looseObject({
+  operationId: z.string(),
+  parameters: z.array(parameterSchema).default([]),
+  security: z.array(z.record(z.string(), z.array(z.string()))).optional(),
+  requestBody: z.object({ content: z.record(z.string(), z.looseObject({ schema })) }).optional(),
+  responses: z.record(z.string(), z.unknown()),
+});
+const documentSchema = z.looseObject({
+  paths: z.record(z.string(), z.record(z.string(), operationSchema)),
+  components: z.looseObject({
+    schemas: z.record(z.string(), schema),
+    securitySchemes: z.record(z.string(), z.unknown()),
+  }),
+});
+
+export interface PublishedRoute {
+  method: string;
+  /** With its parameters in braces. */
+  path: string;
+  operation: z.output<typeof operationSchema>;
+  /** The members of its body; empty without one. */
+  members: readonly string[];
+}
+
+export interface PublishedApi {
+  routes: readonly PublishedRoute[];
+  securitySchemes: readonly string[];
+}
+
+export async function publishedApi(client: ApiClient): Promise<PublishedApi> {
+  const { paths, components } = documentSchema.parse((await client.get('/openapi.json')).body);
+  const membersOf = ({ requestBody }: z.output<typeof operationSchema>): string[] => {
+    const declared = requestBody?.content['application/json']?.schema;
+    const named = declared?.$ref?.replace('#/components/schemas/', '');
+    return Object.keys((named === undefined ? declared : components.schemas[named])?.properties ?? {});
+  };
+  return {
+    routes: Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path,
+        operation,
+        members: membersOf(operation),
+      })),
+    ),
+    securitySchemes: Object.keys(components.securitySchemes),
+  };
+}
+
+/** A request for a route, with valid values. A value that is not known here is 1, which most schemas refuse. */
+export function requestFor(
+  { method, path, operation, members }: PublishedRoute,
+  ids: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, unknown>>,
+): [path: string, init: RequestInit & { headers: Record<string, string> }] {
+  const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? randomUUID());
+  const query = operation.parameters.flatMap(({ in: place, required, name = '' }) =>
+    place === 'query' && required === true ? [`${name}=${String(values[name] ?? 1)}`] : [],
+  );
+  const body = Object.fromEntries(members.map((name) => [name, values[name] ?? 1]));
+  return [
+    query.length === 0 ? address : `${address}?${query.join('&')}`,
+    {
+      method,
+      headers: {
+        'idempotency-key': randomUUID(),
+        ...(members.length > 0 && { 'content-type': 'application/json' }),
+      },
+      ...(members.length > 0 && { body: JSON.stringify(body) }),
+    },
+  ];
+}
