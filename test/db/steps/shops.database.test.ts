@@ -89,12 +89,16 @@ describe('two shops that sell under one code', () => {
     const [cafe, bar] = [await open({ onHand: 3, price: 500 }), await open({ onHand: 3, price: 500 })];
     await sql.begin(async (held) => {
       await held`select from sku where shop_id = ${cafe.shopId} and sku = ${CODE} for update`;
-      const waiting = reserve(cafe.order(1)).catch((error: unknown) => error);
-      expect(await reserve(bar.order(1))).toEqual(GRANTED);
+      const answered: string[] = [];
+      const waiting = reserve(cafe.order(1))
+        .catch((error: unknown) => error)
+        .finally(() => answered.push('the shop whose SKU is locked'));
+      expect(await reserve(bar.order(1)).finally(() => answered.push('the other'))).toEqual(GRANTED);
       expect(await waiting).toMatchObject({
         type: 'row_locked',
         message: expect.stringContaining(`${cafe.shopId}/${CODE}`),
       });
+      expect(answered).toEqual(['the other', 'the shop whose SKU is locked']);
     });
   });
 
@@ -131,7 +135,9 @@ describe('two shops that sell under one code', () => {
       .flatMap(({ rule, breaches }) => (rule.number === 2 ? breaches : []))
       .map(({ subject }) => subject);
     await move(-1);
-    expect(subjects.toSorted()).toEqual([`SKU ${cafe.shopId}/${CODE}`, `SKU ${bar.shopId}/${CODE}`].toSorted());
+    expect(subjects.toSorted()).toEqual(
+      [`SKU ${cafe.shopId}/${CODE}`, `SKU ${bar.shopId}/${CODE}`].toSorted(),
+    );
   });
 });
 
