@@ -23,10 +23,13 @@ import { attentionRoutes } from './routes/attention.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
+import { shopRoutes } from './routes/shops.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
+import { walletPermissionRoutes } from './routes/wallet-permissions.ts';
 import { walletRoutes } from './routes/wallets.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
@@ -54,10 +57,13 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
+  app.route('/v1', walletPermissionRoutes());
   app.route('/v1', attentionRoutes());
   app.route('/v1', findingRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
+  app.route('/v1', shopRoutes());
+  app.route('/v1', keyRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));

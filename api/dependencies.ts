@@ -29,9 +29,15 @@ export interface Dependencies {
   developmentKey?: string | undefined;
 }
 
-/** The two servers that an order's commands need, and who gives them. */
+/** The two servers that orders need. */
 export interface Servers extends Pick<Dependencies, 'temporal'> {
-  caller: Caller;
   /** Limited to what the caller can reach. */
   database: Database;
+}
+
+/** What a command needs that may come before its order is recorded. */
+export interface CommandServers extends Servers {
+  caller: Caller;
+  /** Unlimited, to find out who placed the order. */
+  claims: Database;
 }

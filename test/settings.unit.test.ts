@@ -260,6 +260,35 @@ describe('the DATABASE_URL', () => {
   });
 });
 
+describe('the settings of tokens', () => {
+  const all = { JWT_JWKS_URL: 'https://h/keys', JWT_ISSUER: 'https://h/', JWT_AUDIENCE: 'api' };
+
+  test('make one rule for tokens, and without them no token is accepted', () => {
+    expect(apiSettings({ ...servers, JWT_CLOCK_TOLERANCE: '5s' }).tokens).toBeUndefined();
+    expect(apiSettings({ ...servers, ...all, JWT_ALGORITHMS: 'EdDSA' }).tokens).toEqual({
+      keySetUrl: new URL('https://h/keys'),
+      issuer: 'https://h/',
+      audience: 'api',
+      algorithms: ['EdDSA'],
+      clockTolerance: 30_000,
+    });
+  });
+
+  test.each(Object.keys(all))(
+    'are refused without %s when the others are set, because any token would do',
+    (name) => {
+      expect(() => apiSettings({ ...servers, ...all, [name]: undefined })).toThrow(`${name} is missing: `);
+    },
+  );
+
+  test.each(['HS256', 'none', 'RS256,HS512', 'dir'])(
+    'take no algorithm %s, with which others than the issuer could sign',
+    (name) => {
+      expect(() => apiSettings({ ...servers, ...all, JWT_ALGORITHMS: name })).toThrow('JWT_ALGORITHMS');
+    },
+  );
+});
+
 describe('a setting', () => {
   test.each([
     ['is missing', { TEMPORAL_ADDRESS: undefined }, /TEMPORAL_ADDRESS is missing/],

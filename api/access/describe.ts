@@ -20,12 +20,10 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
       operation.security = [{ [SECURITY_SCHEME]: [] }];
       operation['x-roles'] = access.roles;
       operation['x-scope'] = access.scope;
-      if (access.shops !== 'none')
-        operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/Shop' }];
+      if (access.shops !== 'none') operation.parameters = [...(operation.parameters ?? []), SHOP_PARAMETER];
     }
   document.components = {
     ...document.components,
-    parameters: { ...document.components?.parameters, Shop: SHOP_PARAMETER },
     securitySchemes: {
       [SECURITY_SCHEME]: {
         type: 'http',

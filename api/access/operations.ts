@@ -14,9 +14,11 @@ export interface Access {
   shops: 'one' | 'any' | 'none';
 }
 
+const ADMIN = ['admin'] as const;
 const SELLER = ['merchant'] as const;
 const PARTIES = ['merchant', 'buyer'] as const;
 const STAFF = ['merchant', 'operator', 'auditor'] as const;
+const OVERSEERS = ['operator', 'auditor', 'admin'] as const;
 const READERS = ['merchant', 'buyer', 'operator', 'auditor'] as const;
 
 /** By operationId. */
@@ -32,6 +34,9 @@ export const OPERATIONS = {
   // A buyer's money comes from outside, and the shop says that it came.
   depositIntoWallet: { roles: SELLER, scope: 'wallets:write', shops: 'one' },
   listWalletEntries: { roles: READERS, scope: 'wallets:read', shops: 'any' },
+  allowBuyer: { roles: PARTIES, scope: 'wallets:write', shops: 'one' },
+  disallowBuyer: { roles: PARTIES, scope: 'wallets:write', shops: 'one' },
+  getWalletPermission: { roles: READERS, scope: 'wallets:read', shops: 'any' },
 
   createOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
   getOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
@@ -45,7 +50,17 @@ export const OPERATIONS = {
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 
-  listFindings: { roles: ['operator', 'auditor', 'admin'], scope: 'findings:read', shops: 'any' },
+  // A key that is made for all shops is one of the installation.
+  createKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  rotateKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  revokeKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },
+  listKeys: { roles: OVERSEERS, scope: 'keys:read', shops: 'any' },
+  getKey: { roles: OVERSEERS, scope: 'keys:read', shops: 'any' },
+  putShop: { roles: ADMIN, scope: 'shops:write', shops: 'none' },
+  listShops: { roles: OVERSEERS, scope: 'shops:read', shops: 'none' },
+  getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
+
+  listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
 } as const satisfies Readonly<Record<string, Access>>;

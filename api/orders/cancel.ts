@@ -5,7 +5,7 @@ import type { Database } from '../../db/connection.ts';
 import { findOrder, type Order } from '../../db/orders.ts';
 import type { RefusalReason } from '../../domain/order.ts';
 import { mayCall } from '../access/operations.ts';
-import type { Dependencies, Servers } from '../dependencies.ts';
+import type { CommandServers, Dependencies } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 import { refundPaid, refundPending } from './refund.ts';
 import { describeStage } from './refusals.ts';
@@ -18,11 +18,12 @@ import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from
  * @throws {Problem} when the cancel is refused.
  */
 export async function cancelOrder(
-  { temporal, database, caller, attentionAfter }: Servers & Pick<Dependencies, 'attentionAfter'>,
+  servers: CommandServers & Pick<Dependencies, 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
   waitedMs: number,
 ): Promise<Order> {
+  const { temporal, database, caller, attentionAfter } = servers;
   const cancel: Command = {
     orderId,
     commandId: command.commandId,
@@ -31,7 +32,7 @@ export async function cancelOrder(
   };
   const before = await findVerdict(database, cancel);
   if (before) return before;
-  await requireReachable({ database, caller }, orderId);
+  await requireReachable(servers, orderId);
 
   const outcome = await temporal.cancel(orderId, command, waitedMs);
   throwImmediateRefusal(outcome);

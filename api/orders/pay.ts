@@ -4,10 +4,10 @@ import type { Database } from '../../db/connection.ts';
 import { findPaymentOutlook, type Order } from '../../db/orders.ts';
 import { refusePayment } from '../../db/steps/skip-payment.ts';
 import { PAYMENT_LIMITS, PAYMENT_SKIPPED } from '../../domain/order.ts';
-import type { Servers } from '../dependencies.ts';
+import type { CommandServers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 import { LASTING_REFUSALS, explainRefusedPayment } from './refusals.ts';
-import { requireOrder, requireReachable } from './require-order.ts';
+import { requireOrder, requirePlaced } from './require-order.ts';
 import {
   findVerdict,
   throwImmediateRefusal,
@@ -22,11 +22,12 @@ import {
  * @throws {Problem} when the payment is refused; `insufficient_funds` leaves the order open until its deadline.
  */
 export async function payOrder(
-  { temporal, database, caller }: Servers,
+  servers: CommandServers,
   orderId: string,
   commandId: string,
   waitedMs: number,
 ): Promise<Order> {
+  const { temporal, database } = servers;
   const payment: Command = {
     orderId,
     commandId,
@@ -34,7 +35,7 @@ export async function payOrder(
     refusal: 'order_not_payable',
   };
   const outlook = await findPaymentOutlook(database, { orderId, commandId, limit: PAYMENT_LIMITS.refused });
-  if (!outlook) await requireReachable({ database, caller }, orderId);
+  if (!outlook) await requirePlaced(servers, orderId);
   if (outlook && (outlook.isDecided || outlook.stage !== 'awaiting_payment'))
     return answerFromRecord(database, payment, outlook.reason);
   if (outlook && !outlook.funded && outlook.refused >= PAYMENT_LIMITS.refused)

@@ -9,10 +9,7 @@ import { describeStage, explainRejection } from './refusals.ts';
  * Places an order and returns it as it is now.
  * @throws {Problem} when the order was rejected, or cancelled before its reservation was answered.
  */
-export async function placeOrder(
-  { temporal, database }: Pick<Servers, 'temporal' | 'database'>,
-  newOrder: NewOrder,
-): Promise<Order> {
+export async function placeOrder({ temporal, database }: Servers, newOrder: NewOrder): Promise<Order> {
   let answer = await temporal.place(newOrder);
   let order = await findOrder(database, newOrder.orderId);
   if (answer === 'ended' && (!order || order.stage === 'awaiting_payment')) {

@@ -26,7 +26,7 @@ export async function refundOrder(servers: Servers, refund: RefundCommand): Prom
  * @param command the caller's command, which asked for a refund or a cancel.
  */
 export async function refundPaid(
-  { temporal, database }: Pick<Servers, 'temporal' | 'database'>,
+  { temporal, database }: Servers,
   refund: RefundCommand,
   command: Command,
 ): Promise<Order> {

@@ -1,8 +1,8 @@
 /** Finds an order, or refuses the request that names it. */
 import type { Database } from '../../db/connection.ts';
-import { isReachable } from '../../db/order-claims.ts';
+import { isPlacedBy } from '../../db/order-claims.ts';
 import { findOrder, type Order } from '../../db/orders.ts';
-import type { Servers } from '../dependencies.ts';
+import type { CommandServers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 
 /** @throws {Problem} `not_found`. */
@@ -14,14 +14,16 @@ export async function requireOrder(database: Database, orderId: string): Promise
 
 /**
  * Workflows know no callers. So nothing is sent to an order's workflow unless the caller can reach the order: the recorded order, or
- * one that the caller placed and that is not recorded yet.
+ * one that is not recorded yet and that the caller placed.
  * @throws {Problem} `not_found`, also for an order of somebody else.
  */
-export async function requireReachable(
-  { database, caller }: Pick<Servers, 'database' | 'caller'>,
-  orderId: string,
-): Promise<void> {
-  if (!(await isReachable(database, { orderId, caller: caller.id }))) throw orderNotFound(orderId);
+export async function requireReachable(servers: CommandServers, orderId: string): Promise<void> {
+  if (!(await findOrder(servers.database, orderId))) await requirePlaced(servers, orderId);
+}
+
+/** The same for an order that is known not to be recorded where the caller can reach it. */
+export async function requirePlaced({ claims, caller }: CommandServers, orderId: string): Promise<void> {
+  if (!(await isPlacedBy(claims, caller, orderId))) throw orderNotFound(orderId);
 }
 
 const orderNotFound = (orderId: string): Problem => new Problem('not_found', `There is no order ${orderId}.`);

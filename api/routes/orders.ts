@@ -5,7 +5,7 @@ import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import { admitCreates } from '../admission/creates.ts';
-import type { Dependencies, Servers } from '../dependencies.ts';
+import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
@@ -110,8 +110,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   return app;
 
   /** Temporal knows no callers: whoever sends it a command has found out that the caller reaches the order. */
-  function serversOf(c: Context<ApiEnv>): Servers {
-    return { temporal, caller: c.var.caller, database: c.var.database };
+  function serversOf(c: Context<ApiEnv>): CommandServers {
+    return { temporal, caller: c.var.caller, database: c.var.database, claims: database };
   }
 
   /** Carries a command out once, and answers with the order that it leads to. */

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
+import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -177,15 +178,18 @@ describe('in the settings of docker-compose.yml,', () => {
     ]),
   );
   const THRESHOLDS = MEASURES.map((measure) => `ALERT_${measure.toUpperCase()}`);
+  /** Settings that are read as one. */
+  const TOGETHER: Readonly<Record<string, readonly string[]>> = {
+    thresholds: THRESHOLDS,
+    tokens: Object.keys(tokenSchema.shape),
+  };
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
   test.each(Object.entries(readers))(
     'the service %s knows and accepts every variable that it gets',
     (name, reader) => {
       const environment = environmentOf(name, { ...example, POSTGRES_PASSWORD: 'x' });
-      const known = Object.keys(reader(environment)).flatMap((setting) =>
-        setting === 'thresholds' ? THRESHOLDS : setting,
-      );
+      const known = Object.keys(reader(environment)).flatMap((setting) => TOGETHER[setting] ?? setting);
       expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
     },
   );

@@ -119,6 +119,8 @@ function parse(text: string): Heard {
 }
 
 export const JSON_TYPE = 'Content-Type: application/json';
+/** The header line of a caller who may do everything. */
+export const authorization = (): string => `Authorization: Bearer ${inject('developmentKey')}`;
 /** The body of a request for a new wallet. */
 export const WALLET = '{"ownerId":"buyer","currency":"EUR"}';
 
@@ -138,7 +140,7 @@ export function postBytes(
     `POST ${path} HTTP/1.1`,
     'Host: localhost',
     'Connection: close',
-    `Authorization: Bearer ${inject('developmentKey')}`,
+    authorization(),
     `Idempotency-Key: ${key}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...headers,

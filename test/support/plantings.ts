@@ -8,19 +8,26 @@ import { pay } from '../../db/steps/pay.ts';
 import { refund } from '../../db/steps/refund.ts';
 import { release } from '../../db/steps/release.ts';
 import { reserve } from '../../db/steps/reserve.ts';
+import type { PlacedOrder } from '../../db/steps/step.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { AT, anOrder, payment, refundOf, releaseTo } from './step-requests.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 
 export type ShopOfEveryEnding = Awaited<ReturnType<typeof openShopOfEveryEnding>>;
 
 /** Every rule has something to inspect in it. */
-export async function openShopOfEveryEnding({ database, sql }: { database: Database; sql: Sql }) {
+export async function openShopOfEveryEnding(
+  { database, sql }: { database: Database; sql: Sql },
+  { shopId = MAIN_SHOP, buyerId = 'buyer', code }: { shopId?: string; buyerId?: string; code?: string } = {},
+) {
   const [sku, walletId] = await Promise.all([
-    stockedSku(sql, { onHand: 100 }),
-    fundedWallet(sql, { funds: 50_000 }),
+    stockedSku(sql, { shopId, onHand: 100, ...(code !== undefined && { sku: code }) }),
+    fundedWallet(sql, { shopId, ownerId: buyerId, funds: 50_000 }),
   ]);
+  const anOrderHere = (order: Pick<PlacedOrder, 'lines'> & Partial<PlacedOrder>) =>
+    anOrder({ shopId, buyerId, walletId, ...order });
   const order = async (paymentMode: 'debit' | 'hold') => {
-    const placed = anOrder({ walletId, paymentMode, lines: [{ sku, quantity: 2 }] });
+    const placed = anOrderHere({ paymentMode, lines: [{ sku, quantity: 2 }] });
     await reserve(database, placed);
     return placed.orderId;
   };
@@ -36,12 +43,12 @@ export async function openShopOfEveryEnding({ database, sql }: { database: Datab
   await refund(database, refundOf(refunded, true));
   const cancelled = await order('debit');
   await release(database, releaseTo(cancelled, 'cancelled'));
-  const none = anOrder({ walletId, lines: [{ sku, quantity: 1_000 }] });
+  const none = anOrderHere({ lines: [{ sku, quantity: 1_000 }] });
   await reserve(database, none);
-  const abandoned = anOrder({ walletId, lines: [{ sku, quantity: 1 }] });
+  const abandoned = anOrderHere({ lines: [{ sku, quantity: 1 }] });
   await cancelReservation(database, { ...abandoned, reason: 'too early', commandId: null });
   const rejected = none.orderId;
-  return { sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
+  return { shopId, sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
 }
 
 type Plant = (to: Queryable, shop: ShopOfEveryEnding) => Promise<unknown>;
@@ -92,6 +99,12 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'transfer_unbalanced',
     'a leg that was changed',
     (to) => to`update entry set amount = amount + 1 where account = 'sales'`,
+  ],
+  [
+    4,
+    'transfer_unbalanced',
+    'a leg in another shop',
+    (to) => to`update entry set shop_id = 'elsewhere' where account = 'sales'`,
   ],
   [
     5,

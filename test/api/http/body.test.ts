@@ -3,7 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { expectRulesHold } from '../../support/database.ts';
-import { JSON_TYPE, WALLET, expectProblem, findClaims, hear, postBytes, serve } from '../../support/http.ts';
+import {
+  JSON_TYPE,
+  WALLET,
+  authorization,
+  expectProblem,
+  findClaims,
+  hear,
+  postBytes,
+  serve,
+} from '../../support/http.ts';
 import { expectStatus } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
@@ -148,6 +157,7 @@ describe('a body', () => {
       'POST /v1/wallets HTTP/1.1',
       'Host: localhost',
       'Content-Length: 65537',
+      authorization(),
       JSON_TYPE,
       'Connection: close',
     ];
@@ -162,7 +172,7 @@ describe('a body', () => {
   });
 
   test('in chunks is limited by the sum of its chunks', async () => {
-    const head = `POST /v1/wallets HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n${JSON_TYPE}\r\n`;
+    const head = `POST /v1/wallets HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n${authorization()}\r\n${JSON_TYPE}\r\n`;
     const chunked = (body: string) => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
     const key = `Idempotency-Key: ${randomUUID()}\r\n\r\n`;
     expect(await wire.send(head, key, chunked(WALLET))).toMatchObject({ status: 201 });

@@ -12,6 +12,7 @@ import { expectRulesHold } from '../../support/database.ts';
 import {
   JSON_TYPE,
   WALLET,
+  authorization,
   expectProblem,
   expectSecured,
   findClaims,
@@ -120,6 +121,7 @@ describe('invalid HTTP, such as', () => {
       'POST /v1/wallets HTTP/1.1',
       'Host: x',
       'Transfer-Encoding: chunked',
+      authorization(),
       JSON_TYPE,
       `Idempotency-Key: ${key}`,
     ];
@@ -174,7 +176,7 @@ describe('a caller who does not read', () => {
 
 describe('an unusual request, such as', () => {
   const line = (start: string, ...headers: string[]) =>
-    `${[start, 'Host: localhost', 'Connection: close', ...headers].join('\r\n')}\r\n\r\n`;
+    `${[start, 'Host: localhost', 'Connection: close', authorization(), ...headers].join('\r\n')}\r\n\r\n`;
 
   test.each([
     ['one to an absolute address', line('GET http://localhost/healthz HTTP/1.1'), 200],

@@ -142,7 +142,7 @@ test('a cancel that takes effect between the two reads of its verdict is answere
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   onTestFinished(() => temporal.close());
   const caller: Caller = { id: 'key:test', roles: ['merchant'], shop: MAIN_SHOP };
-  const dependencies = { temporal, caller, database: between, attentionAfter: 120_000 };
+  const dependencies = { temporal, caller, claims: database, database: between, attentionAfter: 120_000 };
   const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, 0);
   expect(order).toMatchObject({ stage: 'refunded' });
 });
