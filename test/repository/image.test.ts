@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
+import { findDevelopmentKeys, revokeKey } from '../../db/key-changes.ts';
 import { linkTree } from '../support/link-tree.ts';
 import { runScripts, startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
@@ -80,6 +81,7 @@ test('every command of the image runs with nothing but what is in the image', as
     },
   });
 
+  for (const id of await findDevelopmentKeys(system.database)) await revokeKey(system.database, id);
   const api = startScript('api/main.ts', { ...environment, PORT: '0' }, { cwd: image });
   const { port } = await api.says('listening');
   expect((await fetch(`http://127.0.0.1:${String(port)}/docs`)).status).toBe(200);

@@ -222,12 +222,12 @@ describe('a buyer', () => {
   test('cancels an order that is not paid, and cannot refund one that is paid by cancelling it', async () => {
     const [mine, bought] = [await place(), await place()];
     expectStatus(await alice.client.payOrder(bought), 200);
-    const before = await look();
+    const bothThere = await look();
     expect(await alice.client.cancelOrder(bought, { reason: 'changed my mind' })).toMatchObject({
       status: 409,
       body: { code: 'order_not_cancellable', detail: 'The order is already paid.' },
     });
-    expect(await look()).toEqual(before);
+    expect(await look()).toEqual(bothThere);
     expect(await alice.client.cancelOrder(mine, { reason: 'changed my mind' })).toMatchObject({
       body: { stage: 'cancelled' },
     });
