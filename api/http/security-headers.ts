@@ -19,10 +19,10 @@ export const SECURITY_HEADERS = {
 
 const HEADERS = Object.entries(SECURITY_HEADERS);
 
-/** A route may set its own: the page at /docs has a policy of its own. Set beforehand, they cost a third of what hono/secure-headers does. */
+/** What a route has set stays: the page at /docs has a policy of its own. */
 export function setSecurityHeaders(): MiddlewareHandler {
   return async function secure(c, next) {
-    for (const [name, value] of HEADERS) c.header(name, value);
     await next();
+    for (const [name, value] of HEADERS) if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   };
 }

@@ -10,6 +10,7 @@ import { workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
+import { GENEROUS_SETTINGS } from '../support/limits.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -18,6 +19,7 @@ const { shop, sql } = system;
 afterEach(() => expectRulesHold(sql));
 
 const environment = {
+  ...GENEROUS_SETTINGS,
   DATABASE_URL: system.url,
   TEMPORAL_ADDRESS: inject('temporalAddress'),
   TASK_QUEUE: system.taskQueue,

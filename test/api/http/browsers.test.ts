@@ -79,11 +79,19 @@ describe('an answer', () => {
     expectSecured(answer.headers);
   });
 
-  test('with a page has a policy of its own, by which it runs its own scripts and is shown in no frame', async () => {
-    const { headers } = await fetch(`${closed.url}/docs`);
-    const policy = headers.get('Content-Security-Policy');
-    expect(policy).not.toBe(SECURITY_HEADERS['Content-Security-Policy']);
-    expect(policy).toContain("script-src 'self'");
-    expect(policy).toContain("frame-ancestors 'none'");
-  });
+  test.each([
+    ['where no other origin may call', closed],
+    ['where another one may', open],
+  ])(
+    'with a page has a policy of its own, by which it runs its own scripts and is shown in no frame, %s',
+    async (_, { url }) => {
+      const { headers } = await fetch(`${url}/docs`, { headers: { Origin: SHOP } });
+      const policy = headers.get('Content-Security-Policy');
+      expect(policy).not.toBe(SECURITY_HEADERS['Content-Security-Policy']);
+      expect(policy).toContain("script-src 'self'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      const style = await fetch(`${url}/docs/swagger-ui.css`, { headers: { Origin: SHOP } });
+      expect(style.headers.get('Cache-Control')).toBe('public, max-age=3600');
+    },
+  );
 });

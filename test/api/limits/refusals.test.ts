@@ -13,6 +13,7 @@ import { makeKeyId, makeKeyText } from '../../../domain/api-key.ts';
 import { WALLET, findClaims, serve, type Wire } from '../../support/http.ts';
 import { plantKey } from '../../support/planted-keys.ts';
 import { startSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
 
 const WINDOW_MS = 60_000;
 const READS = 5;
@@ -115,7 +116,7 @@ describe('wrong credentials', () => {
       if (answer.status === 429) return answer;
       expect(codeOf(answer)).toEqual([401, 'unauthenticated']);
       // The failure is counted behind the answer.
-      await expect.poll(async () => (await failuresOf(address)) > sent).toBe(true);
+      await until('a counted failure', async () => (await failuresOf(address)) > sent);
     }
     throw new Error(`Nothing was refused after ${FAILURES} failures.`);
   }
@@ -133,9 +134,10 @@ describe('wrong credentials', () => {
     expect(secondsToWait(refused)).toBeGreaterThan(50);
     // Another process learns of it with its first failure.
     await as(other, unknownKey()).get('/v1/orders', from(address));
-    await expect
-      .poll(async () => (await as(other, unknownKey()).get('/v1/orders', from(address))).status)
-      .toBe(429);
+    await until(
+      'a refusal by the other process',
+      async () => (await as(other, unknownKey()).get('/v1/orders', from(address))).status === 429,
+    );
     await forward((secondsToWait(refused) ?? 0) * 1_000);
     expect((await as(one, unknownKey()).get('/v1/orders', from(address))).status).toBe(401);
   });
@@ -146,7 +148,7 @@ describe('wrong credentials', () => {
     const network = '2001:db8:7:1::/64';
     for (let sent = 1; sent <= FAILURES; sent += 1) {
       await as(one, unknownKey()).get('/v1/orders', from(`2001:db8:7:1::${sent}`));
-      await expect.poll(() => failuresOf(network)).toBeGreaterThanOrEqual(sent);
+      await until('a counted failure', async () => (await failuresOf(network)) >= sent);
     }
     expect((await as(one, unknownKey()).get('/v1/orders', from('2001:db8:7:1:ffff::1'))).status).toBe(429);
     expect((await as(one, unknownKey()).get('/v1/orders', from('2001:db8:7:2::1'))).status).toBe(401);
