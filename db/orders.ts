@@ -156,7 +156,7 @@ export async function findPaymentOutlook(
         own.command_id is not null as "isDecided",
         own.reason,
         -- Held money is already set aside for the order.
-        orders.payment_mode = 'hold' or coalesce(wallet.posted - wallet.held >= orders.total, false) as funded,
+        orders.payment_mode = 'hold' or coalesce(wallet_covers(orders.wallet_id, orders.total), false) as funded,
         (
           select count(*)
           from (
@@ -166,7 +166,6 @@ export async function findPaymentOutlook(
           ) as counted
         ) as refused
       from orders
-      left join wallet on wallet.id = orders.wallet_id
       left join order_step as own
         on own.order_id = orders.id and own.step = 'pay' and own.command_id = ${commandId}
       where orders.id = ${orderId}

@@ -139,4 +139,14 @@ CREATE POLICY of_parent ON wallet_permission TO holdfast_shop, holdfast_buyer, h
 ALTER TABLE repair ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_parent ON repair TO holdfast_shop, holdfast_installation USING (EXISTS (SELECT FROM finding WHERE finding.id = repair.finding_id));--> statement-breakpoint
 ALTER TABLE api_key_secret ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY of_parent ON api_key_secret TO holdfast_shop, holdfast_installation USING (EXISTS (SELECT FROM api_key WHERE api_key.id = api_key_secret.key_id));
+CREATE POLICY of_parent ON api_key_secret TO holdfast_shop, holdfast_installation USING (EXISTS (SELECT FROM api_key WHERE api_key.id = api_key_secret.key_id));--> statement-breakpoint
+
+-- A buyer may order with a wallet that its owner shares, without seeing what is in it. Whether it covers this order has to be known all the
+-- same, and this function's owner sees every wallet.
+CREATE FUNCTION wallet_covers(id uuid, amount bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+AS $$ SELECT wallet.posted - wallet.held >= amount FROM wallet WHERE wallet.id = $1 $$;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION wallet_covers (uuid, bigint) FROM PUBLIC;
+--> statement-breakpoint
+GRANT EXECUTE ON FUNCTION wallet_covers (uuid, bigint) TO holdfast_shop, holdfast_buyer, holdfast_installation;

@@ -121,18 +121,20 @@ export const transferLegs: Detector = {
       case
         when breaks = '{}' then null
         when kind is null then format('does not exist, but %s legs of it do, which sum to %s', legs, amount)
+        when abroad > 0 then format('a %s of shop %s has %s legs in another shop', kind, shop_id, abroad)
         when 4 = any (breaks) then format('a %s has %s legs in %s currencies, which sum to %s', kind, legs, currencies, amount)
         else format('a %s is of a wallet that does not exist', kind)
       end as finding
     from (
-      select page.subject, page.id, kind, order_id
+      select page.subject, page.id, kind, order_id, shop_id
       from (${transfersAndOrphans(sql, page)}) as page
       left join transfer on transfer.id = page.id
     ) as page
     cross join lateral (
       select
         count(*) as legs, coalesce(sum(amount), 0) as amount, count(distinct entry.currency) as currencies,
-        count(*) filter (where account = 'wallet' and wallet.id is null) as strays
+        count(*) filter (where account = 'wallet' and wallet.id is null) as strays,
+        count(*) filter (where entry.shop_id <> page.shop_id) as abroad
       from entry left join wallet on wallet.id = entry.wallet_id
       where entry.transfer_id = page.id
     ) as entries
@@ -140,7 +142,7 @@ export const transferLegs: Detector = {
       select
         array_remove(
           array[
-            case when kind is null or legs < 2 or amount <> 0 or currencies <> 1 then 4 end,
+            case when kind is null or legs < 2 or amount <> 0 or currencies <> 1 or abroad > 0 then 4 end,
             case when strays > 0 then 5 end
           ],
           null

@@ -119,8 +119,8 @@ describe('a buyer counts as busy', () => {
   ])('after paying more than 10,000 whole units of %s, which are %i minor units', async (currency, limit) => {
     const buyerId = `busy in ${currency}`;
     await plantPayments(sql, 1, { buyerId, currency, total: limit });
-    expect((await busy()).subjects).not.toContain(buyerId);
+    expect((await busy()).subjects).not.toContain(`main/${buyerId}`);
     await plantPayments(sql, 1, { buyerId, currency, total: 1 });
-    expect((await busy()).subjects).toContain(buyerId);
+    expect((await busy()).subjects).toContain(`main/${buyerId}`);
   });
 });

@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase, type Database } from '../../db/connection.ts';
-import { findOrder, listEvents, listOrders } from '../../db/orders.ts';
+import { findOrder, findPaymentOutlook, listEvents, listOrders } from '../../db/orders.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { findSku, putSku } from '../../db/skus.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
+import { PATIENCE_MS, RowLockedError } from '../../db/locked-rows.ts';
+import { pay } from '../../db/steps/pay.ts';
+import { reserve } from '../../db/steps/reserve.ts';
 import { refusePayment } from '../../db/steps/skip-payment.ts';
 import { countSku, restockSku } from '../../db/stock-movements.ts';
 import { createWallet, deposit, findWallet, listEntries } from '../../db/wallets.ts';
@@ -14,7 +17,7 @@ import type { Reach } from '../../domain/access.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { openShopOfEveryEnding, type ShopOfEveryEnding } from '../support/plantings.ts';
-import { AT } from '../support/step-requests.ts';
+import { AT, anOrder, payment } from '../support/step-requests.ts';
 import { fundedWallet, openShop } from '../support/stock.ts';
 
 const { database, sql, url } = await freshDatabase();
@@ -383,9 +386,40 @@ describe('the queries of the API', () => {
     expect(await deposit(theirs, money)).toEqual({ outcome: 'unknown_wallet' });
     expect(await deposit(mine, money)).toMatchObject({ outcome: 'booked', wallet: { posted: 12 } });
     expect(await deposit(mine, money)).toMatchObject({ outcome: 'booked', wallet: { posted: 12 } });
-    const payment = { orderId: shops.bob.open, commandId: randomUUID() };
-    expect(await refusePayment(theirs, payment, 'order_busy')).toBeUndefined();
-    expect(await refusePayment(mine, payment, 'order_busy')).toBe('order_busy');
+    const late = { orderId: shops.bob.open, commandId: randomUUID() };
+    expect(await refusePayment(theirs, late, 'order_busy')).toBeUndefined();
+    expect(await refusePayment(mine, late, 'order_busy')).toBe('order_busy');
+  });
+
+  test('say whether a wallet covers an order, also to a buyer who may use the wallet and not see it', async () => {
+    const walletId = await fundedWallet(sql, { shopId: cafe, ownerId: 'alice', funds: 500 });
+    await sql`insert into wallet_permission (wallet_id, buyer_id) values (${walletId}, 'bob')`;
+    const order = anOrder({ shopId: cafe, buyerId: 'bob', walletId, lines: [{ sku: CODE, quantity: 1 }] });
+    await sql`update sku set price = 500 where shop_id = ${cafe} and sku = ${CODE}`;
+    expect(await reserve(database, order)).toMatchObject({ stage: 'awaiting_payment' });
+    const bob = database.reaching({ shop: cafe, buyer: 'bob' });
+    const asked = { orderId: order.orderId, commandId: randomUUID(), limit: 20 };
+    expect(await findWallet(bob, walletId)).toBeUndefined();
+    expect(await findPaymentOutlook(bob, asked)).toMatchObject({ funded: true });
+    expect(
+      await findPaymentOutlook(database.reaching({ shop: cafe, buyer: 'alice' }), asked),
+    ).toBeUndefined();
+    await pay(database, payment(order.orderId));
+    expect(await findPaymentOutlook(bob, asked)).toMatchObject({ funded: false });
+  });
+
+  test('notice a row that another session has locked as quickly as without a limit', async () => {
+    const key = { shopId: cafe, sku: CODE };
+    await sql.begin(async (held) => {
+      await held`select from sku where shop_id = ${cafe} and sku = ${CODE} for update`;
+      const restock = () =>
+        restockSku(database.reaching({ shop: cafe }), { ...key, movementId: randomUUID(), quantity: 1 });
+      await expect(restock()).rejects.toThrow(RowLockedError);
+      // Each request is limited anew, and what is known of the row stays.
+      const began = performance.now();
+      await expect(restock()).rejects.toThrow(RowLockedError);
+      expect(performance.now() - began).toBeLessThan(PATIENCE_MS);
+    });
   });
 
   test('read the figures of a shop, and the installation those of all', async () => {
@@ -427,7 +461,7 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   // The same statement, prepared by one and used by the other.
   expect(await count()).toEqual([{ orders: 8 }]);
   const [later] = await narrow
-    .reaching({ shop: cafe, buyer: 'bob' })
+    .reaching({ shop: cafe, buyer: 'alice' })
     .run((to) => to.sql`select count(*) as orders from orders`);
   expect(later).toEqual({ orders: 8 });
 });

@@ -101,6 +101,12 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     (to) => to`update entry set amount = amount + 1 where account = 'sales'`,
   ],
   [
+    4,
+    'transfer_unbalanced',
+    'a leg in another shop',
+    (to) => to`update entry set shop_id = 'elsewhere' where account = 'sales'`,
+  ],
+  [
     5,
     'wallet_counter_wrong',
     'a balance that was edited',
