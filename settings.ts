@@ -3,7 +3,16 @@
  * A test compares the tables in docs/configuration.md with this file.
  */
 import { z } from 'zod';
-import { databaseUrl, host, port, temporalAddress, webhookUrl } from './settings/addresses.ts';
+import { DEFAULT_FAILED_AUTHENTICATIONS, DEFAULT_QUOTAS, LARGEST_QUOTA } from './domain/rate-limits.ts';
+import {
+  databaseUrl,
+  host,
+  networks,
+  origins,
+  port,
+  temporalAddress,
+  webhookUrl,
+} from './settings/addresses.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import {
@@ -33,6 +42,9 @@ const shared = {
   LOG_LEVEL: logLevel.default('info'),
 };
 
+/** Requests in a window; 0 for no limit. */
+const quota = wholeNumber(0, LARGEST_QUOTA);
+
 const apiSchema = z.object({
   ...shared,
   HOST: host.default('127.0.0.1'),
@@ -45,6 +57,16 @@ const apiSchema = z.object({
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
+  RATE_LIMIT_WINDOW: duration(UNITS.s, UNITS.h).default(UNITS.m),
+  RATE_LIMIT_READS: quota.default(DEFAULT_QUOTAS.reads),
+  RATE_LIMIT_WRITES: quota.default(DEFAULT_QUOTAS.writes),
+  RATE_LIMIT_ORDERS: quota.default(DEFAULT_QUOTAS.orders),
+  RATE_LIMIT_ADMIN: quota.default(DEFAULT_QUOTAS.admin),
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: quota.default(DEFAULT_FAILED_AUTHENTICATIONS),
+  /** Whose X-Forwarded-For is believed. */
+  TRUSTED_PROXIES: networks.default([]),
+  /** Whose pages may call the API. */
+  CORS_ORIGINS: origins.default([]),
   NODE_ENV: text(100).optional(),
   DEVELOPMENT_KEY: apiKey.optional(),
 });

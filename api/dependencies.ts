@@ -4,6 +4,7 @@ import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
+import type { RateLimits } from './limits/rate-limit.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
@@ -16,6 +17,12 @@ export interface Dependencies {
   paymentWindow: number;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
+  /** How much each caller may ask; without it there is no limit. */
+  rateLimits?: RateLimits;
+  /** The proxies whose X-Forwarded-For is believed; none unless given. */
+  trustedProxies?: readonly string[];
+  /** The origins whose pages may call; none unless given. */
+  corsOrigins?: readonly string[];
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
   /** Sent by the page at /docs, on a developer's machine only. */

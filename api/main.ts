@@ -6,6 +6,7 @@
  * - orders/ sends commands to an order's workflow and answers with what the database recorded
  * - access/ finds out who calls, and decides what they may call and reach
  * - admission/ decides which requests may begin now
+ * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
@@ -49,10 +50,22 @@ async function main(): Promise<void> {
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
+    rateLimits: {
+      windowMs: settings.RATE_LIMIT_WINDOW,
+      quotas: {
+        reads: settings.RATE_LIMIT_READS,
+        writes: settings.RATE_LIMIT_WRITES,
+        orders: settings.RATE_LIMIT_ORDERS,
+        admin: settings.RATE_LIMIT_ADMIN,
+      },
+      failedAuthentications: settings.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    },
+    trustedProxies: settings.TRUSTED_PROXIES,
+    corsOrigins: settings.CORS_ORIGINS,
     stopping,
     developmentKey: settings.DEVELOPMENT_KEY,
   });
-  const server = createApiServer(api.fetch, settings.KEEP_ALIVE, logger);
+  const server = createApiServer(api.fetch, { keepAlive: settings.KEEP_ALIVE }, logger);
   const { drain } = makeDrainable(server);
   const ended = new AbortController();
   const ending = AbortSignal.any([stopping, ended.signal]);

@@ -1,4 +1,8 @@
-/** Checks of the addresses in settings: of PostgreSQL, of Temporal, of the API's own host, and of the receiver of alerts. */
+/**
+ * Checks of the addresses in settings: of PostgreSQL, of Temporal, of the API's own host, of the receiver of alerts, and of pages and
+ * proxies in front of the API.
+ */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { text, wholeNumber } from './values.ts';
 
@@ -50,3 +54,28 @@ export const temporalAddress = z
     const number = Number(/\d+$/.exec(address)?.[0]);
     return number >= 1 && number <= 65_535;
   }, 'must have a port from 1 to 65535');
+
+const LONGEST_LIST = 4_000;
+
+/** Items with commas between them. */
+const list = (isItem: (item: string) => boolean, expected: string) =>
+  text(LONGEST_LIST)
+    .transform((items) => items.split(',').map((item) => item.trim()))
+    .refine((items) => items.every(isItem), expected);
+
+/** Compared with what browsers send, character by character. */
+export const origins = list(
+  (item) => /^https?:\/\/[^*]+$/.test(item) && URL.canParse(item) && new URL(item).origin === item,
+  'must be origins with commas between them, such as https://shop.example.com, without a path or a final slash',
+);
+
+export const networks = list(
+  isNetwork,
+  'must be IP addresses or networks with commas between them, such as 10.0.0.0/8, ::1',
+);
+
+function isNetwork(item: string): boolean {
+  const [, address = '', bits = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(item) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(bits) <= (family === 6 ? 128 : 32);
+}

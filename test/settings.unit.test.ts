@@ -93,6 +93,7 @@ const named = (most: number, character = 'a'): Bounds =>
 
 const port = whole('0', '65535', '65536');
 const share = decimal('1', '1.001', '80');
+const quota = whole('0', '1000000000', '1000000001');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
@@ -117,6 +118,38 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
   KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
   API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
+  RATE_LIMIT_WINDOW: lasting('1s', '1h', '999ms', '61m', '3601s'),
+  RATE_LIMIT_READS: quota,
+  RATE_LIMIT_WRITES: quota,
+  RATE_LIMIT_ORDERS: quota,
+  RATE_LIMIT_ADMIN: quota,
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
+  TRUSTED_PROXIES: between(
+    '::1',
+    '10.0.0.0/8, 2001:db8::/32',
+    '',
+    'proxy.example.com',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.1,',
+    '10.0.0.0-10.0.0.9',
+    '*',
+    `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
+  ),
+  CORS_ORIGINS: between(
+    'http://h',
+    'https://shop.example.com, https://admin.example.com:8443',
+    '',
+    '*',
+    'null',
+    'shop.example.com',
+    'https://shop.example.com/',
+    'https://SHOP.example.com',
+    'https://shop.example.com:443',
+    'https://*.example.com',
+    'ftp://h',
+    'https://shop.example.com https://admin.example.com',
+  ),
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
   JWT_JWKS_URL: between(
     'https://h',

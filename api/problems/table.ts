@@ -152,6 +152,11 @@ export const PROBLEMS = {
     title: 'The body is too large',
     remedy: 'Send at most 64 KiB.',
   },
+  address_too_long: {
+    status: 414,
+    title: 'The address is too long',
+    remedy: 'Send an address of at most 8,000 characters: no id, filter or cursor of this API needs more.',
+  },
   unsupported_media_type: {
     status: 415,
     title: 'The body is not declared as plain JSON',
@@ -203,6 +208,14 @@ export const PROBLEMS = {
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
   },
+  rate_limited: {
+    status: 429,
+    title: 'This caller has sent more requests than its limit allows',
+    remedy:
+      'Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. The RateLimit header of every answer says how many requests are left.',
+    retryAfter: 1,
+    isFinal: false,
+  },
   too_many_refused_payments: {
     status: 429,
     title: 'Too many payments of this order were refused',
@@ -214,7 +227,7 @@ export const PROBLEMS = {
   headers_too_large: {
     status: 431,
     title: 'The address and headers are too large',
-    remedy: 'Keep them within 16 KiB together.',
+    remedy: 'Keep them within 16 KiB together, and send at most 100 headers.',
   },
   internal_error: {
     status: 500,

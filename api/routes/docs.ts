@@ -47,7 +47,7 @@ const startScript = (key: string | undefined): string => `const page = SwaggerUI
 const LOCAL_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The files of Swagger UI that the page needs, and no others. */
 const ASSETS: ReadonlyMap<string, string> = new Map([
@@ -62,10 +62,15 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
  */
 export function docsRoutes(api: OpenAPIHono<ApiEnv>, developmentKey: string | undefined): OpenAPIHono {
   const app = new OpenAPIHono();
+  /** Made once, when all routes are known: anybody may ask for it, as often as they like. */
+  let description: string | undefined;
 
-  app.get('/openapi.json', (c) =>
-    c.json(describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO }))),
-  );
+  app.get('/openapi.json', (c) => {
+    description ??= JSON.stringify(
+      describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })),
+    );
+    return c.body(description, 200, { 'Content-Type': 'application/json' });
+  });
 
   app.get('/docs', (c) => c.html(PAGE, 200, { 'Content-Security-Policy': CONTENT_SECURITY_POLICY }));
 

@@ -29,7 +29,14 @@ const problemSchema = z
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
 /** Problems that every call under /v1 may answer with. */
-const ALWAYS = ['unauthenticated', 'forbidden', 'overloaded', 'unavailable', 'internal_error'] as const;
+const ALWAYS = [
+  'unauthenticated',
+  'forbidden',
+  'rate_limited',
+  'overloaded',
+  'unavailable',
+  'internal_error',
+] as const;
 /** Problems of calls that take a body. */
 export const BODY_PROBLEMS = [
   'validation_failed',

@@ -44,9 +44,19 @@ export async function startApiAnywhere(
   return { server, address };
 }
 
+/** Limits that count every request and refuse none: here one key serves tests, benchmarks and demos. */
+const NEVER_MET = '1000000';
+const LOCAL_LIMITS = {
+  RATE_LIMIT_READS: NEVER_MET,
+  RATE_LIMIT_WRITES: NEVER_MET,
+  RATE_LIMIT_ORDERS: NEVER_MET,
+  RATE_LIMIT_ADMIN: NEVER_MET,
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: NEVER_MET,
+} as const;
+
 /** No load balancer has to notice the stop here, so the API need not wait for one. */
 function ofApi(options: NodeServerOptions): NodeServerOptions & { graceMs: number } {
-  const env = { SHUTDOWN_NOTICE: '0s', ...options.env };
+  const env = { SHUTDOWN_NOTICE: '0s', ...LOCAL_LIMITS, ...options.env };
   return { ...options, env, graceMs: apiSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS };
 }
 

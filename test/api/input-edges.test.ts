@@ -9,11 +9,13 @@ import { z } from 'zod';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { BROKEN_ENCODINGS, EDGE_CURSORS, EDGE_JSON, EDGE_STRINGS } from '../support/edges.ts';
+import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 
 const { shop, sql } = await startSystem();
 const [sku, wallet] = await Promise.all([shop.sku(1_000_000), shop.wallet(100_000)]);
 const order = await shop.placed(wallet, sku, 1);
+const key = idOf(expectStatus(await shop.post('/v1/keys', { name: 'test', roles: ['merchant'] }), 201));
 
 afterAll(() => expectRulesHold(sql));
 
@@ -25,17 +27,14 @@ const schema = z.looseObject({
   $ref: z.string().optional(),
   properties: z.record(z.string(), z.unknown()).optional(),
 });
+const parameterSchema = z.looseObject({
+  name: z.string(),
+  in: z.enum(['path', 'query', 'header']),
+  required: z.boolean().optional(),
+});
 const operationSchema = z.looseObject({
   operationId: z.string(),
-  parameters: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        in: z.enum(['path', 'query', 'header']),
-        required: z.boolean().optional(),
-      }),
-    )
-    .default([]),
+  parameters: z.array(z.union([parameterSchema, z.strictObject({ $ref: z.string() })])).default([]),
   requestBody: z.object({ content: z.record(z.string(), z.looseObject({ schema })) }).optional(),
   responses: z.record(z.string(), z.unknown()),
 });
@@ -74,6 +73,10 @@ const VALID: Readonly<Record<string, string>> = {
   quantity: '1',
   amount: '1',
   currency: '"EUR"',
+  roles: '["merchant"]',
+  scopes: '["skus:read"]',
+  expiresInSeconds: '60',
+  overlapSeconds: '0',
 };
 
 const encode = (text: string): string => encodeURIComponent(text.toWellFormed());
@@ -90,14 +93,22 @@ interface Sent {
 function partsOf({ path, operation }: Route[1]) {
   const declared = operation.requestBody?.content['application/json']?.schema;
   const members = Object.keys(resolve(declared)?.properties ?? {});
-  const id = path.includes('/skus/') ? sku : path.includes('/wallets/') ? wallet : order;
   return {
-    query: operation.parameters.filter((one) => one.in === 'query'),
+    query: operation.parameters.flatMap((one) => ('name' in one && one.in === 'query' ? [one] : [])),
     members: members.map((name): [string, string] => [name, VALID[name] ?? '1']),
-    at: (segment: string) => path.replace(/\{\w+\}/, () => segment),
-    id,
+    at: (segment: string) => path.replaceAll(/\{\w+\}/g, () => segment),
+    id: IDS[path.split('/')[2] ?? ''] ?? '',
   };
 }
+
+/** What there is of each kind. */
+const IDS: Readonly<Record<string, string>> = {
+  skus: sku,
+  wallets: wallet,
+  orders: order,
+  shops: 'main',
+  keys: key,
+};
 
 function resolve(declared: z.output<typeof schema> | undefined): z.output<typeof schema> | undefined {
   if (declared?.$ref === undefined) return declared;

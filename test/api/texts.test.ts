@@ -135,7 +135,15 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
   ];
   const sends: [string, TextRule, (text: string) => ReturnType<typeof shop.get>, string][] = [
     ['an owner', TEXT.party, (ownerId) => post('/v1/wallets')({ ownerId, currency: 'EUR' }), 'ownerId'],
-    ['a buyer', TEXT.party, (buyerId) => post('/v1/orders')({ ...bodyOfOrder, buyerId }), 'buyerId'],
+    [
+      'a buyer',
+      TEXT.party,
+      async (buyerId) => {
+        const own = await shop.createWallet({ ownerId: buyerId, currency: 'EUR' });
+        return post('/v1/orders')({ ...bodyOfOrder, walletId: own.body.id ?? wallet, buyerId });
+      },
+      'buyerId',
+    ],
     [
       'the name of a SKU',
       TEXT.title,
@@ -298,7 +306,8 @@ describe('the API and PostgreSQL agree whether to accept', () => {
 
 test('an order of a buyer with the longest emoji id can be shown in the Web UI until it ends', async () => {
   const buyerId = '😀'.repeat(TEXT.party.max);
-  const id = idOf(expectStatus(await shop.order(wallet, [{ sku, quantity: 1 }], { buyerId }), 201));
+  const own = await shop.wallet(500, 'EUR', buyerId);
+  const id = idOf(expectStatus(await shop.order(own, [{ sku, quantity: 1 }], { buyerId }), 201));
   const order = client.workflow.getHandle(orderWorkflowId(id));
   expect(await (await order.describe()).staticSummary()).toContain('for buyer 😀😀');
   expectStatus(await shop.cancel(id, '😀'.repeat(TEXT.reason.max)), 200);

@@ -160,6 +160,7 @@ describe('a statement that PostgreSQL refuses', () => {
 
   test('a failed step shows neither in the Web UI nor in the history what the row held', async () => {
     const wallet = await shop.wallet(1_000);
+    await shop.put(`/v1/wallets/${wallet}/permissions/${encodeURIComponent(BUYER)}`, undefined);
     const order = await shop.placed(wallet, await shop.sku(1), 1, { buyerId: BUYER });
     await sql.unsafe(`
       create function refuse() returns trigger language plpgsql as $$

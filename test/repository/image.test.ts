@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
+import { findDevelopmentKeys, revokeKey } from '../../db/key-changes.ts';
 import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -74,6 +75,7 @@ test('every command of the image runs with nothing but what is in the image', as
   expect(replayed.output).toMatch(/ of \d[\d,]* workflows of .* replayed \(/);
   expect(replayed.code).toBe(0);
 
+  for (const id of await findDevelopmentKeys(system.database)) await revokeKey(system.database, id);
   const api = startScript('api/main.ts', { ...environment, PORT: '0' }, { cwd: image });
   const { port } = await api.says('listening');
   expect((await fetch(`http://127.0.0.1:${String(port)}/docs`)).status).toBe(200);

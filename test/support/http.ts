@@ -8,11 +8,15 @@ import type { Sql } from 'postgres';
 import { afterAll, expect, inject } from 'vitest';
 import { z } from 'zod';
 import { createApi } from '../../api/app.ts';
+import type { Dependencies } from '../../api/dependencies.ts';
 import { BODY_LIMITS } from '../../api/http/body.ts';
 import { listen } from '../../api/http/listen.ts';
+import { SECURITY_HEADERS } from '../../api/http/security-headers.ts';
 import { createApiServer } from '../../api/http/server.ts';
+import { READ_PATIENCE_MS } from '../../api/http/unread-answers.ts';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { openOrderClient } from '../../client/orders.ts';
+import { GENEROUS } from './limits.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -34,18 +38,35 @@ export interface Wire {
   send(...bytes: (string | Uint8Array)[]): Promise<Heard>;
 }
 
+type Limits = Pick<Dependencies, 'rateLimits' | 'trustedProxies' | 'corsOrigins'>;
+
+/** Times are milliseconds. */
+export interface ServeOptions extends Limits {
+  keepAlive?: number;
+  /** With a body that is under way. */
+  patience?: number;
+  /** With an answer that waits for its reader. */
+  readPatience?: number;
+}
+
 /** Call this at the top of a test file. The server is closed with the file. */
 export async function serve(
   { database, taskQueue }: TestSystem,
-  { keepAlive = 65_000, patience = BODY_LIMITS.patience } = {},
+  {
+    keepAlive = 65_000,
+    patience = BODY_LIMITS.patience,
+    readPatience = READ_PATIENCE_MS,
+    rateLimits = GENEROUS,
+    ...settings
+  }: ServeOptions = {},
 ): Promise<Wire> {
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
-    { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000 },
+    { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000, rateLimits, ...settings },
     { ...BODY_LIMITS, patience },
   );
-  const server = createApiServer(api.fetch, keepAlive, logger);
+  const server = createApiServer(api.fetch, { keepAlive, readPatience }, logger);
   const { host, port } = await listen(server, '127.0.0.1', 0);
   const url = `http://${host}:${port}`;
   afterAll(async () => {
@@ -136,6 +157,14 @@ export function expectProblem({ status, headers, body }: Heard, expected: number
     type: PROBLEM_JSON,
   });
   expect(problem.parse(JSON.parse(body))).toMatchObject({ status: expected, code });
+}
+
+/** Expects that a browser can make nothing of an answer but data, and that it does not name what sent it. */
+export function expectSecured(headers: Headers): void {
+  expect(Object.fromEntries(headers)).toMatchObject(
+    Object.fromEntries(Object.entries(SECURITY_HEADERS).map(([name, value]) => [name.toLowerCase(), value])),
+  );
+  expect(['server', 'x-powered-by', 'via'].filter((name) => headers.has(name))).toEqual([]);
 }
 
 /** The claims on an Idempotency-Key: one row if there is a claim or an answer. */

@@ -62,15 +62,24 @@ export async function publishedApi(client: ApiClient): Promise<PublishedApi> {
   };
 }
 
+interface PreparedInit {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+const inQuery = (value: string | number | boolean | object = 1): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
+
 /** A request for a route, with valid values. A value that is not known here is 1, which most schemas refuse. */
 export function requestFor(
   { method, path, operation, members }: PublishedRoute,
   ids: Readonly<Record<string, string>>,
-  values: Readonly<Record<string, unknown>>,
-): [path: string, init: RequestInit & { headers: Record<string, string> }] {
+  values: Readonly<Record<string, string | number | boolean | object>>,
+): [path: string, init: PreparedInit] {
   const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? randomUUID());
   const query = operation.parameters.flatMap(({ in: place, required, name = '' }) =>
-    place === 'query' && required === true ? [`${name}=${String(values[name] ?? 1)}`] : [],
+    place === 'query' && required === true ? [`${name}=${inQuery(values[name])}`] : [],
   );
   const body = Object.fromEntries(members.map((name) => [name, values[name] ?? 1]));
   return [

@@ -1,16 +1,28 @@
 /** A second API process of a test system, with its own memory and its own connection to Temporal. */
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
+import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
 /** Call this at the top of a test file. It stops with the file. The window is in milliseconds. */
-export function startSecondApi({ database, taskQueue }: TestSystem, paymentWindow = 900_000): Shop {
+export function startSecondApi(
+  { database, taskQueue }: TestSystem,
+  paymentWindow = 900_000,
+  identifyBearer?: IdentifyBearer,
+): Shop {
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
-  const api = createApi({ database, temporal, logger, paymentWindow, attentionAfter: 120_000 });
+  const api = createApi({
+    database,
+    temporal,
+    logger,
+    identifyBearer,
+    paymentWindow,
+    attentionAfter: 120_000,
+  });
   afterAll(() => temporal.close());
   return new Shop((path, init) => api.request(path, init));
 }

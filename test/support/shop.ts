@@ -28,9 +28,9 @@ export class Shop extends ApiClient {
     return sku;
   }
 
-  /** Opens a wallet with this much money. */
-  async wallet(amount: number, currency = 'EUR'): Promise<string> {
-    const id = idOf(expectStatus(await this.createWallet({ ownerId: 'buyer', currency }), 201));
+  /** Opens a wallet with this much money. Orders are placed by `buyer`, too, unless they say otherwise. */
+  async wallet(amount: number, currency = 'EUR', ownerId = 'buyer'): Promise<string> {
+    const id = idOf(expectStatus(await this.createWallet({ ownerId, currency }), 201));
     if (amount > 0) await this.topUp(id, amount);
     return id;
   }

@@ -16,6 +16,7 @@ import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
+import { GENEROUS } from './limits.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 
@@ -105,6 +106,7 @@ export async function startSystem({
     identifyBearer,
     paymentWindow,
     attentionAfter,
+    rateLimits: GENEROUS,
   });
   const send: Send = (path, init) => api.request(path, init);
   const { client, close } = await connectTemporal({ address, namespace });

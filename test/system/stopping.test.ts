@@ -43,7 +43,10 @@ function callerOf(port: unknown) {
       path,
       host: '127.0.0.1',
       port: Number(port),
-      headers: key === undefined ? {} : { 'idempotency-key': key },
+      headers: {
+        authorization: `Bearer ${inject('developmentKey')}`,
+        ...(key !== undefined && { 'idempotency-key': key }),
+      },
     });
     sent.end();
     const [answer]: IncomingMessage[] = await once(sent, 'response');

@@ -13,10 +13,13 @@ import { ROLES, SCOPES, type Role } from '../../../domain/access.ts';
 import { startIssuer } from '../../support/issuer.ts';
 import { plantKey } from '../../support/planted-keys.ts';
 import { publishedApi, requestFor, type PublishedRoute } from '../../support/published-routes.ts';
+import { startSecondApi } from '../../support/second-api.ts';
 import { startSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
 
 const issuer = await startIssuer({ JWT_ROLES_CLAIM: 'roles' });
-const { send, sql } = await startSystem({ identifyBearer: identifyBearers(issuer.settings) });
+const system = await startSystem({ identifyBearer: identifyBearers(issuer.settings) });
+const { send, sql } = system;
 const anybody = new ApiClient(send);
 const as = (key: string): ApiClient => new ApiClient(send, { key });
 const { routes, securitySchemes } = await publishedApi(anybody);
@@ -177,6 +180,40 @@ describe('with credentials that are not valid', () => {
   });
 });
 
+describe('while nobody can say whether credentials are valid,', () => {
+  test('a token is answered with 503 and not with 401, and API keys go on', async () => {
+    const away = await startIssuer();
+    away.answerWith((_, response) => response.destroy());
+    const api = startSecondApi(system, 900_000, identifyBearers(away.settings));
+    const token = { authorization: `Bearer ${await away.sign()}` };
+    const answer = await api.get('/v1/orders', { headers: token });
+    expect(codeOf(answer)).toEqual([503, 'unavailable']);
+    expect([answer.headers.get('retry-after'), challengeOf(answer)]).toEqual(['1', null]);
+    expect((await api.get('/v1/orders')).status).toBe(200);
+  });
+});
+
+describe('a key that is revoked while it is used', () => {
+  test('is refused by every process within 5 s', async () => {
+    const text = await plantKey(sql, { roles: ['auditor'] });
+    const processes = [anybody, startSecondApi(system)];
+    const ask = () =>
+      Promise.all(
+        processes.map((one) => one.get('/v1/orders', { headers: { authorization: `Bearer ${text}` } })),
+      );
+    for (const { status } of await ask()) expect(status).toBe(200);
+    await sql`update api_key set revoked_at = now() where id = ${text.split('_')[1] ?? ''}`;
+    const revoked = performance.now();
+    await until(
+      'both processes to refuse the key',
+      async () => (await ask()).every(({ status }) => status === 401),
+      20_000,
+    );
+    // The last look may have come just before, and takes its time.
+    expect(performance.now() - revoked).toBeLessThan(6_500);
+  });
+});
+
 describe('the role', () => {
   test.each(named(guarded))('decides whether %s is carried out', async (_name, route) => {
     const access = findAccess(route.operation.operationId);
@@ -216,9 +253,11 @@ describe('the header Holdfast-Shop', () => {
   test.each(named(guarded))('of %s may name only the shop of the credentials', async (_name, route) => {
     const access = findAccess(route.operation.operationId);
     const bound = as(await plantKey(sql, { roles: ROLES, shop: 'tea' }));
-    const expected = access?.shops !== 'none';
-    expect(isLetIn(await call(route, bound))).toBe(expected);
-    expect(isLetIn(await call(route, bound, { 'holdfast-shop': 'tea' }))).toBe(expected);
+    for (const headers of [undefined, { 'holdfast-shop': 'tea' }]) {
+      const answer = await call(route, bound, headers);
+      if (access?.shops === 'none') expect(codeOf(answer)).toEqual([403, 'forbidden']);
+      else expect(isLetIn(answer)).toBe(true);
+    }
     for (const other of ['main', '*', 'nothing'])
       expect(codeOf(await call(route, bound, { 'holdfast-shop': other }))).toEqual([403, 'forbidden']);
   });
