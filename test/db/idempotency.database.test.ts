@@ -77,6 +77,17 @@ describe('the same key', () => {
     expect(claims.flatMap((its) => commandIdOf(its) ?? [])).toEqual([commandIdOf(first)]);
   });
 
+  test.each([['key:one'], ['']])(
+    'whose request died is not taken over by another request, when its caller is "%s"',
+    async (caller) => {
+      const call = aCall({ caller });
+      const commandId = await plantIdempotencyKey(sql, { ...call, status: null, age: '1 minute' });
+      expect(await claim({ ...call, fingerprint: 'another' })).toEqual({ state: 'reused' });
+      const earlier = { ...call, fingerprint: 'of 0.6', earlierFingerprint: call.fingerprint };
+      expect(await claim(earlier)).toMatchObject({ state: 'claimed', commandId });
+    },
+  );
+
   test('answered by two requests has the answer of the first, byte for byte', async () => {
     const call = aCall();
     const first = await claim(call);

@@ -1,6 +1,7 @@
 /** The same key and request have one effect and one answer, whatever crashes. */
 import { createHash, randomUUID } from 'node:crypto';
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
+import { Hono } from 'hono';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../api/app.ts';
@@ -276,6 +277,45 @@ describe('an idempotency key of another release', () => {
     expect(again.headers.get('idempotency-replayed')).toBe('true');
     await dependencies.temporal.close();
   });
+});
+
+test('a request that was taken for dead gets the answer of the one that took over, marked as replayed', async () => {
+  const api = new Hono<ApiEnv>();
+  api.use(async (c, then) => {
+    c.set('caller', { id: 'key:slow', roles: [], shop: MAIN_SHOP });
+    await then();
+  });
+  const begun = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
+  const works = [
+    async () => {
+      begun.resolve();
+      await late.promise;
+      return { status: 201 as const, body: { of: 'first' } };
+    },
+    () => Promise.resolve({ status: 201 as const, body: { of: 'second' } }),
+  ];
+  const dependencies = { database: system.database, logger: pino({ level: 'silent' }) };
+  api.post('/', (c) =>
+    answerOnce(
+      c,
+      dependencies,
+      { operation: 'createWallet', request: {} },
+      () => works.shift()?.() ?? Promise.reject(new Error('Only two work on it.')),
+    ),
+  );
+  const key = randomUUID();
+  const post = () => api.request('/', { method: 'POST', headers: { 'idempotency-key': key } });
+
+  const first = post();
+  await begun.promise;
+  await sql`update idempotency_key set claimed_until = now() where key = ${key}`;
+  const second = await post();
+  late.resolve();
+  const [one, other] = [await first, second];
+  expect([await one.text(), await other.text()]).toEqual(['{"of":"second"}', '{"of":"second"}']);
+  const marks = [one, other].map(({ headers }) => headers.get('idempotency-replayed'));
+  expect(marks).toEqual(['true', null]);
 });
 
 describe('after an answer was lost before it was kept, a retry', () => {
