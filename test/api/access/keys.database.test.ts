@@ -71,8 +71,8 @@ describe('a key', () => {
     const { keys, queries } = counting(SELDOM);
     const print = await planted();
     await keys.identify(print);
-    for (let index = 0; index < 20; index += 1)
-      expect(await keys.identify({ ...print, hash: randomBytes(32).toString('hex') })).toBeUndefined();
+    const guess = { ...print, hash: randomBytes(32).toString('hex') };
+    for (let index = 0; index < 20; index += 1) expect(await keys.identify(guess)).toBeUndefined();
     await keys.identify(print);
     expect(queries()).toBe(22);
   });
