@@ -13,7 +13,7 @@ import type { ApiCommand, ApiSingle } from './api-commands.ts';
 import { answerTo, emptyApiWorld, stageOf, type ApiWorld, type Call, type CallAnswer } from './api-world.ts';
 import { CaseFailure } from './property.ts';
 import type { RunTotals } from './run-totals.ts';
-import { perform } from './world.ts';
+import { perform, skuKey } from './world.ts';
 
 export const HALF_WINDOW_MS = 450_000;
 
@@ -208,7 +208,7 @@ export async function playOnApi(
         : [`${what}: the model has ${JSON.stringify(expected)}, the API ${JSON.stringify(real)}`];
     const found = await Promise.all([
       ...skus.map(async (sku) => {
-        const { onHand = 0, reserved = 0 } = after.world.skus.get(sku) ?? {};
+        const { onHand = 0, reserved = 0 } = after.world.skus.get(skuKey({ shopId: MAIN_SHOP, sku })) ?? {};
         return compare(sku, { onHand, reserved, available: onHand - reserved }, await shop.stockOf(sku));
       }),
       ...wallets.map(async (wallet) => {

@@ -1,7 +1,7 @@
 /** The answers that the HTTP API must give, on top of what the steps do to the world. */
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
-import { emptyWorld, perform, type Order, type Request, type World } from './world.ts';
+import { emptyWorld, perform, skuKey, type Order, type Request, type World } from './world.ts';
 
 export type Call =
   | {
@@ -107,7 +107,7 @@ function act(api: ApiWorld, call: Call): CallAnswer {
         kind: 'restock',
         request: { movementId: call.key, shopId: MAIN_SHOP, sku, quantity },
       });
-      const { onHand = 0, reserved = 0 } = world.skus.get(sku) ?? {};
+      const { onHand = 0, reserved = 0 } = world.skus.get(skuKey({ shopId: MAIN_SHOP, sku })) ?? {};
       return { status: 201, numbers: { onHand, reserved } };
     }
     case 'halfWindow': {

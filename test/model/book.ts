@@ -9,6 +9,9 @@ import type { Request } from './world.ts';
 const START = Date.parse('2026-01-01T10:00:00.000Z');
 const WINDOW = 15 * 60_000;
 
+/** The second shop sells under the codes of the first. */
+const SHOPS = [MAIN_SHOP, 'second'];
+
 /** The third of each is in dollars, so that some orders mix currencies. */
 const CURRENCIES = ['EUR', 'EUR', 'USD'];
 
@@ -46,24 +49,26 @@ export function openBook(): Book {
   const reasonFor = (what: string) => `${what}, request ${issued.length}`;
 
   const opening = [
-    ...skus.slice(0, SKU_COUNT).map((sku, index) =>
-      issue({
-        kind: 'putSku',
-        request: {
-          shopId: MAIN_SHOP,
-          sku,
-          name: id,
-          price: 100 + 150 * index,
-          currency: currencyOf(index),
-          onHand: 8,
-          isCurrencyCurrent: true,
-        },
-      }),
+    ...SHOPS.flatMap((shopId, shop) =>
+      skus.slice(0, SKU_COUNT).map((sku, index) =>
+        issue({
+          kind: 'putSku',
+          request: {
+            shopId,
+            sku,
+            name: id,
+            price: 100 + 150 * index + 10 * shop,
+            currency: currencyOf(index),
+            onHand: 8,
+            isCurrencyCurrent: true,
+          },
+        }),
+      ),
     ),
     ...wallets.slice(0, WALLET_COUNT).map((wallet, index) =>
       issue({
         kind: 'openWallet',
-        request: { id: wallet, shopId: MAIN_SHOP, ownerId: id, currency: currencyOf(index) },
+        request: { id: wallet, shopId: shopOf(index), ownerId: id, currency: currencyOf(index) },
       }),
     ),
     ...wallets
@@ -76,6 +81,7 @@ export function openBook(): Book {
   function newOrder({ paymentMode, wallet, lines }: CreateOrder): PlacedOrder {
     const placed = {
       orderId: uuidv7(),
+      shopId: shopOf(wallet),
       buyerId: id,
       walletId: at(wallets, wallet),
       paymentMode,
@@ -150,7 +156,7 @@ export function openBook(): Book {
         const { quantity } = command;
         return issue({
           kind: 'restock',
-          request: { movementId: uuidv7(), shopId: MAIN_SHOP, sku: at(skus, command.sku), quantity },
+          request: { movementId: uuidv7(), shopId: shopOf(quantity), sku: at(skus, command.sku), quantity },
         });
       }
       case 'count': {
@@ -159,7 +165,7 @@ export function openBook(): Book {
           kind: 'count',
           request: {
             movementId: uuidv7(),
-            shopId: MAIN_SHOP,
+            shopId: shopOf(onHand),
             sku: at(skus, command.sku),
             onHand,
             expectedOnHand,
@@ -172,7 +178,7 @@ export function openBook(): Book {
         // Only SKUs of this case: a new one would belong to another.
         const index = command.sku % SKU_COUNT;
         const terms = {
-          shopId: MAIN_SHOP,
+          shopId: shopOf(price),
           sku: at(skus, index),
           name: id,
           price,
@@ -193,7 +199,7 @@ export function openBook(): Book {
     switch (kind) {
       case 'reserve':
       case 'abandon':
-        return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
+        return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)} of ${asked.shopId}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
       case 'pay':
         return `pay ${nameOf(asked.orderId)} by ${asked.commandId}`;
       case 'decline':
@@ -205,11 +211,11 @@ export function openBook(): Book {
       case 'deposit':
         return `deposit ${asked.amount} into ${nameOf(asked.walletId)}`;
       case 'restock':
-        return `restock ${nameOf(asked.sku)} by ${asked.quantity}`;
+        return `restock ${nameOf(asked.sku)} of ${asked.shopId} by ${asked.quantity}`;
       case 'count':
-        return `count ${asked.onHand} of ${nameOf(asked.sku)}, ${asked.expectedOnHand} expected`;
+        return `count ${asked.onHand} of ${nameOf(asked.sku)} of ${asked.shopId}, ${asked.expectedOnHand} expected`;
       case 'putSku':
-        return `put ${nameOf(asked.sku)} at ${asked.price} with ${asked.onHand ?? 'no'} units`;
+        return `put ${nameOf(asked.sku)} of ${asked.shopId} at ${asked.price} with ${asked.onHand ?? 'no'} units`;
       case 'openWallet':
         return `open ${nameOf(asked.id)}`;
     }
@@ -222,6 +228,9 @@ export function openBook(): Book {
     describe: (asked) => `${describe(asked)} [request ${issued.indexOf(asked)}]`,
   };
 }
+
+/** Of the wallet with this number. Whatever else has a number is of either shop, too. */
+const shopOf = (index: number): string => at(SHOPS, index % SHOPS.length);
 
 const currencyOf = (index: number): string => at(CURRENCIES, index);
 

@@ -31,7 +31,7 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
     select jsonb_build_object(
       'skus', (
         select coalesce(
-          jsonb_object_agg(sku, jsonb_build_object('price', price, 'onHand', on_hand, 'reserved', reserved)), '{}'
+          jsonb_object_agg(concat_ws('/', shop_id, sku), jsonb_build_object('price', price, 'onHand', on_hand, 'reserved', reserved)), '{}'
         )
         from sku where name = ${caseId}
       ),

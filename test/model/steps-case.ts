@@ -118,6 +118,7 @@ export async function playOnSteps(
     if (breaches.length > 0) fail(...breaches);
   }
 
+  await sql`insert into shop (id, name) values ('second', 'Second') on conflict do nothing`;
   for (const request of book.opening) perform(world, request);
   await Promise.all(book.opening.filter(({ kind }) => kind !== 'deposit').map((request) => send(request)));
   await Promise.all(book.opening.filter(({ kind }) => kind === 'deposit').map((request) => send(request)));

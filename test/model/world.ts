@@ -9,11 +9,12 @@ import type {
   RefundRequest,
   ReleaseRequest,
 } from '../../activities/order.ts';
-import type { PutSku, PutSkuRequest, Sku } from '../../db/skus.ts';
+import type { PutSku, PutSkuRequest, Sku, SkuKey } from '../../db/skus.ts';
 import type { Count, CountRequest, Restock, RestockRequest } from '../../db/stock-movements.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, NewWallet, Wallet } from '../../db/wallets.ts';
 import { PAYMENT_SKIPPED, type RejectionReason } from '../../domain/order.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 
 export type Request =
@@ -48,6 +49,7 @@ export interface OrderEvent {
 export interface Order {
   walletId: string;
   paymentMode: PlacedOrder['paymentMode'];
+  /** By {@link skuKey}. */
   lines: { sku: string; quantity: number }[];
   /** Null when it was never priced. The total of a rejected order is not compared. */
   total: number | null;
@@ -59,8 +61,11 @@ export interface Order {
 
 /** Map order does not matter. All of it is plain data, so that `structuredClone` makes another world. */
 export interface World {
+  /** By {@link skuKey}. */
   skus: Map<string, Sku>;
   wallets: Map<string, Wallet>;
+  /** The shop of each wallet. */
+  shops: Map<string, string>;
   orders: Map<string, Order>;
   /** The first answer to each step, by its key. */
   steps: Map<string, StepResult>;
@@ -70,9 +75,13 @@ export interface World {
   movements: Set<string>;
 }
 
+/** Two shops may sell under one code. */
+export const skuKey = ({ shopId, sku }: SkuKey): string => `${shopId}/${sku}`;
+
 export const emptyWorld = (): World => ({
   skus: new Map(),
   wallets: new Map(),
+  shops: new Map(),
   orders: new Map(),
   steps: new Map(),
   deposits: new Map(),
@@ -117,9 +126,10 @@ export function perform(world: World, { kind, request }: Request): Answer {
   }
 }
 
-function openWallet({ wallets }: World, { id, ownerId, currency }: NewWallet): Wallet {
+function openWallet({ wallets, shops }: World, { id, shopId, ownerId, currency }: NewWallet): Wallet {
   const opened = { id, ownerId, currency, posted: 0, held: 0 };
   if (!wallets.has(id)) wallets.set(id, opened);
+  shops.set(id, shopId);
   return { ...opened };
 }
 
@@ -143,7 +153,7 @@ const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): 
 };
 
 function reserve(world: World, request: PlacedOrder): StepResult {
-  const lines = summed(request.lines);
+  const lines = summed(request);
   const refusal = whyRejected(world, request, lines);
   const total = refusal ? null : priceOf(world, lines);
   const stage = refusal ? 'rejected' : 'awaiting_payment';
@@ -157,7 +167,7 @@ function reserve(world: World, request: PlacedOrder): StepResult {
 
 function abandon(world: World, request: CancelReservationRequest): StepResult {
   const { reason, commandId } = request;
-  const lines = summed(request.lines);
+  const lines = summed(request);
   place(world, request, { lines, total: null, stage: 'cancelled', reason, commandId });
   return { stage: 'cancelled', reason, refusal: null };
 }
@@ -215,19 +225,19 @@ function deposit(
   return { outcome: 'booked', wallet: { ...wallet } };
 }
 
-function restock(
-  { skus, movements }: World,
-  { movementId, sku, quantity }: { movementId: string; sku: string; quantity: number },
-): Restock {
-  const stock = skus.get(sku);
+function restock({ skus, movements }: World, { movementId, quantity, ...key }: RestockRequest): Restock {
+  const stock = skus.get(skuKey(key));
   if (!stock) return { outcome: 'unknown_sku' };
   if (!movements.has(movementId)) stock.onHand += quantity;
   movements.add(movementId);
   return { outcome: 'booked', sku: { ...stock } };
 }
 
-function count({ skus, movements }: World, { movementId, sku, onHand, expectedOnHand }: CountRequest): Count {
-  const stock = skus.get(sku);
+function count(
+  { skus, movements }: World,
+  { movementId, onHand, expectedOnHand, ...key }: CountRequest,
+): Count {
+  const stock = skus.get(skuKey(key));
   if (!stock) return { outcome: 'unknown_sku' };
   if (movements.has(movementId)) return { outcome: 'booked', sku: { ...stock } };
   if (stock.onHand !== expectedOnHand) return { outcome: 'unexpected', sku: { ...stock } };
@@ -237,8 +247,9 @@ function count({ skus, movements }: World, { movementId, sku, onHand, expectedOn
   return { outcome: 'booked', sku: { ...stock } };
 }
 
-function putSku({ skus }: World, { sku, name, price, currency, onHand }: PutSkuRequest): PutSku {
-  const stock = skus.get(sku);
+function putSku({ skus }: World, { shopId, sku, name, price, currency, onHand }: PutSkuRequest): PutSku {
+  const key = skuKey({ shopId, sku });
+  const stock = skus.get(key);
   const put = {
     sku,
     name,
@@ -250,17 +261,18 @@ function putSku({ skus }: World, { sku, name, price, currency, onHand }: PutSkuR
   const isSame =
     name === stock?.name && price === stock.price && currency === stock.currency && onHand === stock.onHand;
   if (stock && onHand !== undefined && !isSame) return { outcome: 'on_hand_given' };
-  skus.set(sku, put);
+  skus.set(key, put);
   return { outcome: stock ? 'changed' : 'created', sku: { ...put } };
 }
 
 function whyRejected(
   world: World,
-  { walletId, paymentMode }: PlacedOrder,
+  { shopId = MAIN_SHOP, buyerId, walletId, paymentMode }: PlacedOrder,
   lines: Order['lines'],
 ): RejectionReason | null {
   const wallet = world.wallets.get(walletId);
-  if (!wallet) return 'unknown_wallet';
+  if (!wallet || world.shops.get(walletId) !== shopId) return 'unknown_wallet';
+  if (wallet.ownerId !== buyerId) return 'wallet_not_allowed';
   if (lines.some(({ sku }) => !world.skus.has(sku))) return 'unknown_sku';
   if (lines.some(({ sku }) => stockOf(world, sku).currency !== wallet.currency)) return 'currency_mismatch';
   const isShort = ({ sku, quantity }: { sku: string; quantity: number }) =>
@@ -292,10 +304,10 @@ function move(order: Order, event: OrderEvent): void {
 }
 
 /** The same SKU on two lines is one. */
-function summed(lines: PlacedOrder['lines']): Order['lines'] {
+function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
-  return [...quantities].map(([sku, quantity]) => ({ sku, quantity }));
+  return [...quantities].map(([sku, quantity]) => ({ sku: skuKey({ shopId, sku }), quantity }));
 }
 
 const priceOf = (world: World, lines: Order['lines']): number =>
