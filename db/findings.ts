@@ -47,7 +47,7 @@ export async function keepFindings(
   );
 }
 
-/** The shop that a finding belongs to, for whose people may read it; null when nothing says which. */
+/** The shop that a finding belongs to, whose people may read it; null when nothing says which. */
 function shopOf(sql: Queryable, kind: FindingKind): Fragment {
   switch (kind) {
     case 'stock_counter_wrong':
@@ -59,10 +59,19 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
       return sql`(select shop_id from wallet where wallet.id = subject::uuid)`;
     case 'transfer_unbalanced':
       return sql`(select shop_id from transfer where transfer.id = subject::uuid)`;
+    case 'order_lost':
+      return sql`(select shop_id from idempotency_key where operation = 'createOrder' and command_id = "orderId")`;
+    case 'order_overdue':
+    case 'order_missing':
+    case 'order_inconsistent':
+    case 'workflow_missing':
+    case 'workflow_failed':
+    case 'money_held_by_closed_order':
+    case 'money_taken_without_payment':
+    case 'paid_without_money':
+      return sql`(select shop_id from orders where orders.id = "orderId")`;
     case 'look_failed':
       return sql`null`;
-    default:
-      return sql`(select shop_id from orders where orders.id = "orderId")`;
   }
 }
 

@@ -3,6 +3,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { BIGINT_AS_NUMBER } from './exact-integers.ts';
 import { keepResultsWhole } from './postgres-js-issue-1181.ts';
+import { closable, pendingOnceLost } from './postgres-js-issue-1208.ts';
 
 /** By default postgres.js waits up to 20 s before it tries a server again, even if that is back. */
 const RECONNECT_DELAY_S = 0.1;
@@ -56,13 +57,22 @@ export function ormOn(sql: Sql): Orm {
 /** Commits what `work` did unless it fails. */
 export function inTransaction<T>(sql: Sql, work: (transaction: Queryable) => Promise<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
+  let close = (): void => {};
   // The driver's own type would resolve what an array contains.
   sql
     .begin(async (transaction) => {
-      const result = await work(transaction);
+      const open = closable(transaction);
+      ({ close } = open);
+      const result = await pendingOnceLost(work(open.sql));
       return () => resolve(result);
     })
-    .then((settle) => settle(), reject);
+    .then(
+      (settle) => settle(),
+      (error: unknown) => {
+        close();
+        reject(error);
+      },
+    );
   return promise;
 }
 

@@ -10,6 +10,7 @@ import type { Reach } from '../domain/access.ts';
 import { ALL_SHOPS } from '../domain/shops.ts';
 import type { Connections, Database } from './database.ts';
 import type { Orm, Queryable } from './postgres.ts';
+import { closable, pendingOnceLost } from './postgres-js-issue-1208.ts';
 
 /** The roles whose policies limit a query: to a shop, to a buyer in a shop, or to nothing. */
 export const REACH_ROLES = ['holdfast_shop', 'holdfast_buyer', 'holdfast_installation'] as const;
@@ -44,12 +45,25 @@ export function limitTo(pool: Database, reach: Reach): Database {
             set_config('holdfast.buyer', ${buyer}, true)
         `.execute();
         const answer = start(query, { sql, orm: transaction });
-        await Promise.all([limits, answer]);
+        await pendingOnceLost(Promise.all([limits, answer]));
         return answer;
       }),
     );
 
-  const limited: Database = { run, transaction: (work) => run(({ sql }) => work(sql)) };
+  async function inLimits<T>(work: (transaction: Queryable) => Promise<T>): Promise<T> {
+    let close = (): void => {};
+    try {
+      return await run(({ sql }) => {
+        const open = closable(sql);
+        ({ close } = open);
+        return work(open.sql);
+      });
+    } finally {
+      close();
+    }
+  }
+
+  const limited: Database = { run, transaction: inLimits };
   poolOf.set(limited, pool);
   return limited;
 }

@@ -22,10 +22,16 @@ test('an order that is started again has the input of its first start and the de
     ...orderStart(order, policy),
     args: [{ ...order, deadline: '2026-11-25T12:15:00.000Z', rules: ORDER_RULES }],
   });
+  const [ofShop] = orderStart(toNewOrder({ ...recorded, shopId: 'cafe' }), policy).args;
+  expect(ofShop).toMatchObject({ ...order, shopId: 'cafe' });
 });
 
 test('the start of an order or a refund says in the Web UI what it is for, or why it was started again', () => {
   expect(orderStart(order, policy).staticSummary).toBe('1 line for buyer alice, hold');
+  expect(orderStart({ ...order, shopId: 'main' }, policy).staticSummary).toBe('1 line for buyer alice, hold');
+  expect(orderStart({ ...order, shopId: 'cafe' }, policy).staticSummary).toBe(
+    '1 line of shop cafe for buyer alice, hold',
+  );
   const refund = { orderId: '1', commandId: null, reason: 'broken', restock: true };
   expect(refundStart(refund, policy).staticSummary).toBe('Refund and restock');
   expect(refundStart({ ...refund, restock: false }, policy).staticSummary).toBe('Refund');
@@ -35,8 +41,9 @@ test('the start of an order or a refund says in the Web UI what it is for, or wh
 });
 
 test('the summary of an order fits the 400 bytes of the Web UI whatever its buyer is called', () => {
+  const shopId = 's'.repeat(63);
   for (const buyerId of ['b'.repeat(200), '\u{1f6d2}'.repeat(100), `${'b'.repeat(39)}\u{1f6d2}`]) {
-    const { staticSummary } = orderStart({ ...order, buyerId }, policy);
+    const { staticSummary } = orderStart({ ...order, shopId, buyerId }, policy);
     expect(Buffer.byteLength(staticSummary)).toBeLessThanOrEqual(400);
     expect(staticSummary.isWellFormed()).toBe(true);
   }

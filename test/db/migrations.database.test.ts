@@ -83,7 +83,7 @@ test('payments of 0.1 get the key of the command that made them, and nothing els
 test('events recorded before the figures existed are counted in the figures', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 3);
-  const [order, wallet, payment] = [randomUUID(), randomUUID(), randomUUID()];
+  const [order, wallet, debit] = [randomUUID(), randomUUID(), randomUUID()];
   await sql.begin(async (transaction) => {
     await transaction`set local session_replication_role = replica`;
     await transaction`
@@ -99,10 +99,10 @@ test('events recorded before the figures existed are counted in the figures', as
         (${order}, 1, null, 'awaiting_payment', '2026-03-31 23:59:59.999Z'),
         (${order}, 2, 'awaiting_payment', 'paid', '2026-04-01 00:00:00Z')
     `;
-    await transaction`insert into transfer (id, kind, order_id) values (${payment}, 'debit', ${order})`;
+    await transaction`insert into transfer (id, kind, order_id) values (${debit}, 'debit', ${order})`;
     await transaction`
       insert into entry (transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
-      values (${payment}, 'wallet', ${wallet}, -1000, 'EUR', 0, 0), (${payment}, 'sales', null, 1000, 'EUR', null, null)
+      values (${debit}, 'wallet', ${wallet}, -1000, 'EUR', 0, 0), (${debit}, 'sales', null, 1000, 'EUR', null, null)
     `;
   });
 

@@ -233,7 +233,7 @@ const REFUSED: readonly [what: string, why: string, write: Write][] = [
   ],
   [
     'a call',
-    OTHERS,
+    DENIED,
     (to) =>
       to`insert into idempotency_key (operation, key, fingerprint, shop_id, command_id, claimed_until) values ('payOrder', 'k', 'f', ${bar}, gen_random_uuid(), now())`,
   ],
@@ -386,9 +386,9 @@ describe('the queries of the API', () => {
     expect(await deposit(theirs, money)).toEqual({ outcome: 'unknown_wallet' });
     expect(await deposit(mine, money)).toMatchObject({ outcome: 'booked', wallet: { posted: 12 } });
     expect(await deposit(mine, money)).toMatchObject({ outcome: 'booked', wallet: { posted: 12 } });
-    const payment = { orderId: shops.bob.open, commandId: randomUUID() };
-    expect(await refusePayment(theirs, payment, 'order_busy')).toBeUndefined();
-    expect(await refusePayment(mine, payment, 'order_busy')).toBe('order_busy');
+    const late = { orderId: shops.bob.open, commandId: randomUUID() };
+    expect(await refusePayment(theirs, late, 'order_busy')).toBeUndefined();
+    expect(await refusePayment(mine, late, 'order_busy')).toBe('order_busy');
   });
 
   test('say whether a wallet covers an order, also to a buyer who may use the wallet and not see it', async () => {

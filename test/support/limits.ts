@@ -8,3 +8,12 @@ export const GENEROUS: RateLimits = {
   quotas: { reads: NEVER_MET, writes: NEVER_MET, orders: NEVER_MET, admin: NEVER_MET },
   failedAuthentications: NEVER_MET,
 };
+
+/** The same as settings, for an API that runs as a process on a test's database: all APIs there must agree on the limits. */
+export const GENEROUS_SETTINGS = {
+  RATE_LIMIT_READS: String(NEVER_MET),
+  RATE_LIMIT_WRITES: String(NEVER_MET),
+  RATE_LIMIT_ORDERS: String(NEVER_MET),
+  RATE_LIMIT_ADMIN: String(NEVER_MET),
+  RATE_LIMIT_FAILED_AUTHENTICATIONS: String(NEVER_MET),
+};

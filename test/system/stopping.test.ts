@@ -10,6 +10,7 @@ import { workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
+import { GENEROUS_SETTINGS } from '../support/limits.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -18,6 +19,7 @@ const { shop, sql } = system;
 afterEach(() => expectRulesHold(sql));
 
 const environment = {
+  ...GENEROUS_SETTINGS,
   DATABASE_URL: system.url,
   TEMPORAL_ADDRESS: inject('temporalAddress'),
   TASK_QUEUE: system.taskQueue,
@@ -191,8 +193,8 @@ describe('a worker that is asked to stop', () => {
 
 describe('the process', () => {
   const scripts = ['api/main.ts', 'worker/main.ts'] as const;
-  // From before its first line of code to after its last.
-  const moments = [0, 200, 500, 900, 1_400, 2_000];
+  // From before its first line of code, while it loads and connects, to when it works; the tests above ask it later.
+  const moments = [0, 300, 800, 1_500];
 
   test.each(scripts.flatMap((script) => moments.map((moment) => [script, moment] as const)))(
     '%s ends when it is asked to stop %i ms after it starts',

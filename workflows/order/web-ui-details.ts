@@ -4,16 +4,18 @@ import type { Stage } from '../../domain/stages.ts';
 import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
 import type { OrderState } from './state.ts';
 
-/** `3 units of 2 SKUs`, for summaries; of an order of another shop than the main one, `3 units of 2 SKUs of shop cafe`. */
-export function describeContents({ input: { lines, shopId = MAIN_SHOP } }: OrderState): string {
-  const units = lines.reduce((sum, line) => sum + line.quantity, 0);
-  const what = `${plural(units, 'unit')} of ${plural(lines.length, 'SKU')}`;
-  return shopId === MAIN_SHOP ? what : `${what} of shop ${shopId}`;
+/** `3 units of 2 SKUs`, for summaries. */
+export function describeContents({ input }: OrderState): string {
+  const units = input.lines.reduce((sum, line) => sum + line.quantity, 0);
+  return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
 }
 
-/** A few sentences: what the order waits for, until when, and what keeps failing. Markdown. */
-export const describeOrder = (state: OrderState): string =>
-  withHealth(state.health, describeRelease(state) ?? SENTENCES[state.stage](state));
+/** A few sentences: what the order waits for, until when, and what keeps failing; and whose it is, if not the main shop's. Markdown. */
+export function describeOrder(state: OrderState): string {
+  const { shopId = MAIN_SHOP } = state.input;
+  const details = withHealth(state.health, describeRelease(state) ?? SENTENCES[state.stage](state));
+  return shopId === MAIN_SHOP ? details : `${details}\n\nOf shop \`${shopId}\`.`;
+}
 
 /** Adds to a sentence what keeps failing, and what a person can do about it. */
 export function withHealth(health: StepHealth, sentence: string): string {

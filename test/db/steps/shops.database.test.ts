@@ -201,7 +201,8 @@ describe('an order', () => {
 
   test('is recorded in its shop also when it was cancelled before it was reserved, and so are the notes on it', async () => {
     const cafe = await open({ onHand: 1, price: 500 });
-    const { shopId, orderId, ...rest } = cafe.order(1);
+    const order = cafe.order(1);
+    const { orderId } = order;
     const workflowId = `order-${orderId}`;
     // The reservation keeps failing, so nothing is recorded of the order.
     await raiseAttention({
@@ -212,7 +213,7 @@ describe('an order', () => {
       reason: 'reservation_failing',
       raisedAt: AT,
     });
-    await abandon({ ...rest, orderId, shopId: cafe.shopId, reason: 'too early', commandId: null });
+    await abandon({ ...order, reason: 'too early', commandId: null });
     // A refund's workflow does not know the shop.
     await recordIntervention({
       workflowId,

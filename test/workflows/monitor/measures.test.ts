@@ -36,7 +36,7 @@ test.each([
     await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: limit });
     expect(await measured('busy_buyers')).toMatchObject({ value: 0 });
     await plantPayments(sql, 1, { buyerId: `much ${currency}`, currency, total: 1 });
-    expect(await measured('busy_buyers')).toMatchObject({ value: 1, subjects: [`much ${currency}`] });
+    expect(await measured('busy_buyers')).toMatchObject({ value: 1, subjects: [`main/much ${currency}`] });
   },
 );
 
@@ -49,7 +49,7 @@ test('a SKU with more units reserved than on hand is an anomaly before reconcili
   await sql`
       alter table sku add constraint sku_reserved_within_on_hand check (0 <= reserved and reserved <= on_hand)
     `;
-  expect(anomalies).toMatchObject({ value: 1, subjects: [sku] });
+  expect(anomalies).toMatchObject({ value: 1, subjects: [`main/${sku}`] });
 });
 
 test('the latency of orders includes how long an undecided order has waited so far', async () => {
@@ -85,8 +85,8 @@ test('the settings decide when an order counts as pending for long and a buyer a
   await plantOrders(sql, 3, { age: 2 * MINUTE, buyerId: 'waiting' });
   await plantPayments(sql, 2, { buyerId: 'twice', total: 150 });
   expect(await measured('orders_pending_long', { pendingLongAfter: MINUTE })).toMatchObject({ value: 3 });
-  expect(await measured('busy_buyers', { busyBuyerPayments: 1 })).toMatchObject({ subjects: ['twice'] });
-  expect(await measured('busy_buyers', { busyBuyerAmount: 2 })).toMatchObject({ subjects: ['twice'] });
+  expect(await measured('busy_buyers', { busyBuyerPayments: 1 })).toMatchObject({ subjects: ['main/twice'] });
+  expect(await measured('busy_buyers', { busyBuyerAmount: 2 })).toMatchObject({ subjects: ['main/twice'] });
   expect(await measured('busy_buyers', { busyBuyerAmount: 3 })).toMatchObject({ subjects: [] });
 });
 

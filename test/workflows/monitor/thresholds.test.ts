@@ -60,14 +60,14 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
           from orders where orders.id = order_id and buyer_id = 'often' and currency = 'USD'
         `,
       );
-    return { value: 1, subjects: ['often'], heal };
+    return { value: 1, subjects: ['main/often'], heal };
   },
 
   stock_anomalies: async () => {
     const { sku } = await placed();
     await plant(sql, (to) => to`update sku set on_hand = 12 where sku = ${sku}`);
     await reconcile(false);
-    return { value: 1, subjects: [sku], heal: () => reconcile(true) };
+    return { value: 1, subjects: [`main/${sku}`], heal: () => reconcile(true) };
   },
 
   payment_failure_rate: async () => {
@@ -139,7 +139,7 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
           insert into idempotency_key (
             operation, key, fingerprint, command_id, claimed_until, response_status, response_body, recorded_at
           )
-          select 'createOrder', gen_random_uuid(), '', gen_random_uuid(), now(), ${response}, '{}', now() - ${ago}::text::interval
+          select 'createOrder', gen_random_uuid(), '', uuidv7(- ${ago}::text::interval), now(), ${response}, '{}', now() - ${ago}::text::interval
           from generate_series(1, ${count})
         `,
       );
