@@ -21,6 +21,7 @@ export function limitRates({
   database,
   logger,
 }: Pick<Dependencies, 'rateLimits' | 'database' | 'logger'>): MiddlewareHandler<ApiEnv> {
+  const windowS = Math.ceil(windowMs / 1_000);
   const policies = new Map<RouteClass, Policy>();
   for (const routes of ROUTE_CLASSES) {
     const quota = quotas[routes];
@@ -29,7 +30,7 @@ export function limitRates({
     policies.set(routes, {
       routes,
       budgets,
-      text: `"${routes}";q=${quota};w=${Math.ceil(windowMs / 1_000)}`,
+      text: `"${routes}";q=${quota};w=${windowS}`,
     });
   }
 
@@ -37,7 +38,7 @@ export function limitRates({
     const policy = policies.get(classify(c.req.method, c.req.path));
     if (policy === undefined) return next();
     const verdict = await policy.budgets.take(c.var.identity.id);
-    const resetInS = toSeconds(verdict);
+    const resetInS = Math.min(toSeconds(verdict), windowS);
     c.header('RateLimit-Policy', policy.text);
     c.header('RateLimit', `"${policy.routes}";r=${verdict.left};t=${resetInS}`);
     if (!verdict.isWithin) throw refuse(policy.routes, resetInS);

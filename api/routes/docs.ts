@@ -9,7 +9,7 @@ const INFO = {
   title: 'Holdfast',
   version: '1.0.0',
   description:
-    'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key.',
+    'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key. The headers `RateLimit-Policy` and `RateLimit` of every answer under /v1 say how many requests its caller has left.',
 };
 
 const PAGE = `<!doctype html>
