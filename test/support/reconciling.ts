@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
+import { ALL_SHOPS } from '../../domain/shops.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { ReconcileEnd } from '../../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../../workflows/messages.ts';
@@ -26,7 +27,9 @@ export function reconciling({ client, shop, taskQueue }: TestSystem) {
       }),
 
     findingsAbout: async (subject: string) => {
-      const { items } = (await shop.get('/v1/findings?limit=100')).body;
+      const { items } = (
+        await shop.get('/v1/findings?limit=100', { headers: { 'Holdfast-Shop': ALL_SHOPS } })
+      ).body;
       return z
         .array(findingSchema)
         .parse(items)
