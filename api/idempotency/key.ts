@@ -10,7 +10,7 @@ export const IDEMPOTENCY_KEY_PARAMETER = {
   in: 'header' as const,
   required: true,
   description:
-    'Identifies the intent: a retry with the same key and request gets the first answer, marked with `Idempotency-Replayed: true`.',
+    'Identifies the intent: a retry by the same caller with the same key and request gets the first answer, marked with `Idempotency-Replayed: true`. Kept for 30 days unless the installation is set otherwise.',
   schema: {
     type: 'string' as const,
     minLength: 1,
