@@ -96,6 +96,9 @@ const workerSchema = z.object({
   RECONCILE_REPAIR: z.stringbool({ error: 'must be true or false' }).default(false),
   STATS_EVERY: every.default(UNITS.m),
   MONITOR_EVERY: every.default(UNITS.m),
+  RETENTION_EVERY: every.default(UNITS.h),
+  /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
+  IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
   /** Whole units of a currency. */

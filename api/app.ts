@@ -14,7 +14,7 @@ import { logRequests } from './http/request-log.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
-import { limitRates } from './limits/rate-limit.ts';
+import { limitRates } from './limits/limit-rates.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
@@ -36,7 +36,7 @@ import { walletRoutes } from './routes/wallets.ts';
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
-  const { database, logger, rateLimits, trustedProxies, corsOrigins = [] } = dependencies;
+  const { database, logger, corsOrigins = [] } = dependencies;
 
   app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
@@ -44,10 +44,10 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
-    limitFailedAuthentications(rateLimits, database, logger, trustedProxies),
+    limitFailedAuthentications(dependencies),
     authenticate(dependencies),
     // Before the permissions, which may ask the database for a shop: whoever is refused counts, too.
-    limitRates(rateLimits, database, logger),
+    limitRates(dependencies),
     authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),

@@ -4,7 +4,7 @@ import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
-import type { RateLimits } from './limits/rate-limit.ts';
+import type { RateLimits } from './limits/rate-limits.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {

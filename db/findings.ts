@@ -60,10 +60,7 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
     case 'transfer_unbalanced':
       return sql`(select shop_id from transfer where transfer.id = subject::uuid)`;
     case 'order_lost':
-      return sql`(
-        select shop_id from idempotency_key
-        where operation = 'createOrder' and caller = subject::json ->> 0 and key = subject::json ->> 1
-      )`;
+      return sql`(select shop_id from idempotency_key where operation = 'createOrder' and command_id = "orderId")`;
     case 'order_overdue':
     case 'order_missing':
     case 'order_inconsistent':

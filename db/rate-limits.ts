@@ -5,8 +5,9 @@ import type { Database } from './connection.ts';
 const KEPT_SECONDS = 60;
 
 export interface Lease {
-  /** Whose units, and of which limit. */
-  key: string;
+  /** Distinguishes the limits. */
+  name: string;
+  caller: string;
   units: number;
   /** Units in a window. */
   quota: number;
@@ -27,8 +28,10 @@ export interface Leased {
  */
 export async function leaseUnits(
   database: Database,
-  { key, units, quota, windowMs }: Lease,
+  { name, caller, units, quota, windowMs }: Lease,
 ): Promise<Leased> {
+  // A limit that is set anew holds at once, for the processes that have it.
+  const key = `${name} ${quota}/${windowMs} ${caller}`;
   const [row] = await database.run(
     ({ sql }) => sql<{ used: number; endsInMs: number }[]>`
       insert into rate_limit as kept (key, points, expires_at)
@@ -39,11 +42,7 @@ export async function leaseUnits(
           -- What is asked beyond the quota is not counted, so that the row does not grow for as long as somebody asks.
           else least(kept.points, ${quota}) + excluded.points
         end,
-        expires_at = case
-          when kept.expires_at <= now() then excluded.expires_at
-          -- The window that is set may have become shorter.
-          else least(kept.expires_at, excluded.expires_at)
-        end
+        expires_at = case when kept.expires_at <= now() then excluded.expires_at else kept.expires_at end
       returning points as used, extract(epoch from expires_at - now())::float8 * 1000 as "endsInMs"
     `,
   );

@@ -183,6 +183,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   WORKER_CACHED_WORKFLOWS: whole('1', '100000', '0', '100001'),
   RECONCILE_EVERY: every,
   STATS_EVERY: every,
+  RETENTION_EVERY: every,
+  IDEMPOTENCY_RETENTION: lasting('1d', '3650d', '23h', '3651d', '0s'),
   MONITOR_EVERY: every,
   RECONCILE_REPAIR: between('false', 'true', '', 'maybe'),
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),

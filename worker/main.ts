@@ -64,6 +64,7 @@ async function main(): Promise<void> {
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,
       monitor: monitorSettings(settings),
+      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
     });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();

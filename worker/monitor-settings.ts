@@ -10,6 +10,7 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     reconcile: settings.RECONCILE_EVERY,
     stats: settings.STATS_EVERY,
     monitor: settings.MONITOR_EVERY,
+    retention: settings.RETENTION_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
   webhookUrl: settings.ALERT_WEBHOOK_URL,

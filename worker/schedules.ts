@@ -38,6 +38,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
     statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
     monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
+    retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
   ];
 };
 
@@ -51,6 +52,9 @@ export const statsSchedule = (settings: ScheduleSettings): Schedule => scheduleO
 
 export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
+
+export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.retention, settings);
 
 const scheduleOf = (
   workflowType: string,

@@ -5,9 +5,11 @@ import { failSafely } from '../activities/errors.ts';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
+import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
+import { closedWorkflowsKeptFor } from '../client/namespace.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 
 export interface OrderWorkerOptions {
@@ -20,6 +22,7 @@ export interface OrderWorkerOptions {
   stepSlots: number;
   cachedWorkflows: number;
   monitor: MonitorSettings;
+  retention: RetentionSettings;
   /** Milliseconds that running steps have to end when the worker stops, before they are cancelled. */
   shutdownGrace: number;
 }
@@ -30,6 +33,7 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots;
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
   const { connection, namespace, taskQueue, database, workflowBundle } = options;
+  const client = new Client({ connection, namespace });
   return Worker.create({
     connection,
     namespace,
@@ -38,11 +42,9 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     activities: {
       ...createActivities(database),
       ...createStatsActivities(database),
-      ...createReconciliationActivities(
-        database,
-        orderWorkflowsOf(new Client({ connection, namespace }), taskQueue),
-      ),
+      ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
+      ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
     },
     maxConcurrentLocalActivityExecutions: options.stepSlots,
     maxConcurrentActivityTaskExecutions: options.stepSlots,

@@ -7,4 +7,5 @@ export { monitor } from './monitor.ts';
 export { refund } from './order/refund.ts';
 export { order } from './order/workflow.ts';
 export { reconcile } from './reconcile.ts';
+export { retention } from './retention.ts';
 export { stats } from './stats.ts';

@@ -15,6 +15,7 @@ export const WORKFLOW = {
   stats: 'stats',
   monitor: 'monitor',
   deliverAlerts: 'deliverAlerts',
+  retention: 'retention',
 } as const;
 
 /** Its lines are one per SKU, in SKU order. */
@@ -108,6 +109,11 @@ export interface ReconcileInput {
 export interface StatsEnd {
   /** Events that were added to the shop's figures. */
   counted: number;
+}
+
+export interface RetentionEnd {
+  /** Idempotency keys that were removed. */
+  removedKeys: number;
 }
 
 export interface DeliverInput {

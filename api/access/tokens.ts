@@ -122,7 +122,6 @@ function toIdentity(payload: JWTPayload, { issuer, shopClaim, rolesClaim }: Toke
     id: `jwt:${issuer}:${sub}`,
     roles,
     shop: readShop(payload, shopClaim),
-    // Also with other roles, a buyer reaches only what is its own.
     ...(roles.includes('buyer') && { buyer: sub }),
   };
 }
@@ -139,5 +138,6 @@ const SHOP = new RegExp(SHOP_PATTERN);
 function readRoles(claim: unknown): readonly Role[] {
   const named: unknown[] = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
   const roles = ROLES.filter((role) => named.includes(role));
-  return roles.length === 0 ? ['buyer'] : roles;
+  // Rights over a shop and the reach of a buyer do not mix: whoever is called a buyer is one, and nothing else.
+  return roles.length === 0 || roles.includes('buyer') ? ['buyer'] : roles;
 }

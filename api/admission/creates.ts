@@ -3,6 +3,7 @@
  * and are given a second in which there will be room for them. Retries of an admitted order are never refused.
  */
 import type { Logger } from 'pino';
+import type { RefusableCall } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError, type Outcome, type Turn } from './admission-queue.ts';
@@ -19,8 +20,7 @@ const LATE_MS = 2 * TARGET_MS;
 const MOST_BLOCKED = 20;
 
 export interface Create {
-  /** The idempotency key. */
-  key: string;
+  call: RefusableCall;
   needs: Needs;
   /** Fires when the caller hangs up. */
   gone: AbortSignal;
@@ -52,11 +52,11 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
   const tickets: Tickets = new Tickets(database, logger, operation, () => queue.state.perSecond);
   let refused = 0;
 
-  async function enter({ key, needs, gone }: Create): Promise<Turn> {
+  async function enter({ call, needs, gone }: Create): Promise<Turn> {
     const line = stragglers.wouldBlock(needs) ? blockedQueue : queue;
     // The usual case costs nothing.
     if (line.hasRoom) return line.passAhead();
-    const { begun, dueInMs } = await tickets.find(key);
+    const { begun, dueInMs } = await tickets.find(call);
     if (begun) return line.passAhead();
     try {
       return await line.enter(dueInMs === null ? undefined : performance.now() + dueInMs, gone);
@@ -64,7 +64,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
       if (error instanceof CallerGoneError) throw new Problem('overloaded', 'The caller hung up.');
       if (!(error instanceof RefusedError)) throw error;
       // A caller who comes back too early keeps its ticket.
-      if (dueInMs === null || dueInMs <= 0) tickets.give(key, error.retryAfterS);
+      if (dueInMs === null || dueInMs <= 0) tickets.give(call, error.retryAfterS);
       throw refuse(error.retryAfterS);
     }
   }

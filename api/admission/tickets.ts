@@ -4,17 +4,29 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { dropOldTickets, findKeyStates, keepTickets, type KeyState } from '../../db/admission.ts';
+import {
+  dropOldTickets,
+  findKeyStates,
+  keepTickets,
+  type KeyState,
+  type RefusableCall,
+  type Ticket,
+} from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
 
 /** Callers beyond this many get a time to come back, but no ticket. */
 const MOST_TICKETS = 20_000;
-const KEYS_IN_STATEMENT = 500;
+const CALLS_IN_STATEMENT = 500;
 const DROP_EVERY_MS = 10_000;
 /** How long the reported rates of other processes are used. */
 const RATES_COUNT_MS = 5_000;
 /** How long a ticket is kept after its time. */
 const KEPT_MS = 30_000;
+
+interface Asked {
+  call: RefusableCall;
+  answer: PromiseWithResolvers<KeyState>;
+}
 
 const UNKNOWN: KeyState = { begun: false, dueInMs: null };
 
@@ -22,10 +34,10 @@ export class Tickets {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #operation: string;
-  #asked = new Map<string, PromiseWithResolvers<KeyState>>();
+  // Each map is by the caller and key of a call.
+  readonly #asked = new Map<string, Asked>();
   #asking = false;
-  /** Seconds by key, still to be written. */
-  #unwritten = new Map<string, number>();
+  readonly #unwritten = new Map<string, Ticket>();
   #writing = false;
   /** When each ticket that this process issued expires, oldest first. Limits their number. */
   readonly #outstanding = new Map<string, number>();
@@ -50,27 +62,29 @@ export class Tickets {
     return performance.now() < this.#others.until ? this.#others.perSecond : [];
   }
 
-  /** Resolves with what is known about a key. */
-  find(key: string): Promise<KeyState> {
-    const asked = this.#asked.get(key) ?? Promise.withResolvers<KeyState>();
-    this.#asked.set(key, asked);
+  /** Resolves with what is known about a call. */
+  find(call: RefusableCall): Promise<KeyState> {
+    const name = nameOf(call);
+    const asked = this.#asked.get(name) ?? { call, answer: Promise.withResolvers<KeyState>() };
+    this.#asked.set(name, asked);
     if (!this.#asking) void this.#ask();
-    return asked.promise;
+    return asked.answer.promise;
   }
 
   /** Does not wait until the ticket is written: the caller comes back a second later at the earliest. */
-  give(key: string, seconds: number): void {
+  give(call: RefusableCall, seconds: number): void {
+    const name = nameOf(call);
     const now = performance.now();
-    this.#outstanding.delete(key);
+    this.#outstanding.delete(name);
     if (this.#outstanding.size >= MOST_TICKETS) this.#forget(now);
     if (this.#outstanding.size >= MOST_TICKETS) return;
-    this.#outstanding.set(key, now + seconds * 1_000 + KEPT_MS);
-    this.#unwritten.set(key, seconds);
+    this.#outstanding.set(name, now + seconds * 1_000 + KEPT_MS);
+    this.#unwritten.set(name, { ...call, seconds });
     if (!this.#writing) void this.#write();
   }
 
   #forget(now: number): void {
-    for (const [key, until] of this.#outstanding) if (until < now) this.#outstanding.delete(key);
+    for (const [name, until] of this.#outstanding) if (until < now) this.#outstanding.delete(name);
   }
 
   async #ask(): Promise<void> {
@@ -78,12 +92,13 @@ export class Tickets {
     while (this.#asked.size > 0) {
       // Everything that the event loop has ready goes into one statement.
       await new Promise(setImmediate);
-      const batch = take(this.#asked, KEYS_IN_STATEMENT);
+      const batch = take(this.#asked, CALLS_IN_STATEMENT);
       try {
-        const found = await findKeyStates(this.#database, this.#operation, [...batch.keys()]);
-        for (const [key, { resolve }] of batch) resolve(found.get(key) ?? UNKNOWN);
+        const calls = batch.map(({ call }) => call);
+        const found = await findKeyStates(this.#database, this.#operation, calls);
+        for (const [place, { answer }] of batch.entries()) answer.resolve(found[place] ?? UNKNOWN);
       } catch (error) {
-        for (const { reject } of batch.values()) reject(error);
+        for (const { answer } of batch) answer.reject(error);
       }
     }
     this.#asking = false;
@@ -95,7 +110,7 @@ export class Tickets {
       await new Promise(setImmediate);
       try {
         const pace = { process: this.#process, perSecond: this.#perSecond() };
-        const perSecond = await keepTickets(this.#database, take(this.#unwritten, KEYS_IN_STATEMENT), pace);
+        const perSecond = await keepTickets(this.#database, take(this.#unwritten, CALLS_IN_STATEMENT), pace);
         this.#others = { perSecond, until: performance.now() + RATES_COUNT_MS };
         await this.#dropOld();
       } catch (error) {
@@ -113,9 +128,11 @@ export class Tickets {
   }
 }
 
-/** Moves the first entries into a new map. */
-function take<T>(from: Map<string, T>, most: number): Map<string, T> {
-  const taken = new Map([...from].slice(0, most));
-  for (const key of taken.keys()) from.delete(key);
-  return taken;
+/** Takes the first values out of a map. */
+function take<T>(from: Map<string, T>, most: number): T[] {
+  const taken = [...from].slice(0, most);
+  for (const [name] of taken) from.delete(name);
+  return taken.map(([, value]) => value);
 }
+
+const nameOf = ({ caller, key }: RefusableCall): string => JSON.stringify([caller, key]);

@@ -1,8 +1,15 @@
-/** Answers a POST once: the same key and request get the same answer, however often they are sent and whatever crashes. */
+/** Answers a caller's POST once: the same key and request get the same answer, however often they are sent and whatever crashes. */
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
-import { claimKey, keepAnswer, releaseKey, type Answer, type KeyedCall } from '../../db/idempotency.ts';
+import {
+  claimKey,
+  keepAnswer,
+  releaseKey,
+  type Answer,
+  type KeptKey,
+  type KeyedCall,
+} from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
@@ -21,24 +28,21 @@ export interface KeyedRequest {
 /**
  * Runs `effect` for a request that was not answered before, and keeps its answer: a success or a final problem. An answer that may be
  * different next time (a 5xx, or a problem that is not final) is not kept.
- * @param effect receives an id that is the same for every retry of this request, and must be idempotent by it.
+ * @param effect receives an id that is the same for every retry of this request, and must be idempotent by it; and whether another request
+ *   has worked on it before.
  * @throws {Problem} when the key is missing, was used for another request, or its first request is still running.
  */
 export async function answerOnce(
   c: Context<ApiEnv>,
-  { logger }: Pick<Dependencies, 'logger'>,
+  { database, logger }: Pick<Dependencies, 'database' | 'logger'>,
   { operation, request, location }: KeyedRequest,
-  effect: (commandId: string) => Promise<{ status: 200 | 201; body: object }>,
+  effect: (commandId: string, isRetry: boolean) => Promise<{ status: 200 | 201; body: object }>,
 ): Promise<Response> {
-  const { database, caller } = c.var;
-  const call: KeyedCall = {
-    caller: caller.id,
-    shop: caller.shop,
-    operation,
-    key: readKey(c),
-    ...(await takeFingerprints(c, operation, request)),
-  };
-  const claim = await claimKey(database, call, uuidv7());
+  const { id: caller, shop } = c.var.caller;
+  const fingerprints = await takeFingerprints(c, operation, request);
+  const call: KeyedCall = { caller, shop, operation, key: readKey(c), ...fingerprints };
+  const newCommandId = uuidv7();
+  const claim = await claimKey(database, call, newCommandId);
   switch (claim.state) {
     case 'reused':
       throw new Problem('idempotency_key_reused', 'The first request with this key was a different one.');
@@ -48,37 +52,38 @@ export async function answerOnce(
         'The first request with this key has not been answered yet.',
       );
     case 'answered':
-      c.header('Idempotency-Replayed', 'true');
-      return sendAnswer(c, claim.answer, claim.commandId, location);
+      return send(claim.commandId, claim.answer, true);
     case 'claimed':
-      return sendAnswer(c, await carryOut(claim.commandId), claim.commandId, location);
+      return carryOut(claim.commandId, claim.kept);
   }
 
-  async function carryOut(commandId: string): Promise<Answer> {
-    const answer = await decideAnswer(commandId);
+  async function carryOut(commandId: string, kept: KeptKey): Promise<Response> {
+    const answer = await decideAnswer(commandId, kept);
     try {
-      return await keepAnswer(database, call, answer);
+      const first = await keepAnswer(database, kept, answer);
+      return send(commandId, first, first !== answer);
     } catch (error) {
       // The effect is done, and a retry reaches the same answer through the command's id.
       logger.warn({ err: error, operation, commandId }, 'could not keep the answer to an idempotent request');
-      return answer;
+      return send(commandId, answer, false);
     }
   }
 
-  async function decideAnswer(commandId: string): Promise<Answer> {
+  async function decideAnswer(commandId: string, kept: KeptKey): Promise<Answer> {
     try {
-      return await effect(commandId);
+      const { status, body } = await effect(commandId, commandId !== newCommandId);
+      return { status, body: JSON.stringify(body) };
     } catch (error) {
       if (error instanceof Problem && error.kind.status < 500 && error.kind.isFinal !== false)
-        return { status: error.kind.status, body: error.document };
-      await releaseClaim();
+        return { status: error.kind.status, body: JSON.stringify(error.document) };
+      await releaseClaim(kept);
       throw error;
     }
   }
 
-  async function releaseClaim(): Promise<void> {
+  async function releaseClaim(kept: KeptKey): Promise<void> {
     try {
-      await releaseKey(database, call);
+      await releaseKey(database, kept);
     } catch (error) {
       logger.debug(
         { err: error, operation },
@@ -86,20 +91,16 @@ export async function answerOnce(
       );
     }
   }
-}
 
-function sendAnswer(
-  c: Context,
-  { status, body }: Answer,
-  commandId: string,
-  location: string | undefined,
-): Response {
-  if (!isContentful(status))
-    throw new Error(`The kept answer has status ${status}, which no answer can have.`);
-  if (status === 201 && location) c.header('Location', `${location}/${commandId}`);
-  return c.body(JSON.stringify(body), status, {
-    'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,
-  });
+  function send(commandId: string, { status, body }: Answer, isReplayed: boolean): Response {
+    if (!isContentful(status))
+      throw new Error(`The kept answer has status ${status}, which no answer can have.`);
+    if (isReplayed) c.header('Idempotency-Replayed', 'true');
+    if (status === 201 && location) c.header('Location', `${location}/${commandId}`);
+    return c.body(body, status, {
+      'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,
+    });
+  }
 }
 
 function isContentful(status: number): status is ContentfulStatusCode {

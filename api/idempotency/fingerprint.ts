@@ -27,8 +27,8 @@ export async function takeFingerprints(
 }
 
 /**
- * The body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys are kept forever, so
- * keys of those releases are recognised forever.
+ * The body as releases before 0.4 fingerprinted it: with their defaults and spelling, which never change. Keys of those releases may
+ * still be kept: as long as their retention says, and for longer when their order is open or their call was never answered.
  */
 function toEarlierForm(operation: string, body: unknown): unknown {
   if (typeof body !== 'object' || body === null) return body;

@@ -4,28 +4,25 @@
  */
 import { hash } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
-import type { Logger } from 'pino';
-import type { Database } from '../../db/connection.ts';
 import { Recent } from '../access/recent.ts';
+import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
-import { addressReader, type TrustedProxies } from '../http/client-address.ts';
+import { addressReader } from '../http/client-address.ts';
 import { Problem } from '../problems/problem.ts';
-import type { RateLimits } from './rate-limit.ts';
+import { NO_LIMITS } from './rate-limits.ts';
 import { SharedBudgets } from './shared-budgets.ts';
 
 /** How long credentials that were right are tried again, whatever else comes from their address. */
 const REMEMBERED_MS = 600_000;
 const MOST_REMEMBERED = 10_000;
 
-type Settings = Pick<RateLimits, 'windowMs' | 'failedAuthentications' | 'now'>;
-
 /** Goes before the authentication. */
-export function limitFailedAuthentications(
-  { windowMs, failedAuthentications: quota, now }: Settings = { windowMs: 60_000, failedAuthentications: 0 },
-  database: Database,
-  logger: Logger,
-  trustedProxies: TrustedProxies = [],
-): MiddlewareHandler<ApiEnv> {
+export function limitFailedAuthentications({
+  rateLimits: { windowMs, failedAuthentications: quota, now } = NO_LIMITS,
+  trustedProxies = [],
+  database,
+  logger,
+}: Pick<Dependencies, 'rateLimits' | 'trustedProxies' | 'database' | 'logger'>): MiddlewareHandler<ApiEnv> {
   const budgets = new SharedBudgets({
     database,
     logger,

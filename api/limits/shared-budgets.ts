@@ -149,7 +149,7 @@ export class SharedBudgets {
     const units = this.#sizeSlice(budget, askedAt);
     if (askedAt < this.#aloneUntil) return this.#grantAlone(budget, units);
     try {
-      const lease = leaseUnits(database, { key: `${name} ${caller}`, units, quota, windowMs });
+      const lease = leaseUnits(database, { name, caller, units, quota, windowMs });
       const { granted, left, endsInMs } = await within(patienceMs, lease, () => new LateError(patienceMs));
       // What is left of an earlier window counts no more. Two answers about one window differ by less than a second.
       const isNew = askedAt + endsInMs > budget.endsFrom + windowMs / 2;

@@ -74,6 +74,8 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
     }
     case 'currency_mismatch': {
       const currency = (await findWallet(database, order.walletId))?.currency;
+      // Who may order with somebody's wallet may not see it.
+      if (currency === undefined) return 'Not all SKUs are in the currency of the wallet.';
       const others = (await findOrderedSkus(database, order)).filter((sku) => sku.currency !== currency);
       return listAtMostFive(
         `The wallet is in ${currency}, but these SKUs are not`,

@@ -1,6 +1,7 @@
 /** Places and reads orders, and passes on the commands to pay, cancel and refund them. */
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ShopScope } from '../../domain/shops.ts';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { requireOwnId } from '../access/own-id.ts';
@@ -33,20 +34,18 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const json = c.req.valid('json');
     requireOwnId(c.var.caller, json.buyerId, 'buyerId');
     const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
-    const admitted = { key: readKey(c), needs: listLockedRows(json), gone: c.req.raw.signal };
+    const { id: caller, shop } = c.var.caller;
+    const admitted = {
+      call: { caller, shop, key: readKey(c) },
+      needs: listLockedRows(shop, json),
+      gone: c.req.raw.signal,
+    };
     return admission.run(admitted, (began) =>
-      answerOnce(c, dependencies, call, async (orderId) => {
+      answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
         const lines = mergeLines(json.lines);
-        const newOrder = {
-          ...json,
-          orderId,
-          shopId: c.var.caller.shop,
-          lines,
-          paymentWindow,
-          attentionAfter,
-        };
-        return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder)) };
+        const newOrder = { ...json, orderId, shopId: shop, lines, paymentWindow, attentionAfter };
+        return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
       }),
     );
   });
@@ -132,8 +131,11 @@ const lineOf = (c: Context<ApiEnv>, orderId: string): string =>
   [c.var.caller.shop, orderId, c.var.caller.buyer].join(' ');
 
 /** The rows that the reservation of an order locks. */
-const listLockedRows = ({ lines, paymentMode, walletId }: z.output<typeof createOrderBody>): string[] => [
-  ...lines.map(({ sku }) => `SKU ${sku}`),
+const listLockedRows = (
+  shop: ShopScope,
+  { lines, paymentMode, walletId }: z.output<typeof createOrderBody>,
+): string[] => [
+  ...lines.map(({ sku }) => `SKU ${shop}/${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];
 

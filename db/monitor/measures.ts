@@ -5,6 +5,7 @@
 import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
 import type { Queryable } from '../postgres.ts';
+import { CLOCKS_APART_MS, firstIdAt } from '../ids.ts';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
 import { isOverdue } from '../rules/deadlines.ts';
 import { isOversold } from '../rules/stock.ts';
@@ -61,16 +62,7 @@ const SUBJECTS = 20;
 const LATENCY_WINDOW = 5 * MINUTE;
 /** How long a caller may still be waiting for an answer, or about to retry. */
 const ANSWERED_WITHIN = MINUTE;
-/** An order's id is created before the order, by another clock. */
-const CLOCKS_APART = MINUTE;
-
 const DIGITS = JSON.stringify(Object.fromEntries(MINOR_DIGITS));
-
-/** Sorts before every id that is created at that instant or later: ids are UUIDv7, and sort by time. */
-function firstIdAt(instant: string): string {
-  const milliseconds = Date.parse(instant).toString(16).padStart(12, '0');
-  return `${milliseconds.slice(0, 8)}-${milliseconds.slice(8)}-0000-0000-000000000000`;
-}
 
 type Statement = (sql: Queryable, times: Times, limits: MeasureLimits) => PromiseLike<readonly Measured[]>;
 
@@ -92,7 +84,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       where
         stage = 'awaiting_payment' and created_at < ${ago(pendingLongAfter)}
         -- The same condition, less exact, for the index by stage and id.
-        and id < ${firstIdAt(ago(pendingLongAfter - CLOCKS_APART))}
+        and id < ${firstIdAt(ago(pendingLongAfter - CLOCKS_APART_MS))}
     )
     select
       count(*) as value,
@@ -167,6 +159,8 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     left join order_step as decided on decided.order_id = call.command_id and decided.step = 'reserve'
     where
       call.operation = 'createOrder' and call.recorded_at > ${ago(LATENCY_WINDOW)} and call.recorded_at <= ${at}
+      -- The first condition, less exact, for the index by id.
+      and call.command_id > ${firstIdAt(ago(LATENCY_WINDOW + CLOCKS_APART_MS))}
       and (decided.order_id is not null or call.response_status is null)
   `,
 
@@ -208,6 +202,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     where
       operation = 'createOrder' and recorded_at > ${ago(HOUR)}
       and recorded_at <= ${ago(ANSWERED_WITHIN)}
+      and command_id > ${firstIdAt(ago(HOUR + CLOCKS_APART_MS))}
   `,
 
   runs_overdue: (sql, { at }, { runEvery }) => {

@@ -1,20 +1,15 @@
-/** Detector of lost orders: every order exists whose id a caller was given. */
+/** Detector of lost orders: every order exists whose id a caller was given, for as long as the key is kept under which it was given. */
 import type { Queryable } from '../postgres.ts';
-import type { Detector, Inspected, PageOfRows } from './detector.ts';
+import { NIL, type Detector, type Inspected, type PageOfRows } from './detector.ts';
 
-/** A key is its caller's: two callers may have chosen the same. The subject has both as JSON, because either may contain anything. */
-const answeredKeys = (sql: Queryable, { after, limit }: PageOfRows) => {
-  const cursor = after ?? '["", ""]';
-  return sql`
-    select json_build_array(caller, key)::text as subject, caller, key, command_id
-    from idempotency_key
-    where
-      operation = 'createOrder' and response_status = 201
-      and (caller, key) > (${cursor}::text::json ->> 0, ${cursor}::text::json ->> 1)
-    order by caller, key
-    limit ${limit}
-  `;
-};
+/** By the order's id, because two callers may use the same key. */
+const answeredKeys = (sql: Queryable, { after, limit }: PageOfRows) => sql`
+  select command_id as subject, command_id
+  from idempotency_key
+  where operation = 'createOrder' and response_status = 201 and command_id > ${after ?? NIL}
+  order by command_id
+  limit ${limit}
+`;
 
 /** Rule 10. */
 export const lostOrders: Detector = {
@@ -22,11 +17,9 @@ export const lostOrders: Detector = {
   inspect: (sql, page) => sql<Inspected[]>`
     select
       subject, answered.command_id as "orderId",
-      case
-        when orders.id is null then format('order %s was answered to its caller, and does not exist', answered.command_id)
-      end as finding
+      case when orders.id is null then 'was answered to its caller, and does not exist' end as finding
     from (${answeredKeys(sql, page)}) as answered
     left join orders on orders.id = answered.command_id
-    order by answered.caller, answered.key
+    order by answered.command_id
   `,
 };

@@ -93,7 +93,7 @@ const SUBJECTS: Readonly<Record<ProvingKind, string>> = {
   stock_counter_wrong: 'SKU',
   wallet_counter_wrong: 'wallet',
   order_inconsistent: 'order',
-  order_lost: 'key',
+  order_lost: 'order',
   transfer_unbalanced: 'transfer',
   workflow_failed: 'order',
 };

@@ -15,7 +15,7 @@ import { IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { matches, instant, recordedAt, shopId } from './columns.ts';
 
-/** The id and the answer that a POST with an Idempotency-Key got. Kept forever: an answer never changes. */
+/** The id and the answer that a POST with an Idempotency-Key got. An answer never changes; old-keys.ts removes those that nobody needs. */
 export const idempotencyKey = pgTable(
   'idempotency_key',
   {
@@ -40,10 +40,13 @@ export const idempotencyKey = pgTable(
   (t) => [
     primaryKey({ name: 'idempotency_key_pkey', columns: [t.caller, t.operation, t.key] }),
     check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
-    // Which orders were asked for recently?
-    index('idempotency_key_orders_by_time')
-      .on(t.recordedAt)
+    // Which orders were asked for recently, and which keys are old? (Ids sort by time.)
+    index('idempotency_key_orders')
+      .on(t.commandId)
       .where(sql`operation = 'createOrder'`),
+    index('idempotency_key_others')
+      .on(t.commandId)
+      .where(sql`operation <> 'createOrder'`),
   ],
 );
 
@@ -51,11 +54,17 @@ export const idempotencyKey = pgTable(
  * Until when a caller whose order was refused for load was asked to wait. Unlogged, because it may be lost: a caller without a ticket
  * queues as a newcomer.
  */
-export const admissionTicket = pgTable('admission_ticket', {
-  /** The Idempotency-Key of the order. */
-  key: text().primaryKey(),
-  due: instant('due').notNull(),
-});
+export const admissionTicket = pgTable(
+  'admission_ticket',
+  {
+    /** As in {@link idempotencyKey}. */
+    caller: text().notNull(),
+    /** The Idempotency-Key of the order. */
+    key: text().notNull(),
+    due: instant('due').notNull(),
+  },
+  (t) => [primaryKey({ name: 'admission_ticket_pkey', columns: [t.caller, t.key] })],
+);
 
 /** How many orders per second each API process under load places, so that all give tickets at one pace. Unlogged, too. */
 export const admissionPace = pgTable('admission_pace', {

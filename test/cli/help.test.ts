@@ -1,6 +1,6 @@
-/** Every command explains itself as a process without any setting, as in the image or on a fresh checkout. */
+/** Every command explains itself without any setting, as in the image or on a fresh checkout. */
 import { expect, test } from 'vitest';
-import { startScript } from '../support/server-process.ts';
+import { runScripts } from '../support/server-process.ts';
 
 const COMMANDS = [
   'ops/bundle.ts',
@@ -17,9 +17,15 @@ const COMMANDS = [
   'test/model/soak.ts',
 ];
 
-test.each(COMMANDS)('%s --help explains the command without any setting', async (script) => {
-  const nothing = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
-  const help = startScript(script, { ...nothing, PATH: process.env['PATH'] }, { args: ['--help'] });
-  expect(await help.ended, help.output()).toBe(0);
-  expect(help.output()).toMatch(/Usage: npm run \w+ -- \[options\][\s\S]*Exit codes:/);
+const nothing = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
+const helps = await runScripts(
+  COMMANDS.map((script) => `${script} --help`),
+  { ...nothing, PATH: process.env['PATH'] },
+);
+
+test.each(COMMANDS)('%s --help explains the command without any setting', (script) => {
+  expect(helps.get(`${script} --help`)).toEqual({
+    code: 0,
+    output: expect.stringMatching(/^Usage: npm run \w+ -- \[options\][\s\S]*Exit codes:/),
+  });
 });

@@ -233,7 +233,7 @@ const REFUSED: readonly [what: string, why: string, write: Write][] = [
   ],
   [
     'a call',
-    OTHERS,
+    DENIED,
     (to) =>
       to`insert into idempotency_key (operation, key, fingerprint, shop_id, command_id, claimed_until) values ('payOrder', 'k', 'f', ${bar}, gen_random_uuid(), now())`,
   ],

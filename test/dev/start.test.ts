@@ -25,60 +25,58 @@ const persist = (what: string, call: () => Promise<Answer>): Promise<Answer> =>
     40_000,
   );
 
+/** Places an order that waits for payment, however often what was killed last makes the caller send again. */
+async function place({ shop }: LocalSystem, wallet: string, sku: string, more: object = {}): Promise<string> {
+  const key = randomUUID();
+  const send = () => shop.order(wallet, [{ sku, quantity: 1 }], more, { key });
+  return idOf(expectStatus(await persist('an order', send), 201));
+}
+
 async function kill(system: LocalSystem, name: ServerName): Promise<void> {
   const pid = (await system.pids()).get(name);
   if (pid === undefined) throw new Error(`${name} does not run`);
   process.kill(pid, 'SIGKILL');
 }
 
-describe('a system whose processes are killed one after the other', async () => {
+describe('a system', async () => {
   const folder = await localFolder();
+  const system = await folder.start();
+  const { shop } = system;
 
-  test('loses no order, takes no money twice, and breaks no rule', async () => {
-    const system = await folder.start();
-    const { shop } = system;
+  test('whose processes are killed one after the other loses no order, takes no money twice, and breaks no rule', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);
     const victims: ServerName[] = ['Worker', 'API', 'PostgreSQL', 'Temporal'];
     for (const victim of victims) {
-      const waiting = await Promise.all([1, 2, 3].map(() => shop.placed(wallet, sku)));
+      const waiting = await Promise.all([1, 2, 3].map(() => place(system, wallet, sku)));
       const killing = kill(system, victim);
-      const key = randomUUID();
-      const [created, ...paid] = await Promise.all([
-        persist(`a create after ${victim} was killed`, () =>
-          shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }),
-        ),
-        ...waiting.map((id) =>
-          persist(`a payment after ${victim} was killed`, () => shop.pay(id, { key: `pay ${id}` })),
-        ),
-        killing,
-      ]);
-      expectStatus(created, 201);
-      for (const answer of paid) if (answer) expectStatus(answer, 200);
-      await persist('the cancel', () => shop.cancel(idOf(created), 'test', { key: `cancel ${key}` }));
+      const paying = waiting.map((id) =>
+        persist(`a payment after ${victim} was killed`, () => shop.pay(id, { key: `pay ${id}` })),
+      );
+      const [created, paid] = await Promise.all([place(system, wallet, sku), Promise.all(paying), killing]);
+      for (const answer of paid) expectStatus(answer, 200);
+      const cancelled = await persist('the cancel', () =>
+        shop.cancel(created, 'test', { key: `cancel ${created}` }),
+      );
+      expectStatus(cancelled, 200);
     }
     expect(await shop.stockOf(sku)).toEqual({ onHand: 88, reserved: 0, available: 88 });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 100_000 - 12 * 500, held: 0 });
     expect(await folder.run('ops/check.ts')).toMatchObject({ code: 0 });
     expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
   }, 150_000);
-});
 
-describe('a system that is stopped and started again', async () => {
-  const folder = await localFolder();
-
-  test('goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
-    const first = await folder.start();
-    const wallet = await first.shop.wallet(5_000);
-    const sku = await first.shop.sku(10);
-    const patient = await first.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
-    const { body: before } = await first.shop.get(`/v1/orders/${patient}`);
-    const pids = [...(await first.pids()).values()];
-    expect(await first.stop()).toBe(0);
+  test('that is stopped and started again goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
+    const wallet = await shop.wallet(5_000);
+    const sku = await shop.sku(10);
+    const patient = await place(system, wallet, sku, { paymentMode: 'hold' });
+    const { body: before } = await shop.get(`/v1/orders/${patient}`);
+    const pids = [...(await system.pids()).values()];
+    expect(await system.stop()).toBe(0);
     expect(pids.filter(isAlive)).toEqual([]);
 
     // Stopping and starting takes longer than this window.
     const second = await folder.start({ PAYMENT_WINDOW: '2s' });
-    const hasty = await second.shop.placed(wallet, sku, 1, { paymentMode: 'hold' });
+    const hasty = await place(second, wallet, sku, { paymentMode: 'hold' });
     expect(await second.stop()).toBe(0);
 
     const third = await folder.start();

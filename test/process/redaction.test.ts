@@ -9,10 +9,19 @@ import { join } from 'node:path';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { sql as statement } from 'drizzle-orm';
 import { afterAll, describe, expect, inject, test } from 'vitest';
+import { createApi } from '../../api/app.ts';
+import { openDatabase } from '../../db/connection.ts';
 import { openLogger } from '../../process/log.ts';
 import { describeError, printable, safeError } from '../../process/redaction.ts';
+import {
+  apiSettings,
+  databaseSettings,
+  localSettings,
+  systemSettings,
+  workerSettings,
+} from '../../settings.ts';
 import { freshDatabase } from '../support/database.ts';
-import { startScript } from '../support/server-process.ts';
+import { runScripts, startScript, type TestProcess } from '../support/server-process.ts';
 import { Shop } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -39,116 +48,141 @@ const COMMANDS = [
   'ops/replay.ts',
   'dev/up/start.ts',
 ] as const;
-const SERVERS = ['api/main.ts', 'worker/main.ts'] as const;
-const EVERYTHING = [...SERVERS, ...COMMANDS] as const;
 
-/** Runs a script that fails to its end, and returns everything that it printed. */
-async function failureOf(
-  script: string,
-  environment: Readonly<Record<string, string | undefined>>,
-  code = 1,
-) {
-  const started = startScript(script, {
-    ...servers,
-    TASK_QUEUE: `${taskQueue}-none`,
-    // The script must not find a system that somebody started here.
-    HOLDFAST_DATA: `/tmp/holdfast-none-${randomUUID()}`,
-    PORT: '0',
-    POSTGRES_PORT: '0',
-    TEMPORAL_PORT: '0',
-    WEB_UI_PORT: '0',
-    ...environment,
+const elsewhere = {
+  ...servers,
+  TASK_QUEUE: `${taskQueue}-none`,
+  // The script must not find a system that somebody started here.
+  HOLDFAST_DATA: `/tmp/holdfast-none-${randomUUID()}`,
+  PORT: '0',
+  POSTGRES_PORT: '0',
+  TEMPORAL_PORT: '0',
+  WEB_UI_PORT: '0',
+};
+
+describe('the process', async () => {
+  const wrong = {
+    ...elsewhere,
+    DATABASE_URL: `postgres://holdfast:${PASSWORD}#x@127.0.0.1:5432/holdfast`,
+    TEMPORAL_ADDRESS: `holdfast:${PASSWORD}@127.0.0.1:7233`,
+    ALERT_WEBHOOK_URL: `ftp://example.com/${TOKEN}`,
+  };
+  const commands = await runScripts(COMMANDS, wrong);
+
+  test.each(COMMANDS)('%s with wrong addresses names the settings and hides their values', (script) => {
+    const { code, output = '' } = commands.get(script) ?? {};
+    expect(code, output).toBe(2);
+    expect(output).not.toMatch(PLANTED);
+    expect(output).toContain('DATABASE_URL');
+    if (script !== 'ops/migrate.ts') expect(output).toContain('TEMPORAL_ADDRESS');
   });
-  expect(await started.ended, started.output()).toBe(code);
-  expect(started.output()).not.toMatch(PLANTED);
-  return started.output();
-}
 
-describe('the process', () => {
-  const DATABASE_URLS = [
+  // Each reads its settings and prints what is wrong in its own way.
+  test.each([
+    ['api/main.ts', ['DATABASE_URL', 'TEMPORAL_ADDRESS']],
+    ['worker/main.ts', ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'ALERT_WEBHOOK_URL']],
+  ])('%s with wrong addresses names the settings and hides their values', async (script, names) => {
+    const started = startScript(script, wrong);
+    expect(await started.ended, started.output()).toBe(1);
+    expect(started.output()).not.toMatch(PLANTED);
+    for (const name of names) expect(started.output()).toContain(name);
+  });
+});
+
+describe('the message about a wrong setting', () => {
+  const READERS = [apiSettings, workerSettings, systemSettings, databaseSettings, localSettings];
+
+  test.each([
     `postgres://holdfast:${PASSWORD}#x@127.0.0.1:5432/holdfast`,
     `postgres://holdfast:${PASSWORD} x@127.0.0.1:5432/holdfast`,
     `postgres://holdfast:${PASSWORD}@127.0.0.1:port/holdfast`,
     `postgres:/holdfast:${PASSWORD}@127.0.0.1/holdfast`,
-  ] as const;
-  const TEMPORAL_ADDRESS = `holdfast:${PASSWORD}@127.0.0.1:7233`;
-
-  // Each script reads the same settings and prints what is wrong in its own way.
-  test.each(EVERYTHING)(
-    '%s with wrong addresses names the settings and hides their values',
-    async (script) => {
-      const [DATABASE_URL] = DATABASE_URLS;
-      const code = SERVERS.some((server) => server === script) ? 1 : 2;
-      const output = await failureOf(script, { DATABASE_URL, TEMPORAL_ADDRESS }, code);
-      expect(output).toContain('DATABASE_URL');
-      if (script !== 'ops/migrate.ts') expect(output).toContain('TEMPORAL_ADDRESS');
-    },
-  );
-
-  test.each(DATABASE_URLS)(
-    'ops/check.ts with a wrong DATABASE_URL=%s names the setting and hides its value',
-    async (DATABASE_URL) => {
-      expect(await failureOf('ops/check.ts', { DATABASE_URL }, 2)).toContain('DATABASE_URL');
-    },
-  );
+  ])('names DATABASE_URL=%s and hides its value, whoever reads it', (DATABASE_URL) => {
+    for (const read of READERS) {
+      expect(() => read({ ...servers, DATABASE_URL })).toThrow('DATABASE_URL');
+      expect(() => read({ ...servers, DATABASE_URL })).not.toThrow(PLANTED);
+    }
+  });
 
   test.each(['https://me:pl4nted@example.com/', `ftp://example.com/${TOKEN}`])(
-    'worker/main.ts with a wrong ALERT_WEBHOOK_URL=%s names the setting and hides its value',
-    async (ALERT_WEBHOOK_URL) => {
-      expect(await failureOf('worker/main.ts', { ALERT_WEBHOOK_URL })).toContain('ALERT_WEBHOOK_URL');
+    'names ALERT_WEBHOOK_URL=%s and hides its value',
+    (ALERT_WEBHOOK_URL) => {
+      const read = () => workerSettings({ ...servers, ALERT_WEBHOOK_URL });
+      expect(read).toThrow('ALERT_WEBHOOK_URL');
+      expect(read).not.toThrow(PLANTED);
     },
   );
 });
 
-describe('without a working database,', () => {
-  test.each([
-    ['ops/migrate.ts', unreachable, 'ECONNREFUSED'],
-    ['ops/migrate.ts', noSuchDatabase, '3D000'],
-    ['ops/check.ts', unreachable, 'ECONNREFUSED'],
-    ['ops/check.ts', noSuchDatabase, '3D000'],
-    ['dev/up/start.ts', unreachable, 'ECONNREFUSED'],
-    ['dev/up/start.ts', noSuchDatabase, 'database "nowhere" does not exist'],
-  ])(
-    '%s with DATABASE_URL=%s says why it failed, without the password',
-    async (script, DATABASE_URL, useful) => {
-      expect(await failureOf(script, { DATABASE_URL })).toContain(useful);
-    },
+describe.each([
+  [unreachable, 'ECONNREFUSED', 'ECONNREFUSED'],
+  [noSuchDatabase, '3D000', 'database "nowhere" does not exist'],
+])('without a working database, with DATABASE_URL=%s,', async (DATABASE_URL, code, sentence) => {
+  const useful = [
+    ['ops/migrate.ts', code],
+    ['ops/check.ts', code],
+    ['dev/up/start.ts', sentence],
+  ] as const;
+  const commands = await runScripts(
+    useful.map(([script]) => script),
+    { ...elsewhere, DATABASE_URL },
   );
 
-  test.each([
-    [unreachable, 'ECONNREFUSED'],
-    [noSuchDatabase, '3D000'],
-  ])(
-    'the API with DATABASE_URL=%s logs why it failed, without the password',
-    async (DATABASE_URL, useful) => {
-      const api = startScript('api/main.ts', { ...servers, DATABASE_URL, PORT: '0', SHUTDOWN_NOTICE: '0s' });
-      const { port } = await api.says('listening');
-      const caller = new Shop((path, init) => fetch(`http://127.0.0.1:${String(port)}${path}`, init));
-      await caller.post('/v1/wallets', { ownerId: BUYER, currency: 'EUR' });
-      api.child.kill('SIGTERM');
-      await api.ended;
-      expect(api.output()).not.toMatch(PLANTED);
-      expect(api.output()).toContain(useful);
-    },
-  );
+  test.each(useful)('%s says why it failed, without the password', (script, reason) => {
+    const { code: exitCode, output = '' } = commands.get(script) ?? {};
+    expect(exitCode, output).toBe(1);
+    expect(output).not.toMatch(PLANTED);
+    expect(output).toContain(reason);
+  });
+
+  test('the API logs why it failed, without the password', async () => {
+    const log: string[] = [];
+    const database = openDatabase(DATABASE_URL, { connections: 1, name: 'test' });
+    const api = createApi({
+      database,
+      temporal: system.temporal,
+      logger: openLogger('api', 'trace', { write: (line: string) => void log.push(line) }),
+      paymentWindow: 900_000,
+      attentionAfter: 120_000,
+    });
+    const caller = new Shop((path, init) => api.request(path, init));
+    await caller.post('/v1/wallets', { ownerId: BUYER, currency: 'EUR' });
+    await database.close();
+    expect(log.join('')).not.toMatch(PLANTED);
+    expect(log.join('')).toContain(code);
+  });
 });
+
+/** Makes a process fail by an error that nobody handles, with values in it, when it gets the signal SIGUSR2. */
+const failing = await mkdtemp(join(tmpdir(), 'holdfast-redaction-'));
+const NODE_OPTIONS = `--import=${join(failing, 'fail-on-signal.mjs')}`;
+await writeFile(
+  join(failing, 'fail-on-signal.mjs'),
+  `process.on('SIGUSR2', () => {
+    const error = new Error('Failed query: insert into wallet values ($1)\\nparams: ${BUYER}');
+    throw Object.assign(error, { query: 'insert into wallet values ($1)', params: ['${BUYER}'], url: '${TOKEN}' });
+  });`,
+);
+afterAll(() => rm(failing, { recursive: true, force: true }));
+
+/** Ends a server by an error that nobody handles, and expects that its whole log names the error and no value. */
+async function expectLastWords(server: TestProcess): Promise<void> {
+  server.child.kill('SIGUSR2');
+  expect(await server.ended, server.output()).toBe(1);
+  expect(server.output()).not.toMatch(PLANTED);
+  expect(server.output()).toContain('ended by an error that nobody handled');
+  expect(server.output()).toContain('insert into wallet values ($1)');
+}
 
 describe('a statement that PostgreSQL refuses', () => {
-  test('the API logs code, table and constraint of a refused statement, and neither the buyer nor the row', async () => {
+  test('the API logs code, table and constraint of a refused statement, and neither the buyer nor the row, nor any value of an error that ends it', async () => {
     await sql`alter table wallet add constraint refused_by_test check (owner_id <> ${sql.unsafe(`'${BUYER}'`)})`;
-    const api = startScript('api/main.ts', {
-      ...servers,
-      PORT: '0',
-      LOG_LEVEL: 'trace',
-      SHUTDOWN_NOTICE: '0s',
-    });
+    const api = startScript('api/main.ts', { ...servers, PORT: '0', LOG_LEVEL: 'trace', NODE_OPTIONS });
     const { port } = await api.says('listening');
     const caller = new Shop((path, init) => fetch(`http://127.0.0.1:${String(port)}${path}`, init));
     const refused = await caller.post('/v1/wallets', { ownerId: BUYER, currency: 'EUR' });
     expect(refused.status).toBe(500);
-    api.child.kill('SIGTERM');
-    await api.ended;
-    expect(api.output()).not.toMatch(PLANTED);
+    await expectLastWords(api);
     for (const useful of [
       '"code":"23514"',
       '"table":"wallet"',
@@ -187,7 +221,7 @@ describe('a statement that PostgreSQL refuses', () => {
     await paying;
   });
 
-  test('a receiver of alerts that does not answer is named by its host, without its token', async () => {
+  test('a receiver of alerts that does not answer is named by its host, without its token, and the worker logs neither that nor any value of an error that ends it', async () => {
     const queue = `${taskQueue}-alerts`;
     const worker = startScript('worker/main.ts', {
       ...servers,
@@ -196,6 +230,7 @@ describe('a statement that PostgreSQL refuses', () => {
       ALERT_DATABASE_CONNECTIONS: '0',
       MONITOR_EVERY: '1s',
       LOG_LEVEL: 'debug',
+      NODE_OPTIONS,
     });
     const handle = client.workflow.getHandle(`alerts-${queue}-database_connections`);
     const failure = await until(
@@ -208,36 +243,11 @@ describe('a statement that PostgreSQL refuses', () => {
     );
     expect(JSON.stringify(failure)).toContain('http://127.0.0.1:1 did not answer');
     expect(JSON.stringify([failure, await handle.fetchHistory()])).not.toMatch(PLANTED);
-    worker.child.kill('SIGTERM');
-    await worker.ended;
+    await expectLastWords(worker);
     for (const name of ['monitor', 'stats', 'reconcile'])
       await client.schedule.getHandle(`${name}-${queue}`).delete();
     await handle.terminate();
-    expect(worker.output()).not.toMatch(PLANTED);
   }, 120_000);
-});
-
-describe('an error that nobody handles', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-redaction-'));
-  const file = join(folder, 'fail-later.mjs');
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-  const rejection = `
-    setTimeout(() => {
-      const error = new Error('Failed query: insert into wallet values ($1)\\nparams: ${BUYER}');
-      throw Object.assign(error, { query: 'insert into wallet values ($1)', params: ['${BUYER}'], url: '${TOKEN}' });
-    }, 4000);
-  `;
-  test.each(SERVERS)(
-    '%s ends on an unhandled error and shows its frames without its values',
-    async (script) => {
-      await writeFile(file, rejection);
-      const output = await failureOf(script, {
-        NODE_OPTIONS: `--import=${file}`,
-      });
-      expect(output).toContain('ended by an error that nobody handled');
-      expect(output).toContain('insert into wallet values ($1)');
-    },
-  );
 });
 
 describe('every kind of refusal', async () => {

@@ -311,6 +311,12 @@ export const PATHS: Readonly<Record<string, Path>> = {
     return workflowId;
   },
 
+  'keys-removed': async ({ client, taskQueue }) => {
+    const workflowId = `${WORKFLOW.retention}-recorded`;
+    await client.workflow.execute(WORKFLOW.retention, { workflowId, taskQueue });
+    return workflowId;
+  },
+
   monitored: async (system) => {
     const workflowId = `${WORKFLOW.monitor}-recorded`;
     await raiseAlert(system, workflowId);

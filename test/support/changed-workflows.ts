@@ -6,6 +6,7 @@ import {
   order as realOrder,
   reconcile as realReconcile,
   refund as realRefund,
+  retention as realRetention,
   stats as realStats,
 } from '../../workflows/index.ts';
 import type { MonitorEnd } from '../../domain/measures.ts';
@@ -18,6 +19,7 @@ import type {
   OrderInput,
   ReconcileInput,
   RefundEnd,
+  RetentionEnd,
   StatsEnd,
 } from '../../workflows/messages.ts';
 
@@ -49,4 +51,9 @@ export async function deliverAlerts(input: DeliverInput): Promise<DeliverEnd> {
 export async function stats(): Promise<StatsEnd> {
   await sleep('1s');
   return realStats();
+}
+
+export async function retention(): Promise<RetentionEnd> {
+  await sleep('1s');
+  return realRetention();
 }

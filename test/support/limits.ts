@@ -1,5 +1,5 @@
 /** Limits that count every request of a test and refuse none. */
-import type { RateLimits } from '../../api/limits/rate-limit.ts';
+import type { RateLimits } from '../../api/limits/rate-limits.ts';
 
 const NEVER_MET = 1_000_000;
 

@@ -19,6 +19,10 @@ export const lockOrders = (sql: Sql, ids: readonly string[]): Promise<() => Prom
 export const lockMark = (sql: Sql, orderId: string): Promise<() => Promise<void>> =>
   lock(sql, (held) => held`select from attention where order_id = ${orderId} for update`);
 
+/** Locks an idempotency key until the returned function is called: its answer is not kept until then. */
+export const lockKey = (sql: Sql, key: string): Promise<() => Promise<void>> =>
+  lock(sql, (held) => held`select from idempotency_key where key = ${key} for update`);
+
 async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): Promise<() => Promise<void>> {
   const taken = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();

@@ -63,3 +63,47 @@ export async function plantPayments(
       `;
   });
 }
+
+export interface PlantedIdempotencyKey {
+  caller?: string;
+  shop?: string;
+  operation?: string;
+  key?: string;
+  fingerprint?: string;
+  /** Null for one that is not answered yet. */
+  status?: number | null;
+  body?: string;
+  /** How long ago it was claimed and answered, as an interval. */
+  age?: string;
+  commandId?: string;
+}
+
+/** Plants an idempotency key. Returns its command's id. */
+export async function plantIdempotencyKey(
+  sql: Sql,
+  {
+    caller = 'key:planted',
+    shop = 'main',
+    operation = 'createOrder',
+    key = randomUUID(),
+    fingerprint = '',
+    status = 201,
+    body = '{}',
+    age = '0 seconds',
+    commandId,
+  }: PlantedIdempotencyKey = {},
+): Promise<string> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into idempotency_key (
+      caller, shop_id, operation, key, fingerprint, command_id, claimed_until, response_status, response_body, recorded_at
+    )
+    values (
+      ${caller}, ${shop}, ${operation}, ${key}, ${fingerprint},
+      coalesce(${commandId ?? null}::uuid, uuidv7(- ${age}::text::interval)), now() - ${age}::text::interval,
+      ${status}, ${status === null ? null : body}::json, now() - ${age}::text::interval
+    )
+    returning command_id as id
+  `;
+  if (!row) throw new Error('The key was not planted.');
+  return row.id;
+}

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { z } from 'zod';
 import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -74,4 +75,26 @@ export function startScript(
       ),
     stop: () => endBy('SIGTERM'),
   };
+}
+
+const RUNNER = fileURLToPath(new URL('one-after-another.ts', import.meta.url));
+const resultSchema = z.object({ line: z.string(), code: z.number(), output: z.string() });
+
+/**
+ * Runs scripts one after the other in one process: they load what they have in common once, and are not about how a process starts.
+ * @param lines each a script and its arguments, apart by spaces.
+ */
+export async function runScripts(
+  lines: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  options: Pick<ScriptOptions, 'cwd'> = {},
+): Promise<ReadonlyMap<string, { code: number; output: string }>> {
+  const started = startScript(RUNNER, environment, { ...options, args: lines });
+  const code = await started.ended;
+  const printed = started.output();
+  if (code !== 0) throw new Error(`${lines.join(', ')} ended their process with ${code}:\n${printed}`);
+  const results = printed.split('\n').filter((line) => line.startsWith('{'));
+  return new Map(
+    results.map((line) => resultSchema.parse(JSON.parse(line))).map(({ line, ...result }) => [line, result]),
+  );
 }

@@ -82,8 +82,6 @@ export interface StagedOrder {
   wallet: string;
   shop: Shop;
   deadline: number;
-  /** How many updates its workflow is known to have accepted. */
-  accepted: number;
   /** Every call, including those before the two commands. */
   calls: Call[];
   /** Lets the step under way go on. */
@@ -132,8 +130,10 @@ export interface StagedOrders {
 
 /** Call at the top of a file. The worker must use the database of the interruptions. */
 export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): StagedOrders {
-  const { client, clock, sql, shop: usual } = system;
-  const hasty = startSecondApi(system, SHORT_WINDOW);
+  const { client, clock, sql } = system;
+  const atRest = { usual: system.shop, hasty: startSecondApi(system, SHORT_WINDOW) };
+  // An API that waits for held reservations admits few other orders.
+  const held = { usual: startSecondApi(system, WINDOW), hasty: startSecondApi(system, SHORT_WINDOW) };
 
   function hold(order: StagedOrder, step: keyof StepActivities, id: string, how: Held): Promise<true> {
     const plan = interrupt(step, id, always(HELD[how]));
@@ -142,18 +142,17 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     return until(`the fallback of ${step}`, isHeld, PATIENCE_MS);
   }
 
-  async function orderIn(stage: Stage, held: Held | null, isHasty: boolean): Promise<StagedOrder> {
+  async function orderIn(stage: Stage, how: Held | null, isHasty: boolean): Promise<StagedOrder> {
     const [sku, wallet] = await Promise.all([
       stockedSku(sql, { onHand: 10 }),
       fundedWallet(sql, { funds: 5_000 }),
     ]);
-    const shop = isHasty ? hasty : usual;
+    const shop = (stage === 'reserving' ? held : atRest)[isHasty ? 'hasty' : 'usual'];
     const order: StagedOrder = {
       id: '',
       wallet,
       shop,
       deadline: 0,
-      accepted: 1,
       calls: [],
       letGo: () => {},
       pending: [],
@@ -162,7 +161,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     order.calls.push(creating);
 
     if (stage === 'reserving') {
-      const isHeld = hold(order, 'reserve', wallet, held ?? 'not made yet');
+      const isHeld = hold(order, 'reserve', wallet, how ?? 'not made yet');
       order.pending.push(ask(creating));
       order.id = await until('the id of an order', async () => {
         const [row] = await sql<{ id: string }[]>`
@@ -191,12 +190,11 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
       case 'refunding': {
         const command = stage === 'paying' ? 'pay' : 'refund';
         if (command === 'refund') await begin('pay');
-        const isHeld = hold(order, command, order.id, held ?? 'not made yet');
+        const isHeld = hold(order, command, order.id, how ?? 'not made yet');
         const its = callOf(order, command);
         order.calls.push(its);
         order.pending.push(ask(its));
         await isHeld;
-        if (command === 'pay') order.accepted += 1;
         break;
       }
       case 'paid':
@@ -228,6 +226,8 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
         ? refundWorkflowId(order.id)
         : orderWorkflowId(order.id);
     const workflow = client.workflow.getHandle(workflowId);
+    const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
+    const accepted = isHeld ? await countAccepted(workflowId) : 0;
     let sent: Promise<unknown>;
     switch (command) {
       case 'pay':
@@ -264,17 +264,21 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     order.pending.push(sent);
     if (command === 'expiry' || command === 'Cancel in Temporal') return;
     // With a step under way the answer must wait, but a command that arrives is accepted within a task, or answered.
-    const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
-    if (isHeld) await Promise.race([sent, arrival(order, workflowId)]);
+    if (isHeld) await arrival(workflowId, accepted, sent);
   }
 
-  /** Resolves when the workflow has accepted one more update than before this command, or when patience ends. */
-  async function arrival(order: StagedOrder, workflowId: string): Promise<void> {
-    order.accepted += 1;
-    const enough = async () =>
-      (await countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes')) >=
-      order.accepted;
-    await until('a command to arrive', enough, ARRIVAL_MS).catch(() => {});
+  const countAccepted = (workflowId: string) =>
+    countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes');
+
+  /** Resolves when the workflow has accepted more updates than before the command, when it is answered, or when patience ends. */
+  async function arrival(workflowId: string, before: number, sent: Promise<unknown>): Promise<void> {
+    let isAnswered = false;
+    const answered = sent.then(() => {
+      isAnswered = true;
+    });
+    const hasArrived = async () => isAnswered || (await countAccepted(workflowId)) > before;
+    const accepted = until('a command to arrive', hasArrived, ARRIVAL_MS).catch(() => {});
+    await Promise.race([answered, accepted]);
   }
 
   return { orderIn, send };

@@ -1,6 +1,7 @@
 /** The whole system for one test file, on the shared servers: its own database, task queue, worker and API. */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { NativeConnection, type Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
@@ -8,25 +9,29 @@ import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
-import { openOrderClient } from '../../client/orders.ts';
+import { openOrderClient, type OrderClient } from '../../client/orders.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
-import { createOrderWorker } from '../../worker/worker.ts';
+import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
+import { until } from './until.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
   /** The way to the API, for callers with credentials of their own. */
   send: Send;
   client: Client;
+  /** What the API reaches Temporal with. */
+  temporal: OrderClient;
   clock: Clock;
   taskQueue: string;
+  namespace: string;
   /** Stops the worker, as a deployment does. Orders then wait. */
   stopWorker: () => Promise<void>;
   startWorker: () => Promise<void>;
@@ -41,7 +46,12 @@ export interface SystemOptions {
   workerDatabaseUrl?: (databaseUrl: string) => string;
   /** Puts something between the worker's steps and its pool. */
   workerDatabase?: (database: DatabasePool) => DatabasePool;
+  /** Of each kind; 20 unless given. */
+  workerSlots?: number;
+  /** Twice the slots unless given, as in production. */
   workerConnections?: number;
+  /** A namespace that no other test uses, for what walks through all of one. Registering it takes a moment. */
+  ownNamespace?: boolean;
   /** Lets the API accept tokens. */
   identifyBearer?: IdentifyBearer;
   /** Settings that differ from the defaults. */
@@ -54,7 +64,9 @@ export async function startSystem({
   attentionAfter = 120_000,
   workerDatabaseUrl,
   workerDatabase = (database) => database,
-  workerConnections = 40,
+  workerSlots = 20,
+  workerConnections = connectionsFor(workerSlots),
+  ownNamespace = false,
   identifyBearer,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
@@ -62,7 +74,7 @@ export async function startSystem({
   const testDatabase = await freshDatabase();
   const taskQueue = `test-${randomUUID()}`;
   const address = inject('temporalAddress');
-  const namespace = 'default';
+  const namespace = ownNamespace ? await registerNamespace(address) : 'default';
   const settings = workerSettings({
     DATABASE_URL: testDatabase.url,
     TEMPORAL_ADDRESS: address,
@@ -84,10 +96,11 @@ export async function startSystem({
       taskQueue,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
-      stepSlots: 20,
+      stepSlots: workerSlots,
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
+      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
     });
     running = { worker, ended: worker.run() };
   };
@@ -120,9 +133,33 @@ export async function startSystem({
     shop: new Shop(send),
     send,
     client,
+    temporal,
     clock: clockOf(client),
     taskQueue,
+    namespace,
     startWorker,
     stopWorker,
   };
+}
+
+/** Resolves with its name once the server knows it. */
+async function registerNamespace(address: string): Promise<string> {
+  const namespace = `test-${randomUUID()}`;
+  const { client, close } = await connectTemporal({ address, namespace });
+  try {
+    await client.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs(86_400_000),
+    });
+    // The parts of the server learn of it one after the other.
+    await until(`the namespace ${namespace} to be usable`, () =>
+      client.workflow.count().then(
+        () => true,
+        () => undefined,
+      ),
+    );
+  } finally {
+    await close();
+  }
+  return namespace;
 }

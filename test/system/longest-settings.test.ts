@@ -1,5 +1,6 @@
 /** Orders work with every setting at its bound: the largest and the smallest value that is accepted. */
 import { afterEach, expect, inject, test } from 'vitest';
+import { RUN_NAMES } from '../../domain/measures.ts';
 import { apiSettings, workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { expectRulesHold } from '../support/database.ts';
@@ -53,6 +54,8 @@ test.each([
       RECONCILE_EVERY: '7d',
       STATS_EVERY: '7d',
       MONITOR_EVERY: '7d',
+      RETENTION_EVERY: '7d',
+      IDEMPOTENCY_RETENTION: '3650d',
       PENDING_LONG_AFTER: '365d',
       BUSY_BUYER_PAYMENTS: '1000000000',
       BUSY_BUYER_AMOUNT: '1000000000000',
@@ -69,6 +72,8 @@ test.each([
       RECONCILE_EVERY: '1s',
       STATS_EVERY: '1s',
       MONITOR_EVERY: '1s',
+      RETENTION_EVERY: '1s',
+      IDEMPOTENCY_RETENTION: '1d',
       PENDING_LONG_AFTER: '1s',
       BUSY_BUYER_PAYMENTS: '1',
       BUSY_BUYER_AMOUNT: '1',
@@ -88,7 +93,7 @@ test.each([
     const wallet = await caller.wallet(1_000);
     const order = await caller.placed(wallet, await caller.sku(1));
     expect(await caller.pay(order)).toMatchObject({ status: 200, body: { stage: 'paid' } });
-    for (const name of ['reconcile', 'stats', 'monitor']) {
+    for (const name of RUN_NAMES) {
       const handle = client.schedule.getHandle(`${name}-${TASK_QUEUE}`);
       await until(`the schedule of ${name}`, () => handle.describe().catch(() => undefined));
       await handle.trigger();

@@ -300,8 +300,9 @@ test('reconciliation finds nothing wrong while orders are being carried out', as
     }
   };
   const before = await sql`select id from finding`;
-  const buyers = Array.from({ length: 9 }, (_, number) => buyer(number));
-  for (let run = 0; run < 5; run += 1) await reconcile(true);
+  // Each way of paying with each end.
+  const buyers = Array.from({ length: 6 }, (_, number) => buyer(number));
+  for (let run = 0; run < 3; run += 1) await reconcile(true);
   live.abort();
   await Promise.all(buyers);
   expect(await sql`select kind, subject, finding from finding offset ${before.length}`).toEqual([]);

@@ -27,6 +27,7 @@ const worker = await createOrderWorker({
   cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
   shutdownGrace: settings.SHUTDOWN_GRACE,
   monitor: monitorSettings(settings),
+  retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
 });
 const ended = worker.run();
 pino({ name: 'nothing worker' }).info('worker ready');

@@ -1,6 +1,5 @@
 /** A token is accepted only if the issuer signed it for this API, and the issuer's keys are used as it publishes them. */
 import { KeyObject, createHmac, createPublicKey, sign as signBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../../api/access/tokens.ts';
 import { Problem } from '../../../api/problems/problem.ts';
 import { AUDIENCE, ISSUER, forge, startIssuer } from '../../support/issuer.ts';
+import { until } from '../../support/until.ts';
 
 const issuer = await startIssuer();
 const identify = identifyBearers(issuer.settings);
@@ -178,7 +178,7 @@ describe('the claim that names the shop', () => {
 });
 
 describe('the claim that names the roles', () => {
-  test('gives the ones that exist, and a buyer among them reaches only its own', async () => {
+  test('gives the ones that exist, and who is called a buyer is nothing else', async () => {
     const { identify: byRole, sign } = await another({ JWT_ROLES_CLAIM: 'roles' });
     const as = async (roles: unknown) => byRole(await sign({ roles }));
     expect(await as(['operator', 'chief'])).toEqual({
@@ -187,7 +187,7 @@ describe('the claim that names the roles', () => {
       shop: 'main',
     });
     expect(await as('auditor merchant')).toMatchObject({ roles: ['merchant', 'auditor'] });
-    expect(await as(['merchant', 'buyer'])).toMatchObject({ roles: ['merchant', 'buyer'], buyer: 'buyer' });
+    expect(await as(['merchant', 'buyer'])).toMatchObject({ roles: ['buyer'], buyer: 'buyer' });
     for (const none of [undefined, null, '', [], ['chief'], { operator: true }, 'Operator', [['admin']]])
       expect(await as(none)).toMatchObject({ roles: ['buyer'], buyer: 'buyer' });
   });
@@ -205,7 +205,7 @@ describe("the issuer's keys", () => {
   });
 
   test('are fetched again when a token names a new one, and the old one still counts until it is withdrawn', async () => {
-    const { identify: rotating, ...other } = await another({}, { between: 0, kept: 300 });
+    const { identify: rotating, ...other } = await another({}, { between: 0, kept: 1_000 });
     const old = await other.sign();
     await rotating(old);
     const key = await other.addKey();
@@ -214,8 +214,10 @@ describe("the issuer's keys", () => {
 
     other.withdraw(key);
     const signed = await other.sign({}, { key });
-    await sleep(310);
-    expect(await refusal(signed, rotating)).toBeInstanceOf(InvalidTokenError);
+    await until(
+      'the key to be withdrawn',
+      async () => (await refusal(signed, rotating)) instanceof InvalidTokenError,
+    );
     expect(await refusal(old, rotating)).toBe('accepted');
   });
 
@@ -238,7 +240,7 @@ describe("the issuer's keys", () => {
   ] satisfies [string, Parameters<typeof issuer.answerWith>[0]][])(
     'cannot be had while it %s, which says nothing about a token, and are used as soon as it answers again',
     async (_what, answer) => {
-      const { identify: patient, ...other } = await another({}, { patience: 200, pause: 0 });
+      const { identify: patient, ...other } = await another({}, { patience: 1_000, pause: 0 });
       const token = await other.sign();
       other.answerWith(answer);
       const error = await refusal(token, patient);
@@ -250,24 +252,22 @@ describe("the issuer's keys", () => {
   );
 
   test('serve on while the issuer is away, for as long as they are kept', async () => {
-    const { identify: keeping, ...other } = await another({}, { kept: 400, pause: 0 });
+    const { identify: keeping, ...other } = await another({}, { kept: 3_000, pause: 0 });
     const token = await other.sign();
     await keeping(token);
     other.answerWith((_, response) => response.destroy());
     expect(await refusal(token, keeping)).toBe('accepted');
-    await sleep(410);
-    expect(await refusal(token, keeping)).toMatchObject({ code: 'unavailable' });
+    await until('the keys to be too old', async () => (await refusal(token, keeping)) instanceof Problem);
   });
 
   test('are not asked for again at each request while the issuer does not answer', async () => {
-    const { identify: paused, ...other } = await another({}, { pause: 300 });
+    const { identify: paused, ...other } = await another({}, { pause: 3_000 });
     const token = await other.sign();
     other.answerWith((_, response) => response.destroy());
     for (let index = 0; index < 10; index += 1)
       expect(await refusal(token, paused)).toMatchObject({ code: 'unavailable' });
     expect(other.fetches()).toBe(1);
     other.answerWith(undefined);
-    await sleep(310);
-    expect(await refusal(token, paused)).toBe('accepted');
+    await until('the issuer to be asked again', async () => (await refusal(token, paused)) === 'accepted');
   });
 });

@@ -1,6 +1,7 @@
 /** The same key and request have one effect and one answer, whatever crashes. */
 import { createHash, randomUUID } from 'node:crypto';
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
+import { Hono } from 'hono';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../api/app.ts';
@@ -12,6 +13,7 @@ import { MAIN_SHOP } from '../../../domain/shops.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { JSON_TYPE, WALLET, expectProblem, findClaims, postBytes, serve } from '../../support/http.ts';
 import { Shop, expectStatus, idOf } from '../../support/shop.ts';
+import { forgetAnswer } from '../../support/idempotency-keys.ts';
 import { startSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
@@ -20,14 +22,6 @@ const { shop, sql } = system;
 const wire = await serve(system);
 
 afterEach(() => expectRulesHold(sql));
-
-/** Leaves the key as if the API had crashed after the effect and before it kept the answer. */
-async function forgetAnswer(key: string): Promise<void> {
-  const forgotten = await sql`
-    update idempotency_key set response_status = null, response_body = null, claimed_until = now() where key = ${key}
-  `;
-  expect(forgotten.count).toBe(1);
-}
 
 /** The address to deposit into a new wallet. */
 const newDepositPath = async () => `/v1/wallets/${await shop.wallet(0)}/deposits`;
@@ -57,6 +51,22 @@ describe('an idempotency key', () => {
     await shop.post(path, { amount: 7 });
     const again = expectStatus(await shop.post(path, { amount: 5 }, { key }), 201);
     expect(again.body).toEqual(first.body);
+    expect(first.headers.get('idempotency-replayed')).toBeNull();
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+  });
+
+  test.each([
+    ['a success', 10],
+    ['a refusal', 0],
+  ])('that is sent again after %s gets the same status, headers and bytes', async (_, units) => {
+    const [sku, walletId, key] = [await shop.sku(units), await shop.wallet(5_000), randomUUID()];
+    const order = JSON.stringify({ buyerId: 'buyer', walletId, lines: [{ sku, quantity: 1 }] });
+    const post = () => wire.send(postBytes(order, { key, path: '/v1/orders', headers: [JSON_TYPE] }));
+    const [first, again] = [await post(), await post()];
+    expect({ status: again.status, body: again.body }).toEqual({ status: first.status, body: first.body });
+    expect(first.status).toBe(units === 0 ? 409 : 201);
+    for (const name of ['location', 'content-type', 'content-length'])
+      expect([name, again.headers.get(name)]).toEqual([name, first.headers.get(name)]);
     expect(first.headers.get('idempotency-replayed')).toBeNull();
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
@@ -196,14 +206,14 @@ describe('an idempotency key of another release', () => {
     expect((await cancel()).body).toEqual(first.body);
 
     const order = {
-      buyerId: 'b',
+      buyerId: 'buyer',
       walletId: wallet.toUpperCase(),
       lines: [{ sku: await shop.sku(1), quantity: 1 }],
     };
     const placed = expectStatus(await shop.post('/v1/orders', order, { key: other }), 201);
     await keepAsIn03(
       other,
-      `{"json":{"buyerId":"b","lines":[{"quantity":1,"sku":"${order.lines[0]?.sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
+      `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${order.lines[0]?.sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
     );
     expect((await shop.post('/v1/orders', order, { key: other })).body).toEqual(placed.body);
   });
@@ -214,7 +224,7 @@ describe('an idempotency key of another release', () => {
       key,
       `{"json":{"buyerId":"buyer","lines":[{"quantity":1,"sku":"${sku}"}],"paymentMode":"debit","walletId":"${wallet}"}}`,
     );
-    await forgetAnswer(key);
+    await forgetAnswer(sql, key);
     expect(await create()).toMatchObject({ status: 201, body: { id } });
   });
 
@@ -244,8 +254,9 @@ describe('an idempotency key of another release', () => {
       paymentWindow: 60_000,
       attentionAfter: 60_000,
     };
+    const [kept] = await sql<{ caller: string }[]>`select caller from idempotency_key where key = ${key}`;
     next.use(async (c, then) => {
-      const caller = { id: 'key:test', roles: [], shop: MAIN_SHOP };
+      const caller = { id: kept?.caller ?? '', roles: [], shop: MAIN_SHOP };
       c.set('caller', caller);
       c.set('database', system.database.reaching(caller));
       await then();
@@ -268,11 +279,50 @@ describe('an idempotency key of another release', () => {
   });
 });
 
+test('a request that was taken for dead gets the answer of the one that took over, marked as replayed', async () => {
+  const api = new Hono<ApiEnv>();
+  api.use(async (c, then) => {
+    c.set('caller', { id: 'key:slow', roles: [], shop: MAIN_SHOP });
+    await then();
+  });
+  const begun = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
+  const works = [
+    async () => {
+      begun.resolve();
+      await late.promise;
+      return { status: 201 as const, body: { of: 'first' } };
+    },
+    () => Promise.resolve({ status: 201 as const, body: { of: 'second' } }),
+  ];
+  const dependencies = { database: system.database, logger: pino({ level: 'silent' }) };
+  api.post('/', (c) =>
+    answerOnce(
+      c,
+      dependencies,
+      { operation: 'createWallet', request: {} },
+      () => works.shift()?.() ?? Promise.reject(new Error('Only two work on it.')),
+    ),
+  );
+  const key = randomUUID();
+  const post = () => api.request('/', { method: 'POST', headers: { 'idempotency-key': key } });
+
+  const first = post();
+  await begun.promise;
+  await sql`update idempotency_key set claimed_until = now() where key = ${key}`;
+  const second = await post();
+  late.resolve();
+  const [one, other] = [await first, second];
+  expect([await one.text(), await other.text()]).toEqual(['{"of":"second"}', '{"of":"second"}']);
+  const marks = [one, other].map(({ headers }) => headers.get('idempotency-replayed'));
+  expect(marks).toEqual(['true', null]);
+});
+
 describe('after an answer was lost before it was kept, a retry', () => {
   test('of a create gets the order as it is now', async () => {
     const { id, key, create } = await placeAnOrder();
     expectStatus(await shop.pay(id), 200);
-    await forgetAnswer(key);
+    await forgetAnswer(sql, key);
     expect(await create()).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
   });
 
@@ -280,10 +330,10 @@ describe('after an answer was lost before it was kept, a retry', () => {
     const { id, wallet } = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.pay(id, { key }), 200);
-    await forgetAnswer(key);
+    await forgetAnswer(sql, key);
     expect(await shop.pay(id, { key })).toMatchObject({ status: 200, body: { stage: 'paid' } });
     expectStatus(await shop.refund(id, true), 200);
-    await forgetAnswer(key);
+    await forgetAnswer(sql, key);
     expect(await shop.pay(id, { key })).toMatchObject({ status: 200, body: { stage: 'refunded' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
   });
@@ -292,14 +342,14 @@ describe('after an answer was lost before it was kept, a retry', () => {
     const cancelled = await placeAnOrder();
     const key = randomUUID();
     expectStatus(await shop.cancel(cancelled.id, 'x', { key }), 200);
-    await forgetAnswer(key);
+    await forgetAnswer(sql, key);
     expect(await shop.cancel(cancelled.id, 'x', { key })).toMatchObject({ status: 200 });
 
     const paid = await placeAnOrder();
     const refundKey = randomUUID();
     expectStatus(await shop.pay(paid.id), 200);
     expectStatus(await shop.refund(paid.id, true, { key: refundKey }), 200);
-    await forgetAnswer(refundKey);
+    await forgetAnswer(sql, refundKey);
     expect(await shop.refund(paid.id, true, { key: refundKey })).toMatchObject({ status: 200 });
     expect(await shop.refund(paid.id, true)).toMatchObject({ body: { code: 'order_not_refundable' } });
   });
@@ -312,8 +362,8 @@ describe('after an answer was lost before it was kept, a retry', () => {
     const first = expectStatus(await deposit(), 201);
     expectStatus(await restock(), 201);
     await shop.topUp(wallet, 1);
-    await forgetAnswer(depositKey);
-    await forgetAnswer(restockKey);
+    await forgetAnswer(sql, depositKey);
+    await forgetAnswer(sql, restockKey);
     expect((await deposit()).body).toEqual(first.body);
     expect((await restock()).body).toMatchObject({ onHand: 6 });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 6, held: 0 });

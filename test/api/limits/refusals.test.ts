@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { ApiClient, fetchFrom, secondsToWait, type Answer } from '../../../api/client.ts';
-import type { RateLimits } from '../../../api/limits/rate-limit.ts';
+import type { RateLimits } from '../../../api/limits/rate-limits.ts';
 import { PROBLEMS } from '../../../api/problems/table.ts';
 import { openDatabase } from '../../../db/connection.ts';
 import { makeKeyId, makeKeyText } from '../../../domain/api-key.ts';
@@ -122,7 +122,7 @@ describe('wrong credentials', () => {
   }
   async function failuresOf(address: string): Promise<number> {
     const [row] = await sql<{ points: number }[]>`
-      select points from rate_limit where key = ${`failed authentications ${address}`}
+      select points from rate_limit where key like ${`failed authentications % ${address}`}
     `;
     return row?.points ?? 0;
   }

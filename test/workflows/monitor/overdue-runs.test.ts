@@ -1,11 +1,13 @@
 /** A scheduled run that no longer ends is noticed by the others; the schedule of the monitor. */
 import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { createMonitorActivities } from '../../../activities/monitor.ts';
 import { MEASURES, RUN_NAMES, type RunName } from '../../../domain/measures.ts';
 import { ensureSchedule, monitorSchedule } from '../../../worker/schedules.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { MINUTE, monitoring } from '../../support/monitoring.ts';
+import { makeLastAttempt } from '../../support/last-attempt.ts';
 import { startSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
@@ -13,7 +15,7 @@ const system = await startSystem();
 const { client, sql, taskQueue } = system;
 const { settings } = monitoring(system);
 
-const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE };
+const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE, retention: 60 * MINUTE };
 const NAME = 'runs_overdue';
 
 test('a run is not overdue in a new installation before three of its intervals are over', async () => {
@@ -32,6 +34,7 @@ test('a run is not overdue in a new installation before three of its intervals a
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
   expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'stats']);
   expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'stats']);
+  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'stats']);
 });
 
 test.each([
@@ -62,23 +65,29 @@ test('every run records its end when it ends well, and only then', async () => {
     return row?.endedAt ?? null;
   };
   const start = (workflowType: RunName, args: unknown[] = []) =>
-    client.workflow.execute(workflowType, {
+    client.workflow.start(workflowType, {
       workflowId: `${workflowType}-${randomUUID()}`,
       taskQueue,
       args,
     });
   const before = new Date();
-  await start('reconcile', [{ repairCounters: false }]);
-  await start('stats');
-  await start('monitor');
+  const runs = [
+    await start('reconcile', [{ repairCounters: false }]),
+    await start('stats'),
+    await start('monitor'),
+    await start('retention'),
+  ];
+  for (const run of runs) await run.result();
   const ends = await Promise.all(RUN_NAMES.map(endOf));
   expect(ends.every((end) => end !== null && end >= before)).toBe(true);
   await sql`alter table attention rename to elsewhere`;
-  const failing = start('monitor').then(
-    () => 'ended well',
-    () => 'failed',
-  );
-  expect(await failing).toBe('failed');
+  const failing = await start('monitor');
+  await until('a failed attempt', async () => {
+    const { raw } = await failing.describe();
+    return (raw.pendingActivities?.[0]?.attempt ?? 0) > 1;
+  });
+  await makeLastAttempt(client, failing.workflowId, 'measure');
+  await expect(failing.result()).rejects.toThrow(WorkflowFailedError);
   await sql`alter table elsewhere rename to attention`;
   expect(await endOf('monitor')).toEqual(ends[RUN_NAMES.indexOf('monitor')]);
 }, 90_000);

@@ -139,7 +139,7 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
           insert into idempotency_key (
             operation, key, fingerprint, command_id, claimed_until, response_status, response_body, recorded_at
           )
-          select 'createOrder', gen_random_uuid(), '', gen_random_uuid(), now(), ${response}, '{}', now() - ${ago}::text::interval
+          select 'createOrder', gen_random_uuid(), '', uuidv7(- ${ago}::text::interval), now(), ${response}, '{}', now() - ${ago}::text::interval
           from generate_series(1, ${count})
         `,
       );

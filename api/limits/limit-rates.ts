@@ -1,22 +1,12 @@
 /** Limits how many requests each caller may send in a window, by the class of the request, and says with each answer how many are left. */
 import type { Context, MiddlewareHandler } from 'hono';
-import type { Logger } from 'pino';
-import type { Database } from '../../db/connection.ts';
 import { ROUTE_CLASSES, type RouteClass } from '../../domain/rate-limits.ts';
+import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
+import { NO_LIMITS } from './rate-limits.ts';
 import { classify } from './route-class.ts';
 import { SharedBudgets, type Verdict } from './shared-budgets.ts';
-
-export interface RateLimits {
-  windowMs: number;
-  /** Requests of a caller in a window; 0 for no limit. */
-  quotas: Readonly<Record<RouteClass, number>>;
-  /** Failed authentications from one address in a window; 0 for no limit. */
-  failedAuthentications: number;
-  /** Milliseconds, on a monotonic clock. Only tests move it. */
-  now?: () => number;
-}
 
 interface Policy {
   routes: RouteClass;
@@ -25,18 +15,12 @@ interface Policy {
   text: string;
 }
 
-const NO_LIMITS: RateLimits = {
-  windowMs: 60_000,
-  quotas: { reads: 0, writes: 0, orders: 0, admin: 0 },
-  failedAuthentications: 0,
-};
-
 /** Goes behind the authentication. The headers are those of draft-ietf-httpapi-ratelimit-headers-10. */
-export function limitRates(
-  { windowMs, quotas, now }: RateLimits = NO_LIMITS,
-  database: Database,
-  logger: Logger,
-): MiddlewareHandler<ApiEnv> {
+export function limitRates({
+  rateLimits: { windowMs, quotas, now } = NO_LIMITS,
+  database,
+  logger,
+}: Pick<Dependencies, 'rateLimits' | 'database' | 'logger'>): MiddlewareHandler<ApiEnv> {
   const policies = new Map<RouteClass, Policy>();
   for (const routes of ROUTE_CLASSES) {
     const quota = quotas[routes];

@@ -1,0 +1,222 @@
+/** An API process that is killed between any two steps of a request leaves nothing that the retry does not find. */
+import { randomUUID } from 'node:crypto';
+import { describe, expect, inject, test } from 'vitest';
+import { fetchFrom } from '../../api/client.ts';
+import type { Answer } from '../support/answer.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { lockKey } from '../support/obstacles.ts';
+import { startProxy } from '../support/proxy.ts';
+import { startScript, type TestProcess } from '../support/server-process.ts';
+import { Shop, expectStatus, idOf } from '../support/shop.ts';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+const system = await startSystem();
+const { shop, sql, url, taskQueue } = system;
+/** Between the API process and its servers. The worker and the retries have their own connections. */
+const toDatabase = await startProxy(url);
+const toTemporal = await startProxy(`http://${inject('temporalAddress')}`);
+
+interface Victim {
+  api: TestProcess;
+  shop: Shop;
+}
+
+/** A real API process that has used both of its servers. */
+async function startVictim(): Promise<Victim> {
+  const api = startScript('api/main.ts', {
+    DATABASE_URL: toDatabase.through(url),
+    TEMPORAL_ADDRESS: `127.0.0.1:${toTemporal.port}`,
+    TASK_QUEUE: taskQueue,
+    PORT: '0',
+  });
+  const { port } = await api.says('listening');
+  const victim = new Shop(fetchFrom(`http://127.0.0.1:${String(port)}`));
+  expectStatus(await victim.get('/readyz'), 200);
+  return { api, shop: victim };
+}
+
+async function kill({ api }: Victim): Promise<void> {
+  api.child.kill('SIGKILL');
+  expect(await api.ended).toBe('SIGKILL');
+  for (const proxy of [toDatabase, toTemporal]) proxy.heal();
+}
+
+/** A request, how it can be sent again, and what has to be there in the end. */
+interface Request {
+  operation: string;
+  key: string;
+  status: number;
+  send: (by: Shop) => Promise<Answer>;
+  /** Whether the database has the effect. */
+  isDone: () => Promise<boolean>;
+  /** Expects the effect once. */
+  expectOnce: (answer: Answer) => Promise<void>;
+}
+
+async function creation(): Promise<Request> {
+  const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(5_000), randomUUID()];
+  const orders = () => sql<{ id: string }[]>`select id from orders where wallet_id = ${wallet}`;
+  return {
+    operation: 'createOrder',
+    key,
+    status: 201,
+    send: (by) => by.order(wallet, [{ sku, quantity: 1 }], {}, { key }),
+    isDone: async () => (await orders()).length > 0,
+    expectOnce: async (answer) => {
+      expect([...(await orders())]).toEqual([{ id: idOf(answer) }]);
+      expect(answer.headers.get('location')).toBe(`/v1/orders/${idOf(answer)}`);
+      expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 1, available: 9 });
+    },
+  };
+}
+
+async function paymentRequest(): Promise<Request> {
+  const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(5_000), randomUUID()];
+  const id = await shop.placed(wallet, sku);
+  return {
+    operation: 'payOrder',
+    key,
+    status: 200,
+    send: (by) => by.pay(id, { key }),
+    isDone: async () => (await shop.stageOf(id)) === 'paid',
+    expectOnce: async (answer) => {
+      expect(answer.body).toMatchObject({ id, stage: 'paid' });
+      expect(await sql`select from transfer where order_id = ${id}`).toHaveLength(1);
+      expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
+    },
+  };
+}
+
+interface Kept {
+  commandId: string;
+  status: number | null;
+  body: string | null;
+}
+
+const keptOf = async ({ operation, key }: Request): Promise<Kept | undefined> => {
+  const [kept] = await sql<Kept[]>`
+    select command_id as "commandId", response_status as status, response_body::text as body
+    from idempotency_key
+    where operation = ${operation} and key = ${key}
+  `;
+  return kept;
+};
+
+const untilClaimed = (request: Request) => until('the claim', () => keptOf(request));
+
+/** The sessions that wait to keep an answer. */
+const waitingToKeep = () => sql<{ pid: number }[]>`
+  select pid from pg_stat_activity
+  where datname = current_database() and wait_event_type = 'Lock' and query like '%update idempotency_key set response_status%'
+`;
+
+/** Sends a request of which nobody hears the answer. */
+const sendInVain = (request: Request, { shop: victim }: Victim): Promise<Answer | undefined> =>
+  request.send(victim).catch(() => undefined);
+
+/** Leaves a request that has had its effect where it is about to keep its answer, and keeps it from doing so. */
+async function stopBeforeKeeping(request: Request, victim: Victim) {
+  toTemporal.cut('answers');
+  const sent = sendInVain(request, victim);
+  await untilClaimed(request);
+  const unlock = await lockKey(sql, request.key);
+  await until('the effect', request.isDone);
+  toTemporal.heal('resume');
+  const [session] = await until('the answer to be kept', async () => {
+    const waiting = await waitingToKeep();
+    return waiting.length > 0 ? waiting : undefined;
+  });
+  return { sent, unlock, pid: session?.pid ?? 0 };
+}
+
+/** Each kills the process in one gap between two steps, and says whether the answer was kept by then. */
+const GAPS: readonly [string, (request: Request, victim: Victim) => Promise<{ isKept: boolean }>][] = [
+  [
+    'after it claimed the key and before the command went out',
+    async (request, victim) => {
+      toTemporal.cut();
+      const sent = sendInVain(request, victim);
+      await untilClaimed(request);
+      await kill(victim);
+      await sent;
+      return { isKept: false };
+    },
+  ],
+  [
+    'after the command took effect and before it heard so',
+    async (request, victim) => {
+      toTemporal.cut('answers');
+      const sent = sendInVain(request, victim);
+      await until('the effect', request.isDone);
+      await kill(victim);
+      await sent;
+      return { isKept: false };
+    },
+  ],
+  [
+    'after it heard of the effect and before the answer was kept',
+    async (request, victim) => {
+      const { sent, unlock, pid } = await stopBeforeKeeping(request, victim);
+      await kill(victim);
+      // PostgreSQL notices that the process is gone only when it has the lock and has kept the answer.
+      await sql`select pg_terminate_backend(${pid})`;
+      await until('the session to end', async () => (await waitingToKeep()).length === 0);
+      await unlock();
+      await sent;
+      return { isKept: false };
+    },
+  ],
+  [
+    'after the answer was kept and before it heard so',
+    async (request, victim) => {
+      const { sent, unlock } = await stopBeforeKeeping(request, victim);
+      toDatabase.cut('answers');
+      await unlock();
+      await until('the answer to be kept', async () => (await keptOf(request))?.status !== null);
+      await kill(victim);
+      await sent;
+      return { isKept: true };
+    },
+  ],
+  [
+    'after it sent the answer, which its caller did not hear',
+    async (request, victim) => {
+      expectStatus(await request.send(victim.shop), request.status);
+      await kill(victim);
+      return { isKept: true };
+    },
+  ],
+];
+
+describe.each([
+  ['an order', creation],
+  ['a payment', paymentRequest],
+])('the request for %s', (_, make) => {
+  test.each(GAPS)(
+    'has its effect once when the API is killed %s, and the retry gets the answer',
+    async (_gap, leave) => {
+      const [request, victim] = [await make(), await startVictim()];
+      const { isKept } = await leave(request, victim);
+      const left = await keptOf(request);
+      expect(left).toMatchObject({ status: isKept ? request.status : null });
+
+      const answer = await until('an answer to the retry', async () => {
+        const heard = await request.send(shop);
+        return heard.body['code'] === 'idempotency_in_progress' ? undefined : heard;
+      });
+      expectStatus(answer, request.status);
+      await request.expectOnce(answer);
+      expect(answer.headers.get('idempotency-replayed')).toBe(isKept ? 'true' : null);
+      if (isKept) expect(JSON.stringify(answer.body)).toBe(left?.body);
+
+      const again = expectStatus(await request.send(shop), request.status);
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(again.body).toEqual(answer.body);
+      expect(await keptOf(request)).toMatchObject({ commandId: left?.commandId });
+      await request.expectOnce(again);
+      await expectRulesHold(sql);
+    },
+    60_000,
+  );
+});
