@@ -16,6 +16,7 @@ import {
 import { expectRulesHold } from '../../support/database.ts';
 import { untilEvents } from '../../support/history.ts';
 import { always, interruptions } from '../../support/interruptions.ts';
+import { plantIdempotencyKey } from '../../support/planted.ts';
 import { anOrder } from '../../support/step-requests.ts';
 import { startSystem } from '../../support/system.ts';
 import { lockWallet } from '../../support/obstacles.ts';
@@ -161,6 +162,9 @@ describe('while its order is being reserved, a payment that arrives', () => {
     const order = anOrder({ orderId, walletId, lines: [{ sku, quantity: 2 }] });
     if (recordedDeadline !== undefined)
       await createActivities(database).reserve({ ...order, paymentDeadline: recordedDeadline });
+    // Until the order is recorded, only the key of its call says who placed it.
+    const [caller] = await sql<{ id: string }[]>`select 'key:' || id as id from api_key where is_development`;
+    await plantIdempotencyKey(sql, { caller: caller?.id ?? '', commandId: orderId, status: null });
     const plan = interrupt('reserve', walletId, always('fails before it is sent'));
     const { buyerId, lines, paymentMode } = order;
     await client.workflow.start<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
