@@ -31,8 +31,8 @@ export const shared = {
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
-    // On two cores: half of its time a test waits, for servers, locks and deadlines. More than three starve each other.
-    maxWorkers: 3,
+    // On two cores: half of its time a test waits, for servers, locks and deadlines. More would starve each other.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },

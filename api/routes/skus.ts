@@ -118,7 +118,10 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
 /** Adds the tag of the SKU in an answer. A replayed answer gets the tag of the SKU that the caller reads in it. */
 async function addTag(answer: Response): Promise<Response> {
-  if (answer.ok) answer.headers.set('ETag', skuTag(toSku(skuSchema.parse(await answer.clone().json()))));
+  if (!answer.ok) return answer;
+  // Read first: the HTTP server's own kind of Response has other headers once it is read.
+  const body: unknown = await answer.clone().json();
+  answer.headers.set('ETag', skuTag(toSku(skuSchema.parse(body))));
   return answer;
 }
 

@@ -8,10 +8,14 @@ import { countSku } from '../../../db/stock-movements.ts';
 import { ON_HAND_LIMIT } from '../../../domain/limits.ts';
 import type { Answer } from '../../support/answer.ts';
 import { expectRulesHold } from '../../support/database.ts';
+import { serve } from '../../support/http.ts';
 import { expectStatus, type PostOptions } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
 
-const { shop, sql, database } = await startSystem();
+const system = await startSystem();
+const { shop, sql, database } = system;
+// Over the wire, whose server replaces the answers' class with one of its own.
+const wire = await serve(system);
 
 afterEach(() => expectRulesHold(sql));
 
@@ -246,6 +250,14 @@ const jsonPost = (body: object): RequestInit => ({
 });
 
 describe('the tag of a SKU', () => {
+  test('is on the replies to a restock and a count over HTTP, too', async () => {
+    const sku = await shop.sku(5);
+    const restocked = await wire.shop.post(`/v1/skus/${sku}/restocks`, { quantity: 1 });
+    expect(tagIn(restocked)).toBe(await readTag(sku));
+    const counted = await wire.shop.post(`/v1/skus/${sku}/counts`, { onHand: 4, expectedOnHand: 6 });
+    expect(tagIn(counted)).toBe(await readTag(sku));
+  });
+
   test('is on every reply, identifies its contents, and is the same in a replayed answer', async () => {
     const [sku, key] = [newName(), randomUUID()];
     const created = tagIn(await put(sku, { ...terms, onHand: 5 }));
