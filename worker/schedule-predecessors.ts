@@ -15,8 +15,8 @@ export interface Predecessor {
   scheduleId: string;
   taskQueue: string;
   state: { paused: boolean; note?: string };
-  /** The ids of its open runs. */
-  running: string[];
+  /** The ids of its runs, those that have just ended included. */
+  runs: string[];
 }
 
 /** Finds the schedules that did this schedule's work under another id. */
@@ -52,13 +52,16 @@ const toPredecessor = ({ scheduleId, action, state, info }: ScheduleDescription)
   scheduleId,
   taskQueue: action.taskQueue,
   state: { paused: state.paused, ...(state.note !== undefined && { note: state.note }) },
-  running: info.runningActions.map(({ workflow }) => workflow.workflowId),
+  // A run that somebody triggered is only among the recent ones.
+  runs: [...info.runningActions, ...info.recentActions.map((recent) => recent.action)].map(
+    ({ workflow }) => workflow.workflowId,
+  ),
 });
 
 /** Deletes a schedule, and ends its runs and deliveries, which no worker takes. The next run does what they left undone. */
 export async function retire(
   client: Client,
-  { scheduleId, taskQueue, running }: Predecessor,
+  { scheduleId, taskQueue, runs }: Predecessor,
   successor: string,
 ): Promise<void> {
   try {
@@ -68,7 +71,7 @@ export async function retire(
   }
   if (taskQueue === successor) return;
   const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
-  for (const workflowId of [...running, ...deliveries]) {
+  for (const workflowId of [...runs, ...deliveries]) {
     try {
       await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);
     } catch (error) {
