@@ -2,20 +2,25 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { findDevelopmentKeys, revokeKey } from '../../../db/key-changes.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { startProxy } from '../../support/proxy.ts';
-import { startScript } from '../../support/server-process.ts';
+import { startScript, type TestProcess } from '../../support/server-process.ts';
 
-const startApi = (DATABASE_URL: string, more: Readonly<Record<string, string>> = {}) =>
-  startScript('api/main.ts', {
+function startApi(DATABASE_URL: string, more: Readonly<Record<string, string>> = {}): TestProcess {
+  const api = startScript('api/main.ts', {
     DATABASE_URL,
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     PORT: '0',
     SHUTDOWN_NOTICE: '0s',
     ...more,
   });
+  onTestFinished(async () => {
+    await api.stop();
+  });
+  return api;
+}
 
 describe('an API in production', async () => {
   const { url, database } = await freshDatabase();
