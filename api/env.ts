@@ -6,7 +6,7 @@ import type { Identity } from './access/identity.ts';
 export interface ApiEnv {
   Variables: {
     requestId: string;
-    /** What the credentials prove. Only access/ needs it. */
+    /** What the credentials prove. Only access/ and limits/ need it. */
     identity: Identity;
     caller: Caller;
     /** Holds only what the caller can reach. A route has no other. */

@@ -3,6 +3,7 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { createKey, findKey, listKeys, revokeKey, rotateKey } from '../../db/key-changes.ts';
 import { keyIdOf, makeKeyText } from '../../domain/api-key.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
+import { requireOwnScopes } from '../access/own-scopes.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
@@ -102,6 +103,7 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(create, async (c) => {
     const { database, caller } = c.var;
     const json = c.req.valid('json');
+    requireOwnScopes(c, json.scopes ?? null);
     const call = { operation: create.operationId, request: { json } };
     let shown: string | undefined;
     const answer = await answerOnce(c, dependencies, call, async (commandId) => {
@@ -142,6 +144,8 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { database } = c.var;
     const param = c.req.valid('param');
     const json = c.req.valid('json');
+    const found = await findKey(database, param.id);
+    if (found) requireOwnScopes(c, found.scopes);
     const call = { operation: rotate.operationId, request: { param, json } };
     let shown: string | undefined;
     const answer = await answerOnce(c, dependencies, call, async () => {

@@ -63,6 +63,20 @@ describe('a key that is made', () => {
     });
   });
 
+  test('with some scopes makes and rotates no key that may do more', async () => {
+    const { caller } = await made({ name: 'narrow', roles: ['admin'], scopes: ['keys:write', 'skus:read'] });
+    const wide = await made();
+    const forbidden = { status: 403, body: { code: 'forbidden' } };
+    expect(await caller.post('/v1/keys', MERCHANT)).toMatchObject(forbidden);
+    expect(await caller.post('/v1/keys', { ...MERCHANT, scopes: ['skus:write'] })).toMatchObject(forbidden);
+    const rotating = `/v1/keys/${wide.id}/rotations`;
+    expect(await caller.post(rotating, { overlapSeconds: 0 })).toMatchObject(forbidden);
+    expect(await statusOf(wide.caller)).toBe(200);
+    const key = expectStatus(await caller.post('/v1/keys', { ...MERCHANT, scopes: ['skus:read'] }), 201);
+    const { id } = shownKey.parse(key.body);
+    expectStatus(await caller.post(`/v1/keys/${id}/rotations`, { overlapSeconds: 0 }), 201);
+  });
+
   test('with some scopes does nothing beyond them', async () => {
     const { caller } = await made({ ...MERCHANT, scopes: ['skus:read'] });
     const sku = await shop.sku(1);
