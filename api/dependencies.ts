@@ -25,6 +25,8 @@ export interface Dependencies {
   corsOrigins?: readonly string[];
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
+  /** In production, no development key is accepted. Unless given, this is development. */
+  isProduction?: boolean;
   /** Sent by the page at /docs, on a developer's machine only. */
   developmentKey?: string | undefined;
 }

@@ -63,6 +63,7 @@ async function main(): Promise<void> {
     trustedProxies: settings.TRUSTED_PROXIES,
     corsOrigins: settings.CORS_ORIGINS,
     stopping,
+    isProduction: settings.NODE_ENV === 'production',
     developmentKey: settings.DEVELOPMENT_KEY,
   });
   const server = createApiServer(api.fetch, { keepAlive: settings.KEEP_ALIVE }, logger);

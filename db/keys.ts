@@ -13,6 +13,8 @@ export interface KnownKey {
   hash: string;
   /** Milliseconds until it expires, by the database's clock; null for a key that does not. */
   lastsMs: number | null;
+  /** Made by `npm start`. */
+  isDevelopment: boolean;
 }
 
 /** The key that one of its secrets is of; undefined when that is unknown, revoked or expired. */
@@ -26,7 +28,8 @@ export async function findKey(database: Database, hash: string): Promise<KnownKe
         api_key.roles,
         api_key.scopes,
         api_key_secret.hash,
-        (extract(epoch from least(api_key.expires_at, api_key_secret.expires_at) - now()) * 1000)::float8 as "lastsMs"
+        (extract(epoch from least(api_key.expires_at, api_key_secret.expires_at) - now()) * 1000)::float8 as "lastsMs",
+        api_key.is_development as "isDevelopment"
       from api_key_secret
       join api_key on api_key.id = api_key_secret.key_id
       where api_key_secret.hash = ${hash}

@@ -9,7 +9,12 @@ import { KnownKeys } from './keys.ts';
 import { InvalidTokenError } from './tokens.ts';
 
 /** @throws {Problem} `unauthenticated`, or `unavailable` when nobody can say whether the credentials are valid. */
-export function authenticate({ database, logger, identifyBearer }: Dependencies): MiddlewareHandler<ApiEnv> {
+export function authenticate({
+  database,
+  logger,
+  identifyBearer,
+  isProduction = false,
+}: Dependencies): MiddlewareHandler<ApiEnv> {
   const keys = new KnownKeys(database, logger);
 
   return async function findCaller(c, next) {
@@ -24,6 +29,9 @@ export function authenticate({ database, logger, identifyBearer }: Dependencies)
       throw invalidCredentials(c, 'The API key is mistyped or not complete: its checksum does not fit.');
     const identity = await keys.identify(print);
     if (identity === undefined) throw invalidCredentials(c, 'The API key is unknown, expired or revoked.');
+    // It may have been made after this process looked for such keys.
+    if (isProduction && identity.isDevelopment === true)
+      throw invalidCredentials(c, 'This is a development key, and this API runs in production.');
     return identity;
   }
 

@@ -7,4 +7,6 @@ export interface Identity extends Pick<Caller, 'id' | 'buyer'> {
   scopes?: ReadonlySet<string> | undefined;
   /** The shop that the credentials are for; null for the whole installation. */
   shop: string | null;
+  /** Of a key that `npm start` made. */
+  isDevelopment?: boolean;
 }

@@ -82,7 +82,7 @@ export class KnownKeys {
   }
 }
 
-function toIdentity({ id, shop, roles, scopes }: KnownKey): Identity {
+function toIdentity({ id, shop, roles, scopes, isDevelopment }: KnownKey): Identity {
   const named = new Set(roles.split(' '));
   return {
     id: `key:${id}`,
@@ -90,5 +90,6 @@ function toIdentity({ id, shop, roles, scopes }: KnownKey): Identity {
     roles: ROLES.filter((role): role is Exclude<Role, 'buyer'> => role !== 'buyer' && named.has(role)),
     scopes: scopes === null ? undefined : new Set(scopes.split(' ')),
     shop,
+    ...(isDevelopment && { isDevelopment }),
   };
 }

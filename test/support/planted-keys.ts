@@ -12,6 +12,7 @@ export interface PlantedKey {
   expiresIn?: number | null;
   secretExpiresIn?: number | null;
   isRevoked?: boolean;
+  isDevelopment?: boolean;
 }
 
 /** Plants a key that was made a day ago, and returns its text. */
@@ -24,6 +25,7 @@ export async function plantKey(
     expiresIn = null,
     secretExpiresIn = null,
     isRevoked = false,
+    isDevelopment = false,
   }: PlantedKey,
 ): Promise<string> {
   const id = makeKeyId();
@@ -32,10 +34,10 @@ export async function plantKey(
   const at = (milliseconds: number | null) =>
     milliseconds === null ? null : new Date(Date.now() + milliseconds);
   await sql`
-    insert into api_key (id, shop_id, name, roles, scopes, created_at, created_by, expires_at, revoked_at)
+    insert into api_key (id, shop_id, name, roles, scopes, created_at, created_by, expires_at, revoked_at, is_development)
     values (
       ${id}, ${shop}, 'test', ${roles.join(' ')}, ${scopes?.join(' ') ?? null}, ${made}, 'test', ${at(expiresIn)},
-      ${isRevoked ? new Date() : null}
+      ${isRevoked ? new Date() : null}, ${isDevelopment}
     )
   `;
   await sql`

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { findDevelopmentKeys, revokeKey } from '../../../db/key-changes.ts';
 import { freshDatabase } from '../../support/database.ts';
+import { plantKey } from '../../support/planted-keys.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { startScript, type TestProcess } from '../../support/server-process.ts';
 
@@ -23,7 +24,7 @@ function startApi(DATABASE_URL: string, more: Readonly<Record<string, string>> =
 }
 
 describe('an API in production', async () => {
-  const { url, database } = await freshDatabase();
+  const { url, database, sql } = await freshDatabase();
   const [keyId = ''] = await findDevelopmentKeys(database);
 
   test('does not start on a database with a development key that works, and says in one sentence what to do', async () => {
@@ -44,10 +45,20 @@ describe('an API in production', async () => {
     expect(api.output()).toContain(`npm run keys -- revoke ${keyId}`);
   });
 
-  test('starts once the key is revoked', async () => {
+  test('starts once the key is revoked, and accepts no development key that is made later', async () => {
     await revokeKey(database, keyId);
     const api = startApi(url, { NODE_ENV: 'production' });
-    await api.says('listening');
+    const { port } = await api.says('listening');
+    const ask = (key: string) =>
+      fetch(`http://127.0.0.1:${String(port)}/v1/skus/none`, { headers: { authorization: `Bearer ${key}` } });
+    const later = await plantKey(sql, { roles: ['merchant'], shop: 'main', isDevelopment: true });
+    const refused = await ask(later);
+    expect(refused.status).toBe(401);
+    expect(await refused.json()).toMatchObject({
+      code: 'unauthenticated',
+      detail: 'This is a development key, and this API runs in production.',
+    });
+    expect((await ask(await plantKey(sql, { roles: ['merchant'], shop: 'main' }))).status).toBe(404);
     expect(await api.stop(), api.output()).toBe(0);
   });
 
