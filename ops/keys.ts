@@ -97,8 +97,9 @@ await runVerbs(
   }),
 );
 
-const inDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
-  withDatabase(databaseSettings(systemEnvironment(process.env)), 'holdfast keys', work);
+function inDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(databaseSettings(systemEnvironment(process.env)), 'holdfast keys', work);
+}
 
 async function listAll(database: Database): Promise<ApiKey[]> {
   const all: ApiKey[] = [];
