@@ -1,0 +1,26 @@
+/** Opens the database for a command. */
+import { openDatabase, type DatabasePool } from '../db/connection.ts';
+import { UnpreparedDatabaseError } from '../db/errors.ts';
+import { requirePrepared } from '../db/prepared.ts';
+import { UserError } from '../cli/user-error.ts';
+
+/**
+ * Works on the database, which is closed afterwards.
+ * @param name shown in pg_stat_activity.
+ * @throws {UserError} when the database was not migrated, or its user may not run Holdfast.
+ */
+export async function withDatabase<T>(
+  { DATABASE_URL }: { DATABASE_URL: string },
+  name: string,
+  work: (database: DatabasePool) => Promise<T>,
+): Promise<T> {
+  const database = openDatabase(DATABASE_URL, { connections: 1, name });
+  try {
+    await requirePrepared(database);
+    return await work(database);
+  } catch (error) {
+    throw error instanceof UnpreparedDatabaseError ? new UserError(error.message, { cause: error }) : error;
+  } finally {
+    await database.close();
+  }
+}
