@@ -251,7 +251,7 @@ $$;
 
 -- Drops the months of a table that ended before this time, the oldest first. Each is counted, kept in `dropped_partition` and told to the
 -- audit. What has to happen to rows before they go, a function before_drop_<table>(partition) does; nobody writes to the partition from
--- then on. Whoever reads or writes the table waits only while the partition is taken off, and nobody for longer than 200 ms before that.
+-- then on. When it returns false, the month stays for now. Whoever reads or writes the table waits only while the partition is taken off, and nobody for longer than 200 ms before that.
 CREATE FUNCTION drop_month_partitions(table_name text, before timestamptz, at_most integer DEFAULT 1000)
 RETURNS TABLE (dropped text, rows bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
@@ -259,6 +259,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_tim
 DECLARE
   known partitioned_table;
   part record;
+  may_go boolean;
+  done integer := 0;
 BEGIN
   SELECT * INTO known FROM partitioned_table WHERE name = table_name;
   IF NOT FOUND THEN
@@ -268,12 +270,14 @@ BEGIN
   FOR part IN
     SELECT partition, "from", "to" FROM month_partition
     WHERE month_partition.table_name = known.name AND "to" AT TIME ZONE 'UTC' <= least(before, now() - known.floor)
-    ORDER BY "to" LIMIT at_most
+    ORDER BY "to"
   LOOP
+    EXIT WHEN done = at_most;
     dropped := part.partition::text;
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.partition);
     IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = 'before_drop_' || known.name) THEN
-      EXECUTE format('SELECT public.%I(%L)', 'before_drop_' || known.name, dropped);
+      EXECUTE format('SELECT public.%I(%L)::text IS DISTINCT FROM ''false''', 'before_drop_' || known.name, dropped) INTO may_go;
+      CONTINUE WHEN NOT may_go;
     END IF;
     EXECUTE format('SELECT count(*) FROM %s', part.partition) INTO rows;
     INSERT INTO dropped_partition (table_name, partition, "from", "to", rows)
@@ -284,6 +288,7 @@ BEGIN
     );
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', known.name);
     EXECUTE format('DROP TABLE %s', part.partition);
+    done := done + 1;
     RETURN NEXT;
   END LOOP;
 END $$;
