@@ -6,14 +6,18 @@ import { gaveUp } from './errors.ts';
 /** After a run that makes months, rows of so many months to come have theirs. */
 export const MONTHS_AHEAD = 3;
 
-/** A month was made or dropped, or is left to the next run because others used the table all the time. */
-export type Attempted<T> = { state: 'done'; months: T[] } | { state: 'busy' };
+/** `busy`: others used the table all the time. It is left to the next run. */
+export type Made = { state: 'done'; months: MadeMonth[] } | { state: 'busy' };
 
 export interface MadeMonth {
   partition: string;
   /** Rows that were there before their month. */
   moved: number;
 }
+
+export type Dropped =
+  /** `month` is null when no other month may go; `staying` says which are old enough and still needed, and for what. */
+  { state: 'done'; month: DroppedMonth | null; staying: string[] } | { state: 'busy' };
 
 export interface DroppedMonth {
   partition: string;
@@ -39,40 +43,47 @@ export async function tablesInMonths(database: LongDatabase): Promise<string[]> 
  * Makes a table's months from the month of `at` on, and moves the rows that were written before their month was made. Does nothing when
  * all are there.
  */
-export const makeMonths = (
+export async function makeMonths(
   database: LongDatabase,
   { table, at, ahead = MONTHS_AHEAD }: { table: string; at: string; ahead?: number },
-): Promise<Attempted<MadeMonth>> =>
-  whenFree(() =>
+): Promise<Made> {
+  const made = await whenFree(() =>
     database.runLong(
       MONTH_TAKES_MS,
       (sql) =>
         sql<MadeMonth[]>`select made as partition, moved from make_months_of(${table}, ${at}, ${ahead})`,
     ),
   );
+  return made === 'busy' ? { state: 'busy' } : { state: 'done', months: [...made] };
+}
 
-/** Drops the oldest month of a table that ended before this time, if there is one and the table's floor allows it. */
-export const dropOldestMonth = (
+/** Drops the oldest month of a table that ended before this time, if the table's floor allows it and nobody needs its rows. */
+export async function dropOldestMonth(
   database: LongDatabase,
   { table, before }: { table: string; before: string },
-): Promise<Attempted<DroppedMonth>> =>
-  whenFree(() =>
+): Promise<Dropped> {
+  const looked = await whenFree(() =>
     database.runLong(
       MONTH_TAKES_MS,
-      (sql) =>
-        sql<
-          DroppedMonth[]
-        >`select dropped as partition, rows from drop_month_partitions(${table}, ${before}, 1)`,
+      (sql) => sql<{ partition: string | null; rows: number | null; staying: string | null }[]>`
+        select dropped as partition, rows, kept as staying from drop_month_partitions(${table}, ${before}, 1)
+      `,
     ),
   );
+  if (looked === 'busy') return { state: 'busy' };
+  const [month = null] = looked.flatMap(({ partition, rows }) =>
+    partition === null || rows === null ? [] : [{ partition, rows }],
+  );
+  return { state: 'done', month, staying: looked.flatMap(({ staying }) => staying ?? []) };
+}
 
-async function whenFree<T>(work: () => Promise<T[]>): Promise<Attempted<T>> {
+async function whenFree<T>(work: () => Promise<T>): Promise<T | 'busy'> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return { state: 'done', months: [...(await work())] };
+      return await work();
     } catch (error) {
       if (!gaveUp(error)) throw error;
-      if (attempt === ATTEMPTS) return { state: 'busy' };
+      if (attempt === ATTEMPTS) return 'busy';
       await delay(PAUSE_MS);
     }
   }

@@ -30,8 +30,8 @@ async function dropAll(table: string, before: Date): Promise<string[]> {
   for (;;) {
     const dropped = await dropOldestMonth(database, { table, before: before.toISOString() });
     if (dropped.state === 'busy') throw new Error(`${table} was in use.`);
-    if (dropped.months.length === 0) return names;
-    names.push(...dropped.months.map(({ partition }) => partition.replace(`${table}_`, '')));
+    if (dropped.month === null) return names;
+    names.push(dropped.month.partition.replace(`${table}_`, ''));
   }
 }
 
