@@ -60,7 +60,11 @@ function keep(file: string, text: string): void {
 }
 
 async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase(url, { connections: 1, name: 'holdfast development key', actor: commandActor('start') });
+  const database = openDatabase(url, {
+    connections: 1,
+    name: 'holdfast development key',
+    actor: commandActor('start'),
+  });
   try {
     return await work(database);
   } finally {

@@ -11,7 +11,11 @@ const BREACHES_SHOWN = 20;
 
 export async function checkSystem(settings: SystemSettings): Promise<RuleReport[]> {
   const temporal = await reachTemporal(settings);
-  const database = openDatabase(settings.DATABASE_URL, { connections: 1, name: 'holdfast check', actor: commandActor('check') });
+  const database = openDatabase(settings.DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast check',
+    actor: commandActor('check'),
+  });
   try {
     // A database that does not answer breaks no rule.
     await database.run(({ sql }) => sql`select 1`);

@@ -99,7 +99,11 @@ await runVerbs(
 
 async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
   const { DATABASE_URL } = databaseSettings(systemEnvironment(process.env));
-  const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast keys', actor: commandActor('keys') });
+  const database = openDatabase(DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast keys',
+    actor: commandActor('keys'),
+  });
   try {
     return await work(database);
   } finally {

@@ -67,7 +67,11 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
 
 /** What this run, or another at the same time, has seen: open findings first. */
 async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
-  const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast reconcile', actor: commandActor('reconcile') });
+  const database = openDatabase(DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast reconcile',
+    actor: commandActor('reconcile'),
+  });
   try {
     const seen: FindingRow[] = [];
     for (const state of ['open', 'repaired'] as const)
