@@ -17,6 +17,7 @@ import { openOrderClient } from '../client/orders.ts';
 import { openDatabase, type Database } from '../db/connection.ts';
 import { UnpreparedDatabaseError } from '../db/errors.ts';
 import { untilPrepared } from '../db/prepared.ts';
+import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   const database = openDatabase(settings.DATABASE_URL, {
     connections: settings.API_DATABASE_CONNECTIONS,
     name: 'holdfast api',
+    actor: HOLDFAST,
   });
   const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,

@@ -42,6 +42,7 @@ async function answeredKey(at: Date) {
     key: randomUUID(),
     fingerprint: 'f',
     earlierFingerprint: 'e',
+    requestId: 'test',
   };
   const claim = await claimKey(database, call, uuidv7({ msecs: at.getTime() }));
   if (claim.state !== 'claimed') throw new Error(`The key is ${claim.state}.`);
