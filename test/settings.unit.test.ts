@@ -184,6 +184,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RECONCILE_EVERY: every,
   STATS_EVERY: every,
   RETENTION_EVERY: every,
+  SEAL_EVERY: every,
   IDEMPOTENCY_RETENTION: lasting('1d', '3650d', '23h', '3651d', '0s'),
   MONITOR_EVERY: every,
   RECONCILE_REPAIR: between('false', 'true', '', 'maybe'),

@@ -6,6 +6,7 @@ import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
 import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
+import { createSealActivities } from '../activities/audit.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
@@ -42,6 +43,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     activities: {
       ...createActivities(database),
       ...createStatsActivities(database),
+      ...createSealActivities(database),
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),

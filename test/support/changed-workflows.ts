@@ -7,6 +7,7 @@ import {
   reconcile as realReconcile,
   refund as realRefund,
   retention as realRetention,
+  seal as realSeal,
   stats as realStats,
 } from '../../workflows/index.ts';
 import type { MonitorEnd } from '../../domain/measures.ts';
@@ -20,6 +21,7 @@ import type {
   ReconcileInput,
   RefundEnd,
   RetentionEnd,
+  SealEnd,
   StatsEnd,
 } from '../../workflows/messages.ts';
 
@@ -56,4 +58,9 @@ export async function stats(): Promise<StatsEnd> {
 export async function retention(): Promise<RetentionEnd> {
   await sleep('1s');
   return realRetention();
+}
+
+export async function seal(): Promise<SealEnd> {
+  await sleep('1s');
+  return realSeal();
 }
