@@ -16,10 +16,11 @@ export interface SealedSome {
 
 export interface SealActivities {
   /**
-   * Tells whether the chain has a head that was recorded, and keeps as a finding that it has not.
-   * @param expected null when none was recorded.
+   * Compares the chain with a head that was recorded earlier, and keeps as a finding that it no longer has that head. Returns the head
+   * that it misses; null when it has it.
+   * @param expected null when the run was not given the result of the one before it: Temporal is asked then.
    */
-  compareHead: (run: { expected: AuditHead | null; at: string }) => Promise<boolean>;
+  compareHead: (run: { expected: AuditHead | null; at: string }) => Promise<AuditHead | null>;
   /** Seals for some seconds. May run any number of times, and concurrently with another run. */
   sealSome: () => Promise<SealedSome>;
 }
@@ -27,10 +28,14 @@ export interface SealActivities {
 /** Well within the activity's time-out. */
 const SEAL_FOR_MS = 10_000;
 
-export function createSealActivities(database: Database): SealActivities {
-  async function compare(expected: AuditHead | null, at: string): Promise<boolean> {
-    const flaw = expected === null ? null : await findFlaw(database, expected);
-    if (expected !== null && flaw !== null)
+/** @param findLastHead asks Temporal for the head that the last run of this deployment left, or missed. */
+export function createSealActivities(
+  database: Database,
+  findLastHead: () => Promise<AuditHead | null>,
+): SealActivities {
+  async function compare(expected: AuditHead | null, at: string): Promise<AuditHead | null> {
+    const flaw = expected && (await findFlaw(database, expected));
+    if (expected && flaw !== null)
       await keepFindings(
         database,
         'audit_broken',
@@ -38,11 +43,14 @@ export function createSealActivities(database: Database): SealActivities {
         at,
       );
     await closeUnseen(database, at, ['audit_broken']);
-    return flaw === null;
+    return flaw === null ? null : expected;
   }
 
   return {
-    compareHead: ({ expected, at }) => toActivityFailure('the check of the audit', compare(expected, at)),
+    async compareHead({ expected, at }) {
+      const end = expected ?? (await findLastHead());
+      return toActivityFailure('the check of the audit', compare(end, at));
+    },
     sealSome: () => toActivityFailure('the sealing of the audit', sealRows(database, SEAL_FOR_MS)),
   };
 }
@@ -52,7 +60,7 @@ async function findFlaw(database: Database, expected: AuditHead): Promise<string
   if (expected.seq === 0) return null;
   const hash = await readHash(database, expected.seq);
   if (hash === expected.hash) return null;
-  const then = `When it was sealed, the audit had the head ${describeHead(expected)}`;
+  const then = `When the audit was last sealed, it had the head ${describeHead(expected)}`;
   return hash === undefined
     ? `${then}, and now it has no row ${expected.seq}: rows were removed. npm run audit -- verify tells which.`
     : `${then}, and now row ${expected.seq} has the hash ${hash}: the chain was rewritten at that row or before it.`;

@@ -11,8 +11,14 @@ export function readHead(text: string): AuditHead | undefined {
 
 export const describeHead = ({ seq, hash }: AuditHead): string => `${seq}:${hash}`;
 
-/** Of what came from elsewhere, such as the result of a workflow. */
-export const isAuditHead = (value: unknown): value is AuditHead =>
+/** The head that the chain must have by the result of a run that sealed it: the head that the run left, or one that it missed. */
+export function expectedHead(result: unknown): AuditHead | null {
+  if (!isHead(result)) return null;
+  const { seq, hash } = 'missed' in result && isHead(result.missed) ? result.missed : result;
+  return { seq, hash };
+}
+
+const isHead = (value: unknown): value is AuditHead =>
   typeof value === 'object' &&
   value !== null &&
   'seq' in value &&

@@ -10,6 +10,7 @@ import { createSealActivities } from '../activities/audit.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
+import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 
@@ -43,7 +44,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     activities: {
       ...createActivities(database),
       ...createStatsActivities(database),
-      ...createSealActivities(database),
+      ...createSealActivities(database, () => findLastHead(client, taskQueue)),
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),

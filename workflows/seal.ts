@@ -5,8 +5,7 @@
  */
 import { log, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { SealActivities, SealedSome } from '../activities/audit.ts';
-import { describeHead, isAuditHead } from '../domain/audit-head.ts';
-import type { AuditHead } from '../domain/audit.ts';
+import { describeHead, expectedHead } from '../domain/audit-head.ts';
 import { SEAL_FOR_MS } from '../domain/timeouts.ts';
 import { WORKFLOW, type SealEnd } from './messages.ts';
 import { recordEnd } from './run-end.ts';
@@ -18,8 +17,8 @@ const { compareHead, sealSome } = proxyActivities<SealActivities>({
 
 export async function seal(): Promise<SealEnd> {
   const { startTime, lastResult } = workflowInfo();
-  const expected = expectedHead(lastResult);
-  const isThere = await compareHead({ expected, at: startTime.toISOString() });
+  // A run that somebody triggered is given no result.
+  const missed = await compareHead({ expected: expectedHead(lastResult), at: startTime.toISOString() });
   const endsBy = Date.now() + SEAL_FOR_MS;
   let sealed = 0;
   let some: SealedSome;
@@ -32,13 +31,5 @@ export async function seal(): Promise<SealEnd> {
   // Logs hold it as well.
   if (sealed > 0) log.info('sealed the audit', { sealed, seq, hash });
   await recordEnd(WORKFLOW.seal);
-  return { seq, hash, sealed, ...(expected && !isThere && { missed: expected }) };
-}
-
-/** The head that the chain must have: that of the last run, or the one that the last run missed. */
-function expectedHead(lastResult: unknown): AuditHead | null {
-  if (!isAuditHead(lastResult)) return null;
-  const missed = 'missed' in lastResult ? lastResult.missed : undefined;
-  const { seq, hash } = isAuditHead(missed) ? missed : lastResult;
-  return { seq, hash };
+  return { seq, hash, sealed, ...(missed && { missed }) };
 }
