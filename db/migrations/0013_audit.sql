@@ -411,7 +411,7 @@ BEGIN
     commanded AS MATERIALIZED (
       SELECT
         taken.*, orders.shop_id AS order_shop,
-        CASE WHEN taken.actor = 'holdfast' THEN coalesce(call.caller, 'holdfast') ELSE taken.actor END AS by_whom,
+        coalesce(call.caller, 'operator:' || person.actor, taken.actor) AS by_whom,
         coalesce(taken.request_id, call.request_id) AS by_request
       FROM taken
       LEFT JOIN LATERAL (
@@ -426,6 +426,13 @@ BEGIN
         WHERE operation <> 'createOrder' AND command_id = taken.command_id
         LIMIT 1
       ) AS call ON taken.kind = 'order' AND taken.actor = 'holdfast'
+      LEFT JOIN LATERAL (
+        -- An order that a person gave up. That person's note is recorded apart from the order's stage, but before or soon after it.
+        SELECT actor FROM intervention
+        WHERE order_id = taken.order_id AND action = 'give_up' AND reason = taken.why
+        ORDER BY at DESC
+        LIMIT 1
+      ) AS person ON taken.kind = 'order' AND taken.actor = 'holdfast' AND taken.command_id IS NULL
     ),
     -- Of which order is what a step did besides? Of a statement for many orders, nobody can say.
     only_order AS (
