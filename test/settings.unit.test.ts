@@ -109,6 +109,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
   NODE_ENV: named(100),
   DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
+  PERSONAL_DATA_KEYS: ring('PERSONAL_DATA_KEYS'),
+  PERSONAL_DATA_INDEX_KEYS: ring('PERSONAL_DATA_INDEX_KEYS'),
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,

@@ -4,6 +4,7 @@ import { afterAll, inject } from 'vitest';
 import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
+import { readKeys } from './personal-data.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -21,6 +22,7 @@ export function startSecondApi(
     logger,
     identifyBearer,
     paymentWindow,
+    personalData: readKeys(),
     attentionAfter: 120_000,
   });
   afterAll(() => temporal.close());
