@@ -15,6 +15,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
 import { openDatabase } from '../db/connection.ts';
+import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
   const database = openDatabase(settings.DATABASE_URL, {
     connections: settings.API_DATABASE_CONNECTIONS,
     name: 'holdfast api',
+    actor: HOLDFAST,
   });
   const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,

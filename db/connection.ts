@@ -15,11 +15,15 @@ import {
   STATEMENT_TIMEOUT_MS,
 } from '../domain/timeouts.ts';
 import type { Reach } from '../domain/access.ts';
+import type { Deed } from '../domain/audit.ts';
 import type { Connections, Database, LongDatabase } from './database.ts';
 import { DatabaseBusyError, DatabaseSilentError, markFailure } from './errors.ts';
 import { Permits } from './permits.ts';
 import { inTransaction, openPostgres, ormOn, type Sql } from './postgres.ts';
 import { limitTo } from './reach.ts';
+
+/** Owns nothing, and may do what the statements in db/ do: see migrations/0011_running_role.sql. */
+export const RUNNING_ROLE = 'holdfast_running';
 
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
@@ -43,8 +47,8 @@ export interface DatabasePool extends LongDatabase {
   close(): Promise<void>;
   /** How many queries run at once. */
   readonly connections: number;
-  /** The same pool, limited to the rows that a caller can reach: see reach.ts. */
-  reaching(reach: Reach): Database;
+  /** The same pool, limited to the rows that a caller can reach: see reach.ts. `by` is whose deed its changes are, the pool's unless given. */
+  reaching(reach: Reach, by?: Deed): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
   check(): Promise<void>;
 }
@@ -54,6 +58,10 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
+  /** Whose deed its changes are: see domain/audit.ts. The audit names the login unless given. */
+  actor?: string;
+  /** As what the sessions run: the running role unless given; `owner` for what the login itself may do. */
+  role?: typeof RUNNING_ROLE | 'owner';
 }
 
 /** Opens the database. Connects with the first query. */
@@ -72,11 +80,11 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   }
   const open: DatabasePool = {
     connections,
-    reaching: (reach) => limitTo(open, reach),
+    reaching: (reach, by) => limitTo(open, reach, by),
     run: inTurn,
     transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),
     async check() {
-      checks ??= openPool(url, { connections: 1, name: `${name}, checks` });
+      checks ??= openPool(url, { ...options, connections: 1, name: `${name}, checks` });
       await checks.run(({ sql }) => sql`select 1`);
     },
     // Takes no permit: its connection is not one of the pool's.
@@ -119,7 +127,11 @@ function openPool(url: string, options: DatabaseOptions): Pool {
     },
 
     async runLong(milliseconds, query) {
-      const { sql } = connect(url, { connections: 1, name: `${options.name}, long` }, milliseconds);
+      const { sql } = connect(
+        url,
+        { ...options, connections: 1, name: `${options.name}, long` },
+        milliseconds,
+      );
       long.add(sql);
       const deadline = milliseconds + QUERY_DEADLINE_MS;
       try {
@@ -164,7 +176,7 @@ export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => 
 
 function connect(
   url: string,
-  { connections, name }: DatabaseOptions,
+  { connections, name, actor, role = RUNNING_ROLE }: DatabaseOptions,
   statementTimeout: number = STATEMENT_TIMEOUT_MS,
 ): PoolConnections {
   const sql = openPostgres(url, {
@@ -172,6 +184,8 @@ function connect(
     connectTimeoutS: CONNECT_TIMEOUT_S,
     session: {
       application_name: name,
+      ...(role !== 'owner' && { role }),
+      ...(actor !== undefined && { 'holdfast.actor': actor }),
       statement_timeout: statementTimeout,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

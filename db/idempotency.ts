@@ -15,6 +15,8 @@ export interface KeyedCall {
   key: string;
   /** SHA-256 of what was sent. */
   fingerprint: string;
+  /** The request that makes the call, for the audit. */
+  requestId: string;
   /** What releases before 0.4 kept for the same request. */
   earlierFingerprint: string;
 }
@@ -39,7 +41,7 @@ export type Claim =
 
 /** Claims the work on a call, under `newCommandId` if no request has worked on it before. */
 export async function claimKey(database: Database, call: KeyedCall, newCommandId: string): Promise<Claim> {
-  const { caller, shop, operation, key, fingerprint, earlierFingerprint } = call;
+  const { caller, shop, operation, key, fingerprint, requestId } = call;
   const [claimed] = await database.run(
     ({ sql }) => sql<{ caller: string; commandId: string }[]>`
       with
@@ -47,17 +49,17 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
       -- out again under a key of their own. No release makes such keys any longer, so a snapshot shows all of them.
       taken_over as (
         update idempotency_key as kept
-        set claimed_until = ${leaseEnd(sql)}
+        set claimed_until = ${leaseEnd(sql)}, request_id = ${requestId}
         where ${isFromBefore06(sql, call)} and ${mayBeTaken(sql, call)}
         returning caller, command_id
       ),
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
       claimed as (
-        insert into idempotency_key as kept (caller, shop_id, operation, key, fingerprint, command_id, claimed_until)
-        select ${caller}, ${shop}, ${operation}, ${key}, ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}
+        insert into idempotency_key as kept (caller, shop_id, operation, key, fingerprint, command_id, claimed_until, request_id)
+        select ${caller}, ${shop}, ${operation}, ${key}, ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}, ${requestId}
         where not exists (select from idempotency_key as kept where ${isFromBefore06(sql, call)})
         on conflict (caller, operation, key) do update
-          set claimed_until = excluded.claimed_until
+          set claimed_until = excluded.claimed_until, request_id = excluded.request_id
           where kept.shop_id = ${shop} and ${mayBeTaken(sql, call)}
         returning caller, command_id
       )
@@ -76,7 +78,7 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
   const kept = await findKey(database, call);
   // Removed in this very moment, after its time: the call is a new one.
   if (!kept) return claimKey(database, call, newCommandId);
-  const isSame = kept.fingerprint === fingerprint || kept.fingerprint === earlierFingerprint;
+  const isSame = kept.fingerprint === fingerprint || kept.fingerprint === call.earlierFingerprint;
   if (!isSame || kept.shop !== shop) return { state: 'reused' };
   if (kept.status === null || kept.body === null) return { state: 'in_progress' };
   return { state: 'answered', commandId: kept.commandId, answer: { status: kept.status, body: kept.body } };

@@ -2,6 +2,7 @@
 import { checkEveryRule } from '../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { openDatabase } from '../db/connection.ts';
+import { commandActor } from '../domain/audit.ts';
 import type { RuleReport } from '../db/rules/rules.ts';
 import type { SystemSettings } from '../settings.ts';
 import { reachTemporal } from './temporal.ts';
@@ -10,7 +11,11 @@ const BREACHES_SHOWN = 20;
 
 export async function checkSystem(settings: SystemSettings): Promise<RuleReport[]> {
   const temporal = await reachTemporal(settings);
-  const database = openDatabase(settings.DATABASE_URL, { connections: 1, name: 'holdfast check' });
+  const database = openDatabase(settings.DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast check',
+    actor: commandActor('check'),
+  });
   try {
     // A database that does not answer breaks no rule.
     await database.run(({ sql }) => sql`select 1`);

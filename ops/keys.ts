@@ -8,6 +8,7 @@ import { openDatabase, type Database } from '../db/connection.ts';
 import { createKey, listKeys, revokeKey, rotateKey, type ApiKey, type KeyCursor } from '../db/key-changes.ts';
 import { KEY_ROLES, SCOPES } from '../domain/access.ts';
 import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
+import { commandActor } from '../domain/audit.ts';
 import { TEXT, findFlaw, trimText } from '../domain/text.ts';
 import { databaseSettings } from '../settings.ts';
 import { systemEnvironment } from './environment.ts';
@@ -98,7 +99,11 @@ await runVerbs(
 
 async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
   const { DATABASE_URL } = databaseSettings(systemEnvironment(process.env));
-  const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast keys' });
+  const database = openDatabase(DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast keys',
+    actor: commandActor('keys'),
+  });
   try {
     return await work(database);
   } finally {

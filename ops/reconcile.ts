@@ -5,6 +5,7 @@ import { listFindings, type FindingRow } from '../db/findings.ts';
 import { defineCommand, runCommand } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
+import { commandActor } from '../domain/audit.ts';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
@@ -66,7 +67,11 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
 
 /** What this run, or another at the same time, has seen: open findings first. */
 async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
-  const database = openDatabase(DATABASE_URL, { connections: 1, name: 'holdfast reconcile' });
+  const database = openDatabase(DATABASE_URL, {
+    connections: 1,
+    name: 'holdfast reconcile',
+    actor: commandActor('reconcile'),
+  });
   try {
     const seen: FindingRow[] = [];
     for (const state of ['open', 'repaired'] as const)

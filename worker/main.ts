@@ -5,6 +5,7 @@
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
+import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
     name: 'holdfast worker',
+    actor: HOLDFAST,
   });
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
   try {

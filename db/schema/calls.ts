@@ -32,6 +32,8 @@ export const idempotencyKey = pgTable(
     commandId: uuid('command_id').notNull(),
     /** Until then the first call is taken to be running; afterwards a repeated call takes over. */
     claimedUntil: instant('claimed_until').notNull(),
+    /** Of the request that works on it, for the audit. Null for keys from before 0.7. */
+    requestId: text('request_id'),
     responseStatus: integer('response_status'),
     /** Not jsonb: a replay equals the first answer byte for byte. */
     responseBody: json('response_body'),

@@ -15,6 +15,7 @@ const aCall = (its: Partial<KeyedCall> = {}): KeyedCall => ({
   key: randomUUID(),
   fingerprint: 'f',
   earlierFingerprint: 'e',
+  requestId: 'r',
   ...its,
 });
 const claim = (call: KeyedCall) => claimKey(database, call, uuidv7());

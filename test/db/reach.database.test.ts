@@ -1,7 +1,7 @@
 /** What a caller can reach is PostgreSQL's to decide: a query that forgets to ask for the caller's rows gets no others. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, RUNNING_ROLE, type Database } from '../../db/connection.ts';
 import { findOrder, findPaymentOutlook, listEvents, listOrders } from '../../db/orders.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { findSku, putSku } from '../../db/skus.ts';
@@ -472,7 +472,7 @@ test('a limited query leaves nothing behind on its connection, whether it succee
       )
     )[0];
   const whole = await everything();
-  expect(whole).toMatchObject({ role: 'none', shop: null });
+  expect(whole).toMatchObject({ role: RUNNING_ROLE, shop: null });
   const limited = narrow.reaching({ shop: bar });
   const count = () =>
     limited.run((to) => to.sql<{ orders: number }[]>`select count(*) as orders from orders`);

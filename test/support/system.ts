@@ -12,6 +12,7 @@ import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient, type OrderClient } from '../../client/orders.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
+import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
@@ -87,6 +88,7 @@ export async function startSystem({
     openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
       connections: workerConnections,
       name: 'test worker',
+      actor: HOLDFAST,
     }),
   );
   let running: { worker: Worker; ended: Promise<void> } | null = null;
