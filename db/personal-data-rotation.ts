@@ -39,7 +39,8 @@ export async function rotateWrapping(
     const older = page.filter(({ wrappingKey }) => wrappingKey !== current.name);
     const changes = tryEach(older, total, (row) => {
       const { wrapped, wrappingKey } = wrapBuyerKey(keys, row, unwrapBuyerKey(keys, row, row));
-      return { id: row.id, was: row.wrappingKey, wrapped: wrapped.toString('hex'), wrappingKey };
+      const { shopId, buyerId, id } = row;
+      return { shopId, buyerId, id, was: row.wrappingKey, wrapped: wrapped.toString('hex'), wrappingKey };
     });
     total.moved += await rewrap(database, changes);
     report(total);
@@ -63,6 +64,8 @@ const listKeys = (database: Database, after: { shopId: string; buyerId: string }
   );
 
 interface Rewrapped {
+  shopId: string;
+  buyerId: string;
   id: string;
   was: string;
   wrapped: string;
@@ -73,12 +76,26 @@ async function rewrap(database: Database, changes: readonly Rewrapped[]): Promis
   if (changes.length === 0) return 0;
   const { count } = await database.run(
     ({ sql }) => sql`
-      -- A key that was erased meanwhile stays erased, and one that another rotation has moved stays as that left it.
+      with
+      change as materialized (
+        select *
+        from json_to_recordset(${JSON.stringify(changes)}::json) as change
+          ("shopId" text, "buyerId" text, id uuid, was text, wrapped text, "wrappingKey" text)
+      ),
+      -- A key that was erased meanwhile stays erased, and one that another rotation has moved stays as that left it. What one of them has
+      -- locked is left to it, or to the next run: two that wait for each other's rows would never end.
+      free as materialized (
+        select buyer_key.id
+        from change
+        join buyer_key
+          on buyer_key.shop_id = change."shopId" and buyer_key.buyer_id = change."buyerId"
+          and buyer_key.id = change.id and buyer_key.wrapping_key = change.was
+        for no key update of buyer_key skip locked
+      )
       update buyer_key
       set wrapped = decode(change.wrapped, 'hex'), wrapping_key = change."wrappingKey"
-      from json_to_recordset(${JSON.stringify(changes)}::json)
-        as change (id uuid, was text, wrapped text, "wrappingKey" text)
-      where buyer_key.id = change.id and buyer_key.wrapping_key = change.was
+      from change join free using (id)
+      where buyer_key.shop_id = change."shopId" and buyer_key.buyer_id = change."buyerId" and buyer_key.id = change.id
     `,
   );
   return count;
@@ -150,11 +167,23 @@ async function reindex(database: Database, changes: readonly Reindexed[]): Promi
   if (changes.length === 0) return 0;
   const { count } = await database.run(
     ({ sql }) => sql`
+      with
+      change as materialized (
+        select *
+        from json_to_recordset(${JSON.stringify(changes)}::json) as change
+          ("orderId" uuid, was text, value text, "indexKey" text)
+      ),
+      -- As above.
+      free as materialized (
+        select personal_data.order_id
+        from change
+        join personal_data on personal_data.order_id = change."orderId" and personal_data.index_key = change.was
+        for no key update of personal_data skip locked
+      )
       update personal_data
       set email_index = decode(change.value, 'hex'), index_key = change."indexKey"
-      from json_to_recordset(${JSON.stringify(changes)}::json)
-        as change ("orderId" uuid, was text, value text, "indexKey" text)
-      where personal_data.order_id = change."orderId" and personal_data.index_key = change.was
+      from change join free on free.order_id = change."orderId"
+      where personal_data.order_id = change."orderId"
     `,
   );
   return count;

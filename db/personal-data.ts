@@ -171,26 +171,48 @@ export interface Erasure {
   buyerId: string;
   /** For the audit. */
   why: string;
-  /** Spares what was recorded later, when an erasure is done again. */
-  before?: Date | undefined;
+  /** When it was done first, if it is done again: a key that the buyer got since then is spared. */
+  doneAt?: Date | undefined;
 }
 
 /**
- * Erases the personal data of a buyer: the fields of all orders so far, and the key without which no copy of them can be read.
+ * Erases the personal data of a buyer: the fields of all orders so far, and the key without which no copy of them can be read. The audit
+ * says how many orders had some, and by whom and why they were erased. Repeating it changes nothing, and is not recorded.
  * @returns how many orders had some. Orders, ledger and audit stay.
  */
-export async function erasePersonalData(database: Database, { shopId, buyerId }: Erasure): Promise<number> {
+export async function erasePersonalData(
+  database: Database,
+  { shopId, buyerId, why, doneAt }: Erasure,
+): Promise<number> {
   const [erased] = await database.run(
     ({ sql }) => sql<{ orders: number }[]>`
-      -- The fields go before the key, to be counted. Those that are recorded at this very moment go with the key.
       with
-      fields as (
-        delete from personal_data where shop_id = ${shopId} and buyer_id = ${buyerId} returning order_id
-      ),
+      -- One that was made while an earlier erasure went on was erased by that.
       key as (
-        delete from buyer_key where shop_id = ${shopId} and buyer_id = ${buyerId} returning id
-      )
-      select count(*)::int as orders from fields
+        delete from buyer_key
+        where shop_id = ${shopId} and buyer_id = ${buyerId}
+          and (
+            ${doneAt === undefined}::boolean
+            or recorded_at <= ${doneAt ?? new Date(0)}::timestamptz + interval '1 second'
+          )
+        returning id
+      ),
+      -- Fields that are recorded at this very moment go with the key, and are not counted.
+      fields as (
+        delete from personal_data
+        where shop_id = ${shopId} and buyer_id = ${buyerId} and buyer_key_id in (select id from key)
+        returning order_id
+      ),
+      counted as (select count(*)::int as orders from fields)
+      select
+        orders,
+        (
+          select record_audit(
+            'personal_data', ${shopId}, ${buyerId}, json_build_object('orders', orders), null, ${why}
+          )::text
+          from key
+        ) as recorded
+      from counted
     `,
   );
   return erased?.orders ?? 0;

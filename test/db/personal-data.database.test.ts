@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
+import { listErasures } from '../../db/personal-data-erasures.ts';
 import { erasePersonalData, findPersonalData, recordPersonalData } from '../../db/personal-data.ts';
 import type { PersonalData } from '../../domain/personal-data.ts';
 import { UnknownKeyError, unwrapBuyerKey } from '../../domain/personal-data-keys.ts';
@@ -135,6 +136,31 @@ describe('erasing a buyer', () => {
     expect(await read(later)).toEqual(DATA);
   });
 
+  test('is in the audit with who did it, why, and how many orders had personal fields, and not again when there are none', async () => {
+    const ada = buyer();
+    await recorded(ada);
+    await recorded(ada);
+    const by = database.reaching({ shop: 'main' }, { actor: 'key:dana', requestId: 'r-1' });
+    await erasePersonalData(by, { ...ada, why: 'asked to' });
+    await erasePersonalData(by, { ...ada, why: 'asked twice' });
+    await erasePersonalData(by, { ...buyer(), why: 'asked by a stranger' });
+    const noted = await sql`
+      select kind, shop_id, subject, actor, request_id, why, before, after from audit_inbox where actor = 'key:dana'
+    `;
+    expect([...noted]).toEqual([
+      {
+        kind: 'personal_data',
+        shop_id: 'main',
+        subject: ada.buyerId,
+        actor: 'key:dana',
+        request_id: 'r-1',
+        why: 'asked to',
+        before: { orders: 2 },
+        after: null,
+      },
+    ]);
+  });
+
   test('leaves other buyers alone, one of the same name in another shop, too', async () => {
     const ada = buyer();
     const other = { ...ada, shopId: 'tea' };
@@ -142,6 +168,30 @@ describe('erasing a buyer', () => {
     const [, theirs, somebodys] = [await recorded(ada), await recorded(other), await recorded(buyer())];
     await erase(ada);
     expect([await read(theirs), await read(somebodys)]).toEqual([DATA, DATA]);
+  });
+
+  test('again spares what the buyer got a new key for since then, and nothing that came back', async () => {
+    const ada = buyer();
+    const before = await recorded(ada);
+    const back = await sql`select * from buyer_key where buyer_id = ${ada.buyerId}`;
+    const backToo = await sql`select * from personal_data where buyer_id = ${ada.buyerId}`;
+    await erase(ada);
+    const past = async () => {
+      for await (const page of listErasures(database))
+        for (const erasure of page) if (erasure.buyerId === ada.buyerId) return erasure;
+      throw new Error('The audit has no such erasure.');
+    };
+    const again = async () => erasePersonalData(database, { ...(await past()), why: 'restored' });
+    const since = await past();
+    await sql`insert into buyer_key ${sql(back)}`;
+    await sql`insert into personal_data ${sql(backToo)}`;
+    expect(await read(before)).toEqual(DATA);
+    expect(await again()).toBe(1);
+    expect(await read(before)).toBeUndefined();
+    const later = await recorded(ada);
+    await sql`update buyer_key set recorded_at = ${new Date(since.doneAt.getTime() + 2_000)} where buyer_id = ${ada.buyerId}`;
+    expect(await erasePersonalData(database, { ...since, why: 'restored' })).toBe(0);
+    expect(await read(later)).toEqual(DATA);
   });
 
   test('may be repeated, and changes nothing for a buyer without personal data', async () => {
