@@ -13,6 +13,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import {
@@ -81,10 +82,12 @@ const safeApiSchema = apiSchema
     error: 'must not be set in production (NODE_ENV)',
   });
 
-const apiAndTokens = z.intersection(
-  safeApiSchema,
-  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
-);
+const tokens = tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) }));
+const personalData = personalDataSchema.transform((settings, context) => ({
+  personalData: toPersonalDataKeys(settings, context),
+}));
+
+const apiAndTokens = z.intersection(safeApiSchema, z.intersection(tokens, personalData));
 
 const workerSchema = z.object({
   ...shared,
@@ -125,6 +128,8 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
+const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
   TEMPORAL_ADDRESS: temporalAddress.optional(),
@@ -137,7 +142,7 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together. */
+/** With what the settings `JWT_...` say together, and those of personal data. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
@@ -171,6 +176,8 @@ export const systemSettings = (environment: Environment): SystemSettings => read
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
+export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
+  read(databaseAndPersonalData, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -180,4 +187,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...thresholdSchema.shape,
   ...apiSchema.shape,
   ...tokenSchema.shape,
+  ...personalDataSchema.shape,
 };

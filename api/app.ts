@@ -20,6 +20,7 @@ import { refuseInvalid } from './problems/invalid-request.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
+import { buyerRoutes } from './routes/buyers.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -58,6 +59,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
   app.route('/v1', walletPermissionRoutes());
+  app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
   app.route('/v1', findingRoutes());
   app.route('/v1', monitorRoutes());

@@ -54,6 +54,7 @@ async function main(): Promise<void> {
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
+    personalData: settings.personalData,
     rateLimits: {
       windowMs: settings.RATE_LIMIT_WINDOW,
       quotas: {

@@ -88,7 +88,7 @@ const GAVE_UP_CODES: ReadonlySet<string> = new Set(['55P03', '57014', '40P01']);
 const UNAVAILABLE_CODES =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|CONNECT_TIMEOUT|CONNECTION_\w+|08\w{3}|53\w{3}|57P\d{2}|57014|55P03|40P01)$/;
 
-function errorCode(error: unknown): string | undefined {
+export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import { orderEvent, orderLine, orders } from './schema/orders.ts';
+import { personalData } from './schema/personal-data.ts';
 
 /** What decides about a payment before it is tried: see {@link findPaymentOutlook}. */
 export interface PaymentOutlook {
@@ -31,6 +32,8 @@ export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */
   stage?: Stage | undefined;
   buyerId?: string | undefined;
+  /** Placed in this shop with an e-mail address that is indexed as one of these. */
+  placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
 }
 
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
@@ -50,7 +53,7 @@ export async function findOrder(database: Database, id: string): Promise<Order |
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
 export async function listOrders(
   database: Database,
-  { stage, buyerId }: OrderFilter,
+  { stage, buyerId, placedWith }: OrderFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Order[]> {
   const rows = await database.run(({ orm }) => {
@@ -62,6 +65,19 @@ export async function listOrders(
           stage === undefined ? undefined : eq(expression`${orders.stage}`, stage),
           buyerId === undefined ? undefined : eq(orders.buyerId, buyerId),
           before === undefined ? undefined : lt(orders.id, before),
+          placedWith &&
+            inArray(
+              orders.id,
+              orm
+                .select({ id: personalData.orderId })
+                .from(personalData)
+                .where(
+                  and(
+                    eq(personalData.shopId, placedWith.shopId),
+                    inArray(personalData.emailIndex, [...placedWith.emailIndexes]),
+                  ),
+                ),
+            ),
         ),
       )
       .orderBy(desc(orders.id))

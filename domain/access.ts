@@ -20,6 +20,7 @@ const RESOURCES = [
   'skus',
   'wallets',
   'orders',
+  'personal-data',
   'stats',
   'findings',
   'audit',

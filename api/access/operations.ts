@@ -46,6 +46,9 @@ export const OPERATIONS = {
   cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },
   refundOrder: { roles: ['merchant', 'operator'], scope: 'orders:write', shops: 'one' },
 
+  // A shop may have to keep what its buyer would like to erase.
+  erasePersonalData: { roles: ['merchant', 'admin'], scope: 'personal-data:write', shops: 'one' },
+
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },

@@ -259,6 +259,12 @@ export const PROBLEMS = {
     remedy: 'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.',
     retryAfter: 1,
   },
+  personal_data_unavailable: {
+    status: 503,
+    title: 'Personal data cannot be read or written here',
+    remedy:
+      'Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
+  },
   stopping: {
     status: 503,
     title: 'This server is about to stop',

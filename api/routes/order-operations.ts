@@ -36,6 +36,7 @@ export const create = createRoute({
     { 201: { description: 'Reserved until `paymentDeadline`', content } },
     ...REJECTION_REASONS,
     'order_cancelled',
+    'personal_data_unavailable',
   ),
 });
 
@@ -45,12 +46,14 @@ export const get = createRoute({
   operationId: 'getOrder',
   tags,
   summary: 'Read an order',
+  description: 'With its `contact` and `deliveryNote`, if the caller may see them and they were not erased.',
   parameters: [KNOWN_TAG_PARAMETER],
   request: { params: orderParams, query: noQuery },
   responses: responsesOf(
     { 200: { description: 'The order', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
     'validation_failed',
     'not_found',
+    'personal_data_unavailable',
   ),
 });
 
@@ -60,10 +63,11 @@ export const list = createRoute({
   operationId: 'listOrders',
   tags,
   summary: 'List orders, newest first',
+  description: 'Without `contact` and `deliveryNote`.',
   request: { query: ordersQuery },
   responses: {
     200: { description: 'A page of orders', content: { 'application/json': { schema: orderPage } } },
-    ...problemResponses('validation_failed'),
+    ...problemResponses('validation_failed', 'personal_data_unavailable'),
   },
 });
 

@@ -39,9 +39,21 @@ await sql`insert into api_key_secret (hash, key_id, created_at) values (${'d'.re
 await countPending(database, 10_000);
 
 /** What the steps do not write. */
-async function plantNotes({ shopId, walletId, open }: ShopOfEveryEnding, index: number): Promise<void> {
+async function plantNotes(
+  { shopId, buyerId, walletId, open }: ShopOfEveryEnding,
+  index: number,
+): Promise<void> {
   const finding = randomUUID();
   const key = KEY_IDS[index] ?? '';
+  const buyerKey = randomUUID();
+  await sql`
+    insert into buyer_key (shop_id, buyer_id, id, wrapped, wrapping_key)
+    values (${shopId}, ${buyerId}, ${buyerKey}, ${Buffer.alloc(60)}, 'test')
+  `;
+  await sql`
+    insert into personal_data (order_id, shop_id, buyer_id, buyer_key_id, delivery_note)
+    values (${open}, ${shopId}, ${buyerId}, ${buyerKey}, ${Buffer.alloc(40)})
+  `;
   await sql`insert into wallet_permission (wallet_id, buyer_id) values (${walletId}, 'carol')`;
   await sql`
     insert into idempotency_key (caller, operation, key, fingerprint, shop_id, command_id, claimed_until)
@@ -100,6 +112,8 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   repair: (table) =>
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join finding on finding.id = finding_id`,
   stat: ofShop(NO_BUYER),
+  buyer_key: ofShop('buyer_id'),
+  personal_data: ofShop('buyer_id'),
   api_key: ofShop(NO_BUYER),
   api_key_secret: (table) =>
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
@@ -240,6 +254,18 @@ const REFUSED: readonly [what: string, why: string, write: Write][] = [
     'a permission',
     OTHERS,
     (to) => to`insert into wallet_permission (wallet_id, buyer_id) values (${theirWallet}, 'mallory')`,
+  ],
+  [
+    "a buyer's key",
+    OTHERS,
+    (to) =>
+      to`insert into buyer_key (shop_id, buyer_id, id, wrapped, wrapping_key) values (${bar}, 'mallory', gen_random_uuid(), ${Buffer.alloc(60)}, 'x')`,
+  ],
+  [
+    'personal fields',
+    OTHERS,
+    (to) =>
+      to`insert into personal_data (order_id, shop_id, buyer_id, buyer_key_id, contact) values (gen_random_uuid(), ${bar}, 'mallory', gen_random_uuid(), ${Buffer.alloc(40)})`,
   ],
   [
     'a step of an order',

@@ -20,6 +20,7 @@ import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
+import { readKeys } from './personal-data.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
@@ -120,6 +121,7 @@ export async function startSystem({
     logger: pino({ level: 'silent' }),
     identifyBearer,
     paymentWindow,
+    personalData: readKeys(),
     attentionAfter,
     rateLimits: GENEROUS,
   });
