@@ -475,7 +475,7 @@ test('a statement that two kinds of callers run in turn is prepared for each of 
   // Each of them was run three times, and by no other role: its plan depends on the role.
   const prepared = await pool.run(
     ({ sql: own }) => own<{ runs: number }[]>`
-      select generic_plans + custom_plans as runs from pg_prepared_statements where statement like '%order_line%'
+      select generic_plans + custom_plans as runs from pg_prepared_statements where statement like ${'%order_line%'}
     `,
   );
   expect(prepared.map(({ runs }) => runs)).toEqual([3, 3, 3]);
