@@ -22,6 +22,9 @@ import { Permits } from './permits.ts';
 import { inTransaction, openPostgres, ormOn, type Sql } from './postgres.ts';
 import { limitTo } from './reach.ts';
 
+/** Owns nothing, and may do what the statements in db/ do: see migrations/0011_running_role.sql. */
+export const RUNNING_ROLE = 'holdfast_running';
+
 const CONNECT_TIMEOUT_S = 2;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /**
@@ -55,6 +58,8 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
+  /** As what the sessions run: the running role unless given; `owner` for what the login itself may do. */
+  role?: typeof RUNNING_ROLE | 'owner';
 }
 
 /** Opens the database. Connects with the first query. */
@@ -77,7 +82,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
     run: inTurn,
     transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),
     async check() {
-      checks ??= openPool(url, { connections: 1, name: `${name}, checks` });
+      checks ??= openPool(url, { ...options, connections: 1, name: `${name}, checks` });
       await checks.run(({ sql }) => sql`select 1`);
     },
     // Takes no permit: its connection is not one of the pool's.
@@ -120,7 +125,11 @@ function openPool(url: string, options: DatabaseOptions): Pool {
     },
 
     async runLong(milliseconds, query) {
-      const { sql } = connect(url, { connections: 1, name: `${options.name}, long` }, milliseconds);
+      const { sql } = connect(
+        url,
+        { ...options, connections: 1, name: `${options.name}, long` },
+        milliseconds,
+      );
       long.add(sql);
       const deadline = milliseconds + QUERY_DEADLINE_MS;
       try {
@@ -165,7 +174,7 @@ export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => 
 
 function connect(
   url: string,
-  { connections, name }: DatabaseOptions,
+  { connections, name, role = RUNNING_ROLE }: DatabaseOptions,
   statementTimeout: number = STATEMENT_TIMEOUT_MS,
 ): PoolConnections {
   const sql = openPostgres(url, {
@@ -173,6 +182,7 @@ function connect(
     connectTimeoutS: CONNECT_TIMEOUT_S,
     session: {
       application_name: name,
+      ...(role !== 'owner' && { role }),
       statement_timeout: statementTimeout,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

@@ -56,14 +56,14 @@ async function removeSome(
         from (
           -- Orders and everything else have an index each.
           (
-            select command_id, caller, operation, key
+            select command_id, caller, operation, key, month
             from idempotency_key
             where operation = 'createOrder' and command_id > ${cursor} and command_id < ${beforeId}
             order by command_id limit ${limit}
           )
           union all
           (
-            select command_id, caller, operation, key
+            select command_id, caller, operation, key, month
             from idempotency_key
             where operation <> 'createOrder' and command_id > ${cursor} and command_id < ${beforeId}
             order by command_id limit ${limit}
@@ -72,29 +72,15 @@ async function removeSome(
         order by command_id
         limit ${limit}
       ),
-      -- Payments of orders that are still open: a retry must not pay by an intent that was refused long ago.
-      open_payment as materialized (
-        select order_step.command_id
-        from orders join order_step on order_step.order_id = orders.id and order_step.step = 'pay'
-        where orders.stage = 'awaiting_payment' and orders.id < ${beforeId}
-      ),
       removed as (
         delete from idempotency_key as old
         using page
         where
-          old.caller = page.caller and old.operation = page.operation and old.key = page.key
-          -- Whoever has no answer yet may still come for it.
-          and old.response_status is not null
-          -- Somebody may have come back after a long time: then the key is as young as its answer.
-          and old.claimed_until < ${before}
-          and case
-            when old.operation <> 'createOrder' then old.command_id not in (select command_id from open_payment)
-            -- An order that was given to its caller and is missing must go on being found: its key is the proof.
-            when old.response_status = 201 then exists (
-              select from orders where id = old.command_id and stage <> 'awaiting_payment' and updated_at < ${before}
-            )
-            else true
-          end
+          old.caller = page.caller and old.operation = page.operation and old.key = page.key and old.month = page.month
+          -- Of the row as it is when it goes: somebody may have come back in the meantime.
+          and (
+            select needed_at from key_needed_at(old.operation, old.command_id, old.response_status, old.claimed_until)
+          ) < ${before}
         returning old.key
       )
       select

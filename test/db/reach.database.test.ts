@@ -1,7 +1,7 @@
 /** What a caller can reach is PostgreSQL's to decide: a query that forgets to ask for the caller's rows gets no others. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { openDatabase, type Database } from '../../db/connection.ts';
+import { openDatabase, RUNNING_ROLE, type Database } from '../../db/connection.ts';
 import { findOrder, findPaymentOutlook, listEvents, listOrders } from '../../db/orders.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { findSku, putSku } from '../../db/skus.ts';
@@ -169,7 +169,7 @@ test('every table is one that callers read by their policies, or one that no sho
   const tables = await sql<{ name: string; secured: boolean; role: string; reads: boolean }[]>`
     select relname as name, relrowsecurity as secured, role, has_table_privilege(role, pg_class.oid, 'select') as reads
     from pg_class cross join jsonb_array_elements_text(${JSON.stringify(REACH_ROLES)}::jsonb) as role
-    where relnamespace = 'public'::regnamespace and relkind = 'r'
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
   `;
   const readBy = (role: string) =>
     tables
@@ -185,6 +185,21 @@ test('every table is one that callers read by their policies, or one that no sho
   expect(new Set(tables.filter(({ secured }) => secured).map(({ name }) => name))).toEqual(
     new Set(Object.keys(WHOSE)),
   );
+});
+
+test('a partition is read and written by nobody, except through its table', async () => {
+  const roles = JSON.stringify([...REACH_ROLES, 'holdfast_running', 'public']);
+  const reached = await sql`
+    select relname, role
+    from pg_class cross join jsonb_array_elements_text(${roles}::jsonb) as role
+    where
+      relispartition and relkind = 'r'
+      and (
+        has_table_privilege(role, pg_class.oid, 'select, insert, update, delete, truncate, references, trigger')
+        or has_any_column_privilege(role, pg_class.oid, 'select, insert, update, references')
+      )
+  `;
+  expect([...reached]).toEqual([]);
 });
 
 const OTHERS = 'row-level security policy';
@@ -446,7 +461,7 @@ test('a limited query leaves nothing behind on its connection, whether it succee
       )
     )[0];
   const whole = await everything();
-  expect(whole).toMatchObject({ role: 'none', shop: null });
+  expect(whole).toMatchObject({ role: RUNNING_ROLE, shop: null });
   const limited = narrow.reaching({ shop: bar });
   const count = () =>
     limited.run((to) => to.sql<{ orders: number }[]>`select count(*) as orders from orders`);
