@@ -33,6 +33,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await sql`set local maintenance_work_mem = '256MB'`;
   await sql`set local work_mem = '128MB'`;
 
+  report('  months');
+  await splitMonths(sql, until);
   report('  shops, SKUs, wallets');
   await sql`
     insert into shop (id, name)
@@ -165,19 +167,21 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   `;
   await sql`
     insert into idempotency_key (
-      caller, shop_id, operation, key, fingerprint, command_id, claimed_until, response_status, response_body, recorded_at
+      caller, shop_id, operation, key, fingerprint, command_id, claimed_until, response_status, response_body, recorded_at, month
     )
     select
       -- The oldest are from before callers had ids.
       case when number < ${orders / 100}::integer then '' else 'key:caller-' || number % ${CALLERS}::integer end,
       shop_id, 'createOrder', 'place-' || id, encode(sha256(id::text::bytea), 'hex'), id, placed_at,
       case when number % 5000 = 1 then null when outcome = 'rejected' then 409 else 201 end,
-      case when number % 5000 = 1 then null else ${body} end, placed_at
+      case when number % 5000 = 1 then null else ${body} end, placed_at, month_of(placed_at)
     from sale
     union all
     select
       'key:caller-' || number % ${CALLERS}::integer, shop_id, 'payOrder', 'pay-' || id, encode(sha256(id::text::bytea), 'hex'),
-      ${paymentOf(sql)}, placed_at + interval '2 minutes', 200, ${body}, placed_at + interval '2 minutes'
+      ${paymentOf(sql)}, placed_at + interval '2 minutes', 200, ${body}, placed_at + interval '2 minutes',
+      -- As its command's id, which begins as the order's.
+      month_of(placed_at)
     from sale
     where outcome = 'paid'
     order by 10
@@ -252,7 +256,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await sql`
     insert into stock_movement (shop_id, id, sku, kind, quantity, recorded_at)
     select shop_id, gen_random_uuid(), sku, 'restock', 1000, ${until}
-    from sku cross join generate_series(1, 10)
+    from sku
+    cross join lateral generate_series(1, case when substr(sku, 5)::integer <= ${POPULAR_SKUS}::integer then 20 else 1 end)
   `;
   await sql`
     update sku set reserved = held.quantity
@@ -283,6 +288,15 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   `;
   report('  what operators read');
   await fillOperations(sql, { orders, until });
+}
+
+/** A new database has everything until now in one partition. */
+async function splitMonths(sql: Queryable, until: Date): Promise<void> {
+  const wide = await sql<{ name: string }[]>`
+    select partition::text as name from month_partition where "from" is null and not is_default
+  `;
+  for (const { name } of wide) await sql`drop table ${sql(name)}`;
+  await sql`select make_month_partitions(${until}::timestamptz - interval '1 month' * ${MONTHS}::integer, ${MONTHS + 3})`;
 }
 
 /** The command that paid an order. */
