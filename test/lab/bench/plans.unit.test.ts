@@ -43,9 +43,9 @@ test('every function of db/ that asks the database is part of a question, or of 
 
 test('the list of functions that are no questions names only functions that there are', async () => {
   const functions = await functionsOfDb();
-  const named = NOT_ASKED.flatMap(({ functions: listed }) =>
-    Object.entries(listed).flatMap(([file, names]) =>
-      names === 'all' ? [{ file, name: undefined }] : names.map((name) => ({ file, name })),
+  const named: { file: string; name?: string }[] = NOT_ASKED.flatMap(({ functions: listed }) =>
+    Object.entries(listed).flatMap(([file, names]): { file: string; name?: string }[] =>
+      names === 'all' ? [{ file }] : names.map((name) => ({ file, name })),
     ),
   );
   const gone = named.filter(
