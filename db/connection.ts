@@ -5,8 +5,9 @@
  *
  * How to write a query: a query on a single table, or on tables joined by their keys, is built with Drizzle (`orm`), so that the
  * compiler knows its columns. SQL (`sql`) is for what a builder would only hide: statements that lock rows or have several effects,
- * as the steps do, that compute over sets, or that are about the server itself. The claim and the answer of every POST are SQL, too:
- * Drizzle prepares no statement, and building and planning it anew takes three times the processor time.
+ * as the steps do, that compute over sets, or that are about the server itself. What every order is asked is SQL, too (the reads of
+ * orders.ts, the claim and the answer of every POST): Drizzle prepares no statement, and building and planning it anew takes three
+ * times the processor time. Such a statement takes its columns from the schema (select-list.ts).
  */
 import {
   CONNECTION_DEADLINE_MS,

@@ -1,9 +1,10 @@
 /** Reads recorded orders. Only the steps in steps/ write them. */
-import { and, asc, desc, eq, gt, inArray, lt, sql as expression } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
+import type { Fragment, Queryable } from './postgres.ts';
+import { selectList } from './select-list.ts';
 import { orderEvent, orderLine, orders } from './schema/orders.ts';
-import { personalData } from './schema/personal-data.ts';
 
 /** What decides about a payment before it is tried: see {@link findPaymentOutlook}. */
 export interface PaymentOutlook {
@@ -28,6 +29,16 @@ export interface Order extends OrderRow {
 
 export type OrderEvent = Omit<typeof orderEvent.$inferSelect, 'orderId' | 'previousVersion'>;
 
+const ORDER_WITH_LINE = selectList({
+  ...getTableColumns(orders),
+  sku: orderLine.sku,
+  quantity: orderLine.quantity,
+  unitPrice: orderLine.unitPrice,
+});
+
+const { version, fromStage, stage, reason, commandId, at } = orderEvent;
+const EVENT = selectList({ version, fromStage, stage, reason, commandId, at });
+
 export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */
   stage?: Stage | undefined;
@@ -38,13 +49,13 @@ export interface OrderFilter {
 
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
 export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
-  const rows = await database.run(({ orm }) =>
-    orm
-      .select({ order: orders, line: orderLine })
-      .from(orders)
-      .leftJoin(orderLine, eq(orderLine.orderId, orders.id))
-      .where(eq(orders.id, id))
-      .orderBy(asc(orderLine.sku)),
+  const rows = await database.run(
+    ({ sql }) => sql<OrderWithLine[]>`
+      select ${sql.unsafe(ORDER_WITH_LINE)}
+      from orders left join order_line on order_line.order_id = orders.id
+      where orders.id = ${id}
+      order by order_line.sku
+    `,
   );
   const [order] = withLines(rows);
   return order;
@@ -56,47 +67,44 @@ export async function listOrders(
   { stage, buyerId, placedWith }: OrderFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Order[]> {
-  const rows = await database.run(({ orm }) => {
-    const page = orm
-      .select()
-      .from(orders)
-      .where(
-        and(
-          stage === undefined ? undefined : eq(expression`${orders.stage}`, stage),
-          buyerId === undefined ? undefined : eq(orders.buyerId, buyerId),
-          before === undefined ? undefined : lt(orders.id, before),
-          placedWith &&
-            inArray(
-              orders.id,
-              orm
-                .select({ id: personalData.orderId })
-                .from(personalData)
-                .where(
-                  and(
-                    eq(personalData.shopId, placedWith.shopId),
-                    inArray(personalData.emailIndex, [...placedWith.emailIndexes]),
-                  ),
-                ),
-            ),
-        ),
-      )
-      .orderBy(desc(orders.id))
-      .limit(limit)
-      .as('page');
-    return orm
-      .select()
-      .from(page)
-      .leftJoin(orderLine, eq(orderLine.orderId, page.id))
-      .orderBy(desc(page.id), asc(orderLine.sku));
-  });
-  return withLines(rows.map((row) => ({ order: row.page, line: row.order_line })));
+  const rows = await database.run(
+    ({ sql }) => sql<OrderWithLine[]>`
+      select ${sql.unsafe(ORDER_WITH_LINE)}
+      from (
+        select * from orders
+        where
+          true
+          ${stage === undefined ? sql`` : sql`and stage = ${literalStage(sql, stage)}`}
+          ${buyerId === undefined ? sql`` : sql`and buyer_id = ${buyerId}`}
+          ${before === undefined ? sql`` : sql`and id < ${before}`}
+          ${placedWith === undefined ? sql`` : isPlacedWith(sql, placedWith)}
+        order by id desc
+        limit ${limit}
+      ) as orders
+      left join order_line on order_line.order_id = orders.id
+      order by orders.id desc, order_line.sku
+    `,
+  );
+  return withLines(rows);
 }
 
-function withLines(rows: readonly { order: OrderRow; line: LineRow | null }[]): Order[] {
+/** Not a parameter: PostgreSQL has another plan for a stage that few orders are in, and an index of the open ones. */
+const literalStage = (sql: Queryable, stage: Stage): Fragment => sql.unsafe(`'${stage}'`);
+
+const isPlacedWith = (
+  sql: Queryable,
+  { shopId, emailIndexes }: NonNullable<OrderFilter['placedWith']>,
+): Fragment => sql`
+  and id in (select order_id from personal_data where shop_id = ${shopId} and email_index in ${sql(emailIndexes)})`;
+
+/** The line's columns are null for an order without lines. */
+type OrderWithLine = OrderRow & (Order['lines'][number] | Record<keyof Order['lines'][number], null>);
+
+function withLines(rows: readonly OrderWithLine[]): Order[] {
   const found = new Map<string, Order>();
-  for (const { order, line } of rows) {
+  for (const { sku, quantity, unitPrice, ...order } of rows) {
     const known = found.get(order.id) ?? { ...order, lines: [] };
-    if (line) known.lines.push({ sku: line.sku, quantity: line.quantity, unitPrice: line.unitPrice });
+    if (sku !== null) known.lines.push({ sku, quantity, unitPrice });
     found.set(order.id, known);
   }
   return [...found.values()];
@@ -136,14 +144,13 @@ export async function listEvents(
   orderId: string,
   { after, limit }: { after: number; limit: number },
 ): Promise<OrderEvent[]> {
-  const { version, fromStage, stage, reason, commandId, at } = orderEvent;
-  return database.run(({ orm }) =>
-    orm
-      .select({ version, fromStage, stage, reason, commandId, at })
-      .from(orderEvent)
-      .where(and(eq(orderEvent.orderId, orderId), gt(version, after)))
-      .orderBy(asc(version))
-      .limit(limit),
+  return database.run(
+    ({ sql }) => sql<OrderEvent[]>`
+      select ${sql.unsafe(EVENT)} from order_event
+      where order_id = ${orderId} and version > ${after}
+      order by version
+      limit ${limit}
+    `,
   );
 }
 
@@ -161,12 +168,9 @@ export async function listWithoutEvents(database: Database, ids: readonly string
 
 /** Whether this command moved the order: tells a repeated command from a different, late one. */
 export async function isRecorded(database: Database, orderId: string, commandId: string): Promise<boolean> {
-  const found = await database.run(({ orm }) =>
-    orm
-      .select({ version: orderEvent.version })
-      .from(orderEvent)
-      .where(and(eq(orderEvent.orderId, orderId), eq(orderEvent.commandId, commandId)))
-      .limit(1),
+  const found = await database.run(
+    ({ sql }) =>
+      sql`select from order_event where order_id = ${orderId} and command_id = ${commandId} limit 1`,
   );
   return found.length > 0;
 }

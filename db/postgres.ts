@@ -22,9 +22,14 @@ export interface PoolOptions {
   connectTimeoutS?: number;
   /** What each session sets for itself: time-outs, its name. */
   session?: postgres.Options<{ bigint: postgres.PostgresType<number> }>['connection'];
+  /** Gets what PostgreSQL says besides its answers; nobody does unless given. */
+  onNotice?: (message: string) => void;
 }
 
-export function openPostgres(url: string, { connections, connectTimeoutS, session }: PoolOptions): Sql {
+export function openPostgres(
+  url: string,
+  { connections, connectTimeoutS, session, onNotice }: PoolOptions,
+): Sql {
   const sql = postgres(url, {
     max: connections,
     ...(connectTimeoutS !== undefined && { connect_timeout: connectTimeoutS }),
@@ -33,7 +38,9 @@ export function openPostgres(url: string, { connections, connectTimeoutS, sessio
     // that has no connection open.)
     fetch_types: false,
     // `create ... if not exists` says that it exists.
-    onnotice: () => {},
+    onnotice: ({ message }) => {
+      if (message !== undefined) onNotice?.(message);
+    },
     types: { bigint: BIGINT_AS_NUMBER },
     connection: session ?? {},
   });

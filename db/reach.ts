@@ -45,7 +45,7 @@ export function limitTo(pool: Database, reach: Reach, by?: Deed): Database {
             set_config('role', ${role}, true), set_config('holdfast.shop', ${shop}, true),
             set_config('holdfast.buyer', ${buyer}, true)${by === undefined ? sql`` : isDeedOf(sql, by)}
         `.execute();
-        const answer = start(query, { sql, orm: transaction });
+        const answer = start(query, { sql: preparedFor(role, sql), orm: transaction });
         await pendingOnceLost(Promise.all([limits, answer]));
         return answer;
       }),
@@ -71,6 +71,35 @@ export function limitTo(pool: Database, reach: Reach, by?: Deed): Database {
 
 const isDeedOf = (sql: Queryable, { actor, requestId }: Deed): Fragment =>
   sql`, set_config('holdfast.actor', ${actor}, true), set_config('holdfast.request_id', ${requestId}, true)`;
+
+/**
+ * A prepared statement is planned for one role, and anew whenever another role runs it, which takes several times as long as most queries.
+ * PostgreSQL's driver prepares statements by their text: so each role's texts name it, and each role has plans of its own.
+ */
+function preparedFor(role: ReachRole, sql: Queryable): Queryable {
+  return new Proxy(sql, {
+    apply(target, self, [first, ...rest]) {
+      return Reflect.apply(target, self, [isTemplate(first) ? namingRole(role, first) : first, ...rest]);
+    },
+  });
+}
+
+const isTemplate = (value: unknown): value is TemplateStringsArray => Array.isArray(value) && 'raw' in value;
+
+const named = new WeakMap<TemplateStringsArray, Map<ReachRole, TemplateStringsArray>>();
+
+/** The same statement, or part of one, behind a comment with the role. */
+function namingRole(role: ReachRole, template: TemplateStringsArray): TemplateStringsArray {
+  let byRole = named.get(template);
+  if (!byRole) named.set(template, (byRole = new Map()));
+  let copy = byRole.get(role);
+  if (!copy) {
+    const [first = '', ...rest] = template;
+    copy = Object.assign([`/* ${role} */ ${first}`, ...rest], { raw: template.raw });
+    byRole.set(role, copy);
+  }
+  return copy;
+}
 
 /** A query is sent only when somebody waits for it. */
 async function start<T>(

@@ -23,10 +23,26 @@ export const TEXT = {
   actor: { max: 200, trimmed: true, lines: false },
 } as const satisfies Record<string, TextRule>;
 
-/** Regular expressions that mean the same in JavaScript, PostgreSQL and JSON Schema. */
-export const SKU_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
-export const IDEMPOTENCY_KEY_MAX = 255;
-export const IDEMPOTENCY_KEY_PATTERN = `^[ -~]{1,${IDEMPOTENCY_KEY_MAX}}$`;
+/** The rule for codes of plain characters, by regular expressions that mean the same in JavaScript, PostgreSQL and JSON Schema. */
+export interface CodeRule {
+  /** The whole rule. */
+  readonly pattern: string;
+  /** The rule but for the number of characters: PostgreSQL checks that thirty times as fast, because to it `{1,255}` is 255 states. */
+  readonly unbounded: string;
+  readonly max: number;
+}
+
+const codeOf = (first: string, rest: string, [least, max]: [number, number]): CodeRule => {
+  const before = first === '' ? 0 : 1;
+  return {
+    pattern: `^${first}${rest}{${least - before},${max - before}}$`,
+    unbounded: `^${first}${rest}{${least - before},}$`,
+    max,
+  };
+};
+
+export const SKU_CODE = codeOf('[A-Za-z0-9]', '[A-Za-z0-9._-]', [1, 64]);
+export const IDEMPOTENCY_KEY = codeOf('', '[ -~]', [1, 255]);
 
 /** The characters that JavaScript's `trim` drops, for PostgreSQL, whose own trim drops only spaces. */
 export const BLANKS =

@@ -1,7 +1,7 @@
 /** The Idempotency-Key header: its description in the OpenAPI document, and how it is read. */
 import { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
-import { IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
+import { IDEMPOTENCY_KEY } from '../../domain/text.ts';
 import { Problem } from '../problems/problem.ts';
 
 /** Not part of a request's schemas, because it is checked after the rest of the request. */
@@ -14,8 +14,8 @@ export const IDEMPOTENCY_KEY_PARAMETER = {
   schema: {
     type: 'string' as const,
     minLength: 1,
-    maxLength: IDEMPOTENCY_KEY_MAX,
-    pattern: IDEMPOTENCY_KEY_PATTERN,
+    maxLength: IDEMPOTENCY_KEY.max,
+    pattern: IDEMPOTENCY_KEY.pattern,
   },
   example: '7f0c7f6e-5d1b-4f0e-9d55-0c1b1f5c2a11',
 };
@@ -29,12 +29,12 @@ export function readKey(c: Context): string {
   if (!KEY.test(key))
     throw new Problem(
       'idempotency_key_invalid',
-      `A key has 1 to ${IDEMPOTENCY_KEY_MAX} printable ASCII characters.`,
+      `A key has 1 to ${IDEMPOTENCY_KEY.max} printable ASCII characters.`,
     );
   return key;
 }
 
-const KEY = new RegExp(IDEMPOTENCY_KEY_PATTERN);
+const KEY = new RegExp(IDEMPOTENCY_KEY.pattern);
 
 /**
  * Whether the header was sent more than once. Node and `Headers` join repeated values with commas, and a single key may contain a comma. So

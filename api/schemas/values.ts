@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../domain/limits.ts';
-import { SKU_PATTERN, TEXT, findFlaw, trimText, type TextRule } from '../../domain/text.ts';
+import { SKU_CODE, TEXT, findFlaw, trimText, type TextRule } from '../../domain/text.ts';
 
 /**
  * An order's total has its own limit, which the database checks: 100 lines of 10,000 units at the highest price would be far more
@@ -40,7 +40,7 @@ export const id = z
 export const skuName = z
   .string()
   .regex(
-    new RegExp(SKU_PATTERN),
+    new RegExp(SKU_CODE.pattern),
     'must be 1 to 64 letters, digits, dots, underscores or hyphens, and start with a letter or digit',
   )
   .openapi({ example: 'TEA-GREEN-100' });

@@ -12,9 +12,9 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { IDEMPOTENCY_KEY_PATTERN } from '../../domain/text.ts';
+import { IDEMPOTENCY_KEY } from '../../domain/text.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
-import { matches, instant, recordedAt, shopId } from './columns.ts';
+import { isCode, instant, recordedAt, shopId } from './columns.ts';
 
 /** The id and the answer that a POST with an Idempotency-Key got. An answer never changes; old-keys.ts removes those that nobody needs. */
 export const idempotencyKey = pgTable(
@@ -47,7 +47,7 @@ export const idempotencyKey = pgTable(
   (t) => [
     // A caller, operation and key have one month: `kept_key` in migrations/0012_partitions.sql finds it.
     primaryKey({ name: 'idempotency_key_pkey', columns: [t.caller, t.operation, t.key, t.month] }),
-    check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
+    check('idempotency_key_key', isCode(t.key, IDEMPOTENCY_KEY)),
     // Which orders were asked for recently, and which keys are old? (Ids sort by time.)
     index('idempotency_key_orders')
       .on(t.commandId)

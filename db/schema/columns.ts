@@ -1,7 +1,7 @@
 /** What the tables' columns share. Money is an integer in minor units next to an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
 import { bigint, text, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
-import { BLANKS, type TextRule } from '../../domain/text.ts';
+import { BLANKS, type CodeRule, type TextRule } from '../../domain/text.ts';
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -25,6 +25,9 @@ export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
 
 /** Whether a column matches a regular expression. */
 export const matches = (column: AnyPgColumn, pattern: string): SQL => sql`${column} ~ ${quoted([pattern])}`;
+
+export const isCode = (column: AnyPgColumn, { unbounded, max }: CodeRule): SQL =>
+  sql`${matches(column, unbounded)} and char_length(${column}) <= ${literal(max)}`;
 
 /** The rule of domain/text.ts in SQL; a test compares the two. */
 export function isText(column: AnyPgColumn, { max, trimmed, lines }: TextRule): SQL {

@@ -20,13 +20,13 @@ import {
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { PAYMENT_MODES, STEPS } from '../../domain/order.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
-import { SKU_PATTERN, TEXT } from '../../domain/text.ts';
+import { SKU_CODE, TEXT } from '../../domain/text.ts';
 import {
   NIL_UUID,
   instant,
   isText,
   literal,
-  matches,
+  isCode,
   money,
   oneOf,
   quoted,
@@ -99,7 +99,7 @@ export const orderLine = pgTable(
   (t) => [
     primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
     check('order_line_quantity_positive', sql`${t.quantity} > 0`),
-    check('order_line_sku', matches(t.sku, SKU_PATTERN)),
+    check('order_line_sku', isCode(t.sku, SKU_CODE)),
   ],
 );
 

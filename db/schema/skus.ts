@@ -2,8 +2,8 @@
 import { sql } from 'drizzle-orm';
 import { check, foreignKey, index, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { PRICE_LIMIT } from '../../domain/limits.ts';
-import { SKU_PATTERN, TEXT } from '../../domain/text.ts';
-import { isText, literal, matches, oneOf, money, shopId, units, recordedAt } from './columns.ts';
+import { SKU_CODE, TEXT } from '../../domain/text.ts';
+import { isText, literal, isCode, oneOf, money, shopId, units, recordedAt } from './columns.ts';
 import { orders } from './orders.ts';
 import { shop } from './shops.ts';
 
@@ -25,7 +25,7 @@ export const sku = pgTable(
     primaryKey({ name: 'sku_pkey', columns: [t.shopId, t.sku] }),
     check('sku_reserved_within_on_hand', sql`0 <= ${t.reserved} and ${t.reserved} <= ${t.onHand}`),
     check('sku_price_positive', sql`${t.price} > 0`),
-    check('sku_sku', matches(t.sku, SKU_PATTERN)),
+    check('sku_sku', isCode(t.sku, SKU_CODE)),
     check('sku_name', isText(t.name, TEXT.title)),
     check('sku_price_payable', sql`${t.price} <= ${literal(PRICE_LIMIT)}`),
   ],

@@ -1,8 +1,6 @@
 /** Takes the keys of payments that must not happen later: a person skipped them (on the wire: `decline`), or they were refused untried. */
-import { and, eq } from 'drizzle-orm';
 import { PAYMENT_SKIPPED, type RefusalReason } from '../../domain/order.ts';
 import type { Database } from '../connection.ts';
-import { orderStep } from '../schema/orders.ts';
 import { claimedOrRecorded, claimKey, lockOrder, type StepKey } from './fragments.ts';
 import type { PayRequest } from './pay.ts';
 import { runStep, type StepResult } from './step.ts';
@@ -53,13 +51,10 @@ export async function refusePayment(
     `,
   );
   // A snapshot from after the insert: it shows the row that has the key.
-  const [recorded] = await database.run(({ orm }) =>
-    orm
-      .select({ reason: orderStep.reason })
-      .from(orderStep)
-      .where(
-        and(eq(orderStep.orderId, orderId), eq(orderStep.step, 'pay'), eq(orderStep.commandId, commandId)),
-      ),
+  const [recorded] = await database.run(
+    ({ sql }) => sql<{ reason: string | null }[]>`
+      select reason from order_step where order_id = ${orderId} and step = 'pay' and command_id = ${commandId}
+    `,
   );
   return recorded?.reason;
 }

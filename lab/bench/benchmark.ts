@@ -8,10 +8,12 @@ export type { Outcome } from '../harness/command.ts';
 export interface BenchmarkOptions extends RunOptions {
   /** How long one round lasts; undefined: as long as the benchmark thinks best. */
   seconds: number | undefined;
+  /** How many orders to write; undefined: as many as the benchmark thinks best. */
+  rows?: number | undefined;
 }
 
 /** @throws when a request was not answered as expected or a rule of the system is broken: then there are no figures. */
-export type Benchmark = (options: BenchmarkOptions) => Promise<Outcome>;
+export type Benchmark = (options: BenchmarkOptions) => Promise<Outcome & { hasFailed?: boolean }>;
 
 /** Orders wait as long as in production. */
 export const API_SETTINGS = { PAYMENT_WINDOW: '15m' } as const;

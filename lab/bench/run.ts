@@ -10,28 +10,37 @@ import type { Benchmark } from './benchmark.ts';
 import { benchBurst } from './burst/burst.ts';
 import { benchHotSku } from './hot-sku/hot-sku.ts';
 import { benchOrders } from './orders/orders.ts';
+import { benchPlans } from './plans/plans.ts';
 import { benchStats } from './stats/stats.ts';
 
-const NAMES = ['orders', 'hot-sku', 'stats', 'burst'] as const;
+const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans'] as const;
 
 const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   orders: benchOrders,
   'hot-sku': benchHotSku,
   stats: benchStats,
   burst: benchBurst,
+  plans: benchPlans,
 };
 
 const command = defineMeasurement({
   name: 'bench',
   summary:
     'Measures what the system costs, on servers of its own. docs/benchmarks.md explains each benchmark.',
-  failed: 'the system did something wrong, so there are no figures',
+  failed: 'the system did something wrong',
 })
   .addArgument(new Argument('[benchmark]', 'which one to run').choices(NAMES).default('orders' as const))
   .option(
     '--seconds <n>',
     'how long one round lasts; each benchmark has its own default',
     wholeNumber(1, 600),
+  )
+  .option(
+    '--rows <n>',
+    'how many orders `plans` writes; a million by default',
+    wholeNumber(10_000, 10_000_000),
   );
 
-await runMeasurement(command, (run, { seconds }, benchmark) => BENCHMARKS[benchmark]({ ...run, seconds }));
+await runMeasurement(command, (run, { seconds, rows }, benchmark) =>
+  BENCHMARKS[benchmark]({ ...run, seconds, rows }),
+);

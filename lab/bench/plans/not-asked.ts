@@ -1,0 +1,41 @@
+/** Functions of db/ that take a database and are no question of their own, by their module in db/. A test compares this list with the code. */
+export const NOT_ASKED: readonly {
+  because: string;
+  functions: Readonly<Record<string, readonly string[] | 'all'>>;
+}[] = [
+  {
+    because: 'they are parts of statements, which other functions send',
+    functions: {
+      'sku-state.ts': ['isInState'],
+      'skus.ts': ['columnsOf'],
+      'stats/figures.ts': ['figuresOf'],
+      'rules/deadlines.ts': ['isOverdue'],
+      'rules/money.ts': ['moneyHeld', 'sumOfEntries'],
+      'rules/order-parts.ts': 'all',
+      'rules/stock.ts': ['unitsHeld', 'unitsLeft', 'isOversold'],
+      'steps/fragments.ts': 'all',
+      'steps/reserve-decide.ts': 'all',
+      'steps/reserve-record.ts': 'all',
+    },
+  },
+  {
+    because: 'they carry out what they are given',
+    functions: {
+      'locked-rows.ts': ['avoidLockedRows'],
+      'postgres.ts': ['ormOn', 'inTransaction'],
+      'postgres-js-issue-1181.ts': ['keepResultsWhole'],
+      'postgres-js-issue-1208.ts': ['closable'],
+      'reach.ts': ['withoutLimit', 'limitTo'],
+      'skus.ts': ['runOnSku'],
+      'steps/step.ts': ['runStep'],
+    },
+  },
+  {
+    because: 'they ask other questions for one page or one day after the other',
+    functions: {
+      'rules/detectors.ts': ['detectAll'],
+      'rules/rules.ts': ['checkRules'],
+      'repairs/figures.ts': ['compareAllDays'],
+    },
+  },
+];

@@ -1,0 +1,15 @@
+/** Everything that the product asks its database. */
+import type { Question } from '../question.ts';
+import { ABOUT_OPERATIONS } from './operations.ts';
+import { ABOUT_ORDERS } from './orders.ts';
+import { ABOUT_RECONCILIATION } from './reconciliation.ts';
+import { ABOUT_SHOPS } from './shop.ts';
+import { ABOUT_STEPS } from './steps.ts';
+
+export const QUESTIONS: readonly Question[] = [
+  ...ABOUT_ORDERS,
+  ...ABOUT_STEPS,
+  ...ABOUT_SHOPS,
+  ...ABOUT_OPERATIONS,
+  ...ABOUT_RECONCILIATION,
+];
