@@ -16,10 +16,17 @@ const RECONNECT_FAST = {
 } as const;
 const SHUTDOWN = { signal: 'SIGTERM', graceMs: 10_000 } as const;
 /**
- * By default the server polls each of its shards for new work at most 20 times a second. A cluster has hundreds of shards and
- * never notices. The development server has one, so a new order waited up to 50 ms for its first task.
+ * A cluster has hundreds of shards and never notices the limits of each. The development server has one, so the defaults were seen:
+ * at most 20 looks a second for tasks and for timers, which kept a new order waiting for up to 50 ms, and no timer, such as the
+ * pause before a retry, fired within a second. Nor was a workflow deleted before the server noted that its end was handled, which
+ * it does every 30 s.
  */
-const POLLS_PER_SECOND = 200;
+const DYNAMIC_CONFIG = [
+  'history.transferProcessorMaxPollRPS=200',
+  'history.timerProcessorMaxPollRPS=200',
+  'history.timerProcessorMaxTimeShift="10ms"',
+  'history.transferProcessorUpdateAckInterval="1s"',
+] as const;
 
 export interface TemporalOptions extends StartOptions {
   cli: TemporalCli;
@@ -85,7 +92,7 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
   if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
-  const dynamic = [`history.transferProcessorMaxPollRPS=${POLLS_PER_SECOND}`];
+  const dynamic: string[] = [...DYNAMIC_CONFIG];
   if (options.timeSkipping === true) dynamic.push('frontend.WorkflowTimeSkippingEnabled=true');
   return [...args, ...dynamic.flatMap((value) => ['--dynamic-config-value', value])];
 }
