@@ -293,6 +293,29 @@ describe('a login that is only a member of the roles', async () => {
   });
 });
 
+test('a database whose owner is no superuser is migrated, and runs the whole life of orders', async () => {
+  const owner = `owner_${randomUUID().replaceAll('-', '')}`;
+  await sql`create role ${sql(owner)} login`;
+  for (const role of [RUNNING_ROLE, ...REACH_ROLES])
+    await sql`grant ${sql(role)} to ${sql(owner)} with inherit false, set true`;
+  await sql`create database ${sql(owner)} owner ${sql(owner)}`;
+  const inOwn = (username: string) => Object.assign(new URL(url), { username, pathname: `/${owner}` }).href;
+  const own = openPostgres(inOwn(owner), { connections: 2 });
+  const pool = openDatabase(inOwn(owner), { connections: 2, name: 'of an owner' });
+  onTestFinished(async () => {
+    await Promise.all([pool.close(), own.end({ timeout: 1 })]);
+    await sql`drop database ${sql(owner)} with (force)`;
+    await sql`drop role ${sql(owner)}`;
+  });
+  await migrateDatabase(inOwn(owner));
+  await requirePrepared(pool);
+  const { open } = await openShopOfEveryEnding({ database: pool, sql: own }, { buyerId: 'ada' });
+  const buyer = pool.reaching({ shop: MAIN_SHOP, buyer: 'ada' });
+  expect(await findOrder(buyer, open)).toMatchObject({ stage: 'awaiting_payment' });
+  expect((await countPending(pool, 10_000)).isDone).toBe(true);
+  await expectRulesHold(own);
+});
+
 describe('a database that was not migrated', async () => {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await sql`create database ${sql(name)}`;
