@@ -58,13 +58,13 @@ CREATE INDEX "audit_by_order" ON "audit" USING btree ("order_id","seq") WHERE or
 INSERT INTO audit_head (seq, hash) VALUES (0, repeat('0', 64));
 --> statement-breakpoint
 
--- In months, as 0012 keeps other tables: see there. What is younger than a year is never dropped.
+-- In months, as 0012 keeps other tables: see there. What is younger than 90 days is never dropped.
 CREATE TABLE audit_default PARTITION OF audit DEFAULT;
 --> statement-breakpoint
 CREATE TRIGGER audit_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-INSERT INTO partitioned_table VALUES ('audit', 'recorded_at', 'instant', '1 year', true, NULL);
+INSERT INTO partitioned_table VALUES ('audit', 'recorded_at', 'instant', '90 days', true, NULL);
 --> statement-breakpoint
 SELECT keep_to_owner('audit_default'::regclass), refuse_changes_of(known, 'audit_default'::regclass)
 FROM partitioned_table AS known WHERE name = 'audit';

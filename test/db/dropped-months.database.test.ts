@@ -157,7 +157,11 @@ test('a month of keys goes without those that somebody still needs, which keep t
   expect(kept).toEqual({ body: '{"a":  1}' });
   const call = { caller: 'key:two', shop: 'main', operation: 'payOrder', key: 'from before 0.6' };
   expect(
-    await claimKey(database, { ...call, fingerprint: 'f', earlierFingerprint: 'f' }, uuidv7()),
+    await claimKey(
+      database,
+      { ...call, requestId: 'r', fingerprint: 'f', earlierFingerprint: 'f' },
+      uuidv7(),
+    ),
   ).toMatchObject({
     state: 'claimed',
     commandId: before06,
