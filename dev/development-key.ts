@@ -7,6 +7,7 @@ import { openDatabase, type Database } from '../db/connection.ts';
 import { createKey, isDevelopmentKey } from '../db/key-changes.ts';
 import { KEY_ROLES } from '../domain/access.ts';
 import { makeKeyId, makeKeyText, readKeyText } from '../domain/api-key.ts';
+import { commandActor } from '../domain/audit.ts';
 
 /** Makes a development key in this database, and returns its text. */
 export const makeDevelopmentKey = (databaseUrl: string): Promise<string> =>
@@ -59,7 +60,11 @@ function keep(file: string, text: string): void {
 }
 
 async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase(url, { connections: 1, name: 'holdfast development key' });
+  const database = openDatabase(url, {
+    connections: 1,
+    name: 'holdfast development key',
+    actor: commandActor('start'),
+  });
   try {
     return await work(database);
   } finally {

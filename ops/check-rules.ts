@@ -12,7 +12,7 @@ export async function checkSystem(settings: SystemSettings): Promise<RuleReport[
   const temporal = await reachTemporal(settings);
   try {
     // A database that does not answer breaks no rule: then this fails.
-    return await withDatabase(settings, 'holdfast check', (database) =>
+    return await withDatabase(settings, 'check', (database) =>
       checkEveryRule(database, orderWorkflowsOf(temporal.client, settings.TASK_QUEUE)),
     );
   } finally {

@@ -98,7 +98,7 @@ await runVerbs(
 );
 
 function inDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(databaseSettings(systemEnvironment(process.env)), 'holdfast keys', work);
+  return withDatabase(databaseSettings(systemEnvironment(process.env)), 'keys', work);
 }
 
 async function listAll(database: Database): Promise<ApiKey[]> {

@@ -66,7 +66,7 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
 
 /** What this run, or another at the same time, has seen: open findings first. */
 function listSeenFindings(settings: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
-  return withDatabase(settings, 'holdfast reconcile', async (database) => {
+  return withDatabase(settings, 'reconcile', async (database) => {
     const seen: FindingRow[] = [];
     for (const state of ['open', 'repaired'] as const)
       for (let before: string | undefined; ;) {

@@ -2,19 +2,24 @@
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { UnpreparedDatabaseError } from '../db/errors.ts';
 import { requirePrepared } from '../db/prepared.ts';
+import { commandActor } from '../domain/audit.ts';
 import { UserError } from '../cli/user-error.ts';
 
 /**
  * Works on the database, which is closed afterwards.
- * @param name shown in pg_stat_activity.
+ * @param command its name, such as `keys`: shown in pg_stat_activity, and in the audit of what it changes.
  * @throws {UserError} when the database was not migrated, or its user may not run Holdfast.
  */
 export async function withDatabase<T>(
   { DATABASE_URL }: { DATABASE_URL: string },
-  name: string,
+  command: string,
   work: (database: DatabasePool) => Promise<T>,
 ): Promise<T> {
-  const database = openDatabase(DATABASE_URL, { connections: 1, name });
+  const database = openDatabase(DATABASE_URL, {
+    connections: 1,
+    name: `holdfast ${command}`,
+    actor: commandActor(command),
+  });
   try {
     await requirePrepared(database);
     return await work(database);
