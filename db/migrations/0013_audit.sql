@@ -56,6 +56,8 @@ CREATE TABLE "settings_seen" (
 CREATE INDEX "audit_by_seq" ON "audit" USING btree ("seq");--> statement-breakpoint
 CREATE INDEX "audit_by_shop" ON "audit" USING btree ("shop_id","seq");--> statement-breakpoint
 CREATE INDEX "audit_by_subject" ON "audit" USING btree ("subject","seq");--> statement-breakpoint
+CREATE INDEX "audit_by_actor" ON "audit" USING btree ("actor","seq");--> statement-breakpoint
+CREATE INDEX "audit_by_rare_kind" ON "audit" USING btree ("kind","seq") WHERE kind not in ('order', 'wallet', 'sku');--> statement-breakpoint
 CREATE INDEX "audit_by_order" ON "audit" USING btree ("order_id","seq") WHERE order_id is not null;--> statement-breakpoint
 INSERT INTO audit_head (seq, hash) VALUES (0, repeat('0', 64));
 --> statement-breakpoint
