@@ -122,27 +122,28 @@ async function comparePage(
   since: string,
 ): Promise<ComparedPage> {
   const [page] = await database.run(({ sql }) => {
-    const apart = isTimeExact ? sql`interval '1 ms'` : sql`interval '1 day'`;
-    const anyTime = isTimeExact
-      ? sql``
-      : sql`and (select true from audit as change where ${isAbout(sql)} limit 1) is null`;
+    const isThen = (apart: Fragment) =>
+      sql`change.recorded_at between page.at - ${apart} and page.at + ${apart}`;
+    // As subqueries with a limit: as joins, PostgreSQL might read the whole audit for a page.
+    const isMissing = isTimeExact
+      ? sql`
+        (
+          select true from audit as change where ${isThen(sql`interval '1 ms'`)} and ${isAbout(sql)} limit 1
+        ) is null
+        and not exists (select from audit_inbox as change where ${isThen(sql`interval '1 ms'`)} and ${isAbout(sql)})
+      `
+      : sql`
+        (
+          select true from audit as change where ${isThen(sql`interval '1 day'`)} and ${isAbout(sql)} limit 1
+        ) is null
+        and (select true from audit as change where ${isAbout(sql)} limit 1) is null
+        and not exists (select from audit_inbox as change where ${isAbout(sql)})
+      `;
     return sql<ComparedPage[]>`
       with page as materialized (
         select *, row_number() over () as place from (${rows(sql, after, since)} limit ${PAGE_ROWS}) as page
       ),
-      missing as (
-        select key
-        from page
-        where
-          -- As subqueries with a limit: as joins, PostgreSQL might read the whole audit for a page.
-          (
-            select true from audit as change
-            where change.recorded_at between page.at - ${apart} and page.at + ${apart} and ${isAbout(sql)}
-            limit 1
-          ) is null
-          ${anyTime}
-          and not exists (select from audit_inbox as change where ${isAbout(sql)})
-      )
+      missing as (select key from page where ${isMissing})
       select
         (select count(*) from page) as rows,
         (select key from page order by place desc limit 1) as last,
