@@ -15,6 +15,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
 import { openDatabase } from '../db/connection.ts';
+import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
@@ -72,12 +73,16 @@ async function main(): Promise<void> {
   const ended = new AbortController();
   const ending = AbortSignal.any([stopping, ended.signal]);
   const stopped = stopping.aborted ? Promise.resolve() : once(stopping, 'abort');
+  const recorded = recordSettings(database, 'api', settings, {
+    signal: ending,
+    report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
+  });
   const checked = settings.NODE_ENV === 'production' ? refuseDevelopmentKeys(database, ending) : stopped;
   try {
     if (checked !== stopped) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked]);
+    await Promise.all([stopped, checked, recorded]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');

@@ -105,11 +105,24 @@ export async function* compareSources(database: Database): AsyncGenerator<Compar
   }
 }
 
-/** Since when everything is in the audit, by the database's clock and by the workflows'. */
+/**
+ * Since when everything is in the audit, by the database's clock and by the workflows': since it began, and behind what was dropped as the
+ * policy says. Whatever these two say, everything since the first row that is there has to be in it.
+ */
 async function readBeginning(database: Database): Promise<string> {
   const [beginning] = await database.run(
     ({ sql }) => sql<{ since: string }[]>`
-      select (began_at + ${CLOCKS_APART_MS} * interval '1 ms')::text as since from audit_head
+      with first as (select min(recorded_at) as at from audit),
+      dropped as (select max("to")::timestamp at time zone 'UTC' as until from dropped_partition where table_name = 'audit')
+      select
+        (
+          greatest(
+            least((select began_at from audit_head), first.at + interval '1 hour'),
+            least(dropped.until, first.at)
+          )
+          + ${CLOCKS_APART_MS} * interval '1 ms'
+        )::text as since
+      from first cross join dropped
     `,
   );
   return beginning?.since ?? '-infinity';

@@ -21,6 +21,7 @@ import type {
   ReconcileInput,
   RefundEnd,
   RetentionEnd,
+  RetentionInput,
   SealEnd,
   StatsEnd,
 } from '../../workflows/messages.ts';
@@ -55,9 +56,9 @@ export async function stats(): Promise<StatsEnd> {
   return realStats();
 }
 
-export async function retention(): Promise<RetentionEnd> {
+export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   await sleep('1s');
-  return realRetention();
+  return realRetention(input);
 }
 
 export async function seal(): Promise<SealEnd> {
