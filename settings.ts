@@ -129,6 +129,7 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
 
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
@@ -148,6 +149,8 @@ export type ApiSettings = z.output<typeof apiAndTokens>;
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
+/** What is needed to verify the audit: Temporal only adds to it. */
+export type AuditSettings = z.output<typeof auditSchema>;
 export type ReplaySettings = z.output<typeof replaySchema>;
 /** What `npm start` and the commands like it read; they give the servers that they start the rest. */
 export type LocalSettings = z.output<typeof localSchema>;
@@ -173,6 +176,7 @@ export const apiSettings = (environment: Environment): ApiSettings => read(apiAn
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
+export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);

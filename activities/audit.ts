@@ -1,7 +1,7 @@
 /** The activities that seal the audit. */
 import { readHash } from '../db/audit/chain-pages.ts';
 import { sealRows } from '../db/audit/seal.ts';
-import type { Database } from '../db/connection.ts';
+import type { LongDatabase } from '../db/connection.ts';
 import { closeUnseen, keepFindings } from '../db/findings.ts';
 import { describeHead } from '../domain/audit-head.ts';
 import type { AuditHead } from '../domain/audit.ts';
@@ -30,7 +30,7 @@ const SEAL_FOR_MS = 10_000;
 
 /** @param findLastHead asks Temporal for the head that the last run of this deployment left, or missed. */
 export function createSealActivities(
-  database: Database,
+  database: LongDatabase,
   findLastHead: () => Promise<AuditHead | null>,
 ): SealActivities {
   async function compare(expected: AuditHead | null, at: string): Promise<AuditHead | null> {
@@ -56,7 +56,7 @@ export function createSealActivities(
 }
 
 /** What is wrong with the chain at a head that was recorded, as a sentence; null when it has that head. */
-async function findFlaw(database: Database, expected: AuditHead): Promise<string | null> {
+async function findFlaw(database: LongDatabase, expected: AuditHead): Promise<string | null> {
   if (expected.seq === 0) return null;
   const hash = await readHash(database, expected.seq);
   if (hash === expected.hash) return null;

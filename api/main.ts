@@ -17,6 +17,7 @@ import { openOrderClient } from '../client/orders.ts';
 import { openDatabase, type Database } from '../db/connection.ts';
 import { UnpreparedDatabaseError } from '../db/errors.ts';
 import { untilPrepared } from '../db/prepared.ts';
+import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
@@ -76,13 +77,17 @@ async function main(): Promise<void> {
   const ended = new AbortController();
   const ending = AbortSignal.any([stopping, ended.signal]);
   const stopped = stopping.aborted ? Promise.resolve() : once(stopping, 'abort');
+  const recorded = recordSettings(database, 'api', settings, {
+    signal: ending,
+    report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
+  });
   const isProduction = settings.NODE_ENV === 'production';
   const checked = mayServe(database, ending, isProduction);
   try {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked]);
+    await Promise.all([stopped, checked, recorded]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');

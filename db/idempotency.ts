@@ -59,7 +59,7 @@ interface Attempt {
  * @param newCommandId its id, and so its month, if no request has worked on it before. A UUIDv7.
  */
 export async function claimKey(database: Database, call: KeyedCall, newCommandId: string): Promise<Claim> {
-  const { caller, shop, operation, key, fingerprint, earlierFingerprint, requestId } = call;
+  const { caller, shop, operation, key, requestId, fingerprint, earlierFingerprint } = call;
   const [attempt] = await database.run(
     ({ sql }) => sql<Attempt[]>`
       with
@@ -74,7 +74,8 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
         )
         select
           coalesce(found.caller, ${caller}), ${shop}, ${operation}, ${key},
-          coalesce(found.month, month_of(instant_of_id(${newCommandId}))), ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}, ${requestId}
+          coalesce(found.month, month_of(instant_of_id(${newCommandId}))), ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)},
+          ${requestId}
         from (select) as this left join found on true
         where found.response_status is null
         on conflict (caller, operation, key, month) do update

@@ -1,13 +1,13 @@
 /** Opens the database for a command. */
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { UnpreparedDatabaseError } from '../db/errors.ts';
-import { commandActor } from '../domain/audit.ts';
 import { requirePrepared } from '../db/prepared.ts';
+import { commandActor } from '../domain/audit.ts';
 import { UserError } from '../cli/user-error.ts';
 
 /**
  * Works on the database, which is closed afterwards.
- * @param command as in `npm run <command>`: shown in pg_stat_activity, and as who made what changes in the audit.
+ * @param command its name, such as `keys`: shown in pg_stat_activity, and in the audit of what it changes.
  * @throws {UserError} when the database was not migrated, or its user may not run Holdfast.
  */
 export async function withDatabase<T>(

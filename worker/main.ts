@@ -8,6 +8,7 @@ import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
 import { untilPrepared } from '../db/prepared.ts';
+import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
@@ -90,6 +91,10 @@ async function main(): Promise<void> {
       ended,
       prepared,
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
+      recordSettings(database, 'worker', settings, {
+        signal: ending.signal,
+        report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
+      }),
     ]);
   } finally {
     await connection.close();

@@ -105,11 +105,24 @@ export async function* compareSources(database: Database): AsyncGenerator<Compar
   }
 }
 
-/** Since when everything is in the audit, by the database's clock and by the workflows'. */
+/**
+ * Since when everything is in the audit, by the database's clock and by the workflows': since it began, and behind what was dropped as the
+ * policy says. Whatever these two say, everything since the first row that is there has to be in it.
+ */
 async function readBeginning(database: Database): Promise<string> {
   const [beginning] = await database.run(
     ({ sql }) => sql<{ since: string }[]>`
-      select (began_at + ${CLOCKS_APART_MS} * interval '1 ms')::text as since from audit_head
+      with first as (select min(recorded_at) as at from audit),
+      dropped as (select max("to")::timestamp at time zone 'UTC' as until from dropped_partition where table_name = 'audit')
+      select
+        (
+          greatest(
+            least((select began_at from audit_head), first.at + interval '1 hour'),
+            least(dropped.until, first.at)
+          )
+          + ${CLOCKS_APART_MS} * interval '1 ms'
+        )::text as since
+      from first cross join dropped
     `,
   );
   return beginning?.since ?? '-infinity';
@@ -122,27 +135,28 @@ async function comparePage(
   since: string,
 ): Promise<ComparedPage> {
   const [page] = await database.run(({ sql }) => {
-    const apart = isTimeExact ? sql`interval '1 ms'` : sql`interval '1 day'`;
-    const anyTime = isTimeExact
-      ? sql``
-      : sql`and (select true from audit as change where ${isAbout(sql)} limit 1) is null`;
+    const isThen = (apart: Fragment) =>
+      sql`change.recorded_at between page.at - ${apart} and page.at + ${apart}`;
+    // As subqueries with a limit: as joins, PostgreSQL might read the whole audit for a page.
+    const isMissing = isTimeExact
+      ? sql`
+        (
+          select true from audit as change where ${isThen(sql`interval '1 ms'`)} and ${isAbout(sql)} limit 1
+        ) is null
+        and not exists (select from audit_inbox as change where ${isThen(sql`interval '1 ms'`)} and ${isAbout(sql)})
+      `
+      : sql`
+        (
+          select true from audit as change where ${isThen(sql`interval '1 day'`)} and ${isAbout(sql)} limit 1
+        ) is null
+        and (select true from audit as change where ${isAbout(sql)} limit 1) is null
+        and not exists (select from audit_inbox as change where ${isAbout(sql)})
+      `;
     return sql<ComparedPage[]>`
       with page as materialized (
         select *, row_number() over () as place from (${rows(sql, after, since)} limit ${PAGE_ROWS}) as page
       ),
-      missing as (
-        select key
-        from page
-        where
-          -- As subqueries with a limit: as joins, PostgreSQL might read the whole audit for a page.
-          (
-            select true from audit as change
-            where change.recorded_at between page.at - ${apart} and page.at + ${apart} and ${isAbout(sql)}
-            limit 1
-          ) is null
-          ${anyTime}
-          and not exists (select from audit_inbox as change where ${isAbout(sql)})
-      )
+      missing as (select key from page where ${isMissing})
       select
         (select count(*) from page) as rows,
         (select key from page order by place desc limit 1) as last,

@@ -92,6 +92,12 @@ export const audit = pgTable(
     index('audit_by_shop').on(t.shopId, t.seq),
     // What happened to this wallet, SKU or key?
     index('audit_by_subject').on(t.subject, t.seq),
+    // What did this caller do?
+    index('audit_by_actor').on(t.actor, t.seq),
+    // Who changed keys, settings and the like? (Of the other kinds, any page has some.)
+    index('audit_by_rare_kind')
+      .on(t.kind, t.seq)
+      .where(sql`kind not in ('order', 'wallet', 'sku')`),
     // What happened to this order?
     index('audit_by_order')
       .on(t.orderId, t.seq)

@@ -159,7 +159,7 @@ test('a month of keys goes without those that somebody still needs, which keep t
   expect(
     await claimKey(
       database,
-      { ...call, fingerprint: 'f', earlierFingerprint: 'f', requestId: 'test' },
+      { ...call, requestId: 'r', fingerprint: 'f', earlierFingerprint: 'f' },
       uuidv7(),
     ),
   ).toMatchObject({

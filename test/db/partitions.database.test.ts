@@ -40,6 +40,7 @@ async function answeredKey(at: Date) {
     shop: 'main',
     operation: 'createOrder',
     key: randomUUID(),
+    requestId: 'r',
     fingerprint: 'f',
     earlierFingerprint: 'e',
     requestId: 'test',

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { sealRows } from '../../db/audit/seal.ts';
 import { verifyAudit, type AuditReport } from '../../db/audit/verify.ts';
 import type { KeptHead } from '../../db/audit/chain-check.ts';
-import type { Database } from '../../db/connection.ts';
+import type { LongDatabase } from '../../db/connection.ts';
 import type { Queryable, Sql } from '../../db/postgres.ts';
 import type { AuditHead } from '../../domain/audit.ts';
 
 /** Changes some wallets, and seals what the audit records of that. */
 export async function plantAudit(
-  { database, sql }: { database: Database; sql: Sql },
+  { database, sql }: { database: LongDatabase; sql: Sql },
   wallets: number,
 ): Promise<AuditHead> {
   await sql`
@@ -19,7 +19,7 @@ export async function plantAudit(
   return seal(database);
 }
 
-export async function seal(database: Database): Promise<AuditHead> {
+export async function seal(database: LongDatabase): Promise<AuditHead> {
   const { head } = await sealRows(database, 60_000);
   return head;
 }
@@ -34,7 +34,7 @@ export const asSuperuser = (sql: Sql, change: (sql: Queryable) => Promise<unknow
 
 /** What verifying finds while the audit is changed. Afterwards it is as it was before. */
 export async function whileTampered(
-  { database, sql }: { database: Database; sql: Sql },
+  { database, sql }: { database: LongDatabase; sql: Sql },
   change: (sql: Queryable) => Promise<unknown>,
   heads: readonly KeptHead[] = [],
 ): Promise<AuditReport> {
