@@ -31,6 +31,9 @@ const MOST_CONNECTIONS = 1_000;
 /** docker-compose.yml gives the API longer than this and its longest request together. */
 export const LONGEST_NOTICE = 30 * UNITS.s;
 export const LONGEST_GRACE = 10 * UNITS.m;
+/** In leap years, too. */
+const SEVEN_YEARS = 2_557 * UNITS.d;
+const LONGEST_KEPT = 36_500 * UNITS.d;
 /** Temporal's schedules know whole seconds. A run that is due while the one before it still runs is skipped. */
 const every = duration(UNITS.s, 7 * UNITS.d);
 
@@ -99,6 +102,10 @@ const workerSchema = z.object({
   RETENTION_EVERY: every.default(UNITS.h),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
+  /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
+  ORDER_EVENTS_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
   /** Whole units of a currency. */

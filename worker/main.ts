@@ -10,6 +10,7 @@ import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
+import { retentionSettings } from './retention-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { workflowBundle } from './bundle.ts';
 import { connectionsFor, createOrderWorker } from './worker.ts';
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,
       monitor: monitorSettings(settings),
-      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+      retention: retentionSettings(settings),
     });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { WorkerSettings } from '../settings.ts';
-import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
+import { WORKFLOW, type ReconcileInput, type RetentionInput } from '../workflows/messages.ts';
 import { OWNER, findPredecessors, retire } from './schedule-predecessors.ts';
 
 /** One interval, one workflow, never two runs at once. Each deployment in a namespace has its own. */
@@ -54,7 +54,7 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings);
+  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true } satisfies RetentionInput]);
 
 const scheduleOf = (
   workflowType: string,

@@ -111,8 +111,17 @@ export interface StatsEnd {
   counted: number;
 }
 
+/** What a run removes depends on it: an input without `inMonths` is no input of 0.7 or later. */
+export interface RetentionInput {
+  /** Whether it makes and drops months, besides removing keys. */
+  inMonths: true;
+}
+
 export interface RetentionEnd {
-  /** Idempotency keys that were removed. */
+  /** Names of partitions. Missing in runs from before 0.7. */
+  madeMonths?: string[];
+  droppedMonths?: string[];
+  /** Idempotency keys that were removed one by one. */
   removedKeys: number;
 }
 

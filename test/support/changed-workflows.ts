@@ -20,6 +20,7 @@ import type {
   ReconcileInput,
   RefundEnd,
   RetentionEnd,
+  RetentionInput,
   StatsEnd,
 } from '../../workflows/messages.ts';
 
@@ -53,7 +54,7 @@ export async function stats(): Promise<StatsEnd> {
   return realStats();
 }
 
-export async function retention(): Promise<RetentionEnd> {
+export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   await sleep('1s');
-  return realRetention();
+  return realRetention(input);
 }

@@ -14,6 +14,7 @@ import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
+import { retentionSettings } from '../../worker/retention-settings.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -100,7 +101,7 @@ export async function startSystem({
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
-      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+      retention: retentionSettings(settings),
     });
     running = { worker, ended: worker.run() };
   };
