@@ -31,8 +31,8 @@ export interface MadeMonths {
 
 export interface DroppedMonths {
   dropped: DroppedMonth[];
-  /** Which months stay although they are old enough, because somebody still needs one of their rows, and who. */
-  kept: string[];
+  /** Months that are old enough, and that somebody still needs: a sentence for each. */
+  staying: string[];
   busy: string[];
   /** Milliseconds for which each table's months are kept after their end. */
   keptFor: Record<string, number>;
@@ -85,33 +85,21 @@ export function createRetentionActivities(
         measurement: settings.measurements,
         idempotency_key: await keysKeptFor(),
       };
-      const dropped: DroppedMonth[] = [];
-      const kept = new Set<string>();
-      const busy: string[] = [];
+      const end: DroppedMonths = { dropped: [], staying: [], busy: [], keptFor };
       for (const table of await tablesInMonths(database)) {
         const ms = keptFor[table];
         if (ms === undefined) continue;
         const before = new Date(Date.parse(at) - ms).toISOString();
+        const drop = () =>
+          toActivityFailure(`dropping months of ${table}`, dropOldestMonth(database, { table, before }));
         // One at a time, so that nobody waits for more than one.
-        for (let isOver = false; !isOver;) {
-          const attempt = await toActivityFailure(
-            `dropping months of ${table}`,
-            dropOldestMonth(database, { table, before }),
-          );
-          if (attempt.state === 'busy') busy.push(table);
-          const months = attempt.state === 'busy' ? [] : attempt.months;
-          isOver = true;
-          for (const month of months) {
-            if (month.kept !== null) kept.add(month.kept);
-            else {
-              const { partition, rows } = month;
-              dropped.push({ partition, rows });
-              isOver = false;
-            }
-          }
-        }
+        let last = await drop();
+        for (; last.state === 'done' && last.month !== null; last = await drop())
+          end.dropped.push(last.month);
+        if (last.state === 'busy') end.busy.push(table);
+        else end.staying.push(...last.staying);
       }
-      return { dropped, kept: [...kept], busy, keptFor };
+      return end;
     },
 
     async removeKeys({ after, at }) {

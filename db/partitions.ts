@@ -6,8 +6,8 @@ import { gaveUp } from './errors.ts';
 /** After a run that makes months, rows of so many months to come have theirs. */
 export const MONTHS_AHEAD = 3;
 
-/** A month was made or dropped, or is left to the next run because others used the table all the time. */
-export type Attempted<T> = { state: 'done'; months: T[] } | { state: 'busy' };
+/** `busy`: others used the table all the time. It is left to the next run. */
+export type Made = { state: 'done'; months: MadeMonth[] } | { state: 'busy' };
 
 export interface MadeMonth {
   partition: string;
@@ -15,17 +15,18 @@ export interface MadeMonth {
   moved: number;
 }
 
+export type Dropped =
+  /** `month` is null when no other month may go; `staying` says which are old enough and still needed, and for what. */
+  { state: 'done'; month: DroppedMonth | null; staying: string[] } | { state: 'busy' };
+
 export interface DroppedMonth {
   partition: string;
   rows: number;
 }
 
-/** What became of a month that is old enough: it is dropped, or `kept` says which month stays, and why. */
-export type OldMonth = (DroppedMonth & { kept: null }) | { kept: string };
-
 /** Moving a million rows takes some seconds. */
 const MAKING_TAKES_MS = 60_000;
-/** Adding up what a million events owe to the figures takes some 20 s, and nobody waits for it but old orders. */
+/** Adding up what a million events add to the figures takes some 20 s, and nobody waits for it but their orders. */
 const DROPPING_TAKES_MS = 600_000;
 /** Whoever writes waits during an attempt, so there are few and they are apart. */
 const ATTEMPTS = 3;
@@ -44,43 +45,47 @@ export async function tablesInMonths(database: LongDatabase): Promise<string[]> 
  * Makes a table's months from the month of `at` on, and moves the rows that were written before their month was made. Does nothing when
  * all are there.
  */
-export const makeMonths = (
+export async function makeMonths(
   database: LongDatabase,
   { table, at, ahead = MONTHS_AHEAD }: { table: string; at: string; ahead?: number },
-): Promise<Attempted<MadeMonth>> =>
-  whenFree(() =>
+): Promise<Made> {
+  const made = await whenFree(() =>
     database.runLong(
       MAKING_TAKES_MS,
       (sql) =>
         sql<MadeMonth[]>`select made as partition, moved from make_months_of(${table}, ${at}, ${ahead})`,
     ),
   );
+  return made === 'busy' ? { state: 'busy' } : { state: 'done', months: [...made] };
+}
 
-/**
- * Drops the oldest month of a table that ended before this time, if there is one and the table's floor allows it. Months before it that
- * somebody still needs stay.
- */
-export const dropOldestMonth = (
+/** Drops the oldest month of a table that ended before this time, if the table's floor allows it and nobody needs its rows. */
+export async function dropOldestMonth(
   database: LongDatabase,
   { table, before }: { table: string; before: string },
-): Promise<Attempted<OldMonth>> =>
-  whenFree(() =>
+): Promise<Dropped> {
+  const looked = await whenFree(() =>
     database.runLong(
       DROPPING_TAKES_MS,
-      (sql) =>
-        sql<
-          OldMonth[]
-        >`select dropped as partition, rows, kept from drop_month_partitions(${table}, ${before}, 1)`,
+      (sql) => sql<{ partition: string | null; rows: number | null; staying: string | null }[]>`
+        select dropped as partition, rows, kept as staying from drop_month_partitions(${table}, ${before}, 1)
+      `,
     ),
   );
+  if (looked === 'busy') return { state: 'busy' };
+  const [month = null] = looked.flatMap(({ partition, rows }) =>
+    partition === null || rows === null ? [] : [{ partition, rows }],
+  );
+  return { state: 'done', month, staying: looked.flatMap(({ staying }) => staying ?? []) };
+}
 
-async function whenFree<T>(work: () => Promise<T[]>): Promise<Attempted<T>> {
+async function whenFree<T>(work: () => Promise<T>): Promise<T | 'busy'> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return { state: 'done', months: [...(await work())] };
+      return await work();
     } catch (error) {
       if (!gaveUp(error)) throw error;
-      if (attempt === ATTEMPTS) return { state: 'busy' };
+      if (attempt === ATTEMPTS) return 'busy';
       await delay(PAUSE_MS);
     }
   }

@@ -71,11 +71,11 @@ function describeMade({ made, busy }: MadeMonths): string[] {
   ];
 }
 
-function describeDropped({ dropped, kept, busy, keptFor }: DroppedMonths): string[] {
+function describeDropped({ dropped, staying, busy, keptFor }: DroppedMonths): string[] {
   return [
     `${dropped.length} months dropped.`,
     ...dropped.map(({ partition, rows }) => `- ${partition}, with ${rows} rows`),
-    ...kept.map((why) => `- ${why}`),
+    ...staying.map((why) => `- ${why}`),
     ...busy.map((table) => `- ${table} was in use: the next run tries again`),
     ...Object.entries(keptFor).map(([table, ms]) => `Months of ${table} are kept for ${inDays(ms)} days.`),
   ];

@@ -251,8 +251,8 @@ $$;
 
 -- Drops the months of a table that ended before this time, the oldest first. Each is counted, kept in `dropped_partition` and told to the
 -- audit. What has to happen to rows before they go, a function before_drop_<table>(partition) does; nobody writes to the partition from
--- then on. When it raises `object_in_use`, the month stays for now, and `kept` says why. Whoever reads or writes the table waits only
--- while the partition is taken off, and nobody for longer than 200 ms before that.
+-- then on. When it raises `object_in_use`, the month stays for now, and the row says why. Whoever reads or writes the table waits only while
+-- the partition is taken off, and nobody for longer than 200 ms before that.
 CREATE FUNCTION drop_month_partitions(table_name text, before timestamptz, at_most integer DEFAULT 1000)
 RETURNS TABLE (dropped text, rows bigint, kept text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
@@ -275,8 +275,8 @@ BEGIN
     EXIT WHEN done = at_most;
     BEGIN
       EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.partition);
-      IF to_regprocedure(format('public.%I(regclass)', 'before_drop_' || known.name)) IS NOT NULL THEN
-        EXECUTE format('SELECT public.%I($1)', 'before_drop_' || known.name) USING part.partition;
+      IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = 'before_drop_' || known.name) THEN
+        EXECUTE format('SELECT public.%I(%L)', 'before_drop_' || known.name, part.partition::text);
       END IF;
     EXCEPTION
       -- Somebody still needs one of its rows. What this block has locked is free again: they can go on.

@@ -30,11 +30,8 @@ async function dropAll(table: string, before: Date): Promise<string[]> {
   for (;;) {
     const dropped = await dropOldestMonth(database, { table, before: before.toISOString() });
     if (dropped.state === 'busy') throw new Error(`${table} was in use.`);
-    if (dropped.months.length === 0) return names;
-    for (const month of dropped.months) {
-      if (month.kept !== null) throw new Error(month.kept);
-      names.push(month.partition.replace(`${table}_`, ''));
-    }
+    if (dropped.month === null) return names;
+    names.push(dropped.month.partition.replace(`${table}_`, ''));
   }
 }
 
