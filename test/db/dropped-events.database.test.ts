@@ -15,7 +15,7 @@ import { release } from '../../db/steps/release.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { dropMonth, ordersOfMonths, refundAt } from '../support/dropped-months.ts';
-import { inMonths } from '../support/months.ts';
+import { inMonths, nameOf } from '../support/months.ts';
 import { plant } from '../support/planted.ts';
 
 const { url, database, sql } = await freshDatabase();
@@ -359,6 +359,20 @@ describe('a month is dropped', () => {
     expect(both.flat()).toMatchObject([{ rows: 2, kept: null }]);
     expect(await dropMonth(sql, monthEnd())).toEqual([]);
     expect(await sql`select * from dropped_partition`).toHaveLength(before.length + 1);
+  });
+
+  test('and a refund that waited for it is made when the drop fails', async () => {
+    const { orderId } = await paid(placedAt());
+    await dropEarlier();
+    const partition = `order_event_${nameOf(placedAt())}`;
+    const failed = sql.begin(async (transaction) => {
+      await transaction`select before_drop_order_event(${partition}::text::regclass)`;
+      await expect(refund(database, refundAt(orderId, later()))).rejects.toThrow(/lock/);
+      throw new Error('the drop failed');
+    });
+    await expect(failed).rejects.toThrow('the drop failed');
+    expect(await refund(database, refundAt(orderId, later()))).toMatchObject({ stage: 'refunded' });
+    expect(await dropCounted()).toEqual([]);
   });
 
   test('while a refund of one of its orders waits: the refund is refused once the month is gone', async () => {
