@@ -7,7 +7,8 @@ import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { WORKFLOW, type RefundEnd } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { dropMonth, inMonth } from '../support/dropped-months.ts';
+import { dropMonth } from '../support/dropped-months.ts';
+import { inMonths } from '../support/months.ts';
 import { plant } from '../support/planted.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startSystem } from '../support/system.ts';
@@ -24,7 +25,7 @@ async function dropEvents(): Promise<void> {
   await sql`select from make_months_of('order_event', now(), 0)`;
   await countPending(database, 20_000);
   for (;;) {
-    const months = await dropMonth(sql, inMonth(1, 2));
+    const months = await dropMonth(sql, inMonths(1, 2));
     expect(months.filter(({ kept }) => kept !== null)).toEqual([]);
     if (months.length === 0) return;
   }
