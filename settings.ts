@@ -100,6 +100,7 @@ const workerSchema = z.object({
   STATS_EVERY: every.default(UNITS.m),
   MONITOR_EVERY: every.default(UNITS.m),
   RETENTION_EVERY: every.default(UNITS.h),
+  SEAL_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
@@ -124,6 +125,8 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
+const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
   TEMPORAL_ADDRESS: temporalAddress.optional(),
@@ -142,6 +145,8 @@ export type ApiSettings = z.output<typeof apiAndTokens>;
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
+/** What is needed to verify the audit: Temporal only adds to it. */
+export type AuditSettings = z.output<typeof auditSchema>;
 export type ReplaySettings = z.output<typeof replaySchema>;
 /** What `npm start` and the commands like it read; they give the servers that they start the rest. */
 export type LocalSettings = z.output<typeof localSchema>;
@@ -167,6 +172,7 @@ export const apiSettings = (environment: Environment): ApiSettings => read(apiAn
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
+export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);

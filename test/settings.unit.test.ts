@@ -184,6 +184,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RECONCILE_EVERY: every,
   STATS_EVERY: every,
   RETENTION_EVERY: every,
+  SEAL_EVERY: every,
   IDEMPOTENCY_RETENTION: lasting('1d', '3650d', '23h', '3651d', '0s'),
   ORDER_EVENTS_KEPT_FOR: lasting('90d', '36500d', '89d', '36501d'),
   AUDIT_KEPT_FOR: lasting('90d', '36500d', '89d', '36501d'),

@@ -39,6 +39,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
     monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
+    sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
   ];
 };
 
@@ -55,6 +56,8 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true } satisfies RetentionInput]);
+
+export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
 
 const scheduleOf = (
   workflowType: string,

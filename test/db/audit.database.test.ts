@@ -46,7 +46,8 @@ function rowsAfter(seq: number, to: Queryable = sql): PromiseLike<Row[]> {
       previous_hash as "previousHash", hash,
       json_build_array(
         seq::text, replace(to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ' ', 'T') || 'Z',
-        transaction::text, kind, shop_id, subject, order_id, command_id, actor, request_id, why, before::text, after::text
+        transaction::text, kind, shop_id, subject, order_id, command_id, actor, request_id, why, before::text, after::text,
+        replace(to_char(sealed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ' ', 'T') || 'Z'
       ) as hashed
     from audit where seq > ${seq} order by seq
   `;

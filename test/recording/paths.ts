@@ -317,6 +317,12 @@ export const PATHS: Readonly<Record<string, Path>> = {
     return workflowId;
   },
 
+  sealed: async ({ client, taskQueue }) => {
+    const workflowId = `${WORKFLOW.seal}-recorded`;
+    await client.workflow.execute(WORKFLOW.seal, { workflowId, taskQueue });
+    return workflowId;
+  },
+
   monitored: async (system) => {
     const workflowId = `${WORKFLOW.monitor}-recorded`;
     await raiseAlert(system, workflowId);

@@ -7,6 +7,7 @@ import {
   reconcile as realReconcile,
   refund as realRefund,
   retention as realRetention,
+  seal as realSeal,
   stats as realStats,
 } from '../../workflows/index.ts';
 import type { MonitorEnd } from '../../domain/measures.ts';
@@ -21,6 +22,7 @@ import type {
   RefundEnd,
   RetentionEnd,
   RetentionInput,
+  SealEnd,
   StatsEnd,
 } from '../../workflows/messages.ts';
 
@@ -57,4 +59,9 @@ export async function stats(): Promise<StatsEnd> {
 export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   await sleep('1s');
   return realRetention(input);
+}
+
+export async function seal(): Promise<SealEnd> {
+  await sleep('1s');
+  return realSeal();
 }
