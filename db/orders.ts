@@ -36,18 +36,27 @@ export interface OrderFilter {
   placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
 }
 
+export interface FoundOrder extends Order {
+  /** Whether it has personal fields, which personal-data.ts reads. */
+  isPersonal: boolean;
+}
+
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
-export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
+export async function findOrder(database: Database, id: string): Promise<FoundOrder | undefined> {
   const rows = await database.run(({ orm }) =>
     orm
-      .select({ order: orders, line: orderLine })
+      .select({
+        order: orders,
+        line: orderLine,
+        isPersonal: expression<boolean>`exists (select from ${personalData} where ${eq(personalData.orderId, id)})`,
+      })
       .from(orders)
       .leftJoin(orderLine, eq(orderLine.orderId, orders.id))
       .where(eq(orders.id, id))
       .orderBy(asc(orderLine.sku)),
   );
   const [order] = withLines(rows);
-  return order;
+  return order && { ...order, isPersonal: rows[0]?.isPersonal === true };
 }
 
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
