@@ -47,18 +47,25 @@ export interface OrderFilter {
   placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
 }
 
+export interface FoundOrder extends Order {
+  /** Whether it has personal fields, which personal-data.ts reads. */
+  isPersonal: boolean;
+}
+
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
-export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
+export async function findOrder(database: Database, id: string): Promise<FoundOrder | undefined> {
   const rows = await database.run(
-    ({ sql }) => sql<OrderWithLine[]>`
-      select ${sql.unsafe(ORDER_WITH_LINE)}
+    ({ sql }) => sql<(OrderWithLine & Pick<FoundOrder, 'isPersonal'>)[]>`
+      select
+        ${sql.unsafe(ORDER_WITH_LINE)},
+        exists (select from personal_data where order_id = orders.id) as "isPersonal"
       from orders left join order_line on order_line.order_id = orders.id
       where orders.id = ${id}
       order by order_line.sku
     `,
   );
   const [order] = withLines(rows);
-  return order;
+  return order && { ...order, isPersonal: rows[0]?.isPersonal === true };
 }
 
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */

@@ -222,3 +222,18 @@ export function countByKey(database: LongDatabase): Promise<KeyUse[]> {
     `,
   );
 }
+
+/** Records in the audit how many rows each key was needed for before a rotation, and after it. */
+export async function recordRotation(
+  database: Database,
+  before: readonly KeyUse[],
+  after: readonly KeyUse[],
+): Promise<void> {
+  const inJson = (uses: readonly KeyUse[]): string =>
+    JSON.stringify(Object.fromEntries(uses.map(({ use, name, count }) => [`${use} ${name}`, count])));
+  await database.run(
+    ({ sql }) => sql`
+      select record_audit('personal_data', null, 'keys', ${inJson(before)}::json, ${inJson(after)}::json, null)
+    `,
+  );
+}

@@ -1,12 +1,12 @@
 /** Finds an order, or refuses the request that names it. */
 import type { Database } from '../../db/connection.ts';
 import { isPlacedBy } from '../../db/order-claims.ts';
-import { findOrder, listWithoutEvents, type Order } from '../../db/orders.ts';
+import { findOrder, listWithoutEvents, type FoundOrder } from '../../db/orders.ts';
 import type { CommandServers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 
 /** @throws {Problem} `not_found`. */
-export async function requireOrder(database: Database, orderId: string): Promise<Order> {
+export async function requireOrder(database: Database, orderId: string): Promise<FoundOrder> {
   const order = await findOrder(database, orderId);
   if (!order) throw orderNotFound(orderId);
   return order;

@@ -63,9 +63,10 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     // One after the other: a read may use only one connection at a time.
     const order = await requireOrder(c.var.database, id);
     const marks = await findOpenMarks(c.var.database, [id]);
-    const personal = seesPersonalData(c)
-      ? await findPersonalData(c.var.database, personalData, id)
-      : undefined;
+    const personal =
+      order.isPersonal && seesPersonalData(c)
+        ? await findPersonalData(c.var.database, personalData, id)
+        : undefined;
     return replyWithTag(c, toOrderReply(order, marks.get(id), personal));
   });
 

@@ -8,6 +8,7 @@ const COMMANDS = [
   'ops/check.ts',
   'ops/keys.ts',
   'ops/migrate.ts',
+  'ops/personal-data.ts',
   'ops/reconcile.ts',
   'ops/replay.ts',
   'dev/up/start.ts',
@@ -27,6 +28,6 @@ const helps = await runScripts(
 test.each(COMMANDS)('%s --help explains the command without any setting', (script) => {
   expect(helps.get(`${script} --help`)).toEqual({
     code: 0,
-    output: expect.stringMatching(/^Usage: npm run \w+ -- \[options\][\s\S]*Exit codes:/),
+    output: expect.stringMatching(/^Usage: npm run [\w-]+ -- \[options\][\s\S]*Exit codes:/),
   });
 });

@@ -43,7 +43,6 @@ async function answeredKey(at: Date) {
     requestId: 'r',
     fingerprint: 'f',
     earlierFingerprint: 'e',
-    requestId: 'test',
   };
   const claim = await claimKey(database, call, uuidv7({ msecs: at.getTime() }));
   if (claim.state !== 'claimed') throw new Error(`The key is ${claim.state}.`);
