@@ -118,7 +118,11 @@ export const ALLOWED: readonly Allowed[] = [
     rows: 10_000,
     because: 'it sums the orders of all events in its batch',
   },
-  { questions: 'waive old notices', rows: 10_000, because: 'it looks at all notices that wait for a receiver' },
+  {
+    questions: 'waive old notices',
+    rows: 10_000,
+    because: 'it looks at all notices that wait for a receiver',
+  },
   {
     questions: 'figures of',
     rows: 40_000,
