@@ -1,5 +1,5 @@
 /** Makes, rotates, revokes and lists API keys. Only the hash of a key's text is stored, so nobody can show it a second time. */
-import { and, desc, eq, lt, or } from 'drizzle-orm';
+import { and, desc, eq, sql as expression } from 'drizzle-orm';
 import { ROLES, SCOPES, type KeyRole, type Role, type Scope } from '../domain/access.ts';
 import type { Database } from './connection.ts';
 import { apiKey, apiKeySecret } from './schema/keys.ts';
@@ -112,12 +112,10 @@ export async function listKeys(
     orm
       .select()
       .from(apiKey)
+      // As one comparison, which an index answers.
       .where(
         after &&
-          or(
-            lt(apiKey.createdAt, after.createdAt),
-            and(eq(apiKey.createdAt, after.createdAt), lt(apiKey.id, after.id)),
-          ),
+          expression`(${apiKey.createdAt}, ${apiKey.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id})`,
       )
       .orderBy(desc(apiKey.createdAt), desc(apiKey.id))
       .limit(limit),

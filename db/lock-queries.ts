@@ -54,35 +54,42 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
       with asked as materialized (
         select kind, id from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as asked (kind text, id text)
       ),
+      -- Laterals make each a look-up by its key, however many rows the planner expects.
       free_order as materialized (
-        select id from orders
-        where id in (select id::uuid from asked where kind = 'order')
-        for no key update skip locked
+        select free.id
+        from asked cross join lateral (
+          select id from orders where orders.id = asked.id::uuid for no key update skip locked
+        ) as free
+        where kind = 'order'
       ),
       free_sku as materialized (
-        select shop_id, sku from sku
-        where (shop_id, sku) in (select split_part(id, '/', 1), split_part(id, '/', 2) from asked where kind = 'SKU')
-        for no key update skip locked
+        select free.shop_id, free.sku
+        from asked cross join lateral (
+          select shop_id, sku from sku
+          where shop_id = split_part(asked.id, '/', 1) and sku = split_part(asked.id, '/', 2)
+          for no key update skip locked
+        ) as free
+        where kind = 'SKU'
       ),
       free_wallet as materialized (
-        select id from wallet
-        where id in (select id::uuid from asked where kind = 'wallet')
-        for no key update skip locked
+        select free.id
+        from asked cross join lateral (
+          select id from wallet where wallet.id = asked.id::uuid for no key update skip locked
+        ) as free
+        where kind = 'wallet'
       )
       select kind, id
       from asked
       where
         case kind
           when 'order' then
-            exists (select from orders where orders.id = asked.id::uuid)
+            (select true from orders where orders.id = asked.id::uuid)
             and not exists (select from free_order where free_order.id = asked.id::uuid)
           when 'SKU' then
-            exists (
-              select from sku where sku.shop_id = split_part(asked.id, '/', 1) and sku.sku = split_part(asked.id, '/', 2)
-            )
+            (select true from sku where sku.shop_id = split_part(asked.id, '/', 1) and sku.sku = split_part(asked.id, '/', 2))
             and not exists (select from free_sku where concat_ws('/', free_sku.shop_id, free_sku.sku) = asked.id)
           when 'wallet' then
-            exists (select from wallet where wallet.id = asked.id::uuid)
+            (select true from wallet where wallet.id = asked.id::uuid)
             and not exists (select from free_wallet where free_wallet.id = asked.id::uuid)
         end
       order by case kind when 'order' then 1 when 'SKU' then 2 else 3 end, id

@@ -1,8 +1,9 @@
 /** Wallets: creating them, depositing money, and listing their entries. What orders do to them is in steps/. */
-import { and, desc, eq, lt, sql as expression } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Database } from './connection.ts';
 import { BALANCE_LIMIT } from '../domain/limits.ts';
 import { avoidLockedRows } from './locked-rows.ts';
+import { selectList } from './select-list.ts';
 import { entry, transfer, wallet } from './schema/wallets.ts';
 import { bookLegs } from './steps/fragments.ts';
 
@@ -31,6 +32,21 @@ export interface WalletEntry {
   heldAfter: number;
   recordedAt: Date;
 }
+
+// The balances are never null on a wallet's leg: a CHECK sees to that.
+const { seq, transferId, amount, currency, postedAfter, heldAfter } = entry;
+const { kind, orderId, recordedAt } = transfer;
+const ENTRY = selectList({
+  seq,
+  transferId,
+  kind,
+  orderId,
+  amount,
+  currency,
+  postedAfter,
+  heldAfter,
+  recordedAt,
+});
 
 export interface DepositRequest {
   transferId: string;
@@ -131,26 +147,19 @@ export async function listEntries(
   walletId: string,
   { before, limit }: { before: number | undefined; limit: number },
 ): Promise<WalletEntry[]> {
-  const { seq, transferId, amount, currency, postedAfter, heldAfter } = entry;
-  const { kind, orderId, recordedAt } = transfer;
-  return database.run(({ orm }) =>
-    orm
-      .select({
-        seq,
-        transferId,
-        kind,
-        orderId,
-        amount,
-        currency,
-        // Never null on a wallet's leg: a CHECK sees to that.
-        postedAfter: expression`${postedAfter}`.mapWith(Number),
-        heldAfter: expression`${heldAfter}`.mapWith(Number),
-        recordedAt,
-      })
-      .from(entry)
-      .innerJoin(transfer, eq(transfer.id, entry.transferId))
-      .where(and(eq(entry.walletId, walletId), before === undefined ? undefined : lt(seq, before)))
-      .orderBy(desc(seq))
-      .limit(limit),
+  return database.run(
+    ({ sql }) => sql<WalletEntry[]>`
+      select ${sql.unsafe(ENTRY)}
+      from (
+        select * from entry
+        -- As a range of one, in whose order the rows come: otherwise PostgreSQL may read all entries from the newest on, which looks short
+        -- until the wallet has few.
+        where wallet_id between ${walletId} and ${walletId} ${before === undefined ? sql`` : sql`and seq < ${before}`}
+        order by wallet_id desc, seq desc
+        limit ${limit}
+      ) as entry
+      join transfer on transfer.id = entry.transfer_id
+      order by entry.seq desc
+    `,
   );
 }

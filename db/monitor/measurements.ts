@@ -1,5 +1,5 @@
 /** Keeps measurements, and opens and closes alerts by them. */
-import { and, asc, desc, eq, gt, gte, lt, or } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, gte, lt, lte, or } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
@@ -110,6 +110,8 @@ export function listMeasurements(
           name && eq(measurement.name, name),
           from && gte(measurement.minute, from),
           to && lt(measurement.minute, to),
+          // The condition below, less exact, for the index.
+          after && lte(measurement.minute, after.minute),
           after &&
             or(
               lt(measurement.minute, after.minute),

@@ -53,6 +53,9 @@ const timesOf = (at: string): Times => ({
   ago: (milliseconds) => new Date(Date.parse(at) - milliseconds).toISOString(),
 });
 
+/** Its first day. */
+const monthOf = (instant: string): string => `${instant.slice(0, 7)}-01`;
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -159,8 +162,9 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
     left join order_step as decided on decided.order_id = call.command_id and decided.step = 'reserve'
     where
       call.operation = 'createOrder' and call.recorded_at > ${ago(LATENCY_WINDOW)} and call.recorded_at <= ${at}
-      -- The first condition, less exact, for the index by id.
+      -- The first condition, less exact, for the index by id and for the months.
       and call.command_id > ${firstIdAt(ago(LATENCY_WINDOW + CLOCKS_APART_MS))}
+      and call.month >= ${monthOf(ago(LATENCY_WINDOW + CLOCKS_APART_MS))}::text::date
       and (decided.order_id is not null or call.response_status is null)
   `,
 
@@ -203,6 +207,7 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       operation = 'createOrder' and recorded_at > ${ago(HOUR)}
       and recorded_at <= ${ago(ANSWERED_WITHIN)}
       and command_id > ${firstIdAt(ago(HOUR + CLOCKS_APART_MS))}
+      and month >= ${monthOf(ago(HOUR + CLOCKS_APART_MS))}::text::date
   `,
 
   runs_overdue: (sql, { at }, { runEvery }) => {

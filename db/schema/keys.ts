@@ -34,8 +34,14 @@ export const apiKey = pgTable(
     check('api_key_roles', isList(t.roles, `(${ROLES.join('|')})`)),
     check('api_key_scopes', isList(t.scopes, '[a-z]+(-[a-z]+)*:(read|write)')),
     check('api_key_expires_after_creation', sql`${t.expiresAt} > ${t.createdAt}`),
-    // Which keys does this shop have?
-    index('api_key_by_shop').on(t.shopId, t.id),
+    // Which keys does this shop have, newest first?
+    index('api_key_by_shop').on(t.shopId, t.createdAt, t.id),
+    // Which keys are there in all shops, newest first?
+    index('api_key_by_time').on(t.createdAt, t.id),
+    // Which development keys work? (Few rows.)
+    index('api_key_development')
+      .on(t.createdAt)
+      .where(sql`is_development and revoked_at is null`),
   ],
 );
 

@@ -37,6 +37,8 @@ export const wallet = pgTable(
   (t) => [
     // For the keys of what belongs to a wallet, which include the shop.
     unique('wallet_in_shop').on(t.shopId, t.id),
+    // Which wallets does this buyer own? (The policy of entries asks that for each buyer who reads some.)
+    index('wallet_by_owner').on(t.shopId, t.ownerId),
     check('wallet_held_within_posted', sql`0 <= ${t.held} and ${t.held} <= ${t.posted}`),
     check('wallet_owner', isText(t.ownerId, TEXT.party)),
     check('wallet_posted_exact_in_json', sql`${t.posted} <= ${literal(BALANCE_LIMIT)}`),

@@ -7,7 +7,129 @@ interface Allowed extends Allowance {
   because: string;
 }
 
-export const ALLOWED: readonly Allowed[] = [];
+const A_KEY_IN_ANY_MONTH =
+  'a key is in the month of its first use, or was carried to a later one: no constraint reaches over two months, so each is searched';
+const OPEN_ORDERS = 'it counts among the orders that are open';
+
+export const ALLOWED: readonly Allowed[] = [
+  { questions: 'whether a caller placed an order', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  { questions: 'claim the key of', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  { questions: 'release the key of', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  { questions: 'the keys of twenty refused calls', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  { questions: 'keep findings', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  { questions: 'keep a repair', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  {
+    questions: 'remove old keys',
+    rows: 20_000,
+    everyMonth: true,
+    because:
+      'it goes through all keys in the order of their ids, and for each page through the payments of all open orders',
+  },
+  {
+    questions: 'drop old tickets',
+    whole: ['admission_ticket'],
+    rows: 100_000,
+    because: 'tickets are those of the last minutes',
+  },
+  {
+    questions: 'drop ended windows of limits',
+    whole: ['rate_limit'],
+    rows: 100_000,
+    because: 'windows are those of the last minutes',
+  },
+  ...['repaired findings', 'all findings', 'findings of a kind'].map((questions) => ({
+    questions,
+    whole: ['finding'],
+    rows: 25_000,
+    because: 'a finding is damage, of which there is little: an index for every filter is not worth it',
+  })),
+  { questions: 'measure orders_past_deadline', rows: 10_000, because: OPEN_ORDERS },
+  { questions: 'measure orders_pending_long', rows: 10_000, because: OPEN_ORDERS },
+  {
+    questions: 'measure stock_anomalies',
+    whole: ['sku'],
+    rows: 100_000,
+    because:
+      'it looks at the whole catalogue: an index of the counters would make each reservation write to it',
+  },
+  ...['busy_buyers', 'payment_failure_rate', 'order_latency_p99', 'abnormal_orders', 'order_success'].map(
+    (measure) => ({
+      questions: `measure ${measure}`,
+      rows: 5_000,
+      because: 'it counts what the last hour wrote',
+    }),
+  ),
+  {
+    questions: 'measurements',
+    everyMonth: true,
+    because:
+      'the default partition may have rows of any month, so the newest rows of each month are compared',
+  },
+  {
+    questions: 'detect stock_counter_wrong',
+    rows: 10_000_000,
+    because: 'it sums all that was ever sold of a SKU',
+  },
+  {
+    questions: 'detect wallet_counter_wrong',
+    rows: 10_000_000,
+    because: 'it sums all that ever happened to a wallet',
+  },
+  ...['detect order_', 'the next row for order_'].map((questions) => ({
+    questions,
+    everyMonth: true,
+    because: 'rows of orders that are missing may be in any month, and the first of all months are compared',
+  })),
+  {
+    questions: 'repair units_held_by_closed_order',
+    rows: 10_000,
+    because: 'it sums the units of a SKU that open orders hold',
+  },
+  {
+    questions: 'repair money_held_by_closed_order',
+    rows: 10_000,
+    because: 'it sums the money of a wallet that open orders hold',
+  },
+  {
+    questions: 'repair stock_counter_wrong',
+    rows: 100_000,
+    because: 'it sums all that was ever sold of a SKU',
+  },
+  {
+    questions: 'repair wallet_counter_wrong',
+    rows: 100_000,
+    because: 'it sums all that ever happened to a wallet',
+  },
+  {
+    questions: 'the next day with figures',
+    everyMonth: true,
+    because: 'an event lies in the month of its order, and may happen later: a refund',
+  },
+  {
+    questions: 'compare the figures of a day',
+    whole: ['stat_pending'],
+    rows: 100_000,
+    everyMonth: true,
+    because:
+      'it sums all events of a day, which lie in the months of their orders, but for those that are not counted yet, which are few',
+  },
+  {
+    questions: 'count pending events',
+    rows: 10_000,
+    because: 'it sums the orders of all events in its batch',
+  },
+  {
+    questions: 'waive old notices',
+    rows: 10_000,
+    because: 'it looks at all notices that wait for a receiver',
+  },
+  {
+    questions: 'figures of',
+    rows: 40_000,
+    because:
+      'it adds up the days that were asked for, in each currency, and in each shop for those who see all',
+  },
+];
 
 /** What a question may do: the sum of what the list says of it. */
 export function allowanceOf(question: string): Allowance {

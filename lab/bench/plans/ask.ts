@@ -28,6 +28,7 @@ export async function askAndJudge(
       throw new Error(`The ${as} asks ${name}: ${String(error)}`, { cause: error });
     });
     const statements = database.takeExplained().filter(({ text }) => !LIMITS.test(text));
+    if (statements.length === 0) throw new Error(`PostgreSQL explained nothing of "${name}".`);
     const reads = statements.map((statement) => readOf(statement, tables));
     turns.push({
       ms: sum(statements.map(({ ms }) => ms)),

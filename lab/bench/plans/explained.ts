@@ -29,7 +29,7 @@ export function openExplaining(url: string): ExplainingDatabase {
   let explained: Explained[] = [];
   const sql = openPostgres(url, {
     connections: 1,
-    session: { role: RUNNING_ROLE, 'auto_explain.log_min_duration': 0 },
+    session: { role: RUNNING_ROLE, 'auto_explain.log_min_duration': '0' },
     onNotice: (notice) => {
       const one = readExplained(notice);
       if (one) explained.push(one);

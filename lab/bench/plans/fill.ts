@@ -11,7 +11,8 @@ export const MONTHS = 6;
 /** `main` and some others. */
 const SHOPS = 20;
 /** Rows of shops that have no orders, only to be listed. */
-const EMPTY_SHOPS = 2_000;
+const EMPTY_SHOPS = 200;
+export const EMPTY_SHOP = `shop-${SHOPS + EMPTY_SHOPS}`;
 const SKUS_OF_MAIN = 12_000;
 const SKUS_OF_OTHERS = 500;
 /** Most sales are of few SKUs. */

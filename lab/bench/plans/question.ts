@@ -3,9 +3,10 @@ import type { LongDatabase } from '../../../db/database.ts';
 import { limitTo } from '../../../db/reach.ts';
 import { ALL_SHOPS, MAIN_SHOP } from '../../../domain/shops.ts';
 import type { Facts } from './facts.ts';
+import { EMPTY_SHOP } from './fill.ts';
 
-/** Kinds of callers, each with a role and policies of its own, and Holdfast itself, which is not limited. */
-export const ASKERS = ['shop', 'buyer', 'installation', 'holdfast'] as const;
+/** Kinds of callers, each with a role and policies of its own; a shop that has nothing; and Holdfast itself, which is not limited. */
+export const ASKERS = ['shop', 'buyer', 'installation', 'empty shop', 'holdfast'] as const;
 export type Asker = (typeof ASKERS)[number];
 
 /** A function of db/ that asks the database. */
@@ -32,6 +33,8 @@ export function databaseOf(
       return database;
     case 'shop':
       return Object.assign(limitTo(database, { shop: MAIN_SHOP }), { runLong });
+    case 'empty shop':
+      return Object.assign(limitTo(database, { shop: EMPTY_SHOP }), { runLong });
     case 'buyer':
       return Object.assign(limitTo(database, { shop: MAIN_SHOP, buyer: buyer.id }), { runLong });
     case 'installation':

@@ -27,7 +27,7 @@ import { askedBy, type Question } from '../question.ts';
 const PAGE = 21;
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const OPERATORS = ['shop', 'installation'] as const;
+const OPERATORS = ['shop', 'installation', 'empty shop'] as const;
 const LIMITS: MeasureLimits = {
   pendingLongAfter: HOUR,
   busyBuyerPayments: 20,

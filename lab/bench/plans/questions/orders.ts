@@ -10,20 +10,18 @@ import {
 } from '../../../../db/orders.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
 import { findRunningWithoutOpenOrder } from '../../../../db/rules/running-orders.ts';
-import type { RestingStage } from '../../../../domain/stages.ts';
+import type { Stage } from '../../../../domain/stages.ts';
 import { nth, type Facts } from '../facts.ts';
 import { ASKERS, askedBy, type Question } from '../question.ts';
 
 const PAGE = 21;
 const CALLERS = ['shop', 'buyer', 'installation'] as const;
-const READ = ['paid', 'cancelled', 'awaiting_payment'] as const satisfies readonly RestingStage[];
+const LISTERS = [...CALLERS, 'empty shop'] as const;
+const READ = ['paid', 'cancelled', 'awaiting_payment'] as const satisfies readonly Stage[];
 
-const lists = (
-  name: string,
-  filterOf: (facts: Facts) => { stage?: RestingStage; buyerId?: string },
-): Question[] =>
+const lists = (name: string, filterOf: (facts: Facts) => { stage?: Stage; buyerId?: string }): Question[] =>
   (['first page', 'later page'] as const).flatMap((page) =>
-    askedBy(CALLERS, {
+    askedBy(LISTERS, {
       name: `orders ${name}, ${page}`,
       by: [listOrders],
       ask: (database, facts) =>
@@ -47,6 +45,7 @@ export const ABOUT_ORDERS: readonly Question[] = [
   }),
   ...lists('of all stages', () => ({})),
   ...READ.flatMap((stage) => lists(`in ${stage}`, () => ({ stage }))),
+  ...lists('in a stage that is never recorded', () => ({ stage: 'reserving' })),
   ...lists('of a buyer', ({ buyer }) => ({ buyerId: buyer.id })),
   ...lists('of a buyer in awaiting_payment', ({ buyer }) => ({
     buyerId: buyer.id,

@@ -123,12 +123,12 @@ export const ABOUT_SHOPS: readonly Question[] = [
     by: [findOwnKey],
     ask: (database, { keys }, turn) => findOwnKey(database, nth(keys, turn).id),
   }),
-  ...askedBy(['shop', 'installation'], {
+  ...askedBy(['shop', 'installation', 'empty shop'], {
     name: 'keys, first page',
     by: [listKeys],
     ask: (database) => listKeys(database, { after: undefined, limit: 21 }),
   }),
-  ...askedBy(['shop', 'installation'], {
+  ...askedBy(['shop', 'installation', 'empty shop'], {
     name: 'keys, later page',
     by: [listKeys],
     ask: (database, { until }) =>

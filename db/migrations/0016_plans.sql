@@ -23,3 +23,12 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ADD CONSTRAINT idempotency_key_key %s NOT VALID', partition, cheap);
   END LOOP;
 END $$;
+--> statement-breakpoint
+
+-- What a million orders showed to be answered by reading whole tables.
+-- Which wallets does this buyer own? (Whoever reads their own entries is asked that by the policy of entries.)
+CREATE INDEX "wallet_by_owner" ON "wallet" USING btree ("shop_id","owner_id");--> statement-breakpoint
+DROP INDEX "api_key_by_shop";--> statement-breakpoint
+CREATE INDEX "api_key_by_shop" ON "api_key" USING btree ("shop_id","created_at","id");--> statement-breakpoint
+CREATE INDEX "api_key_by_time" ON "api_key" USING btree ("created_at","id");--> statement-breakpoint
+CREATE INDEX "api_key_development" ON "api_key" USING btree ("created_at") WHERE is_development and revoked_at is null;
