@@ -32,6 +32,9 @@ const MOST_CONNECTIONS = 1_000;
 /** docker-compose.yml gives the API longer than this and its longest request together. */
 export const LONGEST_NOTICE = 30 * UNITS.s;
 export const LONGEST_GRACE = 10 * UNITS.m;
+/** In leap years, too. */
+const SEVEN_YEARS = 2_557 * UNITS.d;
+const LONGEST_KEPT = 36_500 * UNITS.d;
 /** Temporal's schedules know whole seconds. A run that is due while the one before it still runs is skipped. */
 const every = duration(UNITS.s, 7 * UNITS.d);
 
@@ -100,8 +103,13 @@ const workerSchema = z.object({
   STATS_EVERY: every.default(UNITS.m),
   MONITOR_EVERY: every.default(UNITS.m),
   RETENTION_EVERY: every.default(UNITS.h),
+  SEAL_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
+  /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
+  ORDER_EVENTS_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
   /** Whole units of a currency. */
@@ -122,6 +130,8 @@ const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
 
+const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
   TEMPORAL_ADDRESS: temporalAddress.optional(),
@@ -140,6 +150,8 @@ export type ApiSettings = z.output<typeof apiAndTokens>;
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
+/** What is needed to verify the audit: Temporal only adds to it. */
+export type AuditSettings = z.output<typeof auditSchema>;
 export type ReplaySettings = z.output<typeof replaySchema>;
 /** What `npm start` and the commands like it read; they give the servers that they start the rest. */
 export type LocalSettings = z.output<typeof localSchema>;
@@ -165,6 +177,7 @@ export const apiSettings = (environment: Environment): ApiSettings => read(apiAn
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
+export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);

@@ -22,6 +22,7 @@ import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -62,6 +63,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
   app.route('/v1', findingRoutes());
+  app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
   app.route('/v1', shopRoutes());

@@ -22,7 +22,10 @@ export interface KeyedCall {
 }
 
 /** The row under which a call is kept: its caller's own, or one from before 0.6, when keys had no caller. */
-export type KeptKey = Pick<KeyedCall, 'caller' | 'operation' | 'key'>;
+export interface KeptKey extends Pick<KeyedCall, 'caller' | 'operation' | 'key'> {
+  /** The first day of the month in whose partition it is. */
+  month: string;
+}
 
 /** The HTTP status and the text of the JSON body of a final answer. */
 export interface Answer {
@@ -39,49 +42,74 @@ export type Claim =
   /** The key was used for something else. */
   | { state: 'reused' };
 
-/** Claims the work on a call, under `newCommandId` if no request has worked on it before. */
+/** What became of a claim: the row as it was found, and whether it was claimed. All null but `isClaimed` when the row is new. */
+interface Attempt {
+  isClaimed: boolean;
+  caller: string | null;
+  month: string | null;
+  shop: string | null;
+  fingerprint: string | null;
+  commandId: string | null;
+  status: number | null;
+  body: string | null;
+}
+
+/**
+ * Claims the work on a call.
+ * @param newCommandId its id, and so its month, if no request has worked on it before. A UUIDv7.
+ */
 export async function claimKey(database: Database, call: KeyedCall, newCommandId: string): Promise<Claim> {
-  const { caller, shop, operation, key, fingerprint, requestId } = call;
-  const [claimed] = await database.run(
-    ({ sql }) => sql<{ caller: string; commandId: string }[]>`
+  const { caller, shop, operation, key, requestId, fingerprint, earlierFingerprint } = call;
+  const [attempt] = await database.run(
+    ({ sql }) => sql<Attempt[]>`
       with
-      -- Keys from before 0.6 have no caller. Whoever of the shop repeats such a call may be the one who made it: it must not be carried
-      -- out again under a key of their own. No release makes such keys any longer, so a snapshot shows all of them.
-      taken_over as (
-        update idempotency_key as kept
-        set claimed_until = ${leaseEnd(sql)}, request_id = ${requestId}
-        where ${isFromBefore06(sql, call)} and ${mayBeTaken(sql, call)}
-        returning caller, command_id
-      ),
+      -- In which month is this call, if it was made before? Keys from before 0.6 have no caller. Whoever of the shop repeats such a call may
+      -- be the one who made it: it must not be carried out again under a key of their own. Of several requests at once, the first ends before
+      -- the next one looks, because no constraint could keep them from having a row each in two months.
+      found as materialized (select * from kept_key(${caller}, ${shop}, ${operation}, ${key})),
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
       claimed as (
-        insert into idempotency_key as kept (caller, shop_id, operation, key, fingerprint, command_id, claimed_until, request_id)
-        select ${caller}, ${shop}, ${operation}, ${key}, ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}, ${requestId}
-        where not exists (select from idempotency_key as kept where ${isFromBefore06(sql, call)})
-        on conflict (caller, operation, key) do update
+        insert into idempotency_key as kept (
+          caller, shop_id, operation, key, month, fingerprint, command_id, claimed_until, request_id
+        )
+        select
+          coalesce(found.caller, ${caller}), ${shop}, ${operation}, ${key},
+          coalesce(found.month, month_of(instant_of_id(${newCommandId}))), ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)},
+          ${requestId}
+        from (select) as this left join found on true
+        where found.response_status is null
+        on conflict (caller, operation, key, month) do update
           set claimed_until = excluded.claimed_until, request_id = excluded.request_id
-          where kept.shop_id = ${shop} and ${mayBeTaken(sql, call)}
-        returning caller, command_id
+          where
+            kept.shop_id = ${shop}
+            and kept.fingerprint in (${fingerprint}, ${earlierFingerprint})
+            and kept.response_status is null
+            and kept.claimed_until <= now()
+        returning caller, month, command_id
       )
-      select caller, command_id as "commandId" from taken_over
-      union all
-      select caller, command_id from claimed
+      select
+        claimed.command_id is not null as "isClaimed",
+        coalesce(claimed.caller, found.caller) as caller, coalesce(claimed.month, found.month) as month,
+        coalesce(claimed.command_id, found.command_id) as "commandId",
+        found.shop_id as shop, found.fingerprint, found.response_status as status, found.response_body::text as body
+      from (select) as this left join found on true left join claimed on true
     `,
   );
-  if (claimed)
-    return {
-      state: 'claimed',
-      commandId: claimed.commandId,
-      kept: { caller: claimed.caller, operation, key },
-    };
-
-  const kept = await findKey(database, call);
-  // Removed in this very moment, after its time: the call is a new one.
-  if (!kept) return claimKey(database, call, newCommandId);
-  const isSame = kept.fingerprint === fingerprint || kept.fingerprint === call.earlierFingerprint;
-  if (!isSame || kept.shop !== shop) return { state: 'reused' };
-  if (kept.status === null || kept.body === null) return { state: 'in_progress' };
-  return { state: 'answered', commandId: kept.commandId, answer: { status: kept.status, body: kept.body } };
+  // Nothing was found, and nothing could be claimed: another request has made the row in this very moment.
+  if (!attempt || attempt.commandId === null || attempt.caller === null || attempt.month === null)
+    return claimKey(database, call, newCommandId);
+  if (attempt.isClaimed) {
+    const kept = { caller: attempt.caller, operation, key, month: attempt.month };
+    return { state: 'claimed', commandId: attempt.commandId, kept };
+  }
+  const isSame = attempt.fingerprint === fingerprint || attempt.fingerprint === earlierFingerprint;
+  if (!isSame || attempt.shop !== shop) return { state: 'reused' };
+  if (attempt.status === null || attempt.body === null) return { state: 'in_progress' };
+  return {
+    state: 'answered',
+    commandId: attempt.commandId,
+    answer: { status: attempt.status, body: attempt.body },
+  };
 }
 
 /**
@@ -89,68 +117,44 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
  * @param kept what was claimed.
  */
 export async function keepAnswer(database: Database, kept: KeptKey, answer: Answer): Promise<Answer> {
-  const { caller, operation, key } = kept;
   const { status, body } = answer;
   const updated = await database.run(
     ({ sql }) => sql`
       -- Two requests may have worked on one call, when the first was taken for dead.
       update idempotency_key set response_status = ${status}, response_body = ${body}::json
-      where caller = ${caller} and operation = ${operation} and key = ${key} and response_status is null
+      where ${isRow(sql, kept)} and response_status is null
     `,
   );
   if (updated.count === 1) return answer;
   const [first] = await database.run(
     ({ sql }) => sql<Answer[]>`
-      select response_status as status, response_body::text as body
-      from idempotency_key
-      where caller = ${caller} and operation = ${operation} and key = ${key}
+      select response_status as status, response_body::text as body from idempotency_key where ${isRow(sql, kept)}
     `,
   );
-  if (!first) throw new Error(`The key ${key} of ${operation} was removed while a request worked on it.`);
+  if (!first)
+    throw new Error(`The key ${kept.key} of ${kept.operation} was removed while a request worked on it.`);
   return first;
 }
 
 /** Lets the next retry take over at once. */
-export async function releaseKey(database: Database, { caller, operation, key }: KeptKey): Promise<void> {
+export async function releaseKey(database: Database, kept: KeptKey): Promise<void> {
   await database.run(
     ({ sql }) => sql`
-      update idempotency_key set claimed_until = now()
-      where caller = ${caller} and operation = ${operation} and key = ${key} and response_status is null
+      update idempotency_key set claimed_until = now() where ${isRow(sql, kept)} and response_status is null
     `,
   );
-}
-
-async function findKey(database: Database, call: KeyedCall) {
-  const { caller, operation, key } = call;
-  const [kept] = await database.run(
-    ({ sql }) => sql<
-      {
-        shop: string;
-        fingerprint: string;
-        commandId: string;
-        status: number | null;
-        body: string | null;
-      }[]
-    >`
-      select
-        shop_id as shop, fingerprint, command_id as "commandId", response_status as status, response_body::text as body
-      from idempotency_key as kept
-      where (caller = ${caller} and operation = ${operation} and key = ${key}) or (${isFromBefore06(sql, call)})
-    `,
-  );
-  return kept;
 }
 
 const leaseEnd = (sql: Queryable): Fragment => sql`now() + ${CLAIM_LEASE_MS} * interval '1 millisecond'`;
 
-const isFromBefore06 = (sql: Queryable, { shop, operation, key }: KeyedCall): Fragment =>
-  sql`kept.caller = '' and kept.shop_id = ${shop} and kept.operation = ${operation} and kept.key = ${key}`;
+/**
+ * The month is written into the statement: PostgreSQL then plans, and locks, that month alone. As a parameter it would make each statement
+ * lock every month, also one that is about to be dropped.
+ */
+const isRow = (sql: Queryable, { caller, operation, key, month }: KeptKey): Fragment =>
+  sql`month = ${sql.unsafe(asLiteral(month))} and caller = ${caller} and operation = ${operation} and key = ${key}`;
 
-const mayBeTaken = (
-  sql: Queryable,
-  { fingerprint, earlierFingerprint }: Pick<KeyedCall, 'fingerprint' | 'earlierFingerprint'>,
-): Fragment => sql`
-  kept.fingerprint in (${fingerprint}, ${earlierFingerprint})
-  and kept.response_status is null
-  and kept.claimed_until <= now()
-`;
+function asLiteral(month: string): string {
+  if (!/^\d{4,5}-\d{2}-\d{2}$/.test(month)) throw new Error(`${month} is not a month of a key.`);
+  return `'${month}'::date`;
+}

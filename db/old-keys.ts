@@ -17,19 +17,25 @@ const KEYS_AT_ONCE = 1_000;
 
 /**
  * Removes keys batch by batch.
+ * @param now since 1970, in milliseconds.
  * @param keepMs how long a key is kept after its request was last worked on and, if it placed an order, after that order last changed.
  * @param forMs no batch begins after this time.
  */
 export async function removeOldKeys(
   database: Database,
-  { keepMs, after, forMs }: { keepMs: number; after: KeyCursor | null; forMs: number },
+  {
+    now = Date.now(),
+    keepMs,
+    after,
+    forMs,
+  }: { now?: number; keepMs: number; after: KeyCursor | null; forMs: number },
 ): Promise<RemovedKeys> {
   const until = performance.now() + forMs;
   const end: RemovedKeys = { removed: 0, next: after };
   let limit = KEYS_AT_ONCE;
   do {
     try {
-      const batch = await removeSome(database, { keepMs, after: end.next, limit });
+      const batch = await removeSome(database, { youngest: now - keepMs, after: end.next, limit });
       end.removed += batch.removed;
       end.next = batch.next;
       limit = Math.min(KEYS_AT_ONCE, 2 * limit);
@@ -44,10 +50,10 @@ export async function removeOldKeys(
 /** One batch in one statement, so that a key is judged as it is when it goes. */
 async function removeSome(
   database: Database,
-  { keepMs, after, limit }: { keepMs: number; after: KeyCursor | null; limit: number },
+  { youngest, after, limit }: { youngest: number; after: KeyCursor | null; limit: number },
 ): Promise<RemovedKeys> {
-  const before = new Date(Date.now() - keepMs).toISOString();
-  const beforeId = firstIdAt(new Date(Date.now() - keepMs + CLOCKS_APART_MS).toISOString());
+  const before = new Date(youngest).toISOString();
+  const beforeId = firstIdAt(new Date(youngest + CLOCKS_APART_MS).toISOString());
   const cursor = after ?? firstIdAt(new Date(0).toISOString());
   const [batch] = await database.run(
     ({ sql }) => sql<{ removed: number; next: KeyCursor | null }[]>`
@@ -56,14 +62,14 @@ async function removeSome(
         from (
           -- Orders and everything else have an index each.
           (
-            select command_id, caller, operation, key
+            select command_id, caller, operation, key, month
             from idempotency_key
             where operation = 'createOrder' and command_id > ${cursor} and command_id < ${beforeId}
             order by command_id limit ${limit}
           )
           union all
           (
-            select command_id, caller, operation, key
+            select command_id, caller, operation, key, month
             from idempotency_key
             where operation <> 'createOrder' and command_id > ${cursor} and command_id < ${beforeId}
             order by command_id limit ${limit}
@@ -72,29 +78,15 @@ async function removeSome(
         order by command_id
         limit ${limit}
       ),
-      -- Payments of orders that are still open: a retry must not pay by an intent that was refused long ago.
-      open_payment as materialized (
-        select order_step.command_id
-        from orders join order_step on order_step.order_id = orders.id and order_step.step = 'pay'
-        where orders.stage = 'awaiting_payment' and orders.id < ${beforeId}
-      ),
       removed as (
         delete from idempotency_key as old
         using page
         where
-          old.caller = page.caller and old.operation = page.operation and old.key = page.key
-          -- Whoever has no answer yet may still come for it.
-          and old.response_status is not null
-          -- Somebody may have come back after a long time: then the key is as young as its answer.
-          and old.claimed_until < ${before}
-          and case
-            when old.operation <> 'createOrder' then old.command_id not in (select command_id from open_payment)
-            -- An order that was given to its caller and is missing must go on being found: its key is the proof.
-            when old.response_status = 201 then exists (
-              select from orders where id = old.command_id and stage <> 'awaiting_payment' and updated_at < ${before}
-            )
-            else true
-          end
+          old.caller = page.caller and old.operation = page.operation and old.key = page.key and old.month = page.month
+          -- Of the row as it is when it goes: somebody may have come back in the meantime.
+          and (
+            select needed_at from key_needed_at(old.operation, old.command_id, old.response_status, old.claimed_until)
+          ) < ${before}
         returning old.key
       )
       select

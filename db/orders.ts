@@ -156,6 +156,18 @@ export async function listEvents(
   );
 }
 
+/** Which of these orders have no events any more, because the month in which they were placed was dropped. */
+export async function listWithoutEvents(database: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ id: orders.id })
+      .from(orders)
+      .where(and(inArray(orders.id, [...ids]), expression`events_are_dropped(${orders.id})`)),
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** Whether this command moved the order: tells a repeated command from a different, late one. */
 export async function isRecorded(database: Database, orderId: string, commandId: string): Promise<boolean> {
   const found = await database.run(({ orm }) =>

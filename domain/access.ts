@@ -23,6 +23,7 @@ const RESOURCES = [
   'personal-data',
   'stats',
   'findings',
+  'audit',
   'monitor',
   'keys',
   'shops',

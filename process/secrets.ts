@@ -2,7 +2,8 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const MASK = '[redacted]';
+/** What stands where a secret was. */
+export const MASK = '[redacted]';
 /** A shorter one would be found in every second word, and hides nothing. */
 const SHORTEST_SECRET = 4;
 const SHORTEST_TOKEN = 12;

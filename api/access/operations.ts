@@ -64,6 +64,7 @@ export const OPERATIONS = {
   getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
 
   listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  listAudit: { roles: ['merchant', 'auditor'], scope: 'audit:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
 } as const satisfies Readonly<Record<string, Access>>;

@@ -80,7 +80,7 @@ export const events = createRoute({
   request: { params: orderParams, query: eventsQuery },
   responses: {
     200: { description: 'A page of events', content: { 'application/json': { schema: eventPage } } },
-    ...problemResponses('validation_failed', 'not_found'),
+    ...problemResponses('validation_failed', 'not_found', 'events_not_kept'),
   },
 });
 
@@ -121,6 +121,7 @@ export const cancel = createRoute({
     { 200: { description: 'Cancelled, or refunded if it was paid', content } },
     'not_found',
     'order_not_cancellable',
+    'order_too_old',
     'order_expired',
     'order_cancelled',
     'order_busy',
@@ -144,6 +145,7 @@ export const refund = createRoute({
     { 200: { description: 'Refunded', content } },
     'not_found',
     'order_not_refundable',
+    'order_too_old',
     'refund_pending',
   ),
 });

@@ -18,7 +18,7 @@ import { payOrder } from '../orders/pay.ts';
 import { openPersonalFields, readAddress } from '../orders/personal-fields.ts';
 import { placeOrder } from '../orders/place.ts';
 import { refundOrder } from '../orders/refund.ts';
-import { requireOrder } from '../orders/require-order.ts';
+import { requireEvents, requireOrder } from '../orders/require-order.ts';
 import { createTurns } from '../orders/turns.ts';
 import { Problem } from '../problems/problem.ts';
 import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
@@ -86,7 +86,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { id } = c.req.valid('param');
     const { limit, cursor: after = 0 } = c.req.valid('query');
     const rows = await listEvents(c.var.database, id, { after, limit: limit + 1 });
-    if (rows.length === 0) await requireOrder(c.var.database, id);
+    if (rows.length === 0) await requireEvents(c.var.database, id);
     return c.json(
       toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version }),
       200,

@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import {
   check,
+  date,
   doublePrecision,
   index,
   integer,
@@ -38,9 +39,14 @@ export const idempotencyKey = pgTable(
     /** Not jsonb: a replay equals the first answer byte for byte. */
     responseBody: json('response_body'),
     recordedAt: recordedAt(),
+    /** The first day of the month in which the key was first used, by the command's id; its partition. */
+    month: date({ mode: 'string' })
+      .notNull()
+      .default(sql`month_of(now())`),
   },
   (t) => [
-    primaryKey({ name: 'idempotency_key_pkey', columns: [t.caller, t.operation, t.key] }),
+    // A caller, operation and key have one month: `kept_key` in migrations/0012_partitions.sql finds it.
+    primaryKey({ name: 'idempotency_key_pkey', columns: [t.caller, t.operation, t.key, t.month] }),
     check('idempotency_key_key', matches(t.key, IDEMPOTENCY_KEY_PATTERN)),
     // Which orders were asked for recently, and which keys are old? (Ids sort by time.)
     index('idempotency_key_orders')

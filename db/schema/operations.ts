@@ -123,7 +123,7 @@ export const repair = pgTable('repair', {
   at: instant('at').notNull(),
 });
 
-/** What the monitor measured: one row per minute and measure, kept forever. */
+/** What the monitor measured: one row per minute and measure, in partitions of a month each. */
 export const measurement = pgTable(
   'measurement',
   {

@@ -1,8 +1,8 @@
 /**
  * Orders, what was recorded of each, and the keys of their steps. Times that a business rule reads come from workflows.
  *
- * What Drizzle cannot express (rows that never change, legs that sum to zero, an order that rests at its last event) is in
- * migrations/0001_rules.sql.
+ * What Drizzle cannot express (rows that never change, legs that sum to zero) is in migrations/0001_rules.sql; months, and that an order
+ * rests at its last event, in migrations/0012_partitions.sql.
  */
 import { sql, type SQL } from 'drizzle-orm';
 import {
@@ -103,7 +103,10 @@ export const orderLine = pgTable(
   ],
 );
 
-/** The recorded stages of an order. Never changed. */
+/**
+ * The recorded stages of an order. Never changed. In partitions of a month each, by the order's id: all events of an order are in one.
+ * `order_event_follows` is a constraint of each partition, which is what Drizzle cannot express.
+ */
 export const orderEvent = pgTable(
   'order_event',
   {

@@ -101,14 +101,14 @@ export interface Move {
   at: string;
 }
 
-/** Moves the order to its next stage, and records the event. */
+/** Moves the order to its next stage, and records the event. Locks the tables in the order in which placing an order does. */
 export const moveOrder = (sql: Queryable, { to, reason, commandId, at }: Move): Fragment => sql`
-  event as (
-    insert into order_event (order_id, version, from_stage, stage, reason, command_id, at)
-    select id, version + 1, stage, ${to}, ${reason}, ${commandId}, ${at} from to_apply
-  ),
   moved_order as (
     update orders set stage = ${to}, reason = ${reason}, version = to_apply.version + 1, updated_at = ${at}
     from to_apply
     where orders.id = to_apply.id
+  ),
+  event as (
+    insert into order_event (order_id, version, from_stage, stage, reason, command_id, at)
+    select id, version + 1, stage, ${to}, ${reason}, ${commandId}, ${at} from to_apply
   )`;

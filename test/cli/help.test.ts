@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { runScripts } from '../support/server-process.ts';
 
 const COMMANDS = [
+  'ops/audit.ts',
   'ops/bundle.ts',
   'ops/check.ts',
   'ops/keys.ts',

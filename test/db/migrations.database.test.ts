@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openPostgres } from '../../db/postgres.ts';
@@ -51,7 +52,7 @@ async function migrateUpTo(url: string, last: number): Promise<void> {
 test('payments of 0.1 get the key of the command that made them, and nothing else of them changes', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 1);
-  const [order, command] = [randomUUID(), randomUUID()];
+  const [order, command] = [uuidv7(), randomUUID()];
   await sql.begin(async (transaction) => {
     // Only the rows that matter, without what they refer to.
     await transaction`set local session_replication_role = replica`;
@@ -83,7 +84,7 @@ test('payments of 0.1 get the key of the command that made them, and nothing els
 test('events recorded before the figures existed are counted in the figures', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 3);
-  const [order, wallet, debit] = [randomUUID(), randomUUID(), randomUUID()];
+  const [order, wallet, debit] = [uuidv7(), randomUUID(), randomUUID()];
   await sql.begin(async (transaction) => {
     await transaction`set local session_replication_role = replica`;
     await transaction`
@@ -143,7 +144,7 @@ test('figures, prices and totals of an earlier release keep their last digit, an
 test('what an installation of 0.5 has is the main shop’s, and its open orders go on', async () => {
   const { url, sql } = await emptyDatabase();
   await migrateUpTo(url, 7);
-  const [open, paid, wallet] = [randomUUID(), randomUUID(), randomUUID()];
+  const [open, paid, wallet] = [uuidv7(), uuidv7(), randomUUID()];
   const [counter, units, figures, failed] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   // As 0.5 wrote it, by one statement for each, so that the keys between them hold.
   await sql`insert into sku (sku, name, price, currency, on_hand, reserved) values ('MUG', 'Mug', 500, 'EUR', 8, 2)`;

@@ -37,6 +37,7 @@ for (const [index, shop] of Object.values(shops).entries()) await plantNotes(sho
 await sql`insert into api_key (id, name, roles, created_at, created_by) values ('dddddddddddd', 'of the installation', 'admin', ${AT}, 'test')`;
 await sql`insert into api_key_secret (hash, key_id, created_at) values (${'d'.repeat(64)}, 'dddddddddddd', ${AT})`;
 await countPending(database, 10_000);
+await sql`select from seal_audit(10000)`;
 
 /** What the steps do not write. */
 async function plantNotes(
@@ -117,7 +118,11 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   api_key: ofShop(NO_BUYER),
   api_key_secret: (table) =>
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
+  audit: ofShop(NO_BUYER),
 };
+
+/** Who has which key, and who did what, is not a buyer's to know. */
+const isDeniedToBuyers = (table: string): boolean => table.startsWith('api_key') || table === 'audit';
 
 async function ownRows(table: string, { shop, buyer }: Reach): Promise<string[]> {
   const whose = WHOSE[table]?.(table) ?? '';
@@ -154,9 +159,9 @@ describe.each(REACHES)('%s', (_, reach, sees) => {
       const rows = await database
         .reaching(reach)
         .run((to) => to.sql<{ row: string }[]>`select ctid::text as row from ${to.sql(table)} order by ctid`)
-        // Buyers may not even ask for keys.
+        // Buyers may not even ask.
         .catch((error: unknown) => {
-          if (reach.buyer !== undefined && table.startsWith('api_key') && isDenied(error)) return [];
+          if (reach.buyer !== undefined && isDeniedToBuyers(table) && isDenied(error)) return [];
           throw error;
         });
       const own = await ownRows(table, reach);
@@ -183,7 +188,7 @@ test('every table is one that callers read by their policies, or one that no sho
   const tables = await sql<{ name: string; secured: boolean; role: string; reads: boolean }[]>`
     select relname as name, relrowsecurity as secured, role, has_table_privilege(role, pg_class.oid, 'select') as reads
     from pg_class cross join jsonb_array_elements_text(${JSON.stringify(REACH_ROLES)}::jsonb) as role
-    where relnamespace = 'public'::regnamespace and relkind = 'r'
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
   `;
   const readBy = (role: string) =>
     tables
@@ -193,12 +198,27 @@ test('every table is one that callers read by their policies, or one that no sho
   // When figures were last counted is no secret.
   const ofShops = [...Object.keys(WHOSE), 'stat_progress'];
   expect(readBy('holdfast_shop')).toEqual(ofShops.toSorted());
-  expect(readBy('holdfast_buyer')).toEqual(ofShops.filter((name) => !name.startsWith('api_key')).toSorted());
+  expect(readBy('holdfast_buyer')).toEqual(ofShops.filter((name) => !isDeniedToBuyers(name)).toSorted());
   const ofInstallation = [...ofShops, 'alert', 'alert_notice', 'measurement', 'run_end'];
   expect(readBy('holdfast_installation')).toEqual(ofInstallation.toSorted());
   expect(new Set(tables.filter(({ secured }) => secured).map(({ name }) => name))).toEqual(
     new Set(Object.keys(WHOSE)),
   );
+});
+
+test('a partition is read and written by nobody, except through its table', async () => {
+  const roles = JSON.stringify([...REACH_ROLES, 'holdfast_running', 'public']);
+  const reached = await sql`
+    select relname, role
+    from pg_class cross join jsonb_array_elements_text(${roles}::jsonb) as role
+    where
+      relispartition and relkind = 'r'
+      and (
+        has_table_privilege(role, pg_class.oid, 'select, insert, update, delete, truncate, references, trigger')
+        or has_any_column_privilege(role, pg_class.oid, 'select, insert, update, references')
+      )
+  `;
+  expect([...reached]).toEqual([]);
 });
 
 const OTHERS = 'row-level security policy';

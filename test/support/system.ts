@@ -15,6 +15,7 @@ import type { MonitorSettings } from '../../activities/monitor.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
+import { retentionSettings } from '../../worker/retention-settings.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -103,7 +104,7 @@ export async function startSystem({
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
-      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+      retention: retentionSettings(settings),
     });
     running = { worker, ended: worker.run() };
   };

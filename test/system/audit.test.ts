@@ -1,6 +1,6 @@
 /** Whoever changes an order, money, stock, a key or a shop: after sealing, the audit says so. */
 import { randomUUID } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { giveUpUpdate } from '../../workflows/messages.ts';
@@ -253,6 +253,49 @@ describe('every change says who made it, when, why, and what was before and afte
     const everything = await sql<{ text: string }[]>`select audit::text as text from audit`;
     const secret = text.split('_')[2] ?? text;
     expect(everything.filter((row) => row.text.includes(secret))).toEqual([]);
+  });
+
+  test('the settings of each process, without secrets, and of its next start only what changed', async () => {
+    const taskQueue = `test-${randomUUID()}`;
+    const settings = {
+      DATABASE_URL: Object.assign(new URL(url), { password: 'pl4nted-p4ssword' }).href,
+      TEMPORAL_ADDRESS: inject('temporalAddress'),
+      TASK_QUEUE: taskQueue,
+      ALERT_WEBHOOK_URL: 'https://hooks.example/pl4nted-t0ken',
+    };
+    const start = async (script: string, more: Readonly<Record<string, string>> = {}) => {
+      const [name = ''] = script.split('/');
+      const before = (await changesOf(name)).length;
+      const started = startScript(script, { ...settings, PORT: '0', ...more });
+      const changes = await until(`the settings of ${script} to be recorded`, async () => {
+        const recorded = await changesOf(name);
+        return recorded.length > before ? recorded.slice(before) : undefined;
+      });
+      started.child.kill('SIGKILL');
+      return changes;
+    };
+    const [[api], [worker]] = await Promise.all([
+      start('api/main.ts', { DEVELOPMENT_KEY: inject('developmentKey') }),
+      start('worker/main.ts'),
+    ]);
+    const common = { DATABASE_URL: '[redacted]', TASK_QUEUE: taskQueue };
+    expect(api).toEqual(
+      change('settings', 'holdfast', {
+        after: expect.objectContaining({ ...common, DEVELOPMENT_KEY: '[redacted]', PAYMENT_WINDOW: 900_000 }),
+      }),
+    );
+    expect(worker).toEqual(
+      change('settings', 'holdfast', {
+        after: expect.objectContaining({ ...common, ALERT_WEBHOOK_URL: 'https://hooks.example/[redacted]' }),
+      }),
+    );
+    expect(await start('api/main.ts', { PAYMENT_WINDOW: '5m' })).toEqual([
+      change('settings', 'holdfast', {
+        before: { DEVELOPMENT_KEY: '[redacted]', PAYMENT_WINDOW: 900_000 },
+        after: { DEVELOPMENT_KEY: null, PAYMENT_WINDOW: 300_000 },
+      }),
+    ]);
+    expect(await sql`select from audit where audit::text like '%pl4nted%'`).toHaveLength(0);
   });
 
   test('a repair by reconciliation', async () => {
