@@ -129,6 +129,7 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+
 const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
 
 const localSchema = z.object({

@@ -95,6 +95,8 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   stat_progress: ['select', 'update (batches, counted_until, paused_until)'],
   api_key: ['insert', 'select', 'update (last_used_at, revoked_at)'],
   api_key_secret: ['insert', 'select', 'update (expires_at)'],
+  buyer_key: ['delete', 'insert', 'select', 'update (wrapped, wrapping_key)'],
+  personal_data: ['delete', 'insert', 'select', 'update (email_index, index_key)'],
   __drizzle_migrations: ['select'],
 };
 

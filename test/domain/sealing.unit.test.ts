@@ -1,7 +1,7 @@
 /** A sealed value is read with its key alone, and as nothing but what it was sealed as. */
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { SealBrokenError, openSeal, seal } from '../../domain/sealing.ts';
+import { SealBrokenError, openSeal, seal, type SealedAs } from '../../domain/sealing.ts';
 
 const BYTES = Buffer.alloc(32, 7);
 const key = createSecretKey(BYTES);
@@ -57,13 +57,15 @@ describe('a sealed value cannot be opened', () => {
     expect(() => openSeal(createSecretKey(Buffer.alloc(32, 8)), sealed, AS)).toThrow(SealBrokenError);
   });
 
-  test.each([
+  const OTHERS: readonly [string, SealedAs][] = [
     ['of another order', ['a field', 'main', 'order-2']],
     ['of another shop', ['a field', 'tea', 'order-1']],
     ['of another kind', ['another field', 'main', 'order-1']],
     ['of something with the same letters', ['a field', 'mainorder-1']],
     ['of something less', ['a field', 'main']],
-  ] as [string, [string, ...string[]]][])('as one %s', (_, as) => {
+  ];
+
+  test.each(OTHERS)('as one %s', (_, as) => {
     expect(() => openSeal(key, sealed, as)).toThrow(SealBrokenError);
   });
 

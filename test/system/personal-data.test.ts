@@ -149,7 +149,7 @@ test('what a buyer wrote is nowhere, whatever became of the orders and however t
     expectStatus(await shop.order(wallet, lines, more), 400);
   for (const broken of [
     `{"contact":{"name":"${SECRETS.name}"`,
-    `${SECRETS.deliveryNote}`,
+    SECRETS.deliveryNote,
     `["${SECRETS.email}"]`,
   ]) {
     const headers = { 'content-type': 'application/json', 'idempotency-key': randomUUID() };
