@@ -325,7 +325,7 @@ GRANT EXECUTE ON FUNCTION make_months_of (text, timestamptz, integer), make_mont
 ALTER TABLE orders DROP CONSTRAINT orders_at_last_event;
 --> statement-breakpoint
 CREATE FUNCTION refuse_order_without_event() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   wrong record;
 BEGIN
@@ -494,15 +494,16 @@ SELECT make_month_partitions(now(), 3);
 -- The row under which a call is kept, in whichever month: no constraint reaches over two of them. Whoever asks for the same key at the same
 -- time waits until this transaction ends, and then sees its row. A row from before 0.6 has no caller.
 CREATE FUNCTION kept_key(caller text, shop text, operation text, key text) RETURNS SETOF idempotency_key
-LANGUAGE plpgsql VOLATILE AS $$
+-- One plan for all calls: planning this query over the months takes longer than running it.
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(concat_ws(E'\n', $1, $3, $4), 0));
   RETURN QUERY
     SELECT * FROM idempotency_key AS kept
     WHERE
-      kept.operation = $3 AND kept.key = $4
-      AND (kept.caller = $1 OR kept.caller = '' AND kept.shop_id = $2)
+      kept.caller = ANY (ARRAY[$1, '']) AND kept.operation = $3 AND kept.key = $4
+      AND (kept.caller <> '' OR kept.shop_id = $2)
     ORDER BY kept.caller
     LIMIT 1;
 END $$;

@@ -8,6 +8,7 @@ import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { openPostgres } from '../../db/postgres.ts';
 import { openDatabase } from '../../db/connection.ts';
+import { claimKey, keepAnswer } from '../../db/idempotency.ts';
 import { MIGRATIONS, migrateDatabase } from '../../db/migrate.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { pay } from '../../db/steps/pay.ts';
@@ -16,6 +17,8 @@ import { reserve } from '../../db/steps/reserve.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
 import { expectRulesHold } from '../support/database.ts';
+import { plant } from '../support/planted.ts';
+import { inMonths, nameOf, rowsByMonth } from '../support/months.ts';
 import { anOrder, payment, refundOf } from '../support/step-requests.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-migrations-'));
@@ -249,6 +252,136 @@ test('what an installation of 0.5 has is the main shop’s, and its open orders 
     await expect(
       sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, 'alice', 'EUR')`,
     ).rejects.toThrow('null value in column "shop_id"');
+  } finally {
+    await database.close();
+  }
+});
+
+test('what an installation of 0.6 has becomes the first month of its tables, every row of it, and its open orders and calls go on', async () => {
+  const { url, sql } = await emptyDatabase();
+  await migrateUpTo(url, 10);
+  const wallet = randomUUID();
+  const at = (month: number) => uuidv7({ msecs: inMonths(month).getTime() });
+  const [open, paid, ahead] = [uuidv7(), at(-14), at(2)];
+  await sql`insert into sku (shop_id, sku, name, price, currency, on_hand, reserved) values ('main', 'MUG', 'Mug', 500, 'EUR', 9, 2)`;
+  await sql`insert into wallet (shop_id, id, owner_id, currency, posted) values ('main', ${wallet}, 'alice', 'EUR', 4500)`;
+  await sql`
+    with placed as (
+      insert into orders (
+        shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+      )
+      values
+        ('main', ${open}, 'alice', ${wallet}, 'debit', 'awaiting_payment', 'EUR', 500, now() + interval '1 hour', now(), now(), 1),
+        ('main', ${ahead}, 'alice', ${wallet}, 'debit', 'awaiting_payment', 'EUR', 500, now() + interval '1 hour', now(), now(), 1),
+        ('main', ${paid}, 'alice', ${wallet}, 'debit', 'paid', 'EUR', 500, now(), now(), now(), 2)
+    ),
+    event as (
+      insert into order_event (order_id, version, from_stage, stage, at)
+      values
+        (${open}, 1, null, 'awaiting_payment', now()), (${ahead}, 1, null, 'awaiting_payment', now()),
+        (${paid}, 1, null, 'awaiting_payment', now()), (${paid}, 2, 'awaiting_payment', 'paid', now())
+    ),
+    step as (
+      insert into order_step (order_id, step, stage, command_id)
+      values
+        (${open}, 'reserve', 'awaiting_payment', default), (${ahead}, 'reserve', 'awaiting_payment', default),
+        (${paid}, 'reserve', 'awaiting_payment', default), (${paid}, 'pay', 'paid', ${randomUUID()})
+    ),
+    line as (
+      insert into order_line (order_id, sku, quantity, unit_price)
+      values (${open}, 'MUG', 1, 500), (${ahead}, 'MUG', 1, 500), (${paid}, 'MUG', 1, 500)
+    ),
+    reserved as (
+      insert into reservation (shop_id, order_id, sku, quantity, state)
+      values
+        ('main', ${open}, 'MUG', 1, 'held'), ('main', ${ahead}, 'MUG', 1, 'held'), ('main', ${paid}, 'MUG', 1, 'consumed')
+    )
+    insert into stock_movement (shop_id, id, sku, kind, quantity) values ('main', gen_random_uuid(), 'MUG', 'initial', 10)
+  `;
+  const [deposit, debit] = [randomUUID(), randomUUID()];
+  await sql`
+    insert into transfer (shop_id, id, kind, order_id)
+    values ('main', ${deposit}, 'deposit', null), ('main', ${debit}, 'debit', ${paid})
+  `;
+  await sql`
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    values
+      ('main', ${deposit}, 'wallet', ${wallet}, 5000, 'EUR', 5000, 0),
+      ('main', ${deposit}, 'funding', null, -5000, 'EUR', null, null),
+      ('main', ${debit}, 'wallet', ${wallet}, -500, 'EUR', 4500, 0), ('main', ${debit}, 'sales', null, 500, 'EUR', null, null)
+  `;
+  await sql`
+    insert into idempotency_key (
+      caller, operation, key, fingerprint, command_id, claimed_until, response_status, response_body
+    )
+    values
+      ('key:one', 'createOrder', 'of 0.6', 'f', ${open}, now(), 201, '{"a":  1}'),
+      ('', 'createOrder', 'of 0.5', 'f', ${paid}, now(), 201, '{"a":  2}'),
+      ('key:one', 'payOrder', 'unanswered', 'f', ${ahead}, now(), null, null)
+  `;
+  await sql`
+    insert into measurement (minute, name, value, subjects, at)
+    values
+      ('2024-01-01', 'busy_buyers', 1, '["a"]', '2024-01-01'), (${inMonths(0)}, 'busy_buyers', 2, '[]', now()),
+      (${inMonths(3)}, 'busy_buyers', 3, '[]', now())
+  `;
+  const before = await Promise.all([
+    sql`select * from order_event order by order_id, version`,
+    sql`select caller, operation, key, fingerprint, command_id, response_status, response_body::text from idempotency_key order by key`,
+    sql`select minute, name, value, subjects::text, at from measurement order by minute`,
+  ]);
+  // An event of 0.3 may have a text that breaks a rule of 0.4, which was never proved for old rows.
+  const [rule] = await sql<{ text: string }[]>`
+    select pg_get_constraintdef(oid) as text from pg_constraint where conname = 'order_event_reason'
+  `;
+  await plant(sql, async (to) => {
+    await to`alter table order_event drop constraint order_event_reason`;
+    await to`update order_event set reason = ' ' where order_id = ${paid} and version = 1`;
+    await to.unsafe(`alter table order_event add constraint order_event_reason ${rule?.text}`);
+  });
+
+  await migrateDatabase(url);
+  const after = await Promise.all([
+    sql`select * from order_event order by order_id, version`,
+    sql`select caller, operation, key, fingerprint, command_id, response_status, response_body::text from idempotency_key order by key`,
+    sql`select minute, name, value, subjects::text, at from measurement order by minute`,
+  ]);
+  expect(after[0].filter(({ reason }) => reason === ' ')).toHaveLength(1);
+  expect(after.map((rows) => rows.map((row) => ({ ...row, reason: null })))).toEqual(
+    before.map((rows) => rows.map((row) => ({ ...row, reason: null }))),
+  );
+  const first = `before_${nameOf(inMonths(1))}`;
+  expect(await rowsByMonth(sql, 'order_event')).toEqual({ [first]: 3, [nameOf(inMonths(2))]: 1 });
+  expect(await rowsByMonth(sql, 'idempotency_key')).toEqual({ [first]: 3 });
+  expect(await rowsByMonth(sql, 'measurement')).toEqual({ [first]: 2, [nameOf(inMonths(3))]: 1 });
+
+  const database = openDatabase(url, { connections: 1, name: 'test' });
+  try {
+    await expectRulesHold(sql);
+    for (const order of [open, ahead])
+      expect(await pay(database, payment(order))).toEqual({ stage: 'paid', reason: null, refusal: null });
+    expect(await refund(database, refundOf(paid, true))).toMatchObject({ stage: 'refunded' });
+    const claim = (operation: string, key: string, caller = 'key:one') =>
+      claimKey(
+        database,
+        { caller, shop: MAIN_SHOP, operation, key, fingerprint: 'f', earlierFingerprint: 'e' },
+        at(1),
+      );
+    expect(await claim('createOrder', 'of 0.6')).toMatchObject({
+      state: 'answered',
+      answer: { body: '{"a":  1}' },
+    });
+    expect(await claim('createOrder', 'of 0.5')).toMatchObject({
+      state: 'answered',
+      answer: { body: '{"a":  2}' },
+    });
+    expect(await claim('createOrder', 'of 0.6', 'key:two')).toMatchObject({ state: 'claimed' });
+    const taken = await claim('payOrder', 'unanswered');
+    if (taken.state !== 'claimed') throw new Error(`The key is ${taken.state}.`);
+    expect(taken.commandId).toBe(ahead);
+    await keepAnswer(database, taken.kept, { status: 200, body: '{}' });
+    expect(await claim('payOrder', 'unanswered')).toMatchObject({ state: 'answered' });
+    await expectRulesHold(sql);
   } finally {
     await database.close();
   }
