@@ -237,6 +237,18 @@ describe('of an order whose events are dropped', () => {
     });
   });
 
+  test('another order of its month that is recorded only now lives like any order, and goes later', async () => {
+    await paid(placedAt());
+    await dropCounted();
+    const { orderId } = await paid(placedAt());
+    expect(await refund(database, refundAt(orderId, later()))).toMatchObject({ stage: 'refunded' });
+    expect(await countEvents(orderId)).toBe(3);
+    await expectRulesHold(sql);
+    await sql`select from make_months_of('order_event', ${placedAt()}, 0)`;
+    expect(await dropCounted()).toEqual([]);
+    expect(await countEvents(orderId)).toBe(0);
+  });
+
   test('the stage cannot change, and no event can be added', async () => {
     const { orderId } = await paid(placedAt());
     await dropCounted();
