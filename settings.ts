@@ -13,6 +13,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import {
@@ -31,6 +32,9 @@ const MOST_CONNECTIONS = 1_000;
 /** docker-compose.yml gives the API longer than this and its longest request together. */
 export const LONGEST_NOTICE = 30 * UNITS.s;
 export const LONGEST_GRACE = 10 * UNITS.m;
+/** In leap years, too. */
+const SEVEN_YEARS = 2_557 * UNITS.d;
+const LONGEST_KEPT = 36_500 * UNITS.d;
 /** Temporal's schedules know whole seconds. A run that is due while the one before it still runs is skipped. */
 const every = duration(UNITS.s, 7 * UNITS.d);
 
@@ -78,10 +82,12 @@ const safeApiSchema = apiSchema
     error: 'must not be set in production (NODE_ENV)',
   });
 
-const apiAndTokens = z.intersection(
-  safeApiSchema,
-  tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) })),
-);
+const tokens = tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) }));
+const personalData = personalDataSchema.transform((settings, context) => ({
+  personalData: toPersonalDataKeys(settings, context),
+}));
+
+const apiAndTokens = z.intersection(safeApiSchema, z.intersection(tokens, personalData));
 
 const workerSchema = z.object({
   ...shared,
@@ -97,8 +103,13 @@ const workerSchema = z.object({
   STATS_EVERY: every.default(UNITS.m),
   MONITOR_EVERY: every.default(UNITS.m),
   RETENTION_EVERY: every.default(UNITS.h),
+  SEAL_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
+  /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
+  ORDER_EVENTS_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
   /** Whole units of a currency. */
@@ -117,6 +128,10 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
+const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+
+const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
   TEMPORAL_ADDRESS: temporalAddress.optional(),
@@ -129,12 +144,14 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together. */
+/** With what the settings `JWT_...` say together, and those of personal data. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
 /** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
+/** What is needed to verify the audit: Temporal only adds to it. */
+export type AuditSettings = z.output<typeof auditSchema>;
 export type ReplaySettings = z.output<typeof replaySchema>;
 /** What `npm start` and the commands like it read; they give the servers that they start the rest. */
 export type LocalSettings = z.output<typeof localSchema>;
@@ -160,9 +177,12 @@ export const apiSettings = (environment: Environment): ApiSettings => read(apiAn
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
+export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
+export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
+  read(databaseAndPersonalData, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -172,4 +192,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...thresholdSchema.shape,
   ...apiSchema.shape,
   ...tokenSchema.shape,
+  ...personalDataSchema.shape,
 };

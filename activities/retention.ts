@@ -1,10 +1,20 @@
-/** The activity that removes what is kept only for some time. */
-import type { Database } from '../db/connection.ts';
+/** The activities that remove what is kept only for some time, and make the months in which it is kept. */
+import type { LongDatabase } from '../db/connection.ts';
 import { removeOldKeys, type KeyCursor, type RemovedKeys } from '../db/old-keys.ts';
+import {
+  dropOldestMonth,
+  makeMonths,
+  tablesInMonths,
+  type DroppedMonth,
+  type MadeMonth,
+} from '../db/partitions.ts';
 import { toActivityFailure } from './errors.ts';
 
+/** Milliseconds that each is kept, by the settings. */
 export interface RetentionSettings {
-  /** Milliseconds that an idempotency key is kept, by the setting. */
+  orderEvents: number;
+  audit: number;
+  measurements: number;
   idempotencyKeys: number;
 }
 
@@ -13,9 +23,29 @@ export interface RemovedSome extends RemovedKeys {
   keptFor: number;
 }
 
+export interface MadeMonths {
+  made: MadeMonth[];
+  /** Tables that were in use all the time. Nothing is lost: their rows wait for the month. */
+  busy: string[];
+}
+
+export interface DroppedMonths {
+  dropped: DroppedMonth[];
+  /** Months that are old enough, and that somebody still needs: a sentence for each. */
+  staying: string[];
+  busy: string[];
+  /** Milliseconds for which each table's months are kept after their end. */
+  keptFor: Record<string, number>;
+}
+
+/** Each may run any number of times, and concurrently with another run. */
 export interface RetentionActivities {
-  /** Removes old idempotency keys for some seconds. May run any number of times, and concurrently with another run. */
-  removeKeys: (from: { after: KeyCursor | null }) => Promise<RemovedSome>;
+  /** Makes the months from this time on that are missing. */
+  makeMonths: (at: { at: string }) => Promise<MadeMonths>;
+  /** Drops the months that are old enough at this time. */
+  dropMonths: (at: { at: string }) => Promise<DroppedMonths>;
+  /** Removes old idempotency keys for some seconds. Without `at`, by this machine's clock. */
+  removeKeys: (from: { after: KeyCursor | null; at?: string }) => Promise<RemovedSome>;
 }
 
 /** Well within the activity's time-out. */
@@ -25,15 +55,57 @@ const DELETED_WITHIN_MS = 86_400_000;
 
 /** @param closedWorkflowsKeptFor asks Temporal for how many milliseconds it keeps a workflow that has ended. */
 export function createRetentionActivities(
-  database: Database,
-  { idempotencyKeys }: RetentionSettings,
+  database: LongDatabase,
+  settings: RetentionSettings,
   closedWorkflowsKeptFor: () => Promise<number>,
 ): RetentionActivities {
+  // Asked each time, because a namespace's retention may be changed while workers run.
+  const keysKeptFor = async () =>
+    Math.max(settings.idempotencyKeys, (await closedWorkflowsKeptFor()) + DELETED_WITHIN_MS);
+
   return {
-    async removeKeys({ after }) {
-      // Asked each time, because a namespace's retention may be changed while workers run.
-      const keptFor = Math.max(idempotencyKeys, (await closedWorkflowsKeptFor()) + DELETED_WITHIN_MS);
-      const removing = removeOldKeys(database, { keepMs: keptFor, after, forMs: REMOVE_FOR_MS });
+    async makeMonths({ at }) {
+      const made: MadeMonth[] = [];
+      const busy: string[] = [];
+      for (const table of await tablesInMonths(database)) {
+        const attempt = await toActivityFailure(
+          `making the months of ${table}`,
+          makeMonths(database, { table, at }),
+        );
+        if (attempt.state === 'busy') busy.push(table);
+        else made.push(...attempt.months);
+      }
+      return { made, busy };
+    },
+
+    async dropMonths({ at }) {
+      const keptFor: Record<string, number> = {
+        order_event: settings.orderEvents,
+        audit: settings.audit,
+        measurement: settings.measurements,
+        idempotency_key: await keysKeptFor(),
+      };
+      const end: DroppedMonths = { dropped: [], staying: [], busy: [], keptFor };
+      for (const table of await tablesInMonths(database)) {
+        const ms = keptFor[table];
+        if (ms === undefined) continue;
+        const before = new Date(Date.parse(at) - ms).toISOString();
+        const drop = () =>
+          toActivityFailure(`dropping months of ${table}`, dropOldestMonth(database, { table, before }));
+        // One at a time, so that nobody waits for more than one.
+        let last = await drop();
+        for (; last.state === 'done' && last.month !== null; last = await drop())
+          end.dropped.push(last.month);
+        if (last.state === 'busy') end.busy.push(table);
+        else end.staying.push(...last.staying);
+      }
+      return end;
+    },
+
+    async removeKeys({ after, at }) {
+      const keptFor = await keysKeptFor();
+      const now = at === undefined ? Date.now() : Date.parse(at);
+      const removing = removeOldKeys(database, { now, keepMs: keptFor, after, forMs: REMOVE_FOR_MS });
       return { keptFor, ...(await toActivityFailure('the removal of old idempotency keys', removing)) };
     },
   };

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
+import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 
@@ -17,6 +18,8 @@ export interface Dependencies {
   paymentWindow: number;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
+  /** Without them, no order may have personal fields. */
+  personalData?: PersonalDataKeys | undefined;
   /** How much each caller may ask; without it there is no limit. */
   rateLimits?: RateLimits;
   /** The proxies whose X-Forwarded-For is believed; none unless given. */

@@ -12,6 +12,8 @@ export interface DataFolder {
   logs: string;
   /** The file with the development key. */
   developmentKey: string;
+  /** The file with the keys of personal data. */
+  personalDataKeys: string;
   logFile(name: string): string;
   /** A path inside, short enough to read. */
   shown(path: string): string;
@@ -29,6 +31,7 @@ export function dataFolder(setting: string): DataFolder {
     temporalDatabase: join(temporal, 'temporal.db'),
     logs,
     developmentKey: join(path, 'development-key'),
+    personalDataKeys: join(path, 'personal-data-keys'),
     logFile: (name) => join(logs, `${name}.log`),
     shown(inside) {
       const fromProject = relative(ROOT, inside);

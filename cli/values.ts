@@ -20,3 +20,14 @@ export const duration = (least: number, most: number) => {
     throw new InvalidArgumentError(`It ${error?.issues[0]?.message ?? 'is no duration'}.`);
   };
 };
+
+const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** A day alone begins at midnight in UTC. A time has to say its zone. */
+export function instant(text: string): Date {
+  const time = new Date(text);
+  if (INSTANT.test(text) && !Number.isNaN(time.getTime())) return time;
+  throw new InvalidArgumentError(
+    'It must be a day or a time with its zone, such as 2026-05-04 or 2026-05-04T09:15:00Z.',
+  );
+}

@@ -16,6 +16,7 @@ import {
   STATEMENT_TIMEOUT_MS,
 } from '../domain/timeouts.ts';
 import type { Reach } from '../domain/access.ts';
+import type { Deed } from '../domain/audit.ts';
 import type { Connections, Database, LongDatabase } from './database.ts';
 import { DatabaseBusyError, DatabaseSilentError, markFailure } from './errors.ts';
 import { Permits } from './permits.ts';
@@ -47,8 +48,8 @@ export interface DatabasePool extends LongDatabase {
   close(): Promise<void>;
   /** How many queries run at once. */
   readonly connections: number;
-  /** The same pool, limited to the rows that a caller can reach: see reach.ts. */
-  reaching(reach: Reach): Database;
+  /** The same pool, limited to the rows that a caller can reach: see reach.ts. `by` is whose deed its changes are, the pool's unless given. */
+  reaching(reach: Reach, by?: Deed): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
   check(): Promise<void>;
 }
@@ -58,6 +59,8 @@ export interface DatabaseOptions {
   connections: number;
   /** Shown in pg_stat_activity. */
   name: string;
+  /** Whose deed its changes are: see domain/audit.ts. The audit names the login unless given. */
+  actor?: string;
   /** As what the sessions run: the running role unless given; `owner` for what the login itself may do. */
   role?: typeof RUNNING_ROLE | 'owner';
 }
@@ -78,7 +81,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   }
   const open: DatabasePool = {
     connections,
-    reaching: (reach) => limitTo(open, reach),
+    reaching: (reach, by) => limitTo(open, reach, by),
     run: inTurn,
     transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),
     async check() {
@@ -174,7 +177,7 @@ export async function within<T>(ms: number, answer: PromiseLike<T>, late: () => 
 
 function connect(
   url: string,
-  { connections, name, role = RUNNING_ROLE }: DatabaseOptions,
+  { connections, name, actor, role = RUNNING_ROLE }: DatabaseOptions,
   statementTimeout: number = STATEMENT_TIMEOUT_MS,
 ): PoolConnections {
   const sql = openPostgres(url, {
@@ -183,6 +186,7 @@ function connect(
     session: {
       application_name: name,
       ...(role !== 'owner' && { role }),
+      ...(actor !== undefined && { 'holdfast.actor': actor }),
       statement_timeout: statementTimeout,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

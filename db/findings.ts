@@ -1,7 +1,7 @@
 /** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
 import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import { FINDING_KINDS, type FindingKind } from '../domain/rules.ts';
+import { DETECTED_KINDS, type FindingKind } from '../domain/rules.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
 import { parseExactly, stringifyExactly } from './exact-integers.ts';
@@ -71,6 +71,7 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
     case 'paid_without_money':
       return sql`(select shop_id from orders where orders.id = "orderId")`;
     case 'look_failed':
+    case 'audit_broken':
       return sql`null`;
   }
 }
@@ -123,7 +124,7 @@ export async function withdrawFinding(sql: Queryable, findingId: string, started
 export async function closeUnseen(
   database: Database,
   startedAt: string,
-  inspected: readonly FindingKind[] = FINDING_KINDS,
+  inspected: readonly FindingKind[] = DETECTED_KINDS,
 ): Promise<void> {
   const kinds = JSON.stringify(inspected.map((kind) => ({ kind })));
   await database.run(

@@ -15,6 +15,8 @@ export interface KeyedCall {
   key: string;
   /** SHA-256 of what was sent. */
   fingerprint: string;
+  /** The request that makes the call, for the audit. */
+  requestId: string;
   /** What releases before 0.4 kept for the same request. */
   earlierFingerprint: string;
 }
@@ -57,7 +59,7 @@ interface Attempt {
  * @param newCommandId its id, and so its month, if no request has worked on it before. A UUIDv7.
  */
 export async function claimKey(database: Database, call: KeyedCall, newCommandId: string): Promise<Claim> {
-  const { caller, shop, operation, key, fingerprint, earlierFingerprint } = call;
+  const { caller, shop, operation, key, requestId, fingerprint, earlierFingerprint } = call;
   const [attempt] = await database.run(
     ({ sql }) => sql<Attempt[]>`
       with
@@ -68,15 +70,16 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
       -- Is this call new, or left behind by a request that died? Of several requests at once, one gets the row.
       claimed as (
         insert into idempotency_key as kept (
-          caller, shop_id, operation, key, month, fingerprint, command_id, claimed_until
+          caller, shop_id, operation, key, month, fingerprint, command_id, claimed_until, request_id
         )
         select
           coalesce(found.caller, ${caller}), ${shop}, ${operation}, ${key},
-          coalesce(found.month, month_of(instant_of_id(${newCommandId}))), ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)}
+          coalesce(found.month, month_of(instant_of_id(${newCommandId}))), ${fingerprint}, ${newCommandId}::uuid, ${leaseEnd(sql)},
+          ${requestId}
         from (select) as this left join found on true
         where found.response_status is null
         on conflict (caller, operation, key, month) do update
-          set claimed_until = excluded.claimed_until
+          set claimed_until = excluded.claimed_until, request_id = excluded.request_id
           where
             kept.shop_id = ${shop}
             and kept.fingerprint in (${fingerprint}, ${earlierFingerprint})

@@ -17,19 +17,25 @@ const KEYS_AT_ONCE = 1_000;
 
 /**
  * Removes keys batch by batch.
+ * @param now since 1970, in milliseconds.
  * @param keepMs how long a key is kept after its request was last worked on and, if it placed an order, after that order last changed.
  * @param forMs no batch begins after this time.
  */
 export async function removeOldKeys(
   database: Database,
-  { keepMs, after, forMs }: { keepMs: number; after: KeyCursor | null; forMs: number },
+  {
+    now = Date.now(),
+    keepMs,
+    after,
+    forMs,
+  }: { now?: number; keepMs: number; after: KeyCursor | null; forMs: number },
 ): Promise<RemovedKeys> {
   const until = performance.now() + forMs;
   const end: RemovedKeys = { removed: 0, next: after };
   let limit = KEYS_AT_ONCE;
   do {
     try {
-      const batch = await removeSome(database, { keepMs, after: end.next, limit });
+      const batch = await removeSome(database, { youngest: now - keepMs, after: end.next, limit });
       end.removed += batch.removed;
       end.next = batch.next;
       limit = Math.min(KEYS_AT_ONCE, 2 * limit);
@@ -44,10 +50,10 @@ export async function removeOldKeys(
 /** One batch in one statement, so that a key is judged as it is when it goes. */
 async function removeSome(
   database: Database,
-  { keepMs, after, limit }: { keepMs: number; after: KeyCursor | null; limit: number },
+  { youngest, after, limit }: { youngest: number; after: KeyCursor | null; limit: number },
 ): Promise<RemovedKeys> {
-  const before = new Date(Date.now() - keepMs).toISOString();
-  const beforeId = firstIdAt(new Date(Date.now() - keepMs + CLOCKS_APART_MS).toISOString());
+  const before = new Date(youngest).toISOString();
+  const beforeId = firstIdAt(new Date(youngest + CLOCKS_APART_MS).toISOString());
   const cursor = after ?? firstIdAt(new Date(0).toISOString());
   const [batch] = await database.run(
     ({ sql }) => sql<{ removed: number; next: KeyCursor | null }[]>`

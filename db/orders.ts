@@ -1,5 +1,5 @@
 /** Reads recorded orders. Only the steps in steps/ write them. */
-import { and, asc, eq, getTableColumns, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gt, inArray, sql as expression } from 'drizzle-orm';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
@@ -43,34 +43,54 @@ export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */
   stage?: Stage | undefined;
   buyerId?: string | undefined;
+  /** Placed in this shop with an e-mail address that is indexed as one of these. */
+  placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
+}
+
+export interface FoundOrder extends Order {
+  /** Whether it has personal fields, which personal-data.ts reads. */
+  isPersonal: boolean;
 }
 
 /** The order with that id and its lines, in one query; undefined when it was never recorded. */
-export async function findOrder(database: Database, id: string): Promise<Order | undefined> {
+export async function findOrder(database: Database, id: string): Promise<FoundOrder | undefined> {
   const rows = await database.run(
-    ({ sql }) => sql<OrderWithLine[]>`
-      select ${sql.unsafe(ORDER_WITH_LINE)}
+    ({ sql }) => sql<(OrderWithLine & { isPersonal: boolean })[]>`
+      select
+        ${sql.unsafe(ORDER_WITH_LINE)},
+        exists (select from personal_data where personal_data.order_id = orders.id) as "isPersonal"
       from orders left join order_line on order_line.order_id = orders.id
       where orders.id = ${id}
       order by order_line.sku
     `,
   );
   const [order] = withLines(rows);
-  return order;
+  return order && { ...order, isPersonal: rows[0]?.isPersonal === true };
 }
 
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
 export async function listOrders(
   database: Database,
-  { stage, buyerId }: OrderFilter,
+  { stage, buyerId, placedWith }: OrderFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Order[]> {
   const rows = await database.run(({ sql }) => {
     const inStage = stage === undefined ? sql`true` : sql`stage = ${literalStage(sql, stage)}`;
+    const withEmail =
+      placedWith === undefined
+        ? sql``
+        : sql`
+            and id = any (array (
+              select order_id from personal_data
+              where
+                shop_id = ${placedWith.shopId}
+                and email_index in (select decode(hex, 'hex') from jsonb_array_elements_text(${hexOf(placedWith.emailIndexes)}::text::jsonb) as hex)
+            ))
+          `;
     const earlier = before === undefined ? sql`` : sql`and id < ${before}`;
     const page =
       buyerId === undefined
-        ? sql`select * from orders where ${inStage} ${earlier}`
+        ? sql`select * from orders where ${inStage} ${earlier} ${withEmail}`
         : // Shop by shop: whoever sees all shops names none, and the indexes of buyers begin with it. Each asks for a range of one, in whose
           // order the rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
           sql`
@@ -78,7 +98,7 @@ export async function listOrders(
             from shop cross join lateral (
               select * from orders
               where
-                shop_id = shop.id ${earlier}
+                shop_id = shop.id ${earlier} ${withEmail}
                 ${
                   stage === undefined
                     ? sql`and buyer_id between ${buyerId} and ${buyerId} order by buyer_id desc, id desc`
@@ -96,6 +116,9 @@ export async function listOrders(
   });
   return withLines(rows);
 }
+
+const hexOf = (values: readonly Buffer[]): string =>
+  JSON.stringify(values.map((value) => value.toString('hex')));
 
 /** Not a parameter: PostgreSQL has another plan for a stage that few orders are in, and an index of the open ones. */
 const literalStage = (sql: Queryable, stage: Stage): Fragment => sql.unsafe(`'${stage}'`);
@@ -155,6 +178,18 @@ export async function listEvents(
       limit ${limit}
     `,
   );
+}
+
+/** Which of these orders have no events any more, because the month in which they were placed was dropped. */
+export async function listWithoutEvents(database: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await database.run(({ orm }) =>
+    orm
+      .select({ id: orders.id })
+      .from(orders)
+      .where(and(inArray(orders.id, [...ids]), expression`events_are_dropped(${orders.id})`)),
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** Whether this command moved the order: tells a repeated command from a different, late one. */

@@ -7,9 +7,10 @@
  */
 import { PostgresJsSession } from 'drizzle-orm/postgres-js';
 import type { Reach } from '../domain/access.ts';
+import type { Deed } from '../domain/audit.ts';
 import { ALL_SHOPS } from '../domain/shops.ts';
 import type { Connections, Database } from './database.ts';
-import type { Orm, Queryable } from './postgres.ts';
+import type { Fragment, Orm, Queryable } from './postgres.ts';
 import { closable, pendingOnceLost } from './postgres-js-issue-1208.ts';
 
 /** The roles whose policies limit a query: to a shop, to a buyer in a shop, or to nothing. */
@@ -28,8 +29,8 @@ const poolOf = new WeakMap<Database, Database>();
 /** For questions about the server itself, such as who has locked a row. Never for a caller's rows. */
 export const withoutLimit = (database: Database): Database => poolOf.get(database) ?? database;
 
-/** The same database, limited to what `reach` allows. */
-export function limitTo(pool: Database, reach: Reach): Database {
+/** The same database, limited to what `reach` allows. The audit names `by` for what changes there. */
+export function limitTo(pool: Database, reach: Reach, by?: Deed): Database {
   const role = roleOf(reach);
   const { shop, buyer = '' } = reach;
 
@@ -42,7 +43,7 @@ export function limitTo(pool: Database, reach: Reach): Database {
         const limits = sql`
           select
             set_config('role', ${role}, true), set_config('holdfast.shop', ${shop}, true),
-            set_config('holdfast.buyer', ${buyer}, true)
+            set_config('holdfast.buyer', ${buyer}, true)${by === undefined ? sql`` : isDeedOf(sql, by)}
         `.execute();
         const answer = start(query, { sql: preparedFor(role, sql), orm: transaction });
         await pendingOnceLost(Promise.all([limits, answer]));
@@ -67,6 +68,9 @@ export function limitTo(pool: Database, reach: Reach): Database {
   poolOf.set(limited, pool);
   return limited;
 }
+
+const isDeedOf = (sql: Queryable, { actor, requestId }: Deed): Fragment =>
+  sql`, set_config('holdfast.actor', ${actor}, true), set_config('holdfast.request_id', ${requestId}, true)`;
 
 /**
  * A prepared statement is planned for one role, and anew whenever another role runs it, which takes several times as long as most queries.

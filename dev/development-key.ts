@@ -2,11 +2,12 @@
  * The development key: it opens a developer's own system, so that nobody has to make a key before the first call. A production API
  * refuses to start on a database that has one.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { openDatabase, type Database } from '../db/connection.ts';
 import { createKey, isDevelopmentKey } from '../db/key-changes.ts';
 import { KEY_ROLES } from '../domain/access.ts';
 import { makeKeyId, makeKeyText, readKeyText } from '../domain/api-key.ts';
+import { readSecretFile, writeSecretFile } from './secret-file.ts';
+import { commandActor } from '../domain/audit.ts';
 
 /** Makes a development key in this database, and returns its text. */
 export const makeDevelopmentKey = (databaseUrl: string): Promise<string> =>
@@ -20,19 +21,13 @@ export function ensureDevelopmentKey(databaseUrl: string, file: string): Promise
     if (kept !== undefined && print !== undefined && (await isDevelopmentKey(database, print.hash)))
       return kept;
     const text = await createDevelopmentKey(database);
-    keep(file, text);
+    writeSecretFile(file, text);
     return text;
   });
 }
 
 /** The key in the file; undefined when there is no file. */
-export function readDevelopmentKey(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return undefined;
-  }
-}
+export const readDevelopmentKey = readSecretFile;
 
 async function createDevelopmentKey(database: Database): Promise<string> {
   const id = makeKeyId();
@@ -51,15 +46,12 @@ async function createDevelopmentKey(database: Database): Promise<string> {
   return text;
 }
 
-/** Readable by this user alone, from its first moment. */
-function keep(file: string, text: string): void {
-  const draft = `${file}.draft-${process.pid}`;
-  writeFileSync(draft, `${text}\n`, { mode: 0o600 });
-  renameSync(draft, file);
-}
-
 async function withDatabase<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase(url, { connections: 1, name: 'holdfast development key' });
+  const database = openDatabase(url, {
+    connections: 1,
+    name: 'holdfast development key',
+    actor: commandActor('start'),
+  });
   try {
     return await work(database);
   } finally {

@@ -16,7 +16,18 @@ export const KEY_ROLES = ['merchant', 'operator', 'auditor', 'admin'] as const s
 export type KeyRole = (typeof KEY_ROLES)[number];
 
 /** What a scope of a key is about. */
-const RESOURCES = ['skus', 'wallets', 'orders', 'stats', 'findings', 'monitor', 'keys', 'shops'] as const;
+const RESOURCES = [
+  'skus',
+  'wallets',
+  'orders',
+  'personal-data',
+  'stats',
+  'findings',
+  'audit',
+  'monitor',
+  'keys',
+  'shops',
+] as const;
 type Resource = (typeof RESOURCES)[number];
 
 /** What a key can be limited to, besides its roles. */

@@ -40,6 +40,14 @@ export interface AuditHead {
   hash: string;
 }
 
+/** Whose deed a change is. */
+export interface Deed {
+  /** A caller's id (see access.ts), or one of the actors below. */
+  actor: string;
+  /** Of the request that brings the change. */
+  requestId: string;
+}
+
 /** The actor of what Holdfast did by itself, such as letting an order expire. */
 export const HOLDFAST = 'holdfast';
 

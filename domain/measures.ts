@@ -43,7 +43,7 @@ export const ALERT_EVENTS = ['opened', 'closed'] as const;
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
 /** The runs that a schedule starts. Each records its end, and checks whether the others end. */
-export const RUN_NAMES = ['reconcile', 'stats', 'monitor', 'retention'] as const;
+export const RUN_NAMES = ['reconcile', 'stats', 'monitor', 'retention', 'seal'] as const;
 export type RunName = (typeof RUN_NAMES)[number];
 
 /** How many measures a run of the monitor took, and which of them crossed their threshold. */

@@ -44,12 +44,16 @@ export const REFUSAL_REASONS = [
   'order_not_payable',
   'order_not_cancellable',
   'order_not_refundable',
+  'order_too_old',
   'order_expired',
   'order_cancelled',
   'order_busy',
   'too_many_refused_payments',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** Why a paid order is not refunded: its events are no longer kept, so that no further one can be recorded. */
+export const ORDER_TOO_OLD = 'order_too_old' satisfies RefusalReason;
 
 /** Recorded for a payment that a person skipped: its key is taken, so no money has moved, and none will. */
 export const PAYMENT_SKIPPED = 'payment_skipped';

@@ -17,12 +17,18 @@ export const FINDING_KINDS = [
   'transfer_unbalanced',
   'workflow_failed',
   'look_failed',
+  'audit_broken',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
-/** The kinds that have a detector. `look_failed` says that a detector itself failed. */
-export type DetectedKind = Exclude<FindingKind, 'look_failed'>;
-export const DETECTED_KINDS = FINDING_KINDS.filter((kind): kind is DetectedKind => kind !== 'look_failed');
+/**
+ * The kinds that have a detector. `look_failed` says that a detector itself failed; `audit_broken` is found by the runs that seal the
+ * audit, which alone know what it was before.
+ */
+export type DetectedKind = Exclude<FindingKind, 'look_failed' | 'audit_broken'>;
+export const DETECTED_KINDS = FINDING_KINDS.filter(
+  (kind): kind is DetectedKind => kind !== 'look_failed' && kind !== 'audit_broken',
+);
 
 /** How many rows or workflows a run inspected, how many of them were wrong, and how many of those it repaired. */
 export interface ReconcileEnd {

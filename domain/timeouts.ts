@@ -66,6 +66,8 @@ export const NOTICE_ATTEMPT_MS = 20_000;
 export const RUN_END_ATTEMPT_MS = 10_000;
 /** How long a run searches for what is wrong; a million orders take two minutes. The rest waits for the next run. */
 export const RECONCILE_FOR_MS = 3_600_000;
+/** How long a run seals the audit. The rest waits for the next run, which first compares what this one sealed. */
+export const SEAL_FOR_MS = 600_000;
 /** After this time a run is stuck, and Temporal ends it. Longer than the search: a run then closes findings and clears marks. */
 export const LONGEST_RUN_MS = 2 * RECONCILE_FOR_MS;
 /** An activity of reconciliation that gives no sign of life for this long is taken for dead. */

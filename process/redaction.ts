@@ -3,7 +3,21 @@
  * that somebody entrusted to us. Secrets of settings, the values that a statement was given, and whatever PostgreSQL quotes of them
  * stay out; its codes and names stay in.
  */
-import { redactText } from './secrets.ts';
+import { MASK, redactText } from './secrets.ts';
+
+/** Settings as JSON, for whoever may know how a process is set and not its secrets. */
+export const redactSettings = (settings: object): string =>
+  JSON.stringify(
+    settings,
+    function redactSetting(this: Record<string, unknown>, name: string, value: unknown) {
+      const isSecret = value !== undefined && (IS_SECRET.test(name) || ArrayBuffer.isView(this[name]));
+      if (isSecret) return MASK;
+      return typeof value === 'string' ? redactText(value) : value;
+    },
+  );
+
+/** Ends of the names of what is nothing but secret. */
+const IS_SECRET = /(keys?|secrets?|passwords?)$/i;
 
 /** An error as it is logged. */
 export interface ShownError {

@@ -2,7 +2,8 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const MASK = '[redacted]';
+/** What stands where a secret was. */
+export const MASK = '[redacted]';
 /** A shorter one would be found in every second word, and hides nothing. */
 const SHORTEST_SECRET = 4;
 const SHORTEST_TOKEN = 12;
@@ -27,8 +28,11 @@ function findSecrets(settings: Environment): string[] {
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
   const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
   const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
+  const keys = [settings['PERSONAL_DATA_KEYS'] ?? '', settings['PERSONAL_DATA_INDEX_KEYS'] ?? ''].flatMap(
+    findKeys,
+  );
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
-  return [...raw, ...passwords, token].flatMap((secret) => [
+  return [...raw, ...passwords, ...keys, token].flatMap((secret) => [
     secret,
     decode(secret),
     encodeURIComponent(secret.toWellFormed()),
@@ -41,6 +45,11 @@ function findCredentials(url: string): string[] {
   if (credentials === undefined) return [];
   const [, password = ''] = /^[^:]*:(.*)$/s.exec(credentials) ?? [];
   return [url, credentials.includes(':') ? credentials : '', password];
+}
+
+/** Of `name:key,name:key`. The names stay: they say which key is meant. */
+function findKeys(ring: string): string[] {
+  return ring.split(',').map((item) => item.slice(item.indexOf(':') + 1).trim());
 }
 
 function decode(text: string): string {

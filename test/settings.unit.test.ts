@@ -1,9 +1,11 @@
 /** A setting that is wrong or out of bounds is refused, and docs/configuration.md describes every setting. */
 import { readFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
 import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
+import { aKey } from './support/personal-data.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
 
@@ -100,6 +102,31 @@ const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
 const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
+const A_SECRET = aKey('a');
+const ring = between(
+  A_SECRET,
+  `${aKey('N'.repeat(40))}, ${aKey('2026-11')},${aKey('old.1_2')}`,
+  '',
+  'a',
+  'a:',
+  A_SECRET.slice(1),
+  A_SECRET.slice(2),
+  `${A_SECRET},`,
+  A_SECRET.slice(0, -1),
+  `${A_SECRET}=`,
+  `a:${Buffer.alloc(31).toString('base64')}`,
+  `a:${Buffer.alloc(33).toString('base64')}`,
+  `a:${Buffer.alloc(32).toString('hex')}`,
+  // The last letter has bits that are no part of the key.
+  `a:${'A'.repeat(42)}B=`,
+  aKey('N'.repeat(41)),
+  aKey('ä'),
+  aKey('a b'),
+  `${A_SECRET},${aKey('a')}`,
+  `${A_SECRET},b${A_SECRET.slice(1)}`,
+  Array.from({ length: 100 }, (_, index) => aKey(`k${index}`)).join(','),
+);
+
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
@@ -109,6 +136,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   LOG_LEVEL: between('fatal', 'trace', '', 'INFO', 'silent'),
   NODE_ENV: named(100),
   DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
+  PERSONAL_DATA_KEYS: ring,
+  PERSONAL_DATA_INDEX_KEYS: ring,
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,
@@ -184,7 +213,11 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RECONCILE_EVERY: every,
   STATS_EVERY: every,
   RETENTION_EVERY: every,
+  SEAL_EVERY: every,
   IDEMPOTENCY_RETENTION: lasting('1d', '3650d', '23h', '3651d', '0s'),
+  ORDER_EVENTS_KEPT_FOR: lasting('90d', '36500d', '89d', '36501d'),
+  AUDIT_KEPT_FOR: lasting('90d', '36500d', '89d', '36501d'),
+  MEASUREMENTS_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
   MONITOR_EVERY: every,
   RECONCILE_REPAIR: between('false', 'true', '', 'maybe'),
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
@@ -289,6 +322,36 @@ describe('the settings of tokens', () => {
       expect(() => apiSettings({ ...servers, ...all, JWT_ALGORITHMS: name })).toThrow('JWT_ALGORITHMS');
     },
   );
+});
+
+describe('the keys of personal data', () => {
+  const all = { PERSONAL_DATA_KEYS: `${aKey('b')},${aKey('a')}`, PERSONAL_DATA_INDEX_KEYS: aKey('i') };
+
+  test('are read in their order, and none is needed', () => {
+    expect(apiSettings(servers).personalData).toBeUndefined();
+    const { personalData } = apiSettings({ ...servers, ...all });
+    expect(personalData?.wrapping.map(({ name }) => name)).toEqual(['b', 'a']);
+    expect(personalData?.index[0].key.export().toString('base64')).toBe(
+      all.PERSONAL_DATA_INDEX_KEYS.slice(2),
+    );
+  });
+
+  test.each(Object.keys(all))('are refused without %s when the other is set', (name) => {
+    const read = () => apiSettings({ ...servers, ...all, [name]: undefined });
+    expect(read).toThrow(
+      `${name} is missing: PERSONAL_DATA_KEYS and PERSONAL_DATA_INDEX_KEYS are set together`,
+    );
+  });
+
+  test('are refused without being quoted, and cannot be printed', () => {
+    const secret = A_SECRET.slice(2);
+    const read = () => apiSettings({ ...servers, ...all, PERSONAL_DATA_KEYS: `a:${secret},a:${secret}` });
+    expect(read).toThrow('PERSONAL_DATA_KEYS must be keys with commas between them');
+    expect(read).not.toThrow(secret.slice(0, 10));
+    const { personalData } = apiSettings({ ...servers, ...all, PERSONAL_DATA_KEYS: A_SECRET });
+    for (const shown of [JSON.stringify(personalData), inspect(personalData, { depth: 9 })])
+      expect(shown).not.toContain(secret.slice(0, 10));
+  });
 });
 
 describe('a setting', () => {

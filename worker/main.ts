@@ -5,11 +5,15 @@
 import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
+import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
+import { untilPrepared } from '../db/prepared.ts';
+import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
+import { retentionSettings } from './retention-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { workflowBundle } from './bundle.ts';
 import { connectionsFor, createOrderWorker } from './worker.ts';
@@ -51,6 +55,7 @@ async function main(): Promise<void> {
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
     name: 'holdfast worker',
+    actor: HOLDFAST,
   });
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
   try {
@@ -64,19 +69,32 @@ async function main(): Promise<void> {
       cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
       shutdownGrace: settings.SHUTDOWN_GRACE,
       monitor: monitorSettings(settings),
-      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+      retention: retentionSettings(settings),
     });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
-    stopping.addEventListener('abort', () => worker.shutdown());
+    const stop = (): void => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    };
+    stopping.addEventListener('abort', stop);
     // Resolves once running tasks have ended. Only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
+    const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
+      stop();
+      await ended;
+      throw error;
+    });
     await Promise.all([
       ended,
+      prepared,
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
+      recordSettings(database, 'worker', settings, {
+        signal: ending.signal,
+        report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
+      }),
     ]);
   } finally {
     await connection.close();

@@ -11,6 +11,7 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     stats: settings.STATS_EVERY,
     monitor: settings.MONITOR_EVERY,
     retention: settings.RETENTION_EVERY,
+    seal: settings.SEAL_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
   webhookUrl: settings.ALERT_WEBHOOK_URL,

@@ -10,7 +10,7 @@ import {
 } from '@temporalio/client';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { WorkerSettings } from '../settings.ts';
-import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
+import { WORKFLOW, type ReconcileInput, type RetentionInput } from '../workflows/messages.ts';
 import { OWNER, findPredecessors, retire } from './schedule-predecessors.ts';
 
 /** One interval, one workflow, never two runs at once. Each deployment in a namespace has its own. */
@@ -39,6 +39,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
     monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
+    sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
   ];
 };
 
@@ -54,7 +55,9 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings);
+  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true } satisfies RetentionInput]);
+
+export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
 
 const scheduleOf = (
   workflowType: string,

@@ -6,9 +6,11 @@ import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
 import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
+import { createSealActivities } from '../activities/audit.ts';
 import { createStatsActivities } from '../activities/stats.ts';
 import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
+import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 
@@ -42,6 +44,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     activities: {
       ...createActivities(database),
       ...createStatsActivities(database),
+      ...createSealActivities(database, () => findLastHead(client, taskQueue)),
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),

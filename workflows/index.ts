@@ -8,4 +8,5 @@ export { refund } from './order/refund.ts';
 export { order } from './order/workflow.ts';
 export { reconcile } from './reconcile.ts';
 export { retention } from './retention.ts';
+export { seal } from './seal.ts';
 export { stats } from './stats.ts';

@@ -4,6 +4,7 @@
  */
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { Attention, Intervention } from '../domain/attention.ts';
+import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
@@ -16,6 +17,7 @@ export const WORKFLOW = {
   monitor: 'monitor',
   deliverAlerts: 'deliverAlerts',
   retention: 'retention',
+  seal: 'seal',
 } as const;
 
 /** Its lines are one per SKU, in SKU order. */
@@ -111,9 +113,26 @@ export interface StatsEnd {
   counted: number;
 }
 
+/** What a run removes depends on it: an input without `inMonths` is no input of 0.7 or later. */
+export interface RetentionInput {
+  /** Whether it makes and drops months, besides removing keys. */
+  inMonths: true;
+}
+
 export interface RetentionEnd {
-  /** Idempotency keys that were removed. */
+  /** Names of partitions. Missing in runs from before 0.7. */
+  madeMonths?: string[];
+  droppedMonths?: string[];
+  /** Idempotency keys that were removed one by one. */
   removedKeys: number;
+}
+
+/** The head of the audit after a run, which Temporal keeps outside of the database. */
+export interface SealEnd extends AuditHead {
+  /** Rows that the run sealed. */
+  sealed: number;
+  /** A head of an earlier run that the chain no longer has. Each run passes it on until the chain has it again. */
+  missed?: AuditHead;
 }
 
 export interface DeliverInput {

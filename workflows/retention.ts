@@ -1,29 +1,84 @@
 /**
- * Removes what is kept only for some time: idempotency keys whose answer nobody will ask for again. Runs on a schedule; two runs at once
- * do nothing twice, and what a run that is killed leaves behind is left to the next one.
+ * Makes the months to come, and removes what is kept only for some time: months of events, audit and measurements that are old enough,
+ * and idempotency keys whose answer nobody will ask for again. Runs on a schedule; two runs at once do nothing twice, and what a run that
+ * is killed leaves behind is left to the next one.
  */
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { RemovedSome, RetentionActivities } from '../activities/retention.ts';
-import { WORKFLOW, type RetentionEnd } from './messages.ts';
+import type { DroppedMonths, MadeMonths, RemovedSome, RetentionActivities } from '../activities/retention.ts';
+import { WORKFLOW, type RetentionEnd, type RetentionInput } from './messages.ts';
 import { recordEnd } from './run-end.ts';
+import { now } from './time.ts';
 
 const { removeKeys } = proxyActivities<RetentionActivities>({
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });
+/** A first run may have years of months to drop, and each takes seconds. */
+const { makeMonths, dropMonths } = proxyActivities<RetentionActivities>({
+  startToCloseTimeout: '15 minutes',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+});
 
-export async function retention(): Promise<RetentionEnd> {
+/** @param input missing in runs from before 0.7, which removed keys and nothing else. */
+export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
+  if (input === undefined) {
+    const end = await removeOldKeys([]);
+    await recordEnd(WORKFLOW.retention);
+    return end;
+  }
+  // The same time for all of it.
+  const at = now();
+  const made = await makeMonths({ at });
+  const lines = describeMade(made);
+  setCurrentDetails(lines.join('\n'));
+  const dropped = await dropMonths({ at });
+  lines.push(...describeDropped(dropped));
+  setCurrentDetails(lines.join('\n'));
+  const { removedKeys } = await removeOldKeys(lines, at);
+  await recordEnd(WORKFLOW.retention);
+  return {
+    madeMonths: made.made.map(({ partition }) => partition),
+    droppedMonths: dropped.dropped.map(({ partition }) => partition),
+    removedKeys,
+  };
+}
+
+/** Removes key by key what did not go with its month. */
+async function removeOldKeys(lines: readonly string[], at?: string): Promise<{ removedKeys: number }> {
   let removedKeys = 0;
   let after: RemovedSome['next'] = null;
   for (;;) {
-    const { removed, keptFor, next }: RemovedSome = await removeKeys({ after });
+    const { removed, keptFor, next }: RemovedSome = await removeKeys({
+      after,
+      ...(at !== undefined && { at }),
+    });
     removedKeys += removed;
-    setCurrentDetails(`${removedKeys} idempotency keys removed. They are kept for ${inDays(keptFor)} days.`);
-    if (next === null) break;
+    const removal = `${removedKeys} idempotency keys removed. They are kept for ${inDays(keptFor)} days.`;
+    setCurrentDetails([...lines, removal].join('\n'));
+    if (next === null) return { removedKeys };
     after = next;
   }
-  await recordEnd(WORKFLOW.retention);
-  return { removedKeys };
+}
+
+function describeMade({ made, busy }: MadeMonths): string[] {
+  return [
+    `${made.length} months made.`,
+    ...made.map(
+      ({ partition, moved }) =>
+        `- ${partition}${moved > 0 ? `, with ${moved} rows that were there before it` : ''}`,
+    ),
+    ...busy.map((table) => `- ${table} was in use: the next run tries again`),
+  ];
+}
+
+function describeDropped({ dropped, staying, busy, keptFor }: DroppedMonths): string[] {
+  return [
+    `${dropped.length} months dropped.`,
+    ...dropped.map(({ partition, rows }) => `- ${partition}, with ${rows} rows`),
+    ...staying.map((why) => `- ${why}`),
+    ...busy.map((table) => `- ${table} was in use: the next run tries again`),
+    ...Object.entries(keptFor).map(([table, ms]) => `Months of ${table} are kept for ${inDays(ms)} days.`),
+  ];
 }
 
 const DAY_MS = 86_400_000;

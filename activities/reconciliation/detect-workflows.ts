@@ -4,7 +4,7 @@
  */
 import type { Database } from '../../db/connection.ts';
 import type { Finding } from '../../db/findings.ts';
-import { findOrder, listOpenOrders, listPaidOrders } from '../../db/orders.ts';
+import { findOrder, listOpenOrders, listPaidOrders, listWithoutEvents } from '../../db/orders.ts';
 import type { TemporalKind } from '../../db/rules/detectors.ts';
 import { findRunningWithoutOpenOrder } from '../../db/rules/running-orders.ts';
 import type { LostRefund, OrderWorkflows } from '../../domain/order-workflows.ts';
@@ -79,7 +79,9 @@ export async function detectMissingOrders(
   return { inspected: orders.length, findings, failed, next };
 }
 
-/** Paid orders whose refund was promised by a workflow that failed, timed out or was terminated; with the refund of each. */
+/**
+ * Paid orders whose refund was promised by a workflow that failed, timed out or was terminated; with the refund of each that can be made.
+ */
 export async function detectLostRefunds(
   database: Database,
   workflows: OrderWorkflows,
@@ -96,8 +98,16 @@ export async function detectLostRefunds(
   for (const [orderId, refund] of answers) if (refund) lost.set(orderId, refund);
   // An attempt that was under way when its workflow ended may have committed since.
   const stillPaid = new Set(await listPaidOrders(database, [...lost.keys()]));
-  const refunds = new Map([...lost].filter(([orderId]) => stillPaid.has(orderId)));
-  const findings = [...refunds].map(([orderId, { finding }]) => ({ subject: orderId, orderId, finding }));
+  const promised = [...lost].filter(([orderId]) => stillPaid.has(orderId));
+  const tooOld = new Set(await listWithoutEvents(database, [...stillPaid]));
+  const findings = promised.map(([orderId, { finding }]) => ({
+    subject: orderId,
+    orderId,
+    finding: tooOld.has(orderId)
+      ? `${finding}; its events are no longer kept, so a person has to give the money back`
+      : finding,
+  }));
+  const refunds = new Map(promised.filter(([orderId]) => !tooOld.has(orderId)));
   return { inspected: orderIds.length, findings, failed, next, refunds };
 }
 

@@ -7,7 +7,7 @@ import {
   withdrawFinding,
   type Finding,
   type OpenFinding,
-  type Repaired,
+  type RepairResult,
 } from '../../db/findings.ts';
 import { findOrder } from '../../db/orders.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
@@ -57,7 +57,7 @@ export async function reconcileMissingOrders(
   return { looked: inspected, found: found.length, repaired: 0, next, failed };
 }
 
-/** Begins each lost refund again, as it was asked for. */
+/** Begins each lost refund again, as it was asked for. One that can no longer be made is for a person. */
 export async function reconcileLostRefunds(
   database: Database,
   workflows: OrderWorkflows,
@@ -67,9 +67,9 @@ export async function reconcileLostRefunds(
   const found = await keepFindings(database, kind, page.findings, startedAt);
   const repairs = await repairEach(database, found, startedAt, async ({ subject, finding }) => {
     const refund = page.refunds.get(subject)?.refund;
+    if (!refund) return 'for a person';
     const order = await findOrder(database, subject);
-    if (!refund || order?.stage !== 'paid' || !(await workflows.restartRefund(refund)))
-      return 'nothing wrong';
+    if (order?.stage !== 'paid' || !(await workflows.restartRefund(refund))) return 'nothing wrong';
     return {
       done: 'The refund was started again, as it was requested.',
       before: { stage: 'paid', workflow: finding },
@@ -89,7 +89,7 @@ async function repairEach(
   database: Database,
   found: readonly OpenFinding[],
   startedAt: string,
-  repair: (finding: OpenFinding) => Promise<Repaired | 'nothing wrong'>,
+  repair: (finding: OpenFinding) => Promise<RepairResult>,
 ): Promise<{ repaired: number; failed: Finding[] }> {
   let repaired = 0;
   const failed: Finding[] = [];
@@ -97,6 +97,7 @@ async function repairEach(
     signOfLife();
     try {
       const result = await repair(finding);
+      if (result === 'for a person') continue;
       if (result === 'nothing wrong') {
         await database.run(({ sql }) => withdrawFinding(sql, finding.id, startedAt));
         continue;

@@ -32,7 +32,7 @@ export function authorise(
       const { id, roles, buyer } = identity;
       const caller: Caller = { id, roles, buyer, shop: await chooseShop(c, identity, access) };
       c.set('caller', caller);
-      c.set('database', database.reaching(caller));
+      c.set('database', database.reaching(caller, { actor: id, requestId: c.get('requestId') }));
     }
     await next();
   };

@@ -46,6 +46,9 @@ export const OPERATIONS = {
   cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },
   refundOrder: { roles: ['merchant', 'operator'], scope: 'orders:write', shops: 'one' },
 
+  // A shop may have to keep what its buyer would like to erase.
+  erasePersonalData: { roles: ['merchant', 'admin'], scope: 'personal-data:write', shops: 'one' },
+
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
@@ -61,6 +64,7 @@ export const OPERATIONS = {
   getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
 
   listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  listAudit: { roles: ['merchant', 'auditor'], scope: 'audit:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
 } as const satisfies Readonly<Record<string, Access>>;

@@ -40,7 +40,8 @@ export async function answerOnce(
 ): Promise<Response> {
   const { id: caller, shop } = c.var.caller;
   const fingerprints = await takeFingerprints(c, operation, request);
-  const call: KeyedCall = { caller, shop, operation, key: readKey(c), ...fingerprints };
+  const { requestId } = c.var;
+  const call: KeyedCall = { caller, shop, operation, key: readKey(c), requestId, ...fingerprints };
   const newCommandId = uuidv7();
   const claim = await claimKey(database, call, newCommandId);
   switch (claim.state) {

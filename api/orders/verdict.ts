@@ -4,8 +4,8 @@
  */
 import type { CommandOutcome } from '../../client/orders.ts';
 import type { Database } from '../../db/connection.ts';
-import { findOrder, isRecorded, type Order } from '../../db/orders.ts';
-import type { RefusalReason } from '../../domain/order.ts';
+import { findOrder, isRecorded, listWithoutEvents, type Order } from '../../db/orders.ts';
+import { ORDER_TOO_OLD, type RefusalReason } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import { Problem } from '../problems/problem.ts';
 import { PROBLEMS, type ProblemCode } from '../problems/table.ts';
@@ -35,8 +35,14 @@ export async function findVerdict(database: Database, command: Command): Promise
   if (await isRecorded(database, orderId, commandId))
     // If the order was still in an open stage, the command took effect between the two reads.
     return openStages.includes(order.stage) ? requireOrder(database, orderId) : order;
-  if (openStages.includes(order.stage)) return undefined;
-  throw new Problem(chooseRefusal(order.stage, command.refusal), describeStage(order));
+  if (!openStages.includes(order.stage))
+    throw new Problem(chooseRefusal(order.stage, command.refusal), describeStage(order));
+  if ((await listWithoutEvents(database, [orderId])).length > 0)
+    throw new Problem(
+      ORDER_TOO_OLD,
+      `The order is paid, and its events are no longer kept: it was placed on ${order.createdAt.toISOString().slice(0, 10)}.`,
+    );
+  return undefined;
 }
 
 function chooseRefusal(stage: RestingStage, otherwise: ProblemCode): ProblemCode {

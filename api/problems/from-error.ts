@@ -2,6 +2,8 @@
 import { HTTPException } from 'hono/http-exception';
 import { TemporalUnavailableError } from '../../client/errors.ts';
 import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
+import { UnknownKeyError } from '../../domain/personal-data-keys.ts';
+import { SealBrokenError } from '../../domain/sealing.ts';
 import { Problem } from './problem.ts';
 
 /** An error of an unknown kind is `internal_error`. */
@@ -14,6 +16,13 @@ export function toProblem(error: Error): Problem {
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });
   if (isDatabaseUnavailable(error))
     return new Problem('unavailable', 'The database did not answer in time.', {}, { cause: error });
+  if (error instanceof UnknownKeyError || error instanceof SealBrokenError)
+    return new Problem(
+      'personal_data_unavailable',
+      'The key of this personal data is missing, or is another one. The cause was logged.',
+      {},
+      { cause: error },
+    );
   return new Problem('internal_error', 'The cause was logged.', {}, { cause: error });
 }
 

@@ -1,6 +1,7 @@
 /** Refuses a request that its schemas reject, and names each wrong field. */
 import type { Context } from 'hono';
 import type { ZodError } from 'zod';
+import { CONTACT_FIELDS, PERSONAL_FIELDS } from '../../domain/personal-data.ts';
 import { Problem } from './problem.ts';
 
 /** A program that sends more errors than this would not be helped by reading them all. */
@@ -29,6 +30,9 @@ export function refuseInvalid(
 function listErrors({ issues }: ZodError): { field: string; message: string }[] {
   return issues.flatMap((issue) => {
     const path = issue.path.join('.');
+    // What somebody wrote into a contact stays out of problems and logs, names of fields included.
+    if (issue.code === 'unrecognized_keys' && isPersonal(issue.path[0]))
+      return [{ field: path, message: `must have no fields but ${CONTACT_FIELDS.join(', ')}` }];
     if (issue.code !== 'unrecognized_keys') return [{ field: path || 'body', message: issue.message }];
     return issue.keys.map((key) => {
       const field = key.slice(0, KEY_SHOWN);
@@ -36,3 +40,5 @@ function listErrors({ issues }: ZodError): { field: string; message: string }[] 
     });
   });
 }
+
+const isPersonal = (field: unknown): boolean => PERSONAL_FIELDS.some((personal) => personal === field);

@@ -87,6 +87,12 @@ export const PROBLEMS = {
     title: 'The order cannot be refunded',
     remedy: 'Read the order: only a paid order can be refunded, and only once.',
   },
+  order_too_old: {
+    status: 409,
+    title: 'The order is too old to be refunded',
+    remedy:
+      "Nothing was started, and nothing will be. Deposit the money into the buyer's wallet, and restock the units that came back.",
+  },
   order_expired: {
     status: 409,
     title: 'The order was not paid in time',
@@ -112,6 +118,11 @@ export const PROBLEMS = {
       "Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.",
     retryAfter: 60,
     isFinal: false,
+  },
+  events_not_kept: {
+    status: 410,
+    title: 'The events of this order are no longer kept',
+    remedy: 'Read the order itself: it is kept, with the stage in which it ended.',
   },
   on_hand_below_reserved: {
     status: 409,
@@ -247,6 +258,12 @@ export const PROBLEMS = {
     title: 'The system cannot answer right now',
     remedy: 'Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.',
     retryAfter: 1,
+  },
+  personal_data_unavailable: {
+    status: 503,
+    title: 'Personal data cannot be read or written here',
+    remedy:
+      'Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
   },
   stopping: {
     status: 503,

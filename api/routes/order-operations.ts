@@ -36,6 +36,7 @@ export const create = createRoute({
     { 201: { description: 'Reserved until `paymentDeadline`', content } },
     ...REJECTION_REASONS,
     'order_cancelled',
+    'personal_data_unavailable',
   ),
 });
 
@@ -45,12 +46,14 @@ export const get = createRoute({
   operationId: 'getOrder',
   tags,
   summary: 'Read an order',
+  description: 'With its `contact` and `deliveryNote`, if the caller may see them and they were not erased.',
   parameters: [KNOWN_TAG_PARAMETER],
   request: { params: orderParams, query: noQuery },
   responses: responsesOf(
     { 200: { description: 'The order', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
     'validation_failed',
     'not_found',
+    'personal_data_unavailable',
   ),
 });
 
@@ -60,10 +63,11 @@ export const list = createRoute({
   operationId: 'listOrders',
   tags,
   summary: 'List orders, newest first',
+  description: 'Without `contact` and `deliveryNote`.',
   request: { query: ordersQuery },
   responses: {
     200: { description: 'A page of orders', content: { 'application/json': { schema: orderPage } } },
-    ...problemResponses('validation_failed'),
+    ...problemResponses('validation_failed', 'personal_data_unavailable'),
   },
 });
 
@@ -76,7 +80,7 @@ export const events = createRoute({
   request: { params: orderParams, query: eventsQuery },
   responses: {
     200: { description: 'A page of events', content: { 'application/json': { schema: eventPage } } },
-    ...problemResponses('validation_failed', 'not_found'),
+    ...problemResponses('validation_failed', 'not_found', 'events_not_kept'),
   },
 });
 
@@ -117,6 +121,7 @@ export const cancel = createRoute({
     { 200: { description: 'Cancelled, or refunded if it was paid', content } },
     'not_found',
     'order_not_cancellable',
+    'order_too_old',
     'order_expired',
     'order_cancelled',
     'order_busy',
@@ -140,6 +145,7 @@ export const refund = createRoute({
     { 200: { description: 'Refunded', content } },
     'not_found',
     'order_not_refundable',
+    'order_too_old',
     'refund_pending',
   ),
 });

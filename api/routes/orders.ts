@@ -4,7 +4,9 @@ import type { Context } from 'hono';
 import type { ShopScope } from '../../domain/shops.ts';
 import { findOpenMarks } from '../../db/attention.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
+import { findPersonalData } from '../../db/personal-data.ts';
 import { requireOwnId } from '../access/own-id.ts';
+import { seesPersonalData } from '../access/personal-data.ts';
 import { admitCreates } from '../admission/creates.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -13,9 +15,10 @@ import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
 import { cancelOrder } from '../orders/cancel.ts';
 import { payOrder } from '../orders/pay.ts';
+import { openPersonalFields, readAddress } from '../orders/personal-fields.ts';
 import { placeOrder } from '../orders/place.ts';
 import { refundOrder } from '../orders/refund.ts';
-import { requireOrder } from '../orders/require-order.ts';
+import { requireEvents, requireOrder } from '../orders/require-order.ts';
 import { createTurns } from '../orders/turns.ts';
 import { Problem } from '../problems/problem.ts';
 import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
@@ -23,7 +26,7 @@ import { toPage } from '../schemas/page.ts';
 import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
-  const { database, temporal, logger, paymentWindow, attentionAfter } = dependencies;
+  const { database, temporal, logger, paymentWindow, attentionAfter, personalData } = dependencies;
   const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
   // after the deadline is refused while another still waits.
@@ -31,18 +34,23 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const admission = admitCreates(database, logger, create.operationId);
 
   app.openapi(create, (c) => {
-    const json = c.req.valid('json');
+    const { contact, deliveryNote, ...json } = c.req.valid('json');
     requireOwnId(c.var.caller, json.buyerId, 'buyerId');
-    const call = { operation: create.operationId, request: { json }, location: '/v1/orders' };
     const { id: caller, shop } = c.var.caller;
+    const key = readKey(c);
+    const personal = openPersonalFields(personalData, { contact, deliveryNote });
+    const hashPersonal = personal?.hashFor([shop, caller, key]);
+    const call = { operation: create.operationId, request: { json, hashPersonal }, location: '/v1/orders' };
     const admitted = {
-      call: { caller, shop, key: readKey(c) },
+      call: { caller, shop, key },
       needs: listLockedRows(shop, json),
       gone: c.req.raw.signal,
     };
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
+        // Before the workflow begins, which never knows of them: an order is not placed without what came with it.
+        await personal?.record(c.var.database, { orderId, shopId: shop, buyerId: json.buyerId });
         const lines = mergeLines(json.lines);
         const newOrder = { ...json, orderId, shopId: shop, lines, paymentWindow, attentionAfter };
         return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
@@ -55,12 +63,17 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     // One after the other: a read may use only one connection at a time.
     const order = await requireOrder(c.var.database, id);
     const marks = await findOpenMarks(c.var.database, [id]);
-    return replyWithTag(c, toOrderReply(order, marks.get(id)));
+    const personal =
+      order.isPersonal && seesPersonalData(c)
+        ? await findPersonalData(c.var.database, personalData, id)
+        : undefined;
+    return replyWithTag(c, toOrderReply(order, marks.get(id), personal));
   });
 
   app.openapi(list, async (c) => {
-    const { limit, cursor: before, ...filter } = c.req.valid('query');
-    const rows = await listOrders(c.var.database, filter, { before, limit: limit + 1 });
+    const { limit, cursor: before, contactEmail, ...filter } = c.req.valid('query');
+    const placedWith = contactEmail === undefined ? undefined : readAddress(c, personalData, contactEmail);
+    const rows = await listOrders(c.var.database, { ...filter, placedWith }, { before, limit: limit + 1 });
     const marks = await findOpenMarks(
       c.var.database,
       rows.map(({ id }) => id),
@@ -73,7 +86,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { id } = c.req.valid('param');
     const { limit, cursor: after = 0 } = c.req.valid('query');
     const rows = await listEvents(c.var.database, id, { after, limit: limit + 1 });
-    if (rows.length === 0) await requireOrder(c.var.database, id);
+    if (rows.length === 0) await requireEvents(c.var.database, id);
     return c.json(
       toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version }),
       200,
@@ -133,7 +146,11 @@ const lineOf = (c: Context<ApiEnv>, orderId: string): string =>
 /** The rows that the reservation of an order locks. */
 const listLockedRows = (
   shop: ShopScope,
-  { lines, paymentMode, walletId }: z.output<typeof createOrderBody>,
+  {
+    lines,
+    paymentMode,
+    walletId,
+  }: Pick<z.output<typeof createOrderBody>, 'lines' | 'paymentMode' | 'walletId'>,
 ): string[] => [
   ...lines.map(({ sku }) => `SKU ${shop}/${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),

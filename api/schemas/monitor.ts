@@ -4,7 +4,7 @@ import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts'
 import type { Measurement, MeasurementCursor } from '../../db/monitor/measurements.ts';
 import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
 import { pageQuery, pageSchema, timeCursor } from './page.ts';
-import { YEAR_MESSAGE, hasYear, id, instant } from './values.ts';
+import { id, instant, time } from './values.ts';
 
 const name = z.enum(MEASURES);
 const value = z.number().openapi({
@@ -19,13 +19,6 @@ const subjects = z
 const measurementPosition = timeCursor
   .transform(({ at, of }) => ({ minute: at, name: of }))
   .pipe(z.object({ minute: z.date(), name }));
-
-/** An instant in a query. */
-const time = z.iso
-  .datetime()
-  .refine(hasYear, YEAR_MESSAGE)
-  .transform((text) => new Date(text))
-  .openapi({ type: 'string', format: 'date-time' });
 
 export const measurementsQuery = pageQuery('measurements', measurementPosition).extend({
   name: name.optional(),

@@ -3,9 +3,11 @@ import { z } from '@hono/zod-openapi';
 import type { OpenMark } from '../../db/attention.ts';
 import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES, type OrderLine } from '../../domain/order.ts';
+import type { PersonalData } from '../../domain/personal-data.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
 import { toAttentionReply, attentionSchema } from './attention.ts';
 import { pageQuery, pageSchema } from './page.ts';
+import { contactBody, contactSchema, deliveryNote, email } from './personal-data.ts';
 import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
 
 export const orderParams = z.strictObject({ id });
@@ -25,6 +27,8 @@ export const createOrderBody = z
       description:
         '`debit`: the money is taken when the order is paid. `hold`: it is held now, and captured when the order is paid',
     }),
+    contact: contactBody.optional(),
+    deliveryNote: deliveryNote.optional(),
   })
   .openapi('CreateOrder');
 
@@ -40,6 +44,9 @@ export const refundBody = z
 export const ordersQuery = pageQuery('orders', id).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
+  contactEmail: email
+    .optional()
+    .openapi({ description: 'Orders that were placed with this address, in one shop. For merchants' }),
 });
 
 export const eventsQuery = pageQuery('events', digits(1, LIMITS.version));
@@ -70,6 +77,8 @@ export const orderSchema = z
     version: z.int().openapi({ example: 1, description: 'The number of stages recorded so far' }),
     reason: z.string().optional().openapi({ description: 'Why the order is in this stage' }),
     attention: attentionSchema.optional(),
+    contact: contactSchema.optional(),
+    deliveryNote: deliveryNote.optional().openapi({ description: 'As `contact`' }),
   })
   .openapi('Order');
 
@@ -97,8 +106,12 @@ export function mergeLines(lines: readonly OrderLine[]): OrderLine[] {
   return [...quantities].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sku, quantity]) => ({ sku, quantity }));
 }
 
-/** An order as callers see it, with its open mark, if any. */
-export function toOrderReply(order: Order, mark?: OpenMark): z.output<typeof orderSchema> {
+/** An order as callers see it, with its open mark, if any, and its personal fields, if they may be shown. */
+export function toOrderReply(
+  order: Order,
+  mark?: OpenMark,
+  { contact, deliveryNote: note }: PersonalData = {},
+): z.output<typeof orderSchema> {
   const { id: orderId, buyerId, walletId, stage: at, paymentMode, lines, total, version } = order;
   return {
     id: orderId,
@@ -114,6 +127,8 @@ export function toOrderReply(order: Order, mark?: OpenMark): z.output<typeof ord
     version,
     ...(order.reason !== null && { reason: order.reason }),
     ...(mark && { attention: toAttentionReply(mark) }),
+    ...(contact && { contact }),
+    ...(note !== undefined && { deliveryNote: note }),
   };
 }
 

@@ -4,7 +4,16 @@ import { LIMITS, digits } from './values.ts';
 
 /** The list that a cursor points into. A cursor of another list is refused. */
 type List =
-  'orders' | 'events' | 'entries' | 'attention' | 'findings' | 'measurements' | 'alerts' | 'keys' | 'shops';
+  | 'orders'
+  | 'events'
+  | 'entries'
+  | 'attention'
+  | 'findings'
+  | 'audit'
+  | 'measurements'
+  | 'alerts'
+  | 'keys'
+  | 'shops';
 
 const limit = digits(1, LIMITS.page)
   .default(20)

@@ -82,6 +82,13 @@ export const digits = (min: number, max: number) =>
 export const hasYear = (time: string): boolean => !time.startsWith('0000');
 export const YEAR_MESSAGE = 'must be in the year 1 or later';
 
+/** An instant in a query. */
+export const time = z.iso
+  .datetime()
+  .refine(hasYear, YEAR_MESSAGE)
+  .transform((given) => new Date(given))
+  .openapi({ type: 'string', format: 'date-time' });
+
 export const money = z
   .strictObject({
     amount: whole(1, LIMITS.price).openapi({ example: 1250, description: 'Minor units, such as cents' }),

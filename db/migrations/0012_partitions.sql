@@ -251,14 +251,16 @@ $$;
 
 -- Drops the months of a table that ended before this time, the oldest first. Each is counted, kept in `dropped_partition` and told to the
 -- audit. What has to happen to rows before they go, a function before_drop_<table>(partition) does; nobody writes to the partition from
--- then on. Whoever reads or writes the table waits only while the partition is taken off, and nobody for longer than 200 ms before that.
+-- then on. When it raises `object_in_use`, the month stays for now, and the row says why. Whoever reads or writes the table waits only while
+-- the partition is taken off, and nobody for longer than 200 ms before that.
 CREATE FUNCTION drop_month_partitions(table_name text, before timestamptz, at_most integer DEFAULT 1000)
-RETURNS TABLE (dropped text, rows bigint)
+RETURNS TABLE (dropped text, rows bigint, kept text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
 #variable_conflict use_variable
 DECLARE
   known partitioned_table;
   part record;
+  done integer := 0;
 BEGIN
   SELECT * INTO known FROM partitioned_table WHERE name = table_name;
   IF NOT FOUND THEN
@@ -268,13 +270,25 @@ BEGIN
   FOR part IN
     SELECT partition, "from", "to" FROM month_partition
     WHERE month_partition.table_name = known.name AND "to" AT TIME ZONE 'UTC' <= least(before, now() - known.floor)
-    ORDER BY "to" LIMIT at_most
+    ORDER BY "to"
   LOOP
+    EXIT WHEN done = at_most;
+    BEGIN
+      EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.partition);
+      IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = 'before_drop_' || known.name) THEN
+        EXECUTE format('SELECT public.%I(%L)', 'before_drop_' || known.name, part.partition::text);
+      END IF;
+    EXCEPTION
+      -- Somebody still needs one of its rows. What this block has locked is free again: they can go on.
+      WHEN object_in_use THEN
+        dropped := NULL;
+        rows := NULL;
+        kept := format('%s stays: %s', part.partition, SQLERRM);
+        RETURN NEXT;
+        CONTINUE;
+    END;
     dropped := part.partition::text;
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', part.partition);
-    IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname = 'before_drop_' || known.name) THEN
-      EXECUTE format('SELECT public.%I(%L)', 'before_drop_' || known.name, dropped);
-    END IF;
+    kept := NULL;
     EXECUTE format('SELECT count(*) FROM %s', part.partition) INTO rows;
     INSERT INTO dropped_partition (table_name, partition, "from", "to", rows)
     VALUES (known.name, dropped, part."from", part."to", rows);
@@ -284,6 +298,7 @@ BEGIN
     );
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', known.name);
     EXECUTE format('DROP TABLE %s', part.partition);
+    done := done + 1;
     RETURN NEXT;
   END LOOP;
 END $$;

@@ -55,7 +55,10 @@ export const stepsAndLines = (sql: Queryable): Fragment => sql`
   where order_step.order_id = page.id
 `;
 
-/** Its events are a path of the stage table with gapless versions, and end where the order is. */
+/**
+ * Its events are a path of the stage table with gapless versions, and end where the order is. They are dropped with their month, all at
+ * once: an order from before `events_kept_from` may have none.
+ */
 export const pathOfEvents = (sql: Queryable): Fragment => sql`
   select
     string_agg(
@@ -75,6 +78,8 @@ export const pathOfEvents = (sql: Queryable): Fragment => sql`
       lead(version) over path is null as is_last
     from (values (1)) as always
     left join order_event on order_id = page.id
+    -- Asked once for the statement.
+    where version is not null or page.id >= (select events_kept_from())
     window path as (order by version)
   ) as event
   where

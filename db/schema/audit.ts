@@ -16,7 +16,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { AUDIT_KINDS } from '../../domain/audit.ts';
-import { oneOf, recordedAt } from './columns.ts';
+import { instant, oneOf, recordedAt } from './columns.ts';
 
 /** To the microsecond: it is a part of the row's hash. */
 const exactInstant = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' });
@@ -90,6 +90,14 @@ export const audit = pgTable(
     index('audit_by_seq').on(t.seq),
     // What happened in this shop?
     index('audit_by_shop').on(t.shopId, t.seq),
+    // What happened to this wallet, SKU or key?
+    index('audit_by_subject').on(t.subject, t.seq),
+    // What did this caller do?
+    index('audit_by_actor').on(t.actor, t.seq),
+    // Who changed keys, settings and the like? (Of the other kinds, any page has some.)
+    index('audit_by_rare_kind')
+      .on(t.kind, t.seq)
+      .where(sql`kind not in ('order', 'wallet', 'sku')`),
     // What happened to this order?
     index('audit_by_order')
       .on(t.orderId, t.seq)
@@ -104,6 +112,10 @@ export const auditHead = pgTable(
     id: boolean().primaryKey().default(true),
     seq: bigint({ mode: 'number' }).notNull(),
     hash: text().notNull(),
+    /** What changed before this moment, no row was written for. */
+    beganAt: instant('began_at')
+      .notNull()
+      .default(sql`clock_timestamp()`),
   },
   (t) => [check('audit_head_one_row', sql`${t.id}`)],
 );

@@ -1,5 +1,5 @@
 /**
- * Compares a day's figures with the events that they count. A day of a busy shop does not fit into one statement, so its events are
+ * Compares a day's figures with the events that they count: those that are left, and what was kept of those that were dropped. A day of a busy shop does not fit into one statement, so its events are
  * summed page by page, while nobody counts.
  */
 import type { Database } from '../connection.ts';
@@ -42,6 +42,7 @@ export async function nextDay(database: Database, after: string | null): Promise
       select
         least(
           (select min(day) from stat where day > ${before}::text::date),
+          (select min(day) from stat_archived where day > ${before}::text::date),
           (
             select (min(at) at time zone 'UTC')::date
             from order_event
@@ -67,7 +68,8 @@ export const compareDay = (
       onPage();
       await extendPause();
     });
-    const { batches, rows } = await readCounted(database, day);
+    const { batches, rows, archived } = await readCounted(database, day);
+    for (const row of archived) addTo(sums, row);
     return { differences: findDifferences(rows, sums), batches };
   });
 
@@ -86,21 +88,35 @@ const toRow = (texts: RowTexts): Row => ({
   figures: figuresIn(texts),
 });
 
-async function readCounted(database: Database, day: string): Promise<{ batches: number; rows: Row[] }> {
+interface Counted {
+  batches: number;
+  rows: Row[];
+  /** What the events add to them that were dropped. */
+  archived: Row[];
+}
+
+async function readCounted(database: Database, day: string): Promise<Counted> {
   // One statement, so that the rows are those of this number of batches.
   const [counted] = await database.run(
-    ({ sql }) => sql<{ batches: number; rows: RowTexts[] }[]>`
+    ({ sql }) => sql<{ batches: number; rows: RowTexts[]; archived: RowTexts[] }[]>`
       select
         batches,
         (
           select coalesce(json_agg(counted), '[]')
           from (select shop_id as "shopId", sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat where day = ${day}::text::date) as counted
-        ) as rows
+        ) as rows,
+        (
+          select coalesce(json_agg(kept), '[]')
+          from (
+            select shop_id as "shopId", sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat_archived where day = ${day}::text::date
+          ) as kept
+        ) as archived
       from stat_progress
     `,
   );
   if (!counted) throw new Error('The only row of stat_progress is missing.');
-  return { batches: counted.batches, rows: counted.rows.map(toRow) };
+  const { batches, rows, archived } = counted;
+  return { batches, rows: rows.map(toRow), archived: archived.map(toRow) };
 }
 
 /** Where a page of events ends. */

@@ -50,74 +50,12 @@ export const areSame = (one: Readonly<Figures>, other: Readonly<Figures>): boole
   FIGURES.every((name) => one[name] === other[name]);
 
 /**
- * The rows of `stat` that these events add up to.
+ * The rows of `stat` that these events add up to. What one event adds is the rule of `event_figures`, in migrations/0015_dropped_events.sql.
  * @param events a query for the `order_id`, `version`, `stage` and `at` of each.
  */
 export const figuresOf = (sql: Queryable, events: PendingQuery<Row[]>) => sql`
-  with event as materialized (
-    -- Money is what the ledger says was earned and given back for the order: at most one payment and one refund.
-    -- Laterals make every part an index look-up, whatever the planner expects of a day or a batch.
-    select
-      event.order_id, event.version, event.stage, ordered.shop_id, (event.at at time zone 'UTC')::date as day,
-      coalesce(ordered.currency, '') as currency,
-      coalesce(earned.amount, 0) as revenue, coalesce(-given_back.amount, 0) as refunds
-    from (${events}) as event
-    cross join lateral (select shop_id, currency from orders where id = event.order_id limit 1) as ordered
-    left join lateral (
-      select amount
-      from transfer join entry on transfer_id = transfer.id and account = 'sales'
-      where event.stage = 'paid' and order_id = event.order_id and kind in ('debit', 'capture')
-      limit 1
-    ) as earned on true
-    left join lateral (
-      select amount
-      from transfer join entry on transfer_id = transfer.id and account = 'sales'
-      where event.stage = 'refunded' and order_id = event.order_id and kind = 'refund'
-      limit 1
-    ) as given_back on true
-  ),
-  line as materialized (
-    select
-      event.version, event.stage, event.shop_id, event.day, event.currency, ordered.sku,
-      case event.stage when 'paid' then ordered.quantity else 0 end as sold,
-      coalesce(returned.quantity, 0) as returned,
-      -- Numeric: the total of a rejected order may be more than int8 holds.
-      coalesce(ordered.quantity::numeric * ordered.unit_price, 0) as price
-    from event
-    cross join lateral (
-      -- The offset changes nothing, but keeps this an index look-up.
-      select sku, quantity, unit_price from order_line where order_line.order_id = event.order_id offset 0
-    ) as ordered
-    left join lateral (
-      select quantity
-      from stock_movement
-      where event.stage = 'refunded' and stock_movement.order_id = event.order_id and stock_movement.sku = ordered.sku
-      limit 1
-    ) as returned on true
-  ),
-  change (shop_id, sku, day, currency, version, stage, revenue, refunds, sold, returned) as (
-    select shop_id, '', day, currency, version, stage, revenue, refunds, 0, 0 from event
-    union all
-    -- The shop's units. Its orders and its money are in the branch above.
-    select shop_id, '', day, currency, null, null, 0, 0, sold, returned from line
-    union all
-    select
-      shop_id, sku, day, currency, version, stage,
-      case stage when 'paid' then price else 0 end, case stage when 'refunded' then price else 0 end, sold, returned
-    from line
-  )
-  select
-    shop_id, sku, day, currency,
-    count(*) filter (where version = 1) as placed,
-    count(*) filter (where stage = 'rejected') as rejected,
-    count(*) filter (where stage = 'paid') as paid,
-    count(*) filter (where stage = 'cancelled') as cancelled,
-    count(*) filter (where stage = 'expired') as expired,
-    count(*) filter (where stage = 'refunded') as refunded,
-    sum(revenue) as revenue,
-    sum(refunds) as refunds,
-    sum(sold) as units_sold,
-    sum(returned) as units_returned
-  from change
+  select shop_id, sku, day, currency, ${sql.unsafe(SUMS_OF_FIGURES)}
+  from (${events}) as event
+  cross join lateral event_figures(event.order_id, event.version, event.stage, event.at) as added
   group by shop_id, sku, day, currency
 `;

@@ -2,6 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
+import { ORDER_TOO_OLD } from '../../domain/order.ts';
 import type { Database } from '../connection.ts';
 import {
   bookLegs,
@@ -29,7 +30,8 @@ export interface RefundRequest {
 /**
  * Puts the money of a paid order back into its wallet, and the units on hand if asked.
  * Leads to `refunded`; for an order that is not paid, to the stage that it has, with refusal `order_not_refundable`. When the money
- * does not fit into the wallet nothing is recorded, and the order stays `paid`, with refusal `wallet_full`.
+ * does not fit into the wallet, or the order's events are no longer kept, nothing is recorded, and the order stays `paid`, with refusal
+ * `wallet_full` or `order_too_old`.
  */
 export function refund(
   database: Database,
@@ -49,10 +51,15 @@ export function refund(
       )},
       ${lockWallet(sql, sql`select wallet_id from locked_order where stage = 'paid'`)},
       decided as (
-        select locked_wallet.posted + locked_order.total <= ${BALANCE_LIMIT}::bigint as fits
+        select
+          case
+            -- No event follows one that was dropped.
+            when events_are_dropped(locked_order.id) then ${ORDER_TOO_OLD}
+            when locked_wallet.posted + locked_order.total > ${BALANCE_LIMIT}::bigint then ${WALLET_FULL}
+          end as refusal
         from locked_order join locked_wallet on locked_wallet.id = locked_order.wallet_id
       ),
-      ${claimKey(sql, key, sql`select 'refunded' as stage, ${reason} as reason from decided where fits`)},
+      ${claimKey(sql, key, sql`select 'refunded' as stage, ${reason} as reason from decided where refusal is null`)},
       to_apply as (
         select locked_order.*, total as amount from locked_order cross join claim
       ),
@@ -85,7 +92,7 @@ export function refund(
       -- An order that cannot be refunded leaves no key: it may still be paid, and then refunded.
       select stage, null, 'order_not_refundable' from locked_order where stage not in ('paid', 'refunded')
       union all
-      select 'paid', null, ${WALLET_FULL} from decided where not fits
+      select 'paid', null, refusal from decided where refusal is not null
     `,
   );
 }

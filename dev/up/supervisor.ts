@@ -7,6 +7,7 @@ import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
 import { ensureDemoCatalogue } from '../demo/catalogue.ts';
 import { ensureDevelopmentKey } from '../development-key.ts';
+import { ensurePersonalDataKeys } from '../personal-data-keys.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
@@ -56,8 +57,13 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
   const watching = watch ? [showAllLogs(folder)] : [];
   try {
     const plan = await planSystem(settings, environment);
-    await startSystem({ plan, settings, folder, servers, signal });
-    claim.announce({ api: plan.api, webUi: plan.webUi, settings: plan.shared });
+    const personalData = ensurePersonalDataKeys(environment, folder.personalDataKeys);
+    await startSystem({ plan, personalData, settings, folder, servers, signal });
+    claim.announce({
+      api: plan.api,
+      webUi: plan.webUi,
+      settings: { ...plan.shared, ...personalData },
+    });
     if (watch) watching.push(restartOnChange(servers));
     if (!signal.aborted) await once(signal, 'abort');
   } catch (error) {
@@ -73,6 +79,8 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
 
 interface Start {
   plan: SystemPlan;
+  /** The settings with the keys of personal data. */
+  personalData: Readonly<Record<string, string>>;
   settings: LocalSettings;
   folder: DataFolder;
   servers: Servers;
@@ -80,7 +88,7 @@ interface Start {
 }
 
 async function startSystem(start: Start): Promise<void> {
-  const { plan, settings, folder, servers, signal } = start;
+  const { plan, personalData, settings, folder, servers, signal } = start;
   const { api, webUi, environment } = plan;
   // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
@@ -91,7 +99,9 @@ async function startSystem(start: Start): Promise<void> {
   const env = plan.isLocal ? { ...environment, DEVELOPMENT_KEY: key } : environment;
   await allDone([
     servers.launch('Worker', (options) => startWorker({ ...options, env })),
-    servers.launch('API', (options) => startApi({ ...options, env, address: api })),
+    servers.launch('API', (options) =>
+      startApi({ ...options, env: { ...env, ...personalData }, address: api }),
+    ),
   ]);
   const [wallet] = await step('demo catalogue', () =>
     ensureDemoCatalogue(new ApiClient(fetchFrom(api), { key })),

@@ -3,10 +3,12 @@ import { expect, test } from 'vitest';
 import { runScripts } from '../support/server-process.ts';
 
 const COMMANDS = [
+  'ops/audit.ts',
   'ops/bundle.ts',
   'ops/check.ts',
   'ops/keys.ts',
   'ops/migrate.ts',
+  'ops/personal-data.ts',
   'ops/reconcile.ts',
   'ops/replay.ts',
   'dev/up/start.ts',
@@ -26,6 +28,6 @@ const helps = await runScripts(
 test.each(COMMANDS)('%s --help explains the command without any setting', (script) => {
   expect(helps.get(`${script} --help`)).toEqual({
     code: 0,
-    output: expect.stringMatching(/^Usage: npm run \w+ -- \[options\][\s\S]*Exit codes:/),
+    output: expect.stringMatching(/^Usage: npm run [\w-]+ -- \[options\][\s\S]*Exit codes:/),
   });
 });

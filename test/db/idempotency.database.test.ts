@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { claimKey, keepAnswer, releaseKey, type Claim, type KeyedCall } from '../../db/idempotency.ts';
+import { inMonths } from '../support/months.ts';
 import { plantIdempotencyKey } from '../support/planted.ts';
 import { freshDatabase } from '../support/database.ts';
 
@@ -15,6 +16,7 @@ const aCall = (its: Partial<KeyedCall> = {}): KeyedCall => ({
   key: randomUUID(),
   fingerprint: 'f',
   earlierFingerprint: 'e',
+  requestId: 'r',
   ...its,
 });
 const claim = (call: KeyedCall) => claimKey(database, call, uuidv7());
@@ -97,6 +99,85 @@ describe('the same key', () => {
     expect(await answer(first, body)).toEqual({ status: 201, body });
     expect(await answer(second, '{"b":2}')).toEqual({ status: 201, body });
     expect(await claim(call)).toMatchObject({ answer: { status: 201, body } });
+  });
+});
+
+describe('over the end of a month', () => {
+  const claimIn = (call: KeyedCall, month: number) =>
+    claimKey(database, call, uuidv7({ msecs: inMonths(month).getTime() }));
+  const rowsOf = async ({ key }: KeyedCall) => {
+    const rows = await sql<{ month: string; status: number | null }[]>`
+      select month, response_status as status from idempotency_key where key = ${key}
+    `;
+    return [...rows];
+  };
+
+  test.each([2, 3])(
+    'the same key claimed 100 times at once in %i months is claimed once, in one of them',
+    async (count) => {
+      const call = aCall();
+      const claims = await Promise.all(
+        Array.from({ length: 100 }, (_, index) => claimIn(call, index % count)),
+      );
+      expect(claims.filter(({ state }) => state === 'claimed')).toHaveLength(1);
+      expect(claims.filter(({ state }) => state === 'in_progress')).toHaveLength(99);
+      expect(await rowsOf(call)).toHaveLength(1);
+    },
+  );
+
+  test('and whose request died is taken over by one of 100 in its own month, and answered there', async () => {
+    const call = aCall();
+    const first = await claimIn(call, 1);
+    await expire(call);
+    const claims = await Promise.all(Array.from({ length: 100 }, (_, index) => claimIn(call, index % 3)));
+    const [taken, ...others] = claims.filter(({ state }) => state === 'claimed');
+    if (!taken) throw new Error('Nobody took the key over.');
+    expect(others).toEqual([]);
+    expect(commandIdOf(taken)).toBe(commandIdOf(first));
+    await answer(taken, '{"of":"both"}');
+    for (const month of [0, 1, 2])
+      expect(await claimIn(call, month)).toMatchObject({
+        state: 'answered',
+        answer: { body: '{"of":"both"}' },
+      });
+    expect(await rowsOf(call)).toEqual([
+      {
+        month: inMonths(1)
+          .toISOString()
+          .replace(/-15T.*/, '-01'),
+        status: 201,
+      },
+    ]);
+  });
+
+  test('a claim that is given back in one month is taken in the next, and answered by either', async () => {
+    const call = aCall();
+    const first = await claimIn(call, 0);
+    await releaseKey(database, claimedOf(first).kept);
+    const second = await claimIn(call, 1);
+    expect(claimedOf(second)).toEqual(first);
+    expect(await answer(second, '{"of":"second"}')).toEqual(await answer(first, '{"of":"first"}'));
+    expect(await rowsOf(call)).toHaveLength(1);
+  });
+
+  test('a key from before 0.6 is taken over in its month by one of 100 callers of another', async () => {
+    const call = aCall();
+    const commandId = await plantIdempotencyKey(sql, { ...call, caller: '', status: null });
+    const claims = await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        claimIn({ ...call, caller: `key:${index % 3}` }, 1 + (index % 2)),
+      ),
+    );
+    const taken = claims.filter(({ state }) => state === 'claimed');
+    expect(taken.map(commandIdOf)).toEqual([commandId]);
+    expect(await rowsOf(call)).toEqual([
+      {
+        month: inMonths(0)
+          .toISOString()
+          .replace(/-15T.*/, '-01'),
+        status: null,
+      },
+    ]);
   });
 });
 

@@ -65,11 +65,13 @@ describe('a system', async () => {
     expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
   }, 150_000);
 
-  test('that is stopped and started again goes on where it was: it keeps every deadline, and expires an order whose deadline passed while it was stopped', async () => {
+  test('that is stopped and started again goes on where it was: it keeps every deadline, reads what it has encrypted, and expires an order whose deadline passed while it was stopped', async () => {
     const wallet = await shop.wallet(5_000);
     const sku = await shop.sku(10);
-    const patient = await place(system, wallet, sku, { paymentMode: 'hold' });
+    const contact = { email: 'ada@example.com' };
+    const patient = await place(system, wallet, sku, { paymentMode: 'hold', contact });
     const { body: before } = await shop.get(`/v1/orders/${patient}`);
+    expect(before).toMatchObject({ contact });
     const pids = [...(await system.pids()).values()];
     expect(await system.stop()).toBe(0);
     expect(pids.filter(isAlive)).toEqual([]);
@@ -107,6 +109,11 @@ describe('the development key', async () => {
     const second = await folder.start();
     expect(await keyOf()).toBe(key);
     expect(await folder.run('dev/demo/demo.ts')).toMatchObject({ code: 0 });
+    expect((await stat(join(folder.path, 'personal-data-keys'))).mode & 0o777).toBe(0o600);
+    expect(await folder.run('ops/personal-data.ts', 'status')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^PERSONAL_DATA_KEYS {2}local .*current\nPERSONAL_DATA_INDEX_KEYS /),
+    });
     expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
       code: 0,
       output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),

@@ -7,6 +7,9 @@ describe('a secret', () => {
   keepSecret({
     DATABASE_URL: 'postgres://me:s3cr%23t"x@host/db',
     ALERT_WEBHOOK_URL: 'https://hooks.example.com/services/T0000/B0000',
+    PERSONAL_DATA_KEYS:
+      'new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,old:b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=',
+    PERSONAL_DATA_INDEX_KEYS: 'ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM=',
   });
 
   test.each([
@@ -16,6 +19,9 @@ describe('a secret', () => {
     ['POST https://hooks.example.com/services/T0000/B0000 failed', 'T0000'],
     ['redis://other:unknown@host:1', 'unknown'],
     ['the buyer alice@example.com', 'alice'],
+    ['PERSONAL_DATA_KEYS=new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,…', 'bmV3'],
+    ['the key b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI= is old', 'b2xk'],
+    ['{"PERSONAL_DATA_INDEX_KEYS":"ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM="}', 'aW5k'],
   ])('is masked in "%s"', (text, secret) => {
     expect(redactText(text)).not.toContain(secret);
     expect(redactText(text)).toContain('[redacted]');

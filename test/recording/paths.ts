@@ -313,7 +313,13 @@ export const PATHS: Readonly<Record<string, Path>> = {
 
   'keys-removed': async ({ client, taskQueue }) => {
     const workflowId = `${WORKFLOW.retention}-recorded`;
-    await client.workflow.execute(WORKFLOW.retention, { workflowId, taskQueue });
+    await client.workflow.execute(WORKFLOW.retention, { workflowId, taskQueue, args: [{ inMonths: true }] });
+    return workflowId;
+  },
+
+  sealed: async ({ client, taskQueue }) => {
+    const workflowId = `${WORKFLOW.seal}-recorded`;
+    await client.workflow.execute(WORKFLOW.seal, { workflowId, taskQueue });
     return workflowId;
   },
 

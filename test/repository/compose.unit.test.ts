@@ -8,8 +8,10 @@ import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
+import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
+import { TEST_KEYS } from '../support/personal-data.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -182,13 +184,15 @@ describe('in the settings of docker-compose.yml,', () => {
   const TOGETHER: Readonly<Record<string, readonly string[]>> = {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
+    personalData: Object.keys(personalDataSchema.shape),
   };
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
   test.each(Object.entries(readers))(
     'the service %s knows and accepts every variable that it gets',
     (name, reader) => {
-      const environment = environmentOf(name, { ...example, POSTGRES_PASSWORD: 'x' });
+      // The example has no keys: somebody would run with those that everybody knows.
+      const environment = environmentOf(name, { ...example, ...TEST_KEYS, POSTGRES_PASSWORD: 'x' });
       const known = Object.keys(reader(environment)).flatMap((setting) => TOGETHER[setting] ?? setting);
       expect(known).toEqual(expect.arrayContaining(Object.keys(environment)));
     },

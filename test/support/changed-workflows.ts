@@ -7,6 +7,7 @@ import {
   reconcile as realReconcile,
   refund as realRefund,
   retention as realRetention,
+  seal as realSeal,
   stats as realStats,
 } from '../../workflows/index.ts';
 import type { MonitorEnd } from '../../domain/measures.ts';
@@ -20,6 +21,8 @@ import type {
   ReconcileInput,
   RefundEnd,
   RetentionEnd,
+  RetentionInput,
+  SealEnd,
   StatsEnd,
 } from '../../workflows/messages.ts';
 
@@ -53,7 +56,12 @@ export async function stats(): Promise<StatsEnd> {
   return realStats();
 }
 
-export async function retention(): Promise<RetentionEnd> {
+export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   await sleep('1s');
-  return realRetention();
+  return realRetention(input);
+}
+
+export async function seal(): Promise<SealEnd> {
+  await sleep('1s');
+  return realSeal();
 }

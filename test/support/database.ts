@@ -4,6 +4,7 @@ import { afterAll, expect, inject } from 'vitest';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { openDatabase, type DatabasePool, type LongDatabase } from '../../db/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
+import { HOLDFAST } from '../../domain/audit.ts';
 import { checkRules, type Breach } from '../../db/rules/rules.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { TEMPLATE } from './template.ts';
@@ -24,7 +25,7 @@ export async function freshDatabase(): Promise<TestDatabase> {
   await admin`create database ${admin(name)} template ${admin(TEMPLATE)}`;
 
   const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
-  const database = openDatabase(url, { connections: 20, name: 'test' });
+  const database = openDatabase(url, { connections: 20, name: 'test', actor: HOLDFAST });
   const sql = openPostgres(url, { connections: 4 });
   afterAll(async () => {
     await Promise.all([database.close(), sql.end({ timeout: 1 })]);

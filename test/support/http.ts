@@ -17,6 +17,7 @@ import { READ_PATIENCE_MS } from '../../api/http/unread-answers.ts';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { GENEROUS } from './limits.ts';
+import { readKeys } from './personal-data.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -63,7 +64,16 @@ export async function serve(
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
   const api = createApi(
-    { database, temporal, logger, paymentWindow: 900_000, attentionAfter: 120_000, rateLimits, ...settings },
+    {
+      database,
+      temporal,
+      logger,
+      paymentWindow: 900_000,
+      attentionAfter: 120_000,
+      personalData: readKeys(),
+      rateLimits,
+      ...settings,
+    },
     { ...BODY_LIMITS, patience },
   );
   const server = createApiServer(api.fetch, { keepAlive, readPatience }, logger);

@@ -48,7 +48,7 @@ export async function openShopOfEveryEnding(
   const abandoned = anOrderHere({ lines: [{ sku, quantity: 1 }] });
   await cancelReservation(database, { ...abandoned, reason: 'too early', commandId: null });
   const rejected = none.orderId;
-  return { shopId, sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
+  return { shopId, buyerId, sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
 }
 
 type Plant = (to: Queryable, shop: ShopOfEveryEnding) => Promise<unknown>;

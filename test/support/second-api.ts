@@ -4,6 +4,8 @@ import { afterAll, inject } from 'vitest';
 import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
+import type { PersonalDataKeys } from '../../domain/personal-data-keys.ts';
+import { readKeys } from './personal-data.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -12,6 +14,7 @@ export function startSecondApi(
   { database, taskQueue }: TestSystem,
   paymentWindow = 900_000,
   identifyBearer?: IdentifyBearer,
+  personalData: PersonalDataKeys | null = readKeys(),
 ): Shop {
   const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
   const logger = pino({ level: 'silent' });
@@ -21,6 +24,7 @@ export function startSecondApi(
     logger,
     identifyBearer,
     paymentWindow,
+    personalData: personalData ?? undefined,
     attentionAfter: 120_000,
   });
   afterAll(() => temporal.close());

@@ -12,12 +12,15 @@ import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient, type OrderClient } from '../../client/orders.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
+import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
+import { retentionSettings } from '../../worker/retention-settings.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
+import { readKeys } from './personal-data.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
@@ -86,6 +89,7 @@ export async function startSystem({
     openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
       connections: workerConnections,
       name: 'test worker',
+      actor: HOLDFAST,
     }),
   );
   let running: { worker: Worker; ended: Promise<void> } | null = null;
@@ -100,7 +104,7 @@ export async function startSystem({
       cachedWorkflows: 500,
       shutdownGrace: 5_000,
       monitor: { ...monitorSettings(settings), ...monitor },
-      retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+      retention: retentionSettings(settings),
     });
     running = { worker, ended: worker.run() };
   };
@@ -117,6 +121,7 @@ export async function startSystem({
     logger: pino({ level: 'silent' }),
     identifyBearer,
     paymentWindow,
+    personalData: readKeys(),
     attentionAfter,
     rateLimits: GENEROUS,
   });

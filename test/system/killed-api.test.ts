@@ -5,6 +5,7 @@ import { fetchFrom } from '../../api/client.ts';
 import type { Answer } from '../support/answer.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { lockKey } from '../support/obstacles.ts';
+import { TEST_KEYS } from '../support/personal-data.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
@@ -28,6 +29,7 @@ async function startVictim(): Promise<Victim> {
     DATABASE_URL: toDatabase.through(url),
     TEMPORAL_ADDRESS: `127.0.0.1:${toTemporal.port}`,
     TASK_QUEUE: taskQueue,
+    ...TEST_KEYS,
     PORT: '0',
     // The API of the test system counts against the same limits, which are far larger there.
     RATE_LIMIT_READS: '0',
@@ -71,6 +73,30 @@ async function creation(): Promise<Request> {
       expect([...(await orders())]).toEqual([{ id: idOf(answer) }]);
       expect(answer.headers.get('location')).toBe(`/v1/orders/${idOf(answer)}`);
       expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 1, available: 9 });
+    },
+  };
+}
+
+const PERSONAL = { contact: { name: 'Ada', email: 'ada@example.com' }, deliveryNote: 'Ring twice' };
+
+async function creationWithPersonalFields(): Promise<Request> {
+  const [sku, buyerId, key] = [await shop.sku(10), randomUUID(), randomUUID()];
+  const wallet = await shop.wallet(5_000, 'EUR', buyerId);
+  const orders = () => sql<{ id: string }[]>`select id from orders where wallet_id = ${wallet}`;
+  return {
+    operation: 'createOrder',
+    key,
+    status: 201,
+    send: (by) => by.order(wallet, [{ sku, quantity: 1 }], { buyerId, ...PERSONAL }, { key }),
+    isDone: async () => (await orders()).length > 0,
+    expectOnce: async (answer) => {
+      const id = idOf(answer);
+      expect([...(await orders())]).toEqual([{ id }]);
+      expect(await sql`select order_id as id from personal_data where buyer_id = ${buyerId}`).toEqual([
+        { id },
+      ]);
+      expect(await sql`select from buyer_key where buyer_id = ${buyerId}`).toHaveLength(1);
+      expect((await shop.getOrder(id)).body).toMatchObject(PERSONAL);
     },
   };
 }
@@ -193,11 +219,74 @@ const GAPS: readonly [string, (request: Request, victim: Victim) => Promise<{ is
   ],
 ];
 
+/** The sessions that wait to record personal fields. */
+const waitingToRecord = () => sql<{ pid: number }[]>`
+  select pid from pg_stat_activity
+  where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into personal_data%'
+`;
+
+/** Lets a request come as far as the statement that records its personal fields, and no further. */
+async function stopBeforeRecording(request: Request, victim: Victim) {
+  const { promise: free, resolve: unlock } = Promise.withResolvers<void>();
+  const { promise: locked, resolve: begin } = Promise.withResolvers<void>();
+  const locking = sql.begin(async (transaction) => {
+    await transaction`lock table personal_data in share row exclusive mode`;
+    begin();
+    await free;
+  });
+  await locked;
+  const sent = sendInVain(request, victim);
+  const [session] = await until('the fields to be recorded', async () => {
+    const waiting = await waitingToRecord();
+    return waiting.length > 0 ? waiting : undefined;
+  });
+  return {
+    sent,
+    pid: session?.pid ?? 0,
+    unlock: async () => {
+      unlock();
+      await locking;
+    },
+  };
+}
+
+const GAPS_OF_PERSONAL_FIELDS: typeof GAPS = [
+  [
+    'before its personal fields were recorded',
+    async (request, victim) => {
+      const { sent, pid, unlock } = await stopBeforeRecording(request, victim);
+      await kill(victim);
+      await sql`select pg_terminate_backend(${pid})`;
+      await until('the session to end', async () => (await waitingToRecord()).length === 0);
+      await unlock();
+      await sent;
+      return { isKept: false };
+    },
+  ],
+  [
+    'after its personal fields were recorded and before it heard so',
+    async (request, victim) => {
+      const { sent, unlock } = await stopBeforeRecording(request, victim);
+      toDatabase.cut('answers');
+      await unlock();
+      await until('the fields to be recorded', async () => (await waitingToRecord()).length === 0);
+      await kill(victim);
+      await sent;
+      return { isKept: false };
+    },
+  ],
+];
+
 describe.each([
-  ['an order', creation],
-  ['a payment', paymentRequest],
-])('the request for %s', (_, make) => {
-  test.each(GAPS)(
+  ['an order', creation, GAPS],
+  [
+    'an order with personal fields',
+    creationWithPersonalFields,
+    [...GAPS_OF_PERSONAL_FIELDS, ...GAPS.slice(0, 1)],
+  ],
+  ['a payment', paymentRequest, GAPS],
+] as const)('the request for %s', (_, make, gaps) => {
+  test.each(gaps)(
     'has its effect once when the API is killed %s, and the retry gets the answer',
     async (_gap, leave) => {
       const [request, victim] = [await make(), await startVictim()];

@@ -1,4 +1,4 @@
-/** The scheduled run that removes idempotency keys, and for how long it keeps them. */
+/** The scheduled run that makes months, drops those that are old enough and removes idempotency keys, and for how long each is kept. */
 import { randomUUID } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -6,9 +6,11 @@ import { afterEach, expect, test } from 'vitest';
 import { createRetentionActivities } from '../../activities/retention.ts';
 import { closedWorkflowsKeptFor } from '../../client/namespace.ts';
 import { workerSettings } from '../../settings.ts';
+import { retentionSettings } from '../../worker/retention-settings.ts';
 import { retentionSchedule, schedulesFor } from '../../worker/schedules.ts';
-import { WORKFLOW, type RetentionEnd } from '../../workflows/messages.ts';
+import { WORKFLOW, type RetentionEnd, type RetentionInput } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
+import { dropEveryMonth, inMonths, nameOf } from '../support/months.ts';
 import { plantIdempotencyKey } from '../support/planted.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -27,20 +29,71 @@ const left = async () => {
   return rows.map(({ id }) => id);
 };
 
-const run = () =>
-  client.workflow.start<() => Promise<RetentionEnd>>(WORKFLOW.retention, {
+const monthsOf = async (table: string) => {
+  const rows = await sql<{ name: string }[]>`
+    select partition::text as name from month_partition where table_name = ${table} and not is_default order by "to"
+  `;
+  return rows.map(({ name }) => name);
+};
+
+const run = (...args: [RetentionInput] | []) =>
+  client.workflow.start<(input?: RetentionInput) => Promise<RetentionEnd>>(WORKFLOW.retention, {
     workflowId: `retention-${randomUUID()}`,
     taskQueue,
+    args,
   });
+const runInMonths = () => run({ inMonths: true });
+const detailsOf = async (handle: Awaited<ReturnType<typeof run>>) =>
+  JSON.stringify(await handle.query<unknown>('__temporal_workflow_metadata'));
 
-test('a run removes what is older than the setting says, and tells how much and for how long keys are kept', async () => {
+test('a run of 0.6 removes keys that are older than the setting says and nothing else', async () => {
   await keyOf('31 days');
   const young = await keyOf('29 days');
+  await dropEveryMonth(sql, 'measurement');
   const handle = await run();
   expect(await handle.result()).toEqual({ removedKeys: 1 });
   expect(await left()).toEqual([young]);
-  const details = await handle.query<string>('__temporal_workflow_metadata');
-  expect(JSON.stringify(details)).toContain('1 idempotency keys removed. They are kept for 30 days.');
+  expect(await monthsOf('measurement')).toEqual([]);
+  expect(await detailsOf(handle)).toContain('1 idempotency keys removed. They are kept for 30 days.');
+});
+
+test('a run makes the months to come, drops those that the settings let go, removes old keys, and tells all of it', async () => {
+  await keyOf('31 days');
+  const young = await keyOf('29 days');
+  await dropEveryMonth(sql, 'measurement');
+  // The last month that has to be kept, and the one before.
+  const kept = new Date(Date.now() - 400 * DAY_MS);
+  const goes = new Date(Date.UTC(kept.getUTCFullYear(), kept.getUTCMonth() - 1, 1));
+  for (const at of [goes, kept])
+    await sql`insert into measurement (minute, name, value, subjects, at) values (${at}, 'busy_buyers', 0, '[]', ${at})`;
+  await sql`select make_months_of('measurement', ${goes}, 1)`;
+  const handle = await runInMonths();
+  const ahead = [0, 1, 2, 3].map((month) => `measurement_${nameOf(inMonths(month))}`);
+  expect(await handle.result()).toEqual({
+    madeMonths: ahead,
+    droppedMonths: [`measurement_${nameOf(goes)}`],
+    removedKeys: 1,
+  });
+  expect(await left()).toEqual([young]);
+  expect(await monthsOf('measurement')).toEqual([`measurement_${nameOf(kept)}`, ...ahead]);
+  const details = await detailsOf(handle);
+  for (const line of [
+    '4 months made.',
+    `- ${ahead[0]}`,
+    '1 months dropped.',
+    `- measurement_${nameOf(goes)}, with 1 rows`,
+    'Months of order_event are kept for 2557 days.',
+    'Months of measurement are kept for 400 days.',
+    '1 idempotency keys removed. They are kept for 30 days.',
+  ])
+    expect(details).toContain(line);
+  expect(await (await runInMonths()).result()).toEqual({ madeMonths: [], droppedMonths: [], removedKeys: 0 });
+});
+
+test('two runs at once make each month once, and neither fails', async () => {
+  await dropEveryMonth(sql, 'measurement');
+  const ends = await Promise.all([await runInMonths(), await runInMonths()].map((handle) => handle.result()));
+  expect(ends.flatMap(({ madeMonths }) => madeMonths)).toHaveLength(4);
 });
 
 test('two runs at once remove each key once', async () => {
@@ -55,7 +108,10 @@ test.each([
   ['30 days by the setting when Temporal keeps closed workflows for 29 days', 29, 30],
   ['a day longer than Temporal keeps closed workflows when that is longer', 90, 91],
 ])('keys are kept for %s', async (_, closedDays, keptDays) => {
-  const activities = createRetentionActivities(database, { idempotencyKeys: 30 * DAY_MS }, () =>
+  const settings = retentionSettings(
+    workerSettings({ DATABASE_URL: 'postgres://h', TEMPORAL_ADDRESS: 'h:1' }),
+  );
+  const activities = createRetentionActivities(database, settings, () =>
     Promise.resolve(closedDays * DAY_MS),
   );
   await keyOf(`${keptDays} days 1 minute`);

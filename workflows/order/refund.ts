@@ -8,11 +8,12 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { StepResult } from '../../activities/order.ts';
-import type { RefundInput } from '../../domain/order.ts';
+import { ORDER_TOO_OLD, type RefundInput } from '../../domain/order.ts';
 import { refundQuery, refundUpdate, type RefundAnswer, type RefundEnd } from '../messages.ts';
 import { now } from '../time.ts';
 import { untilTrue } from './handlers.ts';
 import { answerRefundInterventions } from './interventions.ts';
+import { refusalOf } from './refusals.ts';
 import { newStepHealth, waitsVisibly, type StepHealth } from './retry-and-attention.ts';
 import { step } from './steps.ts';
 import { withHealth } from './web-ui-details.ts';
@@ -40,11 +41,17 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
     { description: 'The API waits for the refund with it.' },
   );
 
-  const { stage, reason } = await CancellationScope.nonCancellable(async () => {
+  const result = await CancellationScope.nonCancellable(async () => {
     outcome.result = await refundMoney(health, input);
     await condition(() => allHandlersFinished() && health.unwritten === 0);
     return outcome.result;
   });
+  const { stage, reason } = result;
+  if (refusalOf('refund', result) === ORDER_TOO_OLD)
+    throw ApplicationFailure.nonRetryable(
+      `The events of order ${orderId} are no longer kept, so its refund cannot be recorded. The money was not given back.`,
+      ORDER_TOO_OLD,
+    );
   if (stage !== 'refunded') {
     throw ApplicationFailure.nonRetryable(
       `Order ${orderId} is ${stage}, so there is nothing to refund.`,

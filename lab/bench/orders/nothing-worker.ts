@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { openDatabase } from '../../../db/connection.ts';
 import { workerSettings } from '../../../settings.ts';
 import { monitorSettings } from '../../../worker/monitor-settings.ts';
+import { retentionSettings } from '../../../worker/retention-settings.ts';
 import { bundleWorkflows } from '../../../worker/bundle.ts';
 import { connectionsFor, createOrderWorker } from '../../../worker/worker.ts';
 
@@ -27,7 +28,7 @@ const worker = await createOrderWorker({
   cachedWorkflows: settings.WORKER_CACHED_WORKFLOWS,
   shutdownGrace: settings.SHUTDOWN_GRACE,
   monitor: monitorSettings(settings),
-  retention: { idempotencyKeys: settings.IDEMPOTENCY_RETENTION },
+  retention: retentionSettings(settings),
 });
 const ended = worker.run();
 pino({ name: 'nothing worker' }).info('worker ready');

@@ -83,7 +83,7 @@ describe('the table of operations', () => {
     const document = await readFile(new URL('../../../docs/api.md', import.meta.url), 'utf8');
     const rows = document.split('\n').flatMap((line) => {
       const [, operations, roles, scope] =
-        /^\| (`\w+`(?:, `\w+`)*) +\| (\w+(?:, \w+)*) +\| `(\w+:\w+)` +\|/.exec(line) ?? [];
+        /^\| (`\w+`(?:, `\w+`)*) +\| (\w+(?:, \w+)*) +\| `([\w-]+:\w+)` +\|/.exec(line) ?? [];
       return (operations ?? '')
         .split(', ')
         .map((name) => [name.replaceAll('`', ''), { roles: roles?.split(', '), scope }] as const);

@@ -15,7 +15,13 @@ const system = await startSystem();
 const { client, sql, taskQueue } = system;
 const { settings } = monitoring(system);
 
-const INTERVAL = { reconcile: 5 * MINUTE, stats: MINUTE, monitor: MINUTE, retention: 60 * MINUTE };
+const INTERVAL = {
+  reconcile: 5 * MINUTE,
+  stats: MINUTE,
+  monitor: MINUTE,
+  retention: 60 * MINUTE,
+  seal: MINUTE,
+};
 const NAME = 'runs_overdue';
 
 test('a run is not overdue in a new installation before three of its intervals are over', async () => {
@@ -32,9 +38,9 @@ test('a run is not overdue in a new installation before three of its intervals a
   };
   expect(await overdueAt(0)).toEqual([]);
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
-  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'stats']);
-  expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'stats']);
-  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'stats']);
+  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'seal', 'stats']);
+  expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'seal', 'stats']);
+  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'seal', 'stats']);
 });
 
 test.each([
@@ -76,6 +82,7 @@ test('every run records its end when it ends well, and only then', async () => {
     await start('stats'),
     await start('monitor'),
     await start('retention'),
+    await start('seal'),
   ];
   for (const run of runs) await run.result();
   const ends = await Promise.all(RUN_NAMES.map(endOf));
