@@ -296,7 +296,17 @@ BEGIN
       'retention', NULL, dropped, json_build_object('from', part."from", 'to', part."to", 'rows', rows), NULL,
       format('months of %s that ended before %s are dropped', known.name, before)
     );
-    EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', known.name);
+    -- Several attempts, because what was done until here may have taken a minute.
+    FOR attempt IN 1..10 LOOP
+      BEGIN
+        EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', known.name);
+        EXIT;
+      EXCEPTION
+        WHEN lock_not_available THEN
+          IF attempt = 10 THEN RAISE; END IF;
+          PERFORM pg_sleep(0.5);
+      END;
+    END LOOP;
     EXECUTE format('DROP TABLE %s', part.partition);
     done := done + 1;
     RETURN NEXT;

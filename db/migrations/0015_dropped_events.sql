@@ -139,13 +139,12 @@ GRANT EXECUTE ON FUNCTION events_kept_from (), events_are_dropped (uuid)
 -- What drop_month_partitions does before a month of events goes: refuses while somebody still needs one of its events, and adds to
 -- `stat_archived` what the figures count of them.
 --
--- Nobody writes to the partition from here on, so an event that is counted now is counted for good, and no event is added. Nobody waits for
--- the figures meanwhile: `stat_progress` is locked last, only to tell a comparison under way that it has to begin again.
+-- Nobody writes to the partition from here on, so an event that is counted now is counted for good, and no event is added. Nothing else is
+-- locked: figures are counted, and compared, meanwhile. A comparison that is under way when the month goes notices the row of
+-- `dropped_partition`, and begins again.
 CREATE FUNCTION before_drop_order_event(partition regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
--- As long as a batch of events is counted.
-SET lock_timeout = '3s'
 -- Every event and order is looked up once: remembering them costs more than it saves.
 SET enable_memoize = off
 SET work_mem = '64MB'
@@ -209,8 +208,6 @@ BEGIN
     $query$,
     partition
   );
-  -- A comparison reads page by page: the events that go would be missing on its next page, and be in its sums as archived, too.
-  UPDATE stat_progress SET batches = batches + 1;
 END $$;
 --> statement-breakpoint
 REVOKE ALL ON FUNCTION before_drop_order_event (regclass) FROM PUBLIC;

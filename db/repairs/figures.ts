@@ -1,6 +1,7 @@
 /** Turns figures that differ from their events into findings, and sets them to what they sum. */
 import type { Database } from '../connection.ts';
 import { compareDay, nextDay, type Comparison, type Difference } from '../stats/compare.ts';
+import { COUNTED_SO_FAR } from '../stats/pause.ts';
 import { FIGURES, FIGURES_AS_TEXT, NOTHING, areSame, figuresIn, type FigureTexts } from '../stats/figures.ts';
 import { keepRepair, lockOpenFinding, withdrawFinding, type Finding, type OpenFinding } from '../findings.ts';
 
@@ -43,7 +44,9 @@ export function setFigures(
   const { shopId, currency, sku, source } = difference;
   return database.transaction(async (transaction) => {
     if (!(await lockOpenFinding(transaction, id))) return false;
-    const same = await transaction`select from stat_progress where batches = ${batches} for update`;
+    const same = await transaction`
+      select from stat_progress where ${transaction.unsafe(COUNTED_SO_FAR)} = ${batches} for update
+    `;
     if (same.length === 0) return false;
     const [deleted] = await transaction<FigureTexts[]>`
         delete from stat

@@ -78,7 +78,7 @@ export const statProgress = pgTable(
     id: boolean().primaryKey().default(true),
     /** Everything recorded until then is counted. Null before the first time. */
     countedUntil: instant('counted_until'),
-    /** Batches counted and months dropped so far: while it stays the same, `stat` is the sum of the same events. */
+    /** Batches counted so far: while no month is dropped and it stays the same, `stat` is the sum of the same events. */
     batches: bigint({ mode: 'number' }).notNull().default(0),
     /** Nothing is counted before this time: comparing figures with their events may take several queries. */
     pausedUntil: instant('paused_until').notNull().defaultNow(),

@@ -14,7 +14,7 @@ import {
   type Figures,
   type FigureTexts,
 } from './figures.ts';
-import { readWhilePaused } from './pause.ts';
+import { COUNTED_SO_FAR, readWhilePaused } from './pause.ts';
 
 /** Figures of a shop, a day, a currency and a SKU ('' for all of them), as counted and as summed from the events. */
 export interface Difference {
@@ -27,7 +27,7 @@ export interface Difference {
 
 export interface Comparison {
   differences: Difference[];
-  /** The number of counted batches: while it stays the same, so do the figures. */
+  /** COUNTED_SO_FAR: while it stays the same, so do the figures. */
   batches: number;
 }
 
@@ -96,11 +96,11 @@ interface Counted {
 }
 
 async function readCounted(database: Database, day: string): Promise<Counted> {
-  // One statement, so that the rows are those of this number of batches.
+  // One statement, so that the rows are of this moment.
   const [counted] = await database.run(
     ({ sql }) => sql<{ batches: number; rows: RowTexts[]; archived: RowTexts[] }[]>`
       select
-        batches,
+        ${sql.unsafe(COUNTED_SO_FAR)} as batches,
         (
           select coalesce(json_agg(counted), '[]')
           from (select shop_id as "shopId", sku, currency, ${sql.unsafe(FIGURES_AS_TEXT)} from stat where day = ${day}::text::date) as counted

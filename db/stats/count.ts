@@ -57,9 +57,8 @@ export async function countSome(database: Database, limit: number): Promise<Coun
   const [batch] = await database.run(
     ({ sql }) => sql<{ mayCount: boolean; taken: number; counted: number }[]>`
       with progress as materialized (
-        -- One process at a time: two at once would lock the same rows of stat, each in its own order. Nobody waits for the row: who
-        -- drops a month has locked it, and waits for all that read events.
-        select id from stat_progress where paused_until < clock_timestamp() for update skip locked
+        -- One process at a time: two at once would lock the same rows of stat, each in its own order.
+        select id from stat_progress where paused_until < clock_timestamp() for update
       ),
       waiting as materialized (
         -- count(*) forces the lock to be taken first. This statement's snapshot is older than the lock, so it may still have rows that

@@ -14,7 +14,8 @@ import { refund } from '../../db/steps/refund.ts';
 import { release } from '../../db/steps/release.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
-import { dropMonth, inMonth, ordersOfMonths, refundAt } from '../support/dropped-months.ts';
+import { dropMonth, ordersOfMonths, refundAt } from '../support/dropped-months.ts';
+import { inMonths, nameOf } from '../support/months.ts';
 import { plant } from '../support/planted.ts';
 
 const { url, database, sql } = await freshDatabase();
@@ -40,9 +41,9 @@ async function differences() {
   return found;
 }
 
-const placedAt = () => inMonth(month);
-const later = () => inMonth(month + 1, 20);
-const monthEnd = () => inMonth(month + 1, 1);
+const placedAt = () => inMonths(month);
+const later = () => inMonths(month + 1, 20);
+const monthEnd = () => inMonths(month + 1, 1);
 
 /** Drops the month of the test and all before it, until only months are left that stay. */
 async function dropAll(before = monthEnd()) {
@@ -61,7 +62,7 @@ async function dropCounted() {
 /** Drops all months before the one of the test, so that the next drop is about that. */
 async function dropEarlier() {
   await countAll();
-  await dropAll(inMonth(month, 1));
+  await dropAll(inMonths(month, 1));
 }
 
 const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
@@ -76,10 +77,10 @@ describe('the figures', () => {
   test('of every day are the same after a month was dropped, and still equal what they count', async () => {
     await refunded(placedAt(), later());
     await refunded(placedAt(), later(), false);
-    await refunded(inMonth(month + 1), later());
+    await refunded(inMonths(month + 1), later());
     await expired(placedAt());
     await paid(placedAt(), 'hold');
-    const last = await paid(inMonth(month + 1));
+    const last = await paid(inMonths(month + 1));
     await countAll();
     const before = await allFigures();
     expect(await dropCounted()).toEqual([]);
@@ -94,7 +95,7 @@ describe('the figures', () => {
 
   test('that are changed after a month was dropped are found, with what is left and what was kept', async () => {
     await refunded(placedAt(), later());
-    await refunded(inMonth(month + 1), later());
+    await refunded(inMonths(month + 1), later());
     await dropCounted();
     const day = dayOf(later());
     await sql`update stat set refunds = refunds + 7 where day = ${day} and sku = ''`;
@@ -106,9 +107,9 @@ describe('the figures', () => {
     await paid(placedAt());
     await dropCounted();
     const day = dayOf(placedAt());
-    expect(await nextDay(database, dayOf(inMonth(month, 9)))).toBe(day);
+    expect(await nextDay(database, dayOf(inMonths(month, 9)))).toBe(day);
     const rows = await sql`delete from stat where day = ${day} returning *`;
-    expect(await nextDay(database, dayOf(inMonth(month, 9)))).toBe(day);
+    expect(await nextDay(database, dayOf(inMonths(month, 9)))).toBe(day);
     const compared = await compareDay(database, day);
     await resumeCounting(database);
     expect(compared.differences).toMatchObject([
@@ -120,7 +121,7 @@ describe('the figures', () => {
 
   test('are compared again when a month was dropped in the meantime', async () => {
     await refunded(placedAt(), later());
-    await refunded(inMonth(month + 1), later());
+    await refunded(inMonths(month + 1), later());
     await countAll();
     let pages = 0;
     // The month goes after the first page was read.
@@ -206,7 +207,7 @@ describe('of an order whose events are dropped', () => {
 
   test('only events that were dropped are not missed', async () => {
     const { orderId: old } = await paid(placedAt());
-    const { orderId: young } = await paid(inMonth(month + 1));
+    const { orderId: young } = await paid(inMonths(month + 1));
     await dropCounted();
     expect(await rulesBrokenBy((to) => to`delete from order_event where order_id = ${young}`)).toEqual([9]);
     const half = (to: Queryable) => to`
@@ -234,6 +235,18 @@ describe('of an order whose events are dropped', () => {
       reason: 'broken',
       refusal: null,
     });
+  });
+
+  test('another order of its month that is recorded only now lives like any order, and goes later', async () => {
+    await paid(placedAt());
+    await dropCounted();
+    const { orderId } = await paid(placedAt());
+    expect(await refund(database, refundAt(orderId, later()))).toMatchObject({ stage: 'refunded' });
+    expect(await countEvents(orderId)).toBe(3);
+    await expectRulesHold(sql);
+    await sql`select from make_months_of('order_event', ${placedAt()}, 0)`;
+    expect(await dropCounted()).toEqual([]);
+    expect(await countEvents(orderId)).toBe(0);
   });
 
   test('the stage cannot change, and no event can be added', async () => {
@@ -333,10 +346,10 @@ describe('a month stays', () => {
   test('alone: later months go, and its orders keep what they can do', async () => {
     const kept = await placed(placedAt());
     const other = await paid(placedAt());
-    const gone = await paid(inMonth(month + 1));
+    const gone = await paid(inMonths(month + 1));
     await countAll();
     const months = [];
-    for (let count = 0; count < 2; count += 1) months.push(...(await dropMonth(sql, inMonth(month + 2, 1))));
+    for (let count = 0; count < 2; count += 1) months.push(...(await dropMonth(sql, inMonths(month + 2, 1))));
     expect(months.filter(({ dropped }) => dropped !== null)).toHaveLength(1);
     expect(await countEvents(gone.orderId)).toBe(0);
     await expectRulesHold(sql);
@@ -358,6 +371,20 @@ describe('a month is dropped', () => {
     expect(both.flat()).toMatchObject([{ rows: 2, kept: null }]);
     expect(await dropMonth(sql, monthEnd())).toEqual([]);
     expect(await sql`select * from dropped_partition`).toHaveLength(before.length + 1);
+  });
+
+  test('and a refund that waited for it is made when the drop fails', async () => {
+    const { orderId } = await paid(placedAt());
+    await dropEarlier();
+    const partition = `order_event_${nameOf(placedAt())}`;
+    const failed = sql.begin(async (transaction) => {
+      await transaction`select before_drop_order_event(${partition}::text::regclass)`;
+      await expect(refund(database, refundAt(orderId, later()))).rejects.toThrow(/lock/);
+      throw new Error('the drop failed');
+    });
+    await expect(failed).rejects.toThrow('the drop failed');
+    expect(await refund(database, refundAt(orderId, later()))).toMatchObject({ stage: 'refunded' });
+    expect(await dropCounted()).toEqual([]);
   });
 
   test('while a refund of one of its orders waits: the refund is refused once the month is gone', async () => {

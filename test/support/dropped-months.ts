@@ -9,12 +9,6 @@ import { reserve } from '../../db/steps/reserve.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 
-/** A time in the month that is this many months after the present one. */
-export function inMonth(number: number, day = 10): Date {
-  const now = new Date();
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + number, day, 12));
-}
-
 export interface MonthDrop {
   /** Null for a month that stays. */
   dropped: string | null;

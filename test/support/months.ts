@@ -1,10 +1,10 @@
 /** Months before and after the one in which a test runs, and the partitions of them. */
 import type { Sql } from '../../db/postgres.ts';
 
-/** An instant in the middle of a month: so many months from now. */
-export function inMonths(count: number): Date {
+/** An instant in a month, in its middle unless another day is given: so many months from now. */
+export function inMonths(count: number, day = 15): Date {
   const now = new Date();
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + count, 15, 12));
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + count, day, 12));
 }
 
 /** `2026_12` for the end of a partition's name. */
