@@ -171,14 +171,24 @@ export class ChainCheck {
       this.report(describeGap(gap));
       return;
     }
-    let from = end.firstSeq;
-    while (from > gap.after + 1) {
-      const earlier = this.#dropped.find(({ lastSeq }) => lastSeq === from - 1);
-      if (!earlier || earlier.firstSeq >= from) break;
-      from = earlier.firstSeq;
+    for (let from = end.firstSeq; from > gap.after + 1;) {
+      const earlier = this.#lastDroppedBefore(from, gap.after);
+      if (!earlier) {
+        // Of what was dropped first, the record may have been dropped since.
+        if (gap.after > 0) this.report(describeGap({ ...gap, before: from }));
+        return;
+      }
+      if (earlier.lastSeq < from - 1)
+        this.report(describeGap({ ...gap, after: earlier.lastSeq, before: from }));
+      from = Math.min(earlier.firstSeq, earlier.lastSeq);
     }
-    // Of what was dropped first, the record may have been dropped since.
-    if (from > gap.after + 1 && gap.after > 0) this.report(describeGap({ ...gap, before: from }));
+  }
+
+  #lastDroppedBefore(before: number, after: number): DroppedRun | undefined {
+    let last: DroppedRun | undefined;
+    for (const run of this.#dropped)
+      if (run.lastSeq < before && run.lastSeq > after && run.lastSeq > (last?.lastSeq ?? 0)) last = run;
+    return last;
   }
 
   #compare(row: SealedRow, head: KeptHead): void {
