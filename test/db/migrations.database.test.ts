@@ -364,7 +364,15 @@ test('what an installation of 0.6 has becomes the first month of its tables, eve
     const claim = (operation: string, key: string, caller = 'key:one') =>
       claimKey(
         database,
-        { caller, shop: MAIN_SHOP, operation, key, fingerprint: 'f', earlierFingerprint: 'e' },
+        {
+          caller,
+          shop: MAIN_SHOP,
+          operation,
+          key,
+          fingerprint: 'f',
+          earlierFingerprint: 'e',
+          requestId: 'r',
+        },
         at(1),
       );
     expect(await claim('createOrder', 'of 0.6')).toMatchObject({

@@ -41,7 +41,7 @@ const call = (operation: string, key: string, caller = 'key:caller-1'): KeyedCal
   key,
   fingerprint: 'bench',
   earlierFingerprint: 'bench',
-  requestId: 'plans',
+  requestId: 'bench',
 });
 
 export const ABOUT_STEPS: readonly Question[] = [
