@@ -14,7 +14,9 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
-import { openDatabase } from '../db/connection.ts';
+import { openDatabase, type Database } from '../db/connection.ts';
+import { UnpreparedDatabaseError } from '../db/errors.ts';
+import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
@@ -77,9 +79,10 @@ async function main(): Promise<void> {
     signal: ending,
     report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
   });
-  const checked = settings.NODE_ENV === 'production' ? refuseDevelopmentKeys(database, ending) : stopped;
+  const isProduction = settings.NODE_ENV === 'production';
+  const checked = mayServe(database, ending, isProduction);
   try {
-    if (checked !== stopped) await firstOf(checked, CHECK_PATIENCE_MS);
+    if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
     await Promise.all([stopped, checked, recorded]);
@@ -93,6 +96,12 @@ async function main(): Promise<void> {
     await temporal.close();
     await database.close();
   }
+}
+
+/** Whether the API may serve on this database. @throws when it must not. */
+async function mayServe(database: Database, signal: AbortSignal, isProduction: boolean): Promise<void> {
+  await untilPrepared(database, signal);
+  if (isProduction) await refuseDevelopmentKeys(database, signal);
 }
 
 /** Resolves with the check, or when it takes longer. Rejects as it does. */
@@ -109,9 +118,10 @@ async function firstOf(check: Promise<unknown>, ms: number): Promise<void> {
 try {
   await main();
 } catch (error) {
-  const isExplained =
-    error instanceof SettingsError || error instanceof ListenError || error instanceof DevelopmentKeyError;
-  if (isExplained) console.error(error.message);
+  const isExplained = [SettingsError, ListenError, DevelopmentKeyError, UnpreparedDatabaseError].some(
+    (explained) => error instanceof explained,
+  );
+  if (error instanceof Error && isExplained) console.error(error.message);
   else complain(error);
   process.exitCode = 1;
 }

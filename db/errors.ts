@@ -21,6 +21,11 @@ export class DatabaseBusyError extends DatabaseUnavailableError {
   }
 }
 
+/** Neither this call nor a later one succeeds until a person has done what the message says. */
+export class UnpreparedDatabaseError extends Error {
+  override name = 'UnpreparedDatabaseError';
+}
+
 /** The errors that queries failed with, and their causes. */
 const fromQueries = new WeakSet<Error>();
 
@@ -29,10 +34,31 @@ export async function markFailure<T>(query: PromiseLike<T>): Promise<T> {
   try {
     return await query;
   } catch (error) {
-    for (let cause = error; cause instanceof Error; cause = cause.cause) fromQueries.add(cause);
+    for (let cause = error; cause instanceof Error; cause = cause.cause) {
+      fromQueries.add(cause);
+      if (isRefusedRole(cause)) throw explainRefusedRole(cause);
+    }
     throw error;
   }
 }
+
+/** PostgreSQL has no such role, or its user may not take it. A table that may not be read has the second code, too. */
+const isRefusedRole = (error: Error): boolean =>
+  ['22023', '42501'].includes(errorCode(error) ?? '') &&
+  'routine' in error &&
+  error.routine === 'call_string_check_hook';
+
+const explainRefusedRole = (cause: Error): UnpreparedDatabaseError =>
+  new UnpreparedDatabaseError(
+    errorCode(cause) === '22023'
+      ? `The database of DATABASE_URL was not migrated (${cause.message}): run \`npm run migrate\` first.`
+      : `The user of DATABASE_URL may not run Holdfast (${cause.message}): grant it the roles, as docs/operations.md says in "Roles of the database".`,
+    { cause },
+  );
+
+/** Whether PostgreSQL says that a name is unknown or out of reach. */
+export const isOutOfReach = (error: unknown): boolean =>
+  ['3F000', '42P01', '42501'].includes(errorCode(error) ?? '');
 
 /** Whether PostgreSQL is unavailable or overloaded, so that the same call may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {

@@ -4,14 +4,14 @@ import { Option } from '@commander-js/extra-typings';
 import { defineCommand, defineVerb, runVerbs, toVerb } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { duration } from '../cli/values.ts';
-import { openDatabase, type Database } from '../db/connection.ts';
+import type { Database } from '../db/connection.ts';
 import { createKey, listKeys, revokeKey, rotateKey, type ApiKey, type KeyCursor } from '../db/key-changes.ts';
 import { KEY_ROLES, SCOPES } from '../domain/access.ts';
 import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
-import { commandActor } from '../domain/audit.ts';
 import { TEXT, findFlaw, trimText } from '../domain/text.ts';
 import { databaseSettings } from '../settings.ts';
 import { systemEnvironment } from './environment.ts';
+import { withDatabase } from './with-database.ts';
 
 const DAY_MS = 86_400_000;
 const PAGE = 500;
@@ -62,7 +62,7 @@ await runVerbs(
     const { text, hash } = makeKeyText(id);
     const [roles, scopes] = [unique(role), scope && unique(scope)];
     const createdBy = `command:${userInfo().username}`;
-    const made = await withDatabase((database) =>
+    const made = await inDatabase((database) =>
       createKey(database, { id, shop, name, roles, scopes, createdBy, hash, expiresIn: expires }),
     );
     if (made.outcome === 'unknown_shop')
@@ -71,12 +71,12 @@ await runVerbs(
     console.log(text);
   }),
   toVerb(list, async () => {
-    const keys = await withDatabase(listAll);
+    const keys = await inDatabase(listAll);
     for (const key of keys) console.log(describeKey(key));
   }),
   toVerb(rotate, async ({ overlap }, id) => {
     const { text, hash } = makeKeyText(id);
-    const rotated = await withDatabase((database) => rotateKey(database, { id, hash, overlap }));
+    const rotated = await inDatabase((database) => rotateKey(database, { id, hash, overlap }));
     switch (rotated.outcome) {
       case 'unknown_key':
         throw new UserError(`There is no key ${id}.`);
@@ -91,24 +91,14 @@ await runVerbs(
     }
   }),
   toVerb(revoke, async (_, id) => {
-    const revoked = await withDatabase((database) => revokeKey(database, id));
+    const revoked = await inDatabase((database) => revokeKey(database, id));
     if (!revoked) throw new UserError(`There is no key ${id}.`);
     console.error(describeKey(revoked));
   }),
 );
 
-async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
-  const { DATABASE_URL } = databaseSettings(systemEnvironment(process.env));
-  const database = openDatabase(DATABASE_URL, {
-    connections: 1,
-    name: 'holdfast keys',
-    actor: commandActor('keys'),
-  });
-  try {
-    return await work(database);
-  } finally {
-    await database.close();
-  }
+function inDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(databaseSettings(systemEnvironment(process.env)), 'keys', work);
 }
 
 async function listAll(database: Database): Promise<ApiKey[]> {

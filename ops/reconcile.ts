@@ -1,16 +1,15 @@
 /** `npm run reconcile`: reconciles now, and prints what was found and done. */
 import type { Client } from '@temporalio/client';
-import { openDatabase } from '../db/connection.ts';
 import { listFindings, type FindingRow } from '../db/findings.ts';
 import { defineCommand, runCommand } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { systemSettings, type SystemSettings } from '../settings.ts';
-import { commandActor } from '../domain/audit.ts';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { ReconcileEnd } from '../domain/rules.ts';
 import { WORKFLOW, type ReconcileInput } from '../workflows/messages.ts';
 import { systemEnvironment } from './environment.ts';
 import { reachTemporal } from './temporal.ts';
+import { withDatabase } from './with-database.ts';
 
 const FINDINGS_SHOWN = 100;
 const PAGE = 500;
@@ -66,13 +65,8 @@ async function refuseWithoutWorker({ workflowService, options }: Client, taskQue
 }
 
 /** What this run, or another at the same time, has seen: open findings first. */
-async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
-  const database = openDatabase(DATABASE_URL, {
-    connections: 1,
-    name: 'holdfast reconcile',
-    actor: commandActor('reconcile'),
-  });
-  try {
+function listSeenFindings(settings: SystemSettings, startedAt: Date): Promise<FindingRow[]> {
+  return withDatabase(settings, 'reconcile', async (database) => {
     const seen: FindingRow[] = [];
     for (const state of ['open', 'repaired'] as const)
       for (let before: string | undefined; ;) {
@@ -82,9 +76,7 @@ async function listSeenFindings({ DATABASE_URL }: SystemSettings, startedAt: Dat
         if (page.length < PAGE) break;
       }
     return seen;
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 function print({ state, kind, subject, finding, done }: FindingRow): void {

@@ -7,6 +7,7 @@ import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
+import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
@@ -73,13 +74,22 @@ async function main(): Promise<void> {
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
-    stopping.addEventListener('abort', () => worker.shutdown());
+    const stop = (): void => {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    };
+    stopping.addEventListener('abort', stop);
     // Resolves once running tasks have ended. Only then may what they use be closed.
     const ended = worker.run().finally(() => ending.abort());
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
+    const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
+      stop();
+      await ended;
+      throw error;
+    });
     await Promise.all([
       ended,
+      prepared,
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       recordSettings(database, 'worker', settings, {
         signal: ending.signal,

@@ -169,8 +169,8 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       count(*)::double precision / current_setting('max_connections')::integer as value,
       '[]'::json as subjects
     from pg_stat_activity
-    -- An ordinary role sees of other roles' sessions only that they have a database.
-    where datid is not null and coalesce(backend_type, 'client backend') = 'client backend'
+    -- The running role sees of a session which database and user it has, and not of what kind it is. What cleans up has no user.
+    where datid is not null and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend'
   `,
 
   abnormal_orders: (sql, { ago }) => sql<Measured[]>`

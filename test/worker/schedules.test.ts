@@ -4,7 +4,7 @@ import { Client, ScheduleNotFoundError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import { openDatabase } from '../../db/connection.ts';
+import { openDatabase, RUNNING_ROLE } from '../../db/connection.ts';
 import { identityOf } from '../../db/identity.ts';
 import {
   ensureSchedule,
@@ -160,8 +160,9 @@ describe('a deployment whose task queue was changed', () => {
     }
   }, 90_000);
 
-  test('is recognised by its database even with a role without privileges', async () => {
+  test('is recognised by its database even with a login that may do no more than take the running role', async () => {
     await sql`create role plain login`;
+    await sql`grant ${sql(RUNNING_ROLE)} to plain with inherit false, set true`;
     try {
       const url = Object.assign(new URL(databaseUrl), { username: 'plain' }).href;
       const plain = openDatabase(url, { connections: 1, name: 'test' });

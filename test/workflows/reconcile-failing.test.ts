@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
 import type { PageResult } from '../../activities/reconciliation/page.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
-import type { LongDatabase } from '../../db/connection.ts';
+import { RUNNING_ROLE, type LongDatabase } from '../../db/connection.ts';
 import { failedInspection, keepFindings } from '../../db/findings.ts';
 import { compareDay } from '../../db/stats/compare.ts';
 import { countPending } from '../../db/stats/count.ts';
@@ -44,7 +44,8 @@ async function spoilEntriesOf(walletId: string, cost: string): Promise<void> {
     create view entry as
     select entry_row.*
     from entry_row
-    where case when wallet_id = '${walletId}' then ${cost} is not null else true end
+    where case when wallet_id = '${walletId}' then ${cost} is not null else true end;
+    grant select on entry to ${RUNNING_ROLE};
   `);
   repairs.push(async () => {
     await sql`drop view entry`;
@@ -317,6 +318,7 @@ test('figures whose events take long to read are counted and compared in smaller
   // A statement has a second and a half; each event takes a tenth of one.
   await rows`alter table orders rename to order_row`;
   await rows`create view orders as select * from order_row where pg_sleep(0.1)::text is not null`;
+  await rows`grant select on orders to ${rows(RUNNING_ROLE)}`;
   expect(await countPending(other, 30_000)).toEqual({ counted: COUNT, isDone: true });
   const { differences } = await compareDay(other, '2026-01-01');
   await resumeCounting(other);

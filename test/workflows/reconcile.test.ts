@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, test } from 'vitest';
+import { RUNNING_ROLE } from '../../db/connection.ts';
 import { createReconciliationActivities } from '../../activities/reconciliation/activities.ts';
 import type { PageResult } from '../../activities/reconciliation/page.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
@@ -334,6 +335,7 @@ test('rows that take long to read are inspected in smaller pages', async () => {
   await large.sql`
     create view stock_movement as select shop_id, id, sku, kind, read_slowly(quantity) as quantity from movement
   `;
+  await large.sql`grant select on stock_movement to ${large.sql(RUNNING_ROLE)}`;
   const { lookInto } = createReconciliationActivities(
     large.database,
     orderWorkflowsOf(client, `none-${randomUUID()}`),
