@@ -362,7 +362,8 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
-CREATE FUNCTION netstring(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- STABLE, as convert_to is: otherwise PostgreSQL would call it instead of reading it as a part of what calls it.
+CREATE FUNCTION netstring(value text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT CASE WHEN value IS NULL THEN '-' ELSE octet_length(convert_to(value, 'UTF8')) || ':' || value || ',' END $$;
 --> statement-breakpoint
 -- The hash that a row must have. Lengths stand before the texts, so that no two rows read alike.

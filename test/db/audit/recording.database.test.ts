@@ -2,19 +2,19 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { noteUse } from '../../db/keys.ts';
-import { createKey } from '../../db/key-changes.ts';
-import { claimKey } from '../../db/idempotency.ts';
-import type { Queryable } from '../../db/postgres.ts';
-import { putSku } from '../../db/skus.ts';
-import { pay } from '../../db/steps/pay.ts';
-import { reserve, reserveAll } from '../../db/steps/reserve.ts';
-import { NO_HASH, type AuditHead } from '../../domain/audit.ts';
-import { ALL_SHOPS, MAIN_SHOP } from '../../domain/shops.ts';
-import { freshDatabase } from '../support/database.ts';
-import { plant } from '../support/planted.ts';
-import { anOrder } from '../support/step-requests.ts';
-import { fundedWallet, openShop, stockedSku } from '../support/stock.ts';
+import { noteUse } from '../../../db/keys.ts';
+import { createKey } from '../../../db/key-changes.ts';
+import { claimKey } from '../../../db/idempotency.ts';
+import type { Queryable } from '../../../db/postgres.ts';
+import { putSku } from '../../../db/skus.ts';
+import { pay } from '../../../db/steps/pay.ts';
+import { reserve, reserveAll } from '../../../db/steps/reserve.ts';
+import { NO_HASH, type AuditHead } from '../../../domain/audit.ts';
+import { ALL_SHOPS, MAIN_SHOP } from '../../../domain/shops.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { plant } from '../../support/planted.ts';
+import { anOrder } from '../../support/step-requests.ts';
+import { fundedWallet, openShop, stockedSku } from '../../support/stock.ts';
 
 const { database, sql } = await freshDatabase();
 
@@ -45,13 +45,15 @@ function rowsAfter(seq: number, to: Queryable = sql): PromiseLike<Row[]> {
       seq, kind, subject, order_id as "orderId", shop_id as "shopId", actor, request_id as "requestId",
       previous_hash as "previousHash", hash,
       json_build_array(
-        seq::text, replace(to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ' ', 'T') || 'Z',
-        transaction::text, kind, shop_id, subject, order_id, command_id, actor, request_id, why, before::text, after::text,
-        replace(to_char(sealed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ' ', 'T') || 'Z'
+        seq::text, ${instant(to, 'recorded_at')}, transaction::text, kind, shop_id, subject, order_id, command_id, actor, request_id, why,
+        before::text, after::text, ${instant(to, 'sealed_at')}
       ) as hashed
     from audit where seq > ${seq} order by seq
   `;
 }
+
+const instant = (to: Queryable, column: string) =>
+  to`replace(to_char(${to(column)} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), ' ', 'T') || 'Z'`;
 
 /** By the definition, and by none of the database's functions. */
 function hashOf(previousHash: string, hashed: readonly (string | null)[]): string {
