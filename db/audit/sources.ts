@@ -118,7 +118,7 @@ async function readBeginning(database: Database): Promise<string> {
         (
           greatest(
             least((select began_at from audit_head), first.at + interval '1 hour'),
-            least(dropped.until, first.at)
+            case when dropped.until is not null then least(dropped.until, first.at) end
           )
           + ${CLOCKS_APART_MS} * interval '1 ms'
         )::text as since
