@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { beforeEach, expect, test } from 'vitest';
 import { countByKey, rotateIndex, rotateWrapping } from '../../db/personal-data-rotation.ts';
 import { erasePersonalData, findPersonalData, recordPersonalData } from '../../db/personal-data.ts';
+import type { Database } from '../../db/connection.ts';
 import { listOrders } from '../../db/orders.ts';
 import { indexEmail, type PersonalDataKeys } from '../../domain/personal-data-keys.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -132,6 +133,25 @@ test('while orders are placed, buyers erased and other rotations run, nothing is
     { use: 'wrapping', name: 'newer', count: 200 },
     { use: 'index', name: 'ix-2', count: 400 },
   ]);
+});
+
+test('a buyer who is erased and orders again after a page was read keeps the new key', async () => {
+  const { buyerId } = await record(before);
+  let placed: Recorded | undefined;
+  const erasedBetween: Database = {
+    run: async (query) => {
+      const answer = await database.run(query);
+      if (placed) return answer;
+      await erasePersonalData(database, { shopId: 'main', buyerId, why: 'asked to' });
+      placed = await record(before, buyerId);
+      return answer;
+    },
+    transaction: (work) => database.transaction(work),
+  };
+  expect(await rotateWrapping(erasedBetween, both, () => {})).toEqual({ moved: 0, failed: 0 });
+  await expectReadable(both, placed ? [placed] : []);
+  await rotate(both);
+  await expectReadable(after, placed ? [placed] : []);
 });
 
 test('what it cannot unwrap stays as it is, is counted with its reason, and holds up nothing else', async () => {

@@ -15,7 +15,7 @@ import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem({ ownNamespace: true });
-const { sql, database, client, url, taskQueue, namespace } = system;
+const { sql, database, client, clock, url, taskQueue, namespace } = system;
 await system.stopWorker();
 const environment = {
   DATABASE_URL: url,
@@ -26,7 +26,7 @@ const environment = {
 };
 const started: TestProcess[] = [];
 async function startApi(settings: object = TEST_KEYS): Promise<Shop> {
-  const api = startScript('api/main.ts', { ...environment, ...settings, PORT: '0', PAYMENT_WINDOW: '3s' });
+  const api = startScript('api/main.ts', { ...environment, ...settings, PORT: '0' });
   started.push(api);
   const { port } = await api.says('listening');
   return new Shop(fetchFrom(`http://127.0.0.1:${String(port)}`));
@@ -170,6 +170,7 @@ test('what a buyer wrote is nowhere, whatever became of the orders and however t
   expectStatus(await shop.order(wallet, lines, PERSONAL), 500);
   await sql`alter table personal_data drop constraint refused`;
 
+  await clock.forward(orderWorkflowId(expired), 900_000);
   await until('the order to expire', async () => (await shop.stageOf(expired)) === 'expired');
   await database.run((to) => to.sql`select from seal_audit(10000)`);
   await until('all of it to be logged', async () => readLogs().includes(expired));
