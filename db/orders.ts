@@ -79,12 +79,16 @@ export async function listOrders(
     const withEmail =
       placedWith === undefined
         ? sql``
-        : sql`
+        : // A look-up for each value of the index: an address has one for each key that is in use.
+          sql`
             and id = any (array (
-              select order_id from personal_data
-              where
-                shop_id = ${placedWith.shopId}
-                and email_index in (select decode(hex, 'hex') from jsonb_array_elements_text(${hexOf(placedWith.emailIndexes)}::text::jsonb) as hex)
+              select placed.order_id
+              from jsonb_array_elements_text(${hexOf(placedWith.emailIndexes)}::text::jsonb) as hex
+              cross join lateral (
+                select order_id from personal_data
+                where shop_id = ${placedWith.shopId} and email_index = decode(hex, 'hex')
+                offset 0
+              ) as placed
             ))
           `;
     const earlier = before === undefined ? sql`` : sql`and id < ${before}`;
