@@ -18,6 +18,39 @@ export const ALLOWED: readonly Allowed[] = [
   { questions: 'the keys of twenty refused calls', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
   { questions: 'keep findings', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
   { questions: 'keep a repair', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
+  ...['audit', 'the first page of the chain', 'the ends of the audit', 'the hash of a row'].map(
+    (questions) => ({
+      questions,
+      rows: 10_000,
+      everyMonth: true,
+      because:
+        'the months of the audit are those of its rows, and its order is that of their numbers: each month is asked for its last',
+    }),
+  ),
+  {
+    questions: 'seal the audit',
+    rows: 10_000,
+    everyMonth: true,
+    because: 'it asks who sent the command of each row in its batch, by a key in any month',
+  },
+  ...['what waits to be sealed', 'what was just dropped'].map((questions) => ({
+    questions,
+    whole: ['audit_inbox'],
+    rows: 100_000,
+    because: 'the inbox is sealed every minute',
+  })),
+  ...['whose data was erased', 'the audit of a period', 'compare the audit with'].map((questions) => ({
+    questions,
+    rows: 100_000,
+    everyMonth: true,
+    because: 'a command of operators goes through all of the audit, page by page',
+  })),
+  {
+    questions: 'count what each key of personal data',
+    whole: ['buyer_key', 'personal_data'],
+    rows: 10_000_000,
+    because: 'it counts all, when a key is rotated',
+  },
   {
     questions: 'remove old keys',
     rows: 20_000,
@@ -43,6 +76,11 @@ export const ALLOWED: readonly Allowed[] = [
     rows: 25_000,
     because: 'a finding is damage, of which there is little: an index for every filter is not worth it',
   })),
+  {
+    questions: 'orders in awaiting_payment',
+    rows: 10_000,
+    because: 'open orders have an index of their own, of all shops: there are few',
+  },
   { questions: 'measure orders_past_deadline', rows: 10_000, because: OPEN_ORDERS },
   { questions: 'measure orders_pending_long', rows: 10_000, because: OPEN_ORDERS },
   {
@@ -77,6 +115,7 @@ export const ALLOWED: readonly Allowed[] = [
   },
   ...['detect order_', 'the next row for order_'].map((questions) => ({
     questions,
+    rows: 30_000,
     everyMonth: true,
     because: 'rows of orders that are missing may be in any month, and the first of all months are compared',
   })),

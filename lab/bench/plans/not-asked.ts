@@ -7,6 +7,8 @@ export const NOT_ASKED: readonly {
     because: 'they are parts of statements, which other functions send',
     functions: {
       'sku-state.ts': ['isInState'],
+      'audit/filter.ts': 'all',
+      'audit/sealed-row.ts': 'all',
       'skus.ts': ['columnsOf'],
       'stats/figures.ts': ['figuresOf'],
       'rules/deadlines.ts': ['isOverdue'],
@@ -31,8 +33,10 @@ export const NOT_ASKED: readonly {
     },
   },
   {
-    because: 'they ask other questions for one page or one day after the other',
+    because: 'they ask other questions again and again: for each page or day, or until there is an answer',
     functions: {
+      'audit/verify.ts': ['verifyAudit'],
+      'prepared.ts': ['untilPrepared'],
       'rules/detectors.ts': ['detectAll'],
       'rules/rules.ts': ['checkRules'],
       'repairs/figures.ts': ['compareAllDays'],

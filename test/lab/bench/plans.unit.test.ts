@@ -7,7 +7,7 @@ import { NOT_ASKED } from '../../../lab/bench/plans/not-asked.ts';
 import { QUESTIONS } from '../../../lab/bench/plans/questions/all.ts';
 
 /** The names that queries and their parts give to what they run on. */
-const RUNS_ON = /^(?:async )?(?:function \w* ?)?\((?:database|sql|transaction|pool|server)\b/;
+const RUNS_ON = /^(?:async )?(?:function\*? ?\w* ?)?\((?:database|sql|transaction|pool|server)\b/;
 
 const db = fileURLToPath(new URL('../../../db/', import.meta.url));
 

@@ -1,5 +1,6 @@
 /** Everything that the product asks its database. */
 import type { Question } from '../question.ts';
+import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
 import { ABOUT_OPERATIONS } from './operations.ts';
 import { ABOUT_ORDERS } from './orders.ts';
 import { ABOUT_RECONCILIATION } from './reconciliation.ts';
@@ -12,4 +13,5 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_SHOPS,
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
+  ...ABOUT_WHAT_IS_KEPT,
 ];
