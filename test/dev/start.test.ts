@@ -40,8 +40,28 @@ async function kill(system: LocalSystem, name: ServerName): Promise<void> {
 
 describe('a system', async () => {
   const folder = await localFolder();
+  const keyFile = join(folder.path, 'development-key');
+  const keyOf = async () => (await readFile(keyFile, 'utf8')).trimEnd();
   const system = await folder.start();
   const { shop } = system;
+
+  test('has a development key that only its user can read, and that opens the API, its page and the commands', async () => {
+    const key = await keyOf();
+    expect((await stat(keyFile)).mode & 0o777).toBe(0o600);
+    expect(system.output()).toContain(`key=${key}`);
+    expect(await (await fetch(`${system.api}/docs/start.js`)).text()).toContain(key);
+    expectStatus(await shop.get('/v1/keys'), 200);
+    expect(await folder.run('dev/demo/demo.ts')).toMatchObject({ code: 0 });
+    expect((await stat(join(folder.path, 'personal-data-keys'))).mode & 0o777).toBe(0o600);
+    expect(await folder.run('ops/personal-data.ts', 'status')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^PERSONAL_DATA_KEYS {2}local .*current\nPERSONAL_DATA_INDEX_KEYS /),
+    });
+    expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
+    });
+  }, 120_000);
 
   test('whose processes are killed one after the other loses no order, takes no money twice, and breaks no rule', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);
@@ -65,9 +85,10 @@ describe('a system', async () => {
     expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
   }, 150_000);
 
-  test('that is stopped and started again goes on where it was: it keeps every deadline, reads what it has encrypted, and expires an order whose deadline passed while it was stopped', async () => {
+  test('that is stopped and started again goes on where it was: it keeps its key and every deadline, reads what it has encrypted, and expires an order whose deadline passed while it was stopped', async () => {
     const wallet = await shop.wallet(5_000);
     const sku = await shop.sku(10);
+    const key = await keyOf();
     const contact = { email: 'ada@example.com' };
     const patient = await place(system, wallet, sku, { paymentMode: 'hold', contact });
     const { body: before } = await shop.get(`/v1/orders/${patient}`);
@@ -78,6 +99,7 @@ describe('a system', async () => {
 
     // Stopping and starting takes longer than this window.
     const second = await folder.start({ PAYMENT_WINDOW: '2s' });
+    expect(await keyOf()).toBe(key);
     const hasty = await place(second, wallet, sku, { paymentMode: 'hold' });
     expect(await second.stop()).toBe(0);
 
@@ -90,45 +112,15 @@ describe('a system', async () => {
     expect(await third.shop.balanceOf(wallet)).toEqual({ posted: 4_500, held: 0 });
     expect(await third.stop()).toBe(0);
   }, 120_000);
-});
 
-describe('the development key', async () => {
-  const folder = await localFolder();
-  const file = join(folder.path, 'development-key');
-  const keyOf = async () => (await readFile(file, 'utf8')).trimEnd();
-
-  test('is made once, kept where only its user can read it, and opens the API and its page', async () => {
-    const first = await folder.start();
-    const key = await keyOf();
-    expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(first.output()).toContain(`key=${key}`);
-    expect(await (await fetch(`${first.api}/docs/start.js`)).text()).toContain(key);
-    expectStatus(await first.shop.get('/v1/keys'), 200);
-    expect(await first.stop()).toBe(0);
-
-    const second = await folder.start();
-    expect(await keyOf()).toBe(key);
-    expect(await folder.run('dev/demo/demo.ts')).toMatchObject({ code: 0 });
-    expect((await stat(join(folder.path, 'personal-data-keys'))).mode & 0o777).toBe(0o600);
-    expect(await folder.run('ops/personal-data.ts', 'status')).toMatchObject({
-      code: 0,
-      output: expect.stringMatching(/^PERSONAL_DATA_KEYS {2}local .*current\nPERSONAL_DATA_INDEX_KEYS /),
-    });
-    expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
-      code: 0,
-      output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
-    });
-    expect(await second.stop()).toBe(0);
-  }, 120_000);
-
-  test('that was lost, or belongs to another database, is replaced by one that works', async () => {
-    const earlier = await keyOf();
-    await writeFile(file, `${makeKeyText(makeKeyId()).text}\n`);
-    const system = await folder.start();
-    expect(await keyOf()).not.toBe(earlier);
-    expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expectStatus(await system.shop.get('/v1/keys'), 200);
-    expect(await system.stop()).toBe(0);
+  test('whose development key was lost, or is that of another database, gets one that works at its next start', async () => {
+    await writeFile(keyFile, `${makeKeyText(makeKeyId()).text}\n`);
+    const lost = await keyOf();
+    const fourth = await folder.start();
+    expect(await keyOf()).not.toBe(lost);
+    expect((await stat(keyFile)).mode & 0o777).toBe(0o600);
+    expectStatus(await fourth.shop.get('/v1/keys'), 200);
+    expect(await fourth.stop()).toBe(0);
   }, 120_000);
 });
 

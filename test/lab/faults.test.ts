@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { startScript, type TestProcess } from '../support/server-process.ts';
+import { runScripts, startScript, type TestProcess } from '../support/server-process.ts';
 
 /**
  * Everything is in proportion to the shorter window, so that the run takes about a minute. The faults do not last longer on a
@@ -61,16 +61,15 @@ test('every order survives a short fault run with its money, its units and its a
   expect(figures.recovery).toBeLessThan(60_000);
 }, 280_000);
 
-test.each([
-  ['--orders', '99', 'It must be a whole number from 100 to 1000000.'],
-  ['--every', '10-5', 'It must be a span of seconds such as 5-10.'],
-  ['--longest', '2', 'It must be a whole number from 3 to 1000000.'],
-  ['--window', '15', 'It must be a duration from 5s to 60s.'],
-])(
-  'a fault run refuses to start with %s %s, and says which values it takes',
-  async (option, value, sentence) => {
-    const { code, output } = await runFaults(option, value);
-    expect(output).toContain(sentence);
-    expect(code).toBe(2);
-  },
-);
+const REFUSALS = {
+  'lab/faults/run.ts --orders 99': 'It must be a whole number from 100 to 1000000.',
+  'lab/faults/run.ts --every 10-5': 'It must be a span of seconds such as 5-10.',
+  'lab/faults/run.ts --longest 2': 'It must be a whole number from 3 to 1000000.',
+  'lab/faults/run.ts --window 15': 'It must be a duration from 5s to 60s.',
+};
+
+test('a fault run refuses to start with a value that an option does not take, and says which values it takes', async () => {
+  const refused = await runScripts(Object.keys(REFUSALS), {}, { endWith: 'SIGTERM' });
+  for (const [line, sentence] of Object.entries(REFUSALS))
+    expect(refused.get(line), line).toEqual({ code: 2, output: expect.stringContaining(sentence) });
+});

@@ -8,13 +8,14 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const lines = process.argv.slice(2);
-for (const line of lines) {
+for (const [index, line] of lines.entries()) {
   const [script = '', ...args] = line.split(' ');
   const path = resolve(script);
   process.argv = [process.execPath, path, ...args];
   process.exitCode = undefined;
   const restore = [process.stdout, process.stderr].map(keepOutput);
-  await import(pathToFileURL(path).href);
+  // The same script may run again.
+  await import(`${pathToFileURL(path).href}?${index}`);
   const output = restore.map((end) => end()).join('');
   console.log(JSON.stringify({ line, code: process.exitCode ?? 0, output }));
 }

@@ -87,7 +87,7 @@ const resultSchema = z.object({ line: z.string(), code: z.number(), output: z.st
 export async function runScripts(
   lines: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
-  options: Pick<ScriptOptions, 'cwd'> = {},
+  options: Omit<ScriptOptions, 'args'> = {},
 ): Promise<ReadonlyMap<string, { code: number; output: string }>> {
   const started = startScript(RUNNER, environment, { ...options, args: lines });
   const code = await started.ended;
