@@ -36,8 +36,14 @@ const ORDER_WITH_LINE = selectList({
   unitPrice: orderLine.unitPrice,
 });
 
-const { version, fromStage, stage, reason, commandId, at } = orderEvent;
-const EVENT = selectList({ version, fromStage, stage, reason, commandId, at });
+const EVENT = selectList({
+  version: orderEvent.version,
+  fromStage: orderEvent.fromStage,
+  stage: orderEvent.stage,
+  reason: orderEvent.reason,
+  commandId: orderEvent.commandId,
+  at: orderEvent.at,
+});
 
 export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */

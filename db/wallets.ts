@@ -34,18 +34,16 @@ export interface WalletEntry {
 }
 
 // The balances are never null on a wallet's leg: a CHECK sees to that.
-const { seq, transferId, amount, currency, postedAfter, heldAfter } = entry;
-const { kind, orderId, recordedAt } = transfer;
 const ENTRY = selectList({
-  seq,
-  transferId,
-  kind,
-  orderId,
-  amount,
-  currency,
-  postedAfter,
-  heldAfter,
-  recordedAt,
+  seq: entry.seq,
+  transferId: entry.transferId,
+  kind: transfer.kind,
+  orderId: transfer.orderId,
+  amount: entry.amount,
+  currency: entry.currency,
+  postedAfter: entry.postedAfter,
+  heldAfter: entry.heldAfter,
+  recordedAt: transfer.recordedAt,
 });
 
 export interface DepositRequest {

@@ -27,7 +27,7 @@ export function databaseOf(
   database: LongDatabase,
   { buyer }: Pick<Facts, 'buyer'>,
 ): LongDatabase {
-  const { runLong } = database;
+  const runLong: LongDatabase['runLong'] = (milliseconds, query) => database.runLong(milliseconds, query);
   switch (asker) {
     case 'holdfast':
       return database;

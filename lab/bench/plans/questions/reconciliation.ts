@@ -34,7 +34,12 @@ function middleOf(kind: TableKind, { middle, buyer }: Facts): string {
       return `${buyer.walletId}/${middle}`;
     case 'wallet_counter_wrong':
       return `${buyer.walletId.slice(0, 24)}000000001000`;
-    default:
+    case 'order_overdue':
+    case 'order_inconsistent':
+    case 'order_lost':
+    case 'money_taken_without_payment':
+    case 'paid_without_money':
+    case 'transfer_unbalanced':
       return middle;
   }
 }
