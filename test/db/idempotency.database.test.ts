@@ -6,6 +6,7 @@ import { claimKey, keepAnswer, releaseKey, type Claim, type KeyedCall } from '..
 import { inMonths } from '../support/months.ts';
 import { plantIdempotencyKey } from '../support/planted.ts';
 import { freshDatabase } from '../support/database.ts';
+import { until } from '../support/until.ts';
 
 const { database, sql } = await freshDatabase();
 
@@ -123,6 +124,30 @@ describe('over the end of a month', () => {
       expect(await rowsOf(call)).toHaveLength(1);
     },
   );
+
+  test('the same key claimed in two months in the very same moment is claimed once', async () => {
+    const call = aCall();
+    const partitions = await sql<{ name: string }[]>`
+      select partition::text as name from month_partition where table_name = 'idempotency_key' and not is_default
+    `;
+    let claims: Promise<Claim[]> | undefined;
+    await sql.begin(async (meanwhile) => {
+      // Whoever claims can look for the key, and gets no row before all of them have looked or wait for another.
+      for (const { name } of partitions) await meanwhile`lock table ${meanwhile(name)} in share mode`;
+      claims = Promise.all([0, 1, 0, 1].map((month) => claimIn(call, month)));
+      await until('all of them to wait', async () => {
+        const [waiting] = await meanwhile<{ count: number }[]>`
+          select count(distinct pid)::integer as count from pg_locks where not granted and pid in (
+            select pid from pg_stat_activity where datname = current_database()
+          )
+        `;
+        return waiting?.count === 4;
+      });
+    });
+    const states = (await claims)?.map(({ state }) => state).toSorted();
+    expect(states).toEqual(['claimed', 'in_progress', 'in_progress', 'in_progress']);
+    expect(await rowsOf(call)).toHaveLength(1);
+  });
 
   test('and whose request died is taken over by one of 100 in its own month, and answered there', async () => {
     const call = aCall();

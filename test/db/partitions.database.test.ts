@@ -224,7 +224,7 @@ describe('while others use a table', () => {
         done += 1;
       }
     };
-    const writers = Array.from({ length: 6 }, (_, index) => writer(index));
+    const writers = Array.from({ length: 4 }, (_, index) => writer(index));
     let moved = 0;
     let months = 0;
     try {

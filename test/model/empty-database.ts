@@ -8,8 +8,12 @@ const GUARDED = ['transfer', 'entry', 'stock_movement', 'order_event', 'order_st
 
 export async function emptyDatabase(sql: Sql): Promise<void> {
   await sql.begin(async (owner) => {
-    for (const table of GUARDED) await owner`alter table ${owner(table)} disable trigger user`;
+    const months = await owner<{ name: string }[]>`
+      select partition::text as name from month_partition where table_name = 'order_event'
+    `;
+    const guarded = [...GUARDED, ...months.map(({ name }) => name)];
+    for (const table of guarded) await owner`alter table ${owner(table)} disable trigger user`;
     await owner`truncate sku, wallet, orders, idempotency_key, stat, stat_pending cascade`;
-    for (const table of GUARDED) await owner`alter table ${owner(table)} enable trigger user`;
+    for (const table of guarded) await owner`alter table ${owner(table)} enable trigger user`;
   });
 }
