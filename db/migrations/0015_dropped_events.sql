@@ -58,30 +58,30 @@ LANGUAGE sql STABLE AS $$
     SELECT
       '' AS sku,
       coalesce(
-        (
+        CASE event_stage WHEN 'paid' THEN (
           SELECT amount
           FROM transfer JOIN entry ON transfer_id = transfer.id AND account = 'sales'
-          WHERE event_stage = 'paid' AND order_id = event_order AND kind IN ('debit', 'capture')
+          WHERE order_id = event_order AND kind IN ('debit', 'capture')
           LIMIT 1
-        ),
+        ) END,
         0
       )::numeric AS revenue,
       coalesce(
-        (
+        CASE event_stage WHEN 'refunded' THEN (
           SELECT -amount
           FROM transfer JOIN entry ON transfer_id = transfer.id AND account = 'sales'
-          WHERE event_stage = 'refunded' AND order_id = event_order AND kind = 'refund'
+          WHERE order_id = event_order AND kind = 'refund'
           LIMIT 1
-        ),
+        ) END,
         0
       )::numeric AS refunds,
-      coalesce((SELECT sum(quantity) FROM order_line WHERE event_stage = 'paid' AND order_id = event_order), 0) AS sold,
       coalesce(
-        (
-          SELECT sum(stock_movement.quantity)
-          FROM order_line JOIN stock_movement USING (order_id, sku)
-          WHERE event_stage = 'refunded' AND order_id = event_order
-        ),
+        CASE event_stage WHEN 'paid' THEN (SELECT sum(quantity) FROM order_line WHERE order_id = event_order) END, 0
+      ) AS sold,
+      coalesce(
+        CASE event_stage WHEN 'refunded' THEN (
+          SELECT sum(stock_movement.quantity) FROM order_line JOIN stock_movement USING (order_id, sku) WHERE order_id = event_order
+        ) END,
         0
       ) AS returned
     UNION ALL
@@ -91,12 +91,12 @@ LANGUAGE sql STABLE AS $$
       CASE event_stage WHEN 'refunded' THEN line.price ELSE 0 END,
       CASE event_stage WHEN 'paid' THEN line.quantity ELSE 0 END,
       coalesce(
-        (
+        CASE event_stage WHEN 'refunded' THEN (
           SELECT stock_movement.quantity
           FROM stock_movement
-          WHERE event_stage = 'refunded' AND stock_movement.order_id = event_order AND stock_movement.sku = line.sku
+          WHERE stock_movement.order_id = event_order AND stock_movement.sku = line.sku
           LIMIT 1
-        ),
+        ) END,
         0
       )
     FROM (
