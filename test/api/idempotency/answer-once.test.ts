@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { Hono } from 'hono';
+import { requestId } from 'hono/request-id';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createApi } from '../../../api/app.ts';
@@ -255,7 +256,7 @@ describe('an idempotency key of another release', () => {
       attentionAfter: 60_000,
     };
     const [kept] = await sql<{ caller: string }[]>`select caller from idempotency_key where key = ${key}`;
-    next.use(async (c, then) => {
+    next.use(requestId(), async (c, then) => {
       const caller = { id: kept?.caller ?? '', roles: [], shop: MAIN_SHOP };
       c.set('caller', caller);
       c.set('database', system.database.reaching(caller));
@@ -281,7 +282,7 @@ describe('an idempotency key of another release', () => {
 
 test('a request that was taken for dead gets the answer of the one that took over, marked as replayed', async () => {
   const api = new Hono<ApiEnv>();
-  api.use(async (c, then) => {
+  api.use(requestId(), async (c, then) => {
     c.set('caller', { id: 'key:slow', roles: [], shop: MAIN_SHOP });
     await then();
   });
