@@ -2,16 +2,19 @@
 import { ChainCheck, type ChainReport, type KeptHead } from '../db/audit/chain-check.ts';
 import { verifyAudit, type AuditReport } from '../db/audit/verify.ts';
 import { findLastHead } from '../client/audit-heads.ts';
-import { openDatabase } from '../db/connection.ts';
 import { describeHead } from '../domain/audit-head.ts';
-import { commandActor, type AuditHead } from '../domain/audit.ts';
+import type { AuditHead } from '../domain/audit.ts';
 import { messageOf } from '../process/redaction.ts';
 import type { AuditSettings } from '../settings.ts';
 import { readLines } from './audit-lines.ts';
 import { reachTemporal } from './temporal.ts';
+import { withDatabase } from './with-database.ts';
 
 /** Rows that wait for longer were missed by several runs of the schedule. */
 const UNSEALED_TOO_LONG_S = 300;
+
+/** One reads a page while the next is on its way. */
+const VERIFYING_CONNECTIONS = 2;
 
 /** Lines to print, and whether something is wrong. */
 export interface Verdict {
@@ -36,20 +39,15 @@ export async function verifyDatabase(
   } catch (error) {
     lines.push(`! Temporal was not asked for the head of the last run: ${messageOf(error)}`);
   }
-  const database = openDatabase(settings.DATABASE_URL, {
-    // One reads a page while the next is on its way.
-    connections: 2,
-    name: 'holdfast audit',
-    actor: commandActor('audit'),
-  });
-  try {
-    const report = await verifyAudit(database, { heads: kept, sources });
-    lines.push(...describeReport(report), ...describeUnsealed(report));
-    if (sources) lines.push(`${count(report.compared, 'row')} of other tables compared with it.`);
-    return { lines, isBroken: isBroken(report) };
-  } finally {
-    await database.close();
-  }
+  const report = await withDatabase(
+    settings,
+    'audit',
+    (database) => verifyAudit(database, { heads: kept, sources }),
+    VERIFYING_CONNECTIONS,
+  );
+  lines.push(...describeReport(report), ...describeUnsealed(report));
+  if (sources) lines.push(`${count(report.compared, 'row')} of other tables compared with it.`);
+  return { lines, isBroken: isBroken(report) };
 }
 
 /** @param isExcerpt whether rows may be missing. */

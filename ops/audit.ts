@@ -4,13 +4,13 @@ import { defineCommand, defineVerb, runVerbs, toVerb } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { instant } from '../cli/values.ts';
 import { readMatching } from '../db/audit/export.ts';
-import { openDatabase } from '../db/connection.ts';
 import { readHead } from '../domain/audit-head.ts';
-import { AUDIT_KINDS, commandActor, type AuditHead } from '../domain/audit.ts';
+import { AUDIT_KINDS, type AuditHead } from '../domain/audit.ts';
 import { auditSettings, databaseSettings } from '../settings.ts';
 import { writePages } from './audit-lines.ts';
 import { verifyDatabase, verifyFile } from './audit-verify.ts';
 import { systemEnvironment } from './environment.ts';
+import { withDatabase } from './with-database.ts';
 
 const verify = defineVerb({
   name: 'verify',
@@ -55,20 +55,12 @@ await runVerbs(
     if (isBroken) return 'failed';
   }),
   toVerb(exporting, async ({ from, to, order: orderId, subject, kind, actor, shop: shopId }) => {
-    const { DATABASE_URL } = databaseSettings(systemEnvironment(process.env));
-    const database = openDatabase(DATABASE_URL, {
-      connections: 1,
-      name: 'holdfast audit',
-      actor: commandActor('audit'),
-    });
-    try {
-      await writePages(
+    await withDatabase(databaseSettings(systemEnvironment(process.env)), 'audit', (database) =>
+      writePages(
         process.stdout,
         readMatching(database, { orderId, subject, kind, actor, shopId }, { from, to }),
-      );
-    } finally {
-      await database.close();
-    }
+      ),
+    );
   }),
 );
 

@@ -14,9 +14,10 @@ export async function withDatabase<T>(
   { DATABASE_URL }: { DATABASE_URL: string },
   command: string,
   work: (database: DatabasePool) => Promise<T>,
+  connections = 1,
 ): Promise<T> {
   const database = openDatabase(DATABASE_URL, {
-    connections: 1,
+    connections,
     name: `holdfast ${command}`,
     actor: commandActor(command),
   });

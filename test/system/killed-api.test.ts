@@ -38,7 +38,10 @@ async function startVictim(): Promise<Victim> {
   });
   const { port } = await api.says('listening');
   const victim = new Shop(fetchFrom(`http://127.0.0.1:${String(port)}`));
-  expectStatus(await victim.get('/readyz'), 200);
+  // On a busy machine its first connections may take longer than it waits for them.
+  await until('the API to reach both of its servers', async () =>
+    (await victim.get('/readyz')).status === 200 ? true : undefined,
+  );
   return { api, shop: victim };
 }
 
