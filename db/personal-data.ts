@@ -65,11 +65,11 @@ async function findOrMakeKey(
   shopId: string,
   buyerId: string,
 ): Promise<UsableKey> {
-  const [found] = await database.run(({ orm }) =>
-    orm
-      .select({ id: buyerKey.id, wrapped: buyerKey.wrapped, wrappingKey: buyerKey.wrappingKey })
-      .from(buyerKey)
-      .where(and(eq(buyerKey.shopId, shopId), eq(buyerKey.buyerId, buyerId))),
+  const [found] = await database.run(
+    ({ sql }) => sql<(WrappedKey & { id: string })[]>`
+      select id, wrapped, wrapping_key as "wrappingKey" from buyer_key
+      where shop_id = ${shopId} and buyer_id = ${buyerId}
+    `,
   );
   if (found) {
     const owner = { shopId, buyerId, id: found.id };

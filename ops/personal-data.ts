@@ -1,5 +1,5 @@
 /** `npm run personal-data`: changes the keys of personal data and erases buyers, with nothing but access to the database. */
-import { openDatabase, type DatabasePool } from '../db/connection.ts';
+import type { DatabasePool } from '../db/connection.ts';
 import { defineCommand, defineVerb, runVerbs, toVerb } from '../cli/command.ts';
 import { UserError } from '../cli/user-error.ts';
 import { listErasures, type PastErasure } from '../db/personal-data-erasures.ts';
@@ -12,12 +12,12 @@ import {
   type Rotated,
 } from '../db/personal-data-rotation.ts';
 import { erasePersonalData } from '../db/personal-data.ts';
-import { commandActor } from '../domain/audit.ts';
 import type { KeyRing, PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import { TEXT, findFlaw, trimText, type TextRule } from '../domain/text.ts';
 import { databaseSettings, personalDataSettings } from '../settings.ts';
+import { readLines } from './audit-lines.ts';
 import { systemEnvironment } from './environment.ts';
-import { readErasures } from './past-erasures.ts';
+import { withDatabase } from './with-database.ts';
 
 const rotate = defineVerb({
   name: 'rotate',
@@ -81,19 +81,26 @@ await runVerbs(
   toVerb(erase, async ({ shop: shopId, reason }, given) => {
     const buyerId = readText('buyer', given, TEXT.party);
     const why = readText('reason', reason, TEXT.reason);
-    const orders = await withDatabase((database) => erasePersonalData(database, { shopId, buyerId, why }));
+    const orders = await inDatabase((database) => erasePersonalData(database, { shopId, buyerId, why }));
     console.log(orders === 0 ? 'There was nothing to erase.' : `Erased from ${countOrders(orders)}.`);
   }),
   toVerb(eraseAgain, ({ file }) =>
-    withDatabase(async (database) => {
+    inDatabase(async (database) => {
       const [buyers, orders] = await repeat(
         database,
-        file === undefined ? listErasures(database) : readErasures(file),
+        file === undefined ? listErasures(database) : erasuresIn(file),
       );
       console.log(`Erased again from ${countOrders(orders)} of ${buyers} buyers.`);
     }),
   ),
 );
+
+/** @throws {UserError} for a file that is no export of the audit. */
+async function* erasuresIn(file: string): AsyncGenerator<PastErasure[]> {
+  for await (const { kind, shopId, subject, recordedAt } of readLines(file))
+    if (kind === 'personal_data' && shopId !== null)
+      yield [{ shopId, buyerId: subject, doneAt: new Date(recordedAt) }];
+}
 
 async function repeat(
   database: DatabasePool,
@@ -109,25 +116,15 @@ async function repeat(
   return [buyers, orders];
 }
 
-async function withDatabase<T>(work: (database: DatabasePool) => Promise<T>): Promise<T> {
-  const { DATABASE_URL } = databaseSettings(systemEnvironment(process.env));
-  const database = openDatabase(DATABASE_URL, {
-    connections: 1,
-    name: 'holdfast personal data',
-    actor: commandActor('personal-data'),
-  });
-  try {
-    return await work(database);
-  } finally {
-    await database.close();
-  }
+function inDatabase<T>(work: (database: DatabasePool) => Promise<T>): Promise<T> {
+  return withDatabase(databaseSettings(systemEnvironment(process.env)), 'personal-data', work);
 }
 
 function withKeys<T>(work: (database: DatabasePool, keys: PersonalDataKeys) => Promise<T>): Promise<T> {
   const { personalData } = personalDataSettings(systemEnvironment(process.env));
   if (personalData === undefined)
     throw new UserError('Set PERSONAL_DATA_KEYS and PERSONAL_DATA_INDEX_KEYS as the API has them.');
-  return withDatabase((database) => work(database, personalData));
+  return inDatabase((database) => work(database, personalData));
 }
 
 function readText(what: string, given: string, rule: TextRule): string {
