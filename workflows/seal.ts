@@ -17,8 +17,6 @@ const { compareHead, sealSome } = proxyActivities<SealActivities>({
 
 export async function seal(): Promise<SealEnd> {
   const { startTime, lastResult } = workflowInfo();
-  // A run that somebody triggered is given no result.
-  const missed = await compareHead({ expected: expectedHead(lastResult), at: startTime.toISOString() });
   const endsBy = Date.now() + SEAL_FOR_MS;
   let sealed = 0;
   let some: SealedSome;
@@ -30,6 +28,9 @@ export async function seal(): Promise<SealEnd> {
   const { seq, hash } = some.head;
   // Logs hold it as well.
   if (sealed > 0) log.info('sealed the audit', { sealed, seq, hash });
+  // Once this run's head is known: whatever is rewritten before it, this comparison finds, and what is rewritten later, the next run. A run
+  // that somebody triggered is given no result.
+  const missed = await compareHead({ expected: expectedHead(lastResult), at: startTime.toISOString() });
   await recordEnd(WORKFLOW.seal);
   return { seq, hash, sealed, ...(missed && { missed }) };
 }

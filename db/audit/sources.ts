@@ -1,7 +1,6 @@
 /**
  * Compares the audit with what it is about. The chain proves that nobody changed it; this proves that changes are in it, and finds what was
- * written while the triggers were off. Everything is looked up by time, because the audit has an index for that, and a wallet may have
- * very many rows.
+ * written while the triggers were off. Money and units are looked up by time, because a wallet or a SKU may have very many rows.
  */
 import { CLOCKS_APART_MS } from '../ids.ts';
 import type { Database } from '../connection.ts';
@@ -73,7 +72,8 @@ const SOURCES: readonly Source[] = [
       order by id
     `,
     isAbout: (sql) => sql`change.kind = 'api_key' and change.subject = page.subject`,
-    isTimeExact: true,
+    // Few enough to be looked up by their ids.
+    isTimeExact: false,
   },
 ];
 
@@ -118,7 +118,7 @@ async function readBeginning(database: Database): Promise<string> {
         (
           greatest(
             least((select began_at from audit_head), first.at + interval '1 hour'),
-            least(dropped.until, first.at)
+            case when dropped.until is not null then least(dropped.until, first.at) end
           )
           + ${CLOCKS_APART_MS} * interval '1 ms'
         )::text as since

@@ -164,22 +164,22 @@ describe('npm run audit -- verify', () => {
 });
 
 test('the audit of a busy system verifies while it grows', async () => {
-  let isOver = false;
+  const over = new AbortController();
   const keepBusy = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await shop.topUp(wallet, 1);
       await shop.placed(wallet, sku);
     }
   };
   const keepSealing = async () => {
-    while (!isOver) await seal(database);
+    while (!over.signal.aborted) await seal(database);
   };
   const busy = [keepBusy(), keepBusy(), keepSealing()];
   try {
     for (let count = 0; count < 5; count += 1)
       expect(await verifyAudit(database, { heads: [], sources: true })).toMatchObject({ flaws: [] });
   } finally {
-    isOver = true;
+    over.abort();
     await Promise.all(busy);
   }
 });

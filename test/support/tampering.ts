@@ -14,7 +14,7 @@ export async function plantAudit(
 ): Promise<AuditHead> {
   await sql`
     insert into wallet (id, shop_id, owner_id, currency)
-    select gen_random_uuid(), 'main', 'owner ' || number, 'EUR' from generate_series(1, ${wallets}) as number
+    select gen_random_uuid(), 'main', 'Zoë ☕ ' || number, 'EUR' from generate_series(1, ${wallets}) as number
   `;
   return seal(database);
 }

@@ -14,11 +14,12 @@ import { plantKey } from '../../support/planted-keys.ts';
 import { publishedApi, requestFor, type PublishedRoute } from '../../support/published-routes.ts';
 import { idOf } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
+import { seal } from '../../support/tampering.ts';
 import { unansweredOrder } from '../../support/unanswered.ts';
 
 const issuer = await startIssuer({ JWT_SHOP_CLAIM: 'shop', JWT_ROLES_CLAIM: 'roles' });
 const system = await startSystem({ identifyBearer: identifyBearers(issuer.settings) });
-const { send, sql } = system;
+const { send, sql, database } = system;
 await sql`insert into shop (id, name) values ('tea', 'Tea')`;
 afterAll(() => expectRulesHold(sql));
 
@@ -78,6 +79,9 @@ const place = async (): Promise<string> =>
 const [open, paid] = [await place(), await place()];
 expectStatus(await alice.client.payOrder(paid), 200);
 expectStatus(await alice.client.put(`/v1/wallets/${wallet}/permissions/carol`, undefined), 200, 201);
+
+// What is not sealed is in no list of the audit.
+await seal(database);
 
 const { routes } = await publishedApi(new ApiClient(send));
 const guarded = routes.filter(({ path }) => path.startsWith('/v1'));
@@ -173,6 +177,17 @@ describe("somebody else's id", () => {
       for (const { role, client } of [seller, alice])
         if (findAccess(route.operation.operationId)?.roles.includes(role) === true)
           expect([route.path, role, (await call(route, client)).status]).toEqual([route.path, role, 200]);
+  });
+
+  test('is in no answer of the audit, whatever is asked for, and in that of its own shop', async () => {
+    const filters = [`orderId=${open}`, `subject=${wallet}`, `subject=main/${sku}`, `subject=${sellersKey}`];
+    const itemsOf = async (client: ApiClient, filter: string) =>
+      (await client.get<{ items?: unknown[] }>(`/v1/audit?${filter}`)).body.items;
+    for (const filter of filters) {
+      for (const [who, { role, client }] of strangers)
+        if (mayCall('listAudit', [role])) expect([who, await itemsOf(client, filter)]).toEqual([who, []]);
+      expect([filter, (await itemsOf(seller.client, filter))?.length]).not.toEqual([filter, 0]);
+    }
   });
 
   test('of a buyer cannot be asked for in a list', async () => {

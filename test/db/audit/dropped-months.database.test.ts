@@ -63,6 +63,14 @@ test('a row that is missing besides is found, at the turn of the month and behin
   }
 });
 
+test('the first row that stays has to follow the last one that was dropped', async () => {
+  const { flaws } = await whileTampered(system, async (superuser) => {
+    await superuser`update audit set previous_hash = repeat('f', 64) where seq = (select min(seq) from audit)`;
+    await superuser`update audit set hash = audit_hash(audit) where seq = (select min(seq) from audit)`;
+  });
+  expect(flaws).toEqual([expect.stringMatching(/^Rows 1 to \d+ were removed: row \d+ is the first\.$/)]);
+});
+
 test('the record of what was dropped is a row of the chain, so that nobody invents another', async () => {
   const { flaws } = await whileTampered(system, async (superuser) => {
     const [row] = await superuser<{ seq: number; hash: string }[]>`
