@@ -31,4 +31,19 @@ CREATE INDEX "wallet_by_owner" ON "wallet" USING btree ("shop_id","owner_id");--
 DROP INDEX "api_key_by_shop";--> statement-breakpoint
 CREATE INDEX "api_key_by_shop" ON "api_key" USING btree ("shop_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "api_key_by_time" ON "api_key" USING btree ("created_at","id");--> statement-breakpoint
-CREATE INDEX "api_key_development" ON "api_key" USING btree ("created_at") WHERE is_development and revoked_at is null;
+CREATE INDEX "api_key_development" ON "api_key" USING btree ("created_at") WHERE is_development and revoked_at is null;--> statement-breakpoint
+
+-- Whether a row's order, wallet, finding or key can be reached is looked up by its id. Without OFFSET, PostgreSQL may also read every order of
+-- the shop first to judge one event, and does so for a statement that it has planned while the tables were small.
+ALTER POLICY of_buyer ON transfer USING (EXISTS (SELECT FROM entry WHERE entry.transfer_id = transfer.id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_buyer ON entry USING (EXISTS (SELECT FROM wallet WHERE wallet.id = entry.wallet_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_buyer ON attention USING (EXISTS (SELECT FROM orders WHERE orders.id = attention.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_buyer ON intervention USING (EXISTS (SELECT FROM orders WHERE orders.id = intervention.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON reservation USING (EXISTS (SELECT FROM orders WHERE orders.id = reservation.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON hold USING (EXISTS (SELECT FROM orders WHERE orders.id = hold.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON order_line USING (EXISTS (SELECT FROM orders WHERE orders.id = order_line.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON order_event USING (EXISTS (SELECT FROM orders WHERE orders.id = order_event.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON order_step USING (EXISTS (SELECT FROM orders WHERE orders.id = order_step.order_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON wallet_permission USING (EXISTS (SELECT FROM wallet WHERE wallet.id = wallet_permission.wallet_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON repair USING (EXISTS (SELECT FROM finding WHERE finding.id = repair.finding_id OFFSET 0));--> statement-breakpoint
+ALTER POLICY of_parent ON api_key_secret USING (EXISTS (SELECT FROM api_key WHERE api_key.id = api_key_secret.key_id OFFSET 0));
