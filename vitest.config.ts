@@ -35,7 +35,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/count-reporter.ts'],
     // On two cores: half of its time a test waits, for servers, locks and deadlines. More would starve each other.
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'unit', include: [UNIT], setupFiles: ['test/support/no-connections.ts'] } },
