@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import type { StepActivities } from '../../activities/order.ts';
+import { isRetryable } from '../../client/errors.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import type { Command, Stage } from '../model/pairs.ts';
@@ -118,6 +119,8 @@ async function byHand(act: () => Promise<unknown>): Promise<void> {
   try {
     await act();
   } catch (error) {
+    // A workflow that ends in this very moment may drop the command, and then says that it may be sent again.
+    if (isRetryable(error)) return byHand(act);
     if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)) throw error;
   }
 }
