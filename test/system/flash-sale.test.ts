@@ -175,10 +175,10 @@ test('an order whose caller hangs up while it waits is not placed', async () => 
   expect(await shop.stockOf(sku)).toEqual({ onHand: 5, reserved: 0, available: 5 });
 });
 
-test('2,000 simultaneous requests for lists are answered or refused in time, and hold up neither a deposit nor readiness', async () => {
+test('3,000 simultaneous requests for lists are answered or refused in time, and hold up neither a deposit nor readiness', async () => {
   const path = `/v1/wallets/${wallet}/deposits`;
   await shop.placed(wallet, await shop.sku(1));
-  const lists = Array.from({ length: 2_000 }, () => shop.get('/v1/orders'));
+  const lists = Array.from({ length: 3_000 }, () => shop.get('/v1/orders'));
   const [deposit, ready] = await Promise.all([shop.post(path, { amount: 5 }), shop.get('/readyz')]);
   expectStatus(deposit, 201);
   expectStatus(ready, 200);
