@@ -2,7 +2,7 @@
  * Moves personal data to the current keys of the installation, page by page, while the API runs: each buyer's key is wrapped again, and
  * each address indexed again. No field is encrypted again: its buyer's key stays.
  */
-import { and, asc, eq, gt, isNotNull, sql as expression } from 'drizzle-orm';
+import { and, asc, gt, isNotNull, sql as expression } from 'drizzle-orm';
 import {
   UnknownKeyError,
   indexEmail,
@@ -13,6 +13,7 @@ import {
 } from '../domain/personal-data-keys.ts';
 import { SealBrokenError } from '../domain/sealing.ts';
 import type { Database, LongDatabase } from './connection.ts';
+import { isKeyOfFields } from './personal-data.ts';
 import { buyerKey, personalData } from './schema/personal-data.ts';
 
 const PAGE = 200;
@@ -138,14 +139,7 @@ const listIndexed = (database: Database, after: string | undefined) =>
     orm
       .select({ fields: personalData, key: buyerKey })
       .from(personalData)
-      .innerJoin(
-        buyerKey,
-        and(
-          eq(buyerKey.shopId, personalData.shopId),
-          eq(buyerKey.buyerId, personalData.buyerId),
-          eq(buyerKey.id, personalData.buyerKeyId),
-        ),
-      )
+      .innerJoin(buyerKey, isKeyOfFields)
       .where(
         and(
           isNotNull(personalData.emailIndex),

@@ -136,6 +136,13 @@ async function insertFields(
 
 const FOREIGN_KEY_VIOLATED = '23503';
 
+/** Joins the fields of an order with the key that they are encrypted with. */
+export const isKeyOfFields = and(
+  eq(buyerKey.shopId, personalData.shopId),
+  eq(buyerKey.buyerId, personalData.buyerId),
+  eq(buyerKey.id, personalData.buyerKeyId),
+);
+
 /**
  * What an order was placed with; undefined when that was nothing, or was erased.
  * @throws {UnknownKeyError | SealBrokenError} when it cannot be read.
@@ -149,14 +156,7 @@ export async function findPersonalData(
     orm
       .select({ fields: personalData, key: buyerKey })
       .from(personalData)
-      .innerJoin(
-        buyerKey,
-        and(
-          eq(buyerKey.shopId, personalData.shopId),
-          eq(buyerKey.buyerId, personalData.buyerId),
-          eq(buyerKey.id, personalData.buyerKeyId),
-        ),
-      )
+      .innerJoin(buyerKey, isKeyOfFields)
       .where(eq(personalData.orderId, orderId)),
   );
   if (!found) return undefined;
