@@ -24,6 +24,8 @@ const RESOURCES = [
   'stats',
   'findings',
   'audit',
+  'events',
+  'webhooks',
   'monitor',
   'keys',
   'shops',
