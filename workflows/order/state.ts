@@ -103,7 +103,7 @@ export function follow(state: OrderState, { stage, reason }: Pick<StepResult, 's
 
 /** The order as the reserve step records it. */
 export function toPlacedOrder({ input, startedAt, deadline }: OrderState): PlacedOrder {
-  const { orderId, shopId, buyerId, walletId, paymentMode, lines } = input;
+  const { orderId, shopId, buyerId, walletId, paymentMode, lines, adjustments, expectedTotal } = input;
   return {
     orderId,
     ...(shopId !== undefined && { shopId }),
@@ -111,6 +111,8 @@ export function toPlacedOrder({ input, startedAt, deadline }: OrderState): Place
     walletId,
     paymentMode,
     lines,
+    ...(adjustments !== undefined && { adjustments }),
+    ...(expectedTotal !== undefined && { expectedTotal }),
     paymentDeadline: new Date(deadline).toISOString(),
     at: new Date(startedAt).toISOString(),
   };
