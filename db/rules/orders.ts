@@ -10,6 +10,7 @@ import {
   rowsOfMissingOrder,
   stepsAndLines,
 } from './order-parts.ts';
+import { contents } from './order-contents.ts';
 import { NIL, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 const MOVES = JSON.stringify(RECORDED_MOVES);
@@ -24,6 +25,8 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
       (select id from orders where id > ${cursor} order by id limit ${limit})
       union
       (select distinct order_id from order_line where order_id > ${cursor} order by order_id limit ${limit})
+      union
+      (select distinct order_id from order_adjustment where order_id > ${cursor} order by order_id limit ${limit})
       union
       (select distinct order_id from order_event where order_id > ${cursor} order by order_id limit ${limit})
       union
@@ -41,7 +44,7 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
 }
 
 /**
- * Rules 3, 6, 7 and 9: an order's path, steps, units, hold, payment and refund fit its stage. Rule 5, for a hold of a wallet that is
+ * Rules 3, 6, 7 and 9: an order's path, steps, units, total, hold, payment and refund fit its stage. Rule 5, for a hold of a wallet that is
  * missing. Units or money held by an order that is over, money taken for one, and a missing payment have detectors of their own.
  */
 export const consistentOrders: Detector = {
@@ -62,7 +65,10 @@ export const consistentOrders: Detector = {
         when not is_there then format('does not exist, but it has %s', orphans.problem)
         else format(
           'is %s, but %s', stage,
-          concat_ws('; ', path.problem, step.problem, units.problem, promise.problem, payment.problem, refund.problem)
+          concat_ws(
+            '; ',
+            path.problem, step.problem, units.problem, promise.problem, contents.problem, payment.problem, refund.problem
+          )
         )
       end as finding
     from page
@@ -71,6 +77,7 @@ export const consistentOrders: Detector = {
     left join lateral (${pathOfEvents(sql)}) as path on is_there
     left join lateral (${reservedUnits(sql)}) as units on is_there
     left join lateral (${heldMoney(sql)}) as promise on is_there
+    left join lateral (${contents(sql)}) as contents on is_there
     left join lateral (${payment(sql)}) as payment on is_there
     left join lateral (${refund(sql)}) as refund on is_there
     cross join lateral (
@@ -79,7 +86,10 @@ export const consistentOrders: Detector = {
           array[
             case when step.problem is not null or units.is_unlike_lines or orphans.breaks_3 then 3 end,
             case when promise.is_stray then 5 end,
-            case when payment.problem is not null or refund.problem is not null or orphans.breaks_6 then 6 end,
+            case
+              when contents.problem is not null or payment.problem is not null or refund.problem is not null or orphans.breaks_6
+                then 6
+            end,
             case when units.is_unlike_stage or promise.problem is not null or orphans.breaks_7 then 7 end,
             case when path.problem is not null or orphans.breaks_9 then 9 end
           ],
