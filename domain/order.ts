@@ -48,7 +48,7 @@ export interface OrderContents {
 
 export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
 /**
- * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment `(order id, command id)`.
+ * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment or a refund with its command's id.
  * `abandon` cancels a reservation that was not answered, `decline` skips a payment: the names are in histories and stay.
  */
 export type Step = (typeof STEPS)[number];
@@ -74,6 +74,9 @@ export const REFUSAL_REASONS = [
   'order_not_payable',
   'order_not_cancellable',
   'order_not_refundable',
+  'refund_exceeds_payment',
+  'refund_exceeds_units',
+  'sku_not_in_order',
   'order_too_old',
   'order_expired',
   'order_cancelled',
@@ -108,14 +111,35 @@ export const PAYMENT_LIMITS = {
   waiting: 3,
 } as const;
 
+/** Why a refund is refused for good: of a payment and of units, ever less is left. */
+export const REFUND_REFUSALS = [
+  'refund_exceeds_payment',
+  'refund_exceeds_units',
+  'sku_not_in_order',
+] as const satisfies readonly RefusalReason[];
+
+/** Units of one of an order's lines that are refunded. */
+export interface RefundLine extends OrderLine {
+  /** Whether these units go back on hand. */
+  restock: boolean;
+}
+
+/** What of a paid order is refunded: an amount, or units. Neither: all that is left. */
+export interface RefundPart {
+  /** In minor units of the order's currency. No units are refunded with it. */
+  amount?: number;
+  /** One line per SKU, in SKU order. */
+  lines?: readonly RefundLine[];
+  /** Whether the units that are left go back on hand. Says nothing about `amount` and `lines`. */
+  restock: boolean;
+}
+
 /** A refund of a paid order, as it is requested. */
-export interface RefundInput {
+export interface RefundInput extends RefundPart {
   orderId: string;
-  /** The command that requested it: tells a repeated refund from a second one. Null for the Web UI's Cancel. */
+  /** The command that requested it: its key. Null for the Web UI's Cancel. */
   commandId: string | null;
   reason: string;
-  /** Whether the units go back on hand. */
-  restock: boolean;
   /** Milliseconds that a step may keep failing before a person is asked to look. */
   attentionAfter?: number;
 }

@@ -90,7 +90,17 @@ export const PROBLEMS = {
   order_not_refundable: {
     status: 409,
     title: 'The order cannot be refunded',
-    remedy: 'Read the order: only a paid order can be refunded, and only once.',
+    remedy: 'Read the order: only a paid order can be refunded, until all of it is.',
+  },
+  refund_exceeds_payment: {
+    status: 409,
+    title: 'More would be refunded than was paid',
+    remedy: 'Read the order: `total` less `refunded` is left. Nothing was refunded.',
+  },
+  refund_exceeds_units: {
+    status: 409,
+    title: 'More units would be refunded than were bought',
+    remedy: "Read the order's refunds: their units are refunded already. Nothing was refunded.",
   },
   order_too_old: {
     status: 409,
@@ -187,6 +197,11 @@ export const PROBLEMS = {
     status: 422,
     title: 'A SKU in the order does not exist',
     remedy: 'Order only SKUs from the catalogue. Nothing was reserved.',
+  },
+  sku_not_in_order: {
+    status: 422,
+    title: 'The order has no line of this SKU',
+    remedy: "Read the order's lines, and name their SKUs. Nothing was refunded.",
   },
   unknown_wallet: {
     status: 422,

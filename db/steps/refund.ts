@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { WALLET_FULL } from '../../domain/attention.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import { ORDER_TOO_OLD } from '../../domain/order.ts';
+import { ORDER_TOO_OLD, type RefundPart } from '../../domain/order.ts';
 import type { Database } from '../connection.ts';
 import {
   bookLegs,
@@ -16,12 +16,10 @@ import {
 } from './fragments.ts';
 import { runStep, type StepResult } from './step.ts';
 
-export interface RefundRequest {
+export interface RefundRequest extends RefundPart {
   orderId: string;
   reason: string;
   commandId: string | null;
-  /** Whether the units go back on hand. */
-  restock: boolean;
   at: string;
   /** Whether a wallet without room is an answer. Left out, it is a failure, which is retried. */
   mayWait?: boolean;
