@@ -57,7 +57,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     input,
     startedAt,
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
-    payments: [],
+    payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     cancel: null,
     windowEnded: false,
     stage: 'reserving',
@@ -71,6 +71,17 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
   state.show();
   return state;
 }
+
+/** A payment that came with the order. The caller waits for it with the reservation, so nobody waits for its own answer. */
+const paymentAtOnce = (commandId: string, startedAt: number): PendingPayment => ({
+  commandId,
+  acceptedAt: new Date(startedAt).toISOString(),
+  answer: () => {},
+});
+
+/** Whether the payment that came with the order is not decided yet. */
+export const isPayingAtOnce = ({ input, payments }: OrderState): boolean =>
+  input.payAtOnce === true && payments[0]?.commandId === input.orderId;
 
 /** Whether the order may still be paid or cancelled. */
 export const isOpen = ({ stage, phase }: OrderState): boolean =>
