@@ -8,13 +8,14 @@ import type { Fragment } from './detector.ts';
 /** What has been released or voided for an order that is missing is in order: reconciliation gave it back. */
 export const rowsOfMissingOrder = (sql: Queryable): Fragment => sql`
   select
-    has_lines or has_steps or has_sold as breaks_3,
+    has_lines or has_adjustments or has_steps or has_sold as breaks_3,
     has_refund as breaks_6,
     has_sold or has_captured as breaks_7,
     has_events as breaks_9,
     concat_ws(
       ', ',
       case when has_lines then 'lines' end,
+      case when has_adjustments then 'adjustments' end,
       case when has_events then 'events' end,
       case when has_steps then 'steps' end,
       case when has_sold then 'sold units' end,
@@ -24,6 +25,7 @@ export const rowsOfMissingOrder = (sql: Queryable): Fragment => sql`
   from (
     select
       exists (select from order_line where order_id = page.id) as has_lines,
+      exists (select from order_adjustment where order_id = page.id) as has_adjustments,
       exists (select from order_event where order_id = page.id) as has_events,
       exists (select from order_step where order_id = page.id) as has_steps,
       exists (select from reservation where order_id = page.id and state = 'consumed') as has_sold,

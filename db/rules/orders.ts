@@ -9,6 +9,7 @@ import {
   rowsOfMissingOrder,
   stepsAndLines,
 } from './order-parts.ts';
+import { contents } from './order-contents.ts';
 import { pathOfRefunds, refundedMoney, refundedUnits, stepsOfRefunds } from './refund-parts.ts';
 import { NIL, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
@@ -24,6 +25,8 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
       (select id from orders where id > ${cursor} order by id limit ${limit})
       union
       (select distinct order_id from order_line where order_id > ${cursor} order by order_id limit ${limit})
+      union
+      (select distinct order_id from order_adjustment where order_id > ${cursor} order by order_id limit ${limit})
       union
       (select distinct order_id from order_event where order_id > ${cursor} order by order_id limit ${limit})
       union
@@ -45,8 +48,9 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
 }
 
 /**
- * Rules 3, 6, 7 and 9: an order's path, steps, units, hold, payment and refunds fit its stage. Rule 2, for what refunds put back on hand, and
- * rule 5, for a hold of a wallet that is missing. Units or money held by an order that is over, money taken for one, and a missing payment have detectors of their own.
+ * Rules 3, 6, 7 and 9: an order's path, steps, units, total, hold, payment and refunds fit its stage. Rule 2, for what refunds put back on
+ * hand, and rule 5, for a hold of a wallet that is missing. Units or money held by an order that is over, money taken for one, and a missing
+ * payment have detectors of their own.
  */
 export const consistentOrders: Detector = {
   page: ordersAndOrphans,
@@ -67,7 +71,8 @@ export const consistentOrders: Detector = {
         else format(
           'is %s, but %s', stage,
           concat_ws(
-            '; ', path.problem, step.problem, units.problem, promise.problem, payment.problem,
+            '; ',
+            path.problem, step.problem, units.problem, promise.problem, contents.problem, payment.problem,
             refund_path.problem, refund_step.problem, refund_units.problem, refund.problem
           )
         )
@@ -78,6 +83,7 @@ export const consistentOrders: Detector = {
     left join lateral (${pathOfEvents(sql)}) as path on is_there
     left join lateral (${reservedUnits(sql)}) as units on is_there
     left join lateral (${heldMoney(sql)}) as promise on is_there
+    left join lateral (${contents(sql)}) as contents on is_there
     left join lateral (${payment(sql)}) as payment on is_there
     left join lateral (${pathOfRefunds(sql)}) as refund_path on is_there
     left join lateral (${stepsOfRefunds(sql)}) as refund_step on is_there
@@ -93,7 +99,10 @@ export const consistentOrders: Detector = {
             end,
             case when promise.is_stray then 5 end,
             case
-              when payment.problem is not null or refund.problem is not null or refund_units.is_unlike_lines or orphans.breaks_6 then 6
+              when
+                contents.problem is not null or payment.problem is not null or refund.problem is not null
+                or refund_units.is_unlike_lines or orphans.breaks_6
+                then 6
             end,
             case when units.is_unlike_stage or promise.problem is not null or orphans.breaks_7 then 7 end,
             case when path.problem is not null or refund_path.problem is not null or orphans.breaks_9 then 9 end

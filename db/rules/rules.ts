@@ -41,7 +41,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     number: 6,
-    name: 'one debit or capture for a paid order, of its total and its mode, none that is kept for any other; its refunds never exceed it, nor its units',
+    name: 'an order\u2019s total is what its lines and adjustments come to; one debit or capture for a paid order, of its total and its mode, none that is kept for any other; its refunds never exceed it, nor its units',
     provenBy: ['paid_without_money', 'money_taken_without_payment', 'order_inconsistent'],
   },
   {
