@@ -154,18 +154,6 @@ export async function listOpenOrders(
   return rows.map(({ id }) => id);
 }
 
-/** Which of these orders are paid and not refunded. */
-export async function listPaidOrders(database: Database, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const rows = await database.run(({ orm }) =>
-    orm
-      .select({ id: orders.id })
-      .from(orders)
-      .where(and(inArray(orders.id, [...ids]), eq(orders.stage, 'paid'))),
-  );
-  return rows.map(({ id }) => id);
-}
-
 /** An order's recorded events, oldest first, beginning after version `after`. */
 export async function listEvents(
   database: Database,

@@ -42,7 +42,7 @@ export interface OrderEnd {
 }
 
 export interface RefundEnd extends OrderEnd {
-  /** The command whose refund this is; the refund of any other command was refused. */
+  /** The command whose refund this is. */
   commandId: string | null;
 }
 
@@ -70,9 +70,11 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it waits for room in the wallet. */
+/** How far a refund is: `refunding` when it waits for room in the wallet, `paid` when something of the payment is left. */
 export interface RefundAnswer {
   stage: Stage;
+  /** Why nothing was refunded. Missing in refunds from before 0.8, which any stage but `refunded` refuses. */
+  refusal?: string | null;
 }
 
 export interface SkipStep extends Intervention {
