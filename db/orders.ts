@@ -1,5 +1,6 @@
 /** Reads recorded orders. Only the steps in steps/ write them. */
 import { and, asc, eq, getTableColumns, gt, inArray, sql as expression } from 'drizzle-orm';
+import type { Adjustment } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
@@ -25,16 +26,40 @@ type LineRow = typeof orderLine.$inferSelect;
 export interface Order extends OrderRow {
   /** In SKU order. */
   lines: Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'>[];
+  /** As its caller gave them. */
+  adjustments: readonly Adjustment[];
+  reference: string | null;
+  metadata: Readonly<Record<string, string>> | null;
 }
 
 export type OrderEvent = Omit<typeof orderEvent.$inferSelect, 'orderId' | 'previousVersion'>;
 
-const ORDER_WITH_LINE = selectList({
+const ORDER_WITH_LINE = `${selectList({
   ...getTableColumns(orders),
   sku: orderLine.sku,
   quantity: orderLine.quantity,
   unitPrice: orderLine.unitPrice,
-});
+})}, orders.adjustments, orders.reference, orders.metadata`;
+
+/** These orders, each with what belongs to it as a whole: read once for each of them, and not once for each of its lines. */
+const withDetail = (sql: Queryable, ids: Fragment): Fragment => sql`
+  (
+    select orders.*, adjusted.adjustments, detail.reference, detail.metadata
+    from (${ids}) as orders
+    cross join lateral (
+      select
+        json_agg(
+          json_strip_nulls(json_build_object('kind', kind, 'label', label, 'amount', amount, 'sku', sku))
+          order by position
+        ) as adjustments
+      from order_adjustment
+      where order_id = orders.id
+    ) as adjusted
+    left join lateral (
+      select reference, metadata from order_detail where order_id = orders.id limit 1
+    ) as detail on true
+    offset 0
+  ) as orders`;
 
 const EVENT = selectList({
   version: orderEvent.version,
@@ -65,8 +90,8 @@ export async function findOrder(database: Database, id: string): Promise<FoundOr
       select
         ${sql.unsafe(ORDER_WITH_LINE)},
         exists (select from personal_data where order_id = orders.id) as "isPersonal"
-      from orders left join order_line on order_line.order_id = orders.id
-      where orders.id = ${id}
+      from ${withDetail(sql, sql`select * from orders where id = ${id}`)}
+      left join order_line on order_line.order_id = orders.id
       order by order_line.sku
     `,
   );
@@ -105,7 +130,7 @@ export async function listOrders(
           `;
     return sql<OrderWithLine[]>`
       select ${sql.unsafe(ORDER_WITH_LINE)}
-      from (select * from (${page}) as page order by id desc limit ${limit}) as orders
+      from ${withDetail(sql, sql`select * from (${page}) as page order by id desc limit ${limit}`)}
       left join order_line on order_line.order_id = orders.id
       order by orders.id desc, order_line.sku
     `;
@@ -126,12 +151,15 @@ const isPlacedWith = (
   ))`;
 
 /** The line's columns are null for an order without lines. */
-type OrderWithLine = OrderRow & (Order['lines'][number] | Record<keyof Order['lines'][number], null>);
+type OrderWithLine = OrderRow &
+  Pick<Order, 'reference' | 'metadata'> & { adjustments: Order['adjustments'] | null } & (
+    Order['lines'][number] | Record<keyof Order['lines'][number], null>
+  );
 
 function withLines(rows: readonly OrderWithLine[]): Order[] {
   const found = new Map<string, Order>();
-  for (const { sku, quantity, unitPrice, ...order } of rows) {
-    const known = found.get(order.id) ?? { ...order, lines: [] };
+  for (const { sku, quantity, unitPrice, adjustments, ...order } of rows) {
+    const known = found.get(order.id) ?? { ...order, adjustments: adjustments ?? [], lines: [] };
     if (sku !== null) known.lines.push({ sku, quantity, unitPrice });
     found.set(order.id, known);
   }

@@ -7,6 +7,30 @@ export type PaymentMode = (typeof PAYMENT_MODES)[number];
 export interface OrderLine {
   sku: string;
   quantity: number;
+  /** What the buyer was shown, in minor units. Another price in the catalogue rejects the order. */
+  expectedPrice?: number;
+}
+
+export const ADJUSTMENT_KINDS = ['discount', 'tax', 'shipping', 'fee'] as const;
+export type AdjustmentKind = (typeof ADJUSTMENT_KINDS)[number];
+
+/** What the shop takes off an order or adds to it besides its lines. Holdfast adds it up, and knows no rates and no rules. */
+export interface Adjustment {
+  kind: AdjustmentKind;
+  label: string;
+  /** In minor units: below zero for a discount, above zero for everything else. */
+  amount: number;
+  /** The line that it is about; left out when it is about the whole order. */
+  sku?: string;
+}
+
+/** How many adjustments an order may have. */
+export const ADJUSTMENTS_LIMIT = 50;
+
+export interface Money {
+  /** In minor units. */
+  amount: number;
+  currency: string;
 }
 
 /** What a buyer orders. The same in the call that places the order, in its workflow and in the step that reserves it. */
@@ -17,6 +41,9 @@ export interface OrderContents {
   walletId: string;
   lines: readonly OrderLine[];
   paymentMode: PaymentMode;
+  adjustments?: readonly Adjustment[];
+  /** What the caller's own sum came to. Another one rejects the order. */
+  expectedTotal?: Money;
 }
 
 export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
@@ -32,7 +59,10 @@ export const REJECTION_REASONS = [
   'wallet_not_allowed',
   'unknown_sku',
   'currency_mismatch',
+  'price_changed',
   'total_limit_exceeded',
+  'total_not_positive',
+  'total_mismatch',
   'out_of_stock',
   'insufficient_funds',
 ] as const;

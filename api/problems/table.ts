@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: 'Not enough units are available',
     remedy: 'Order fewer units, or try again later. Nothing was reserved.',
   },
+  price_changed: {
+    status: 409,
+    title: 'A price in the order is not the price of the SKU',
+    remedy: 'Show the buyer the new price, which the SKU has, and place a new order. Nothing was reserved.',
+  },
   order_not_payable: {
     status: 409,
     title: 'The order cannot be paid',
@@ -218,6 +223,18 @@ export const PROBLEMS = {
     status: 422,
     title: 'The order totals more than a wallet can hold',
     remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
+  },
+  total_not_positive: {
+    status: 422,
+    title: 'The order, or one of its lines, totals too little',
+    remedy:
+      'Give discounts that leave the order more than zero, and each line at least zero. Nothing was reserved.',
+  },
+  total_mismatch: {
+    status: 422,
+    title: 'The order does not come to the total that was given',
+    remedy:
+      'Compare your sum with `quantity * unitPrice` of each line plus each adjustment, in the currency of the wallet. Nothing was reserved.',
   },
   insufficient_funds: {
     status: 422,

@@ -10,6 +10,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -18,7 +19,8 @@ import {
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
-import { PAYMENT_MODES, STEPS } from '../../domain/order.ts';
+import { METADATA_FIELDS } from '../../domain/order-detail.ts';
+import { ADJUSTMENTS_LIMIT, ADJUSTMENT_KINDS, PAYMENT_MODES, STEPS } from '../../domain/order.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
 import { SKU_CODE, TEXT } from '../../domain/text.ts';
 import {
@@ -95,6 +97,8 @@ export const orderLine = pgTable(
     sku: text().notNull(),
     quantity: units('quantity').notNull(),
     unitPrice: money('unit_price'),
+    /** What the adjustments of this line come to. `quantity * unit_price + adjustment` is what it costs, and at least zero in an order that was reserved. */
+    adjustment: money('adjustment').notNull().default(0),
   },
   (t) => [
     primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
@@ -102,6 +106,66 @@ export const orderLine = pgTable(
     check('order_line_sku', isCode(t.sku, SKU_CODE)),
   ],
 );
+
+/** What the shop takes off an order or adds to it besides its lines, as the order was placed. Never changed. */
+export const orderAdjustment = pgTable(
+  'order_adjustment',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    /** From 1, as the caller gave them. */
+    position: integer().notNull(),
+    kind: text({ enum: ADJUSTMENT_KINDS }).notNull(),
+    label: text().notNull(),
+    amount: money('amount').notNull(),
+    /** Null for the whole order. */
+    sku: text(),
+  },
+  (t) => [
+    primaryKey({ name: 'order_adjustment_pkey', columns: [t.orderId, t.position] }),
+    foreignKey({
+      name: 'order_adjustment_line',
+      columns: [t.orderId, t.sku],
+      foreignColumns: [orderLine.orderId, orderLine.sku],
+    }),
+    check('order_adjustment_position', sql`${t.position} between 1 and ${literal(ADJUSTMENTS_LIMIT)}`),
+    check('order_adjustment_kind', oneOf(t.kind, ADJUSTMENT_KINDS)),
+    check('order_adjustment_label', isText(t.label, TEXT.label)),
+    check('order_adjustment_not_zero', sql`${t.amount} <> 0`),
+    check('order_adjustment_discount_is_less', sql`(${t.kind} = 'discount') = (${t.amount} < 0)`),
+  ],
+);
+
+/** What a caller noted about an order for itself. Never changed. */
+export const orderDetail = pgTable(
+  'order_detail',
+  {
+    /** Not a foreign key: it is written before the order is. */
+    orderId: uuid('order_id').primaryKey(),
+    shopId: shopId(),
+    buyerId: text('buyer_id').notNull(),
+    reference: text(),
+    metadata: jsonb().$type<Readonly<Record<string, string>>>(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    check('order_detail_not_empty', sql`${t.reference} is not null or ${t.metadata} is not null`),
+    check('order_detail_reference', isText(t.reference, TEXT.reference)),
+    check('order_detail_metadata', isMetadata(t.metadata)),
+    // Which orders of this shop have this reference, newest first? (Ids sort by time.)
+    index('order_detail_by_reference')
+      .on(t.shopId, t.reference, t.orderId)
+      .where(sql`reference is not null`),
+  ],
+);
+
+/** A flat object of texts. The length in all is the most that its fields come to, with each character escaped. */
+function isMetadata(column: AnyPgColumn): SQL {
+  const longest = METADATA_FIELDS * 2 * (TEXT.metadataKey.max + TEXT.metadataValue.max + 3);
+  const fields = sql`jsonb_array_length(jsonb_path_query_array(${column}, '$.keyvalue()'))`;
+  return sql`jsonb_typeof(${column}) = 'object' and ${fields} <= ${literal(METADATA_FIELDS)} and not jsonb_path_exists(${column}, 'strict $.* ? (@.type() <> "string")') and char_length(${column}::text) <= ${literal(longest)}`;
+}
 
 /**
  * The recorded stages of an order. Never changed. In partitions of a month each, by the order's id: all events of an order are in one.

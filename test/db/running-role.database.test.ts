@@ -29,6 +29,8 @@ const HISTORY = [
   'entry',
   'stock_movement',
   'order_line',
+  'order_adjustment',
+  'order_detail',
   'order_event',
   'order_step',
   'intervention',
