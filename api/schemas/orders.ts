@@ -34,13 +34,6 @@ export const createOrderBody = z
 
 export const cancelBody = z.strictObject({ reason }).openapi('CancelOrder');
 
-export const refundBody = z
-  .strictObject({
-    reason,
-    restock: z.boolean().openapi({ example: true, description: 'Whether the units go back on hand' }),
-  })
-  .openapi('RefundOrder');
-
 export const ordersQuery = pageQuery('orders', id).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
@@ -64,6 +57,7 @@ export const orderSchema = z
       z.object({
         sku: skuName,
         quantity: z.int().openapi({ example: 2 }),
+        refundedQuantity: z.int().openapi({ example: 0, description: 'Units that were refunded so far' }),
         unitPrice: amount.nullable().openapi({ description: 'Null in an order that was never priced' }),
       }),
     ),
@@ -71,6 +65,10 @@ export const orderSchema = z
       .object({ amount: amount.openapi({ example: 2500 }), currency })
       .nullable()
       .openapi({ description: 'Null in an order that was never priced, or that was rejected for its total' }),
+    refunded: amount.openapi({
+      example: 0,
+      description: "Minor units of the total's currency that were given back so far",
+    }),
     paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
     createdAt: instant,
     updatedAt: instant,
@@ -121,6 +119,7 @@ export function toOrderReply(
     paymentMode,
     lines,
     total: total === null || order.currency === null ? null : { amount: total, currency: order.currency },
+    refunded: order.refunded,
     paymentDeadline: order.paymentDeadline.toISOString(),
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),
