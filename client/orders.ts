@@ -22,7 +22,6 @@ import {
   placeOutcomeOfFailure,
   refundOutcomeOfFailure,
   toOutcome,
-  toRefundOutcome,
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
@@ -150,11 +149,9 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
             older === undefined
               ? await workflow.executeUpdateWithStart(refundUpdate, { updateId, startWorkflowOperation })
               : await workflow.getHandle(older).executeUpdate(refundUpdate, { updateId });
-          const outcome = toRefundOutcome(answer);
+          if (answer.stage !== 'refunding') return 'decided';
           // The shared update was answered when the refund began to wait. It may have ended since, and then not as it was to.
-          if (outcome.outcome === 'pending' && isRetry && !(await isRunning(client, older ?? own)))
-            return { outcome: 'ended' };
-          return outcome;
+          return isRetry && !(await isRunning(client, older ?? own)) ? 'ended' : 'pending';
         });
       } catch (error) {
         return refundOutcomeOfFailure(error);

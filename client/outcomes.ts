@@ -3,7 +3,7 @@ import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/clien
 import type { ByHandRefusal } from '../domain/attention.ts';
 import { REFUSAL_REASONS, type RefusalReason } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
-import type { CommandAnswer, RefundAnswer } from '../workflows/messages.ts';
+import type { CommandAnswer } from '../workflows/messages.ts';
 import { TemporalUnavailableError, hasEnded, wasLost } from './errors.ts';
 
 export type CommandOutcome =
@@ -14,25 +14,12 @@ export type CommandOutcome =
   /** The order's workflow has ended, or never began: the database knows how the order stands. */
   | { outcome: 'ended' };
 
-export type RefundOutcome =
-  /** The database knows the result. */
-  | { outcome: 'decided' }
-  | { outcome: 'refused'; reason: RefusalReason }
-  /** It waits for room in the wallet. */
-  | { outcome: 'pending' }
-  /** It had ended before. */
-  | { outcome: 'ended' };
+/** `decided`: the database knows the result. `pending`: it waits for room in the wallet. `ended`: the refund had ended before. */
+export type RefundOutcome = 'decided' | 'pending' | 'ended';
 
 /** The outcome of a command that the workflow answered. */
 export const toOutcome = ({ stage, refusal }: CommandAnswer): CommandOutcome =>
   refusal === null ? { outcome: 'done', stage } : { outcome: 'refused', reason: refusal };
-
-/** The outcome of a refund that its workflow answered. */
-export function toRefundOutcome({ stage, refusal }: RefundAnswer): RefundOutcome {
-  if (stage === 'refunding') return { outcome: 'pending' };
-  const reason = REFUSAL_REASONS.find((known) => known === refusal);
-  return reason ? { outcome: 'refused', reason } : { outcome: 'decided' };
-}
 
 /** The outcome of a command that failed. @throws the error itself when it is not an outcome. */
 export function outcomeOfFailure(error: unknown): CommandOutcome {
@@ -52,7 +39,7 @@ export function placeOutcomeOfFailure(error: unknown): 'ended' {
 export function refundOutcomeOfFailure(error: unknown): RefundOutcome {
   // Somebody terminated the workflow, and nobody knows how far it got.
   if (wasLost(error)) throw new TemporalUnavailableError('The refund was interrupted.', { cause: error });
-  if (hasEnded(error)) return { outcome: 'ended' };
+  if (hasEnded(error)) return 'ended';
   throw toUnavailable(error);
 }
 

@@ -117,6 +117,7 @@ export const REFUND_REFUSALS = [
   'refund_exceeds_units',
   'sku_not_in_order',
 ] as const satisfies readonly RefusalReason[];
+export type RefundRefusal = (typeof REFUND_REFUSALS)[number];
 
 /** Units of one of an order's lines that are refunded. */
 export interface RefundLine extends OrderLine {

@@ -70,11 +70,9 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it waits for room in the wallet, `paid` when something of the payment is left. */
+/** How far a refund is: `refunding` when it waits for room in the wallet. What became of it otherwise, the database knows. */
 export interface RefundAnswer {
   stage: Stage;
-  /** Why nothing was refunded. Missing in refunds from before 0.8, which any stage but `refunded` refuses. */
-  refusal?: string | null;
 }
 
 export interface SkipStep extends Intervention {

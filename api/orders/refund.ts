@@ -1,10 +1,9 @@
 /** Refunds a paid order, or a part of it. Each refund has a workflow of its own: the database knows which took effect. */
-import type { RefundOutcome } from '../../client/orders.ts';
 import type { Order } from '../../db/orders.ts';
-import { REFUND_REFUSALS, type RefundInput } from '../../domain/order.ts';
+import type { RefundInput } from '../../domain/order.ts';
 import type { Servers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
-import { explainRefusedRefund, findRefundFlaw } from './refund-refusals.ts';
+import { explainRefusedRefund } from './refund-refusals.ts';
 import { requireOrder } from './require-order.ts';
 import { findVerdict, type Command } from './verdict.ts';
 
@@ -23,7 +22,7 @@ export async function refundOrder(servers: Servers, refund: RefundCommand, isRet
     commandId,
     openStages: ['paid'],
     refusal: 'order_not_refundable',
-    findFlaw: (order) => findRefundFlaw(order, refund),
+    explain: (order) => explainRefusedRefund(servers.database, order, refund),
   };
   // Nothing is started for an order that is not paid yet.
   await requireOrder(servers.database, orderId);
@@ -42,15 +41,13 @@ export async function refundPaid(
 ): Promise<Order> {
   let outcome = await temporal.requestRefund(refund, { isRetry });
   let order = await findVerdict(database, command);
-  if (!order && isOver(outcome)) {
+  if (!order && outcome !== 'pending') {
     // Its workflow ended without it, or a backup from before it was restored.
     outcome = await temporal.requestRefund(refund, { isRetry, restart: true });
     order = await findVerdict(database, command);
   }
   if (order) return order;
-  if (outcome.outcome === 'pending') throw refundPending(refund.orderId);
-  const refusal = findRefusal(outcome);
-  if (refusal) throw explainRefusedRefund(await requireOrder(database, refund.orderId), refund, refusal);
+  if (outcome === 'pending') throw refundPending(refund.orderId);
   throw new Problem('unavailable', 'The refund was interrupted.');
 }
 
@@ -59,10 +56,3 @@ export const refundPending = (orderId: string): Problem =>
     'refund_pending',
     `The refund of order ${orderId} is not complete yet. It will be, even if nobody asks again.`,
   );
-
-/** Whether the refund should be recorded by now: it does not wait, and was not refused for good. */
-const isOver = (outcome: RefundOutcome): boolean =>
-  outcome.outcome !== 'pending' && findRefusal(outcome) === undefined;
-
-const findRefusal = (outcome: RefundOutcome): (typeof REFUND_REFUSALS)[number] | undefined =>
-  outcome.outcome === 'refused' ? REFUND_REFUSALS.find((known) => known === outcome.reason) : undefined;

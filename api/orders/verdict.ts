@@ -21,7 +21,7 @@ export interface Command {
   /** The refusal in a stage that has no more specific one. */
   refusal: ProblemCode;
   /** Why an order in an open stage refuses the command for good, if it does. */
-  findFlaw?: (order: Order) => Problem | undefined;
+  explain?: (order: Order) => Promise<Problem | undefined>;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface Command {
  * @throws {Problem} the refusal, if the command had no effect and never will.
  */
 export async function findVerdict(database: Database, command: Command): Promise<Order | undefined> {
-  const { orderId, commandId, openStages, findFlaw } = command;
+  const { orderId, commandId, openStages, explain } = command;
   const order = await findOrder(database, orderId);
   // No command has moved an order that still awaits its payment.
   if (!order || (order.stage === 'awaiting_payment' && openStages.includes(order.stage))) return undefined;
@@ -39,8 +39,8 @@ export async function findVerdict(database: Database, command: Command): Promise
     return openStages.includes(order.stage) ? requireOrder(database, orderId) : order;
   if (!openStages.includes(order.stage))
     throw new Problem(chooseRefusal(order.stage, command.refusal), describeStage(order));
-  const flaw = findFlaw?.(order);
-  if (flaw) throw flaw;
+  const refused = await explain?.(order);
+  if (refused) throw refused;
   if ((await listWithoutEvents(database, [orderId])).length > 0)
     throw new Problem(
       ORDER_TOO_OLD,

@@ -106,6 +106,8 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   order_line: ofOrder,
   order_event: ofOrder,
   order_step: ofOrder,
+  refund: ofOrder,
+  refund_line: ofOrder,
   idempotency_key: ofShop(EVERYBODY),
   attention: ofOrder,
   intervention: ofOrder,

@@ -36,10 +36,7 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
     refundUpdate,
     async (): Promise<RefundAnswer> => {
       await untilTrue(() => outcome.result !== null || waitsVisibly(health));
-      const { result } = outcome;
-      return result
-        ? { stage: result.stage, refusal: refusalOf('refund', result) }
-        : { stage: 'refunding', refusal: null };
+      return { stage: outcome.result?.stage ?? 'refunding' };
     },
     { description: 'The API waits for the refund with it.' },
   );

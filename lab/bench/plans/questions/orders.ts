@@ -8,7 +8,7 @@ import {
   listOrders,
 } from '../../../../db/orders.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
-import { listRefunds, listUnmadeRefunds } from '../../../../db/refunds.ts';
+import { findRefundRefusal, listRefunds, listUnmadeRefunds } from '../../../../db/refunds.ts';
 import { findRunningWithoutOpenOrder } from '../../../../db/rules/running-orders.ts';
 import type { Stage } from '../../../../domain/stages.ts';
 import { nth, type Facts } from '../facts.ts';
@@ -63,6 +63,14 @@ export const ABOUT_ORDERS: readonly Question[] = [
     by: [listRefunds],
     ask: (database, { orders }, turn) =>
       listRefunds(database, nth(orders.refunded, turn).id, { after: 0, limit: PAGE }),
+  }),
+  ...askedBy(CALLERS, {
+    name: 'why a refund was refused',
+    by: [findRefundRefusal],
+    ask: (database, { orders }, turn) => {
+      const { id, commandId } = nth(orders.refunded, turn);
+      return findRefundRefusal(database, id, commandId);
+    },
   }),
   ...askedBy(CALLERS, {
     name: 'whether a command moved an order',
