@@ -48,11 +48,9 @@ export const refundsQuery = pageQuery('refunds', digits(1, LIMITS.version));
 
 const refundSchema = z
   .object({
-    commandId: id
-      .optional()
-      .openapi({
-        description: 'The command that caused it. Missing if an operator did, or if it is no longer known',
-      }),
+    commandId: id.optional().openapi({
+      description: 'The command that caused it. Missing if an operator did, or if it is no longer known',
+    }),
     version: z.int().openapi({ example: 3, description: "The order's version after it" }),
     amount: amount.openapi({ example: 250, description: 'Minor units that were given back' }),
     currency,

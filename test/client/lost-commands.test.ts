@@ -86,7 +86,10 @@ describe.each([
     await workflow.terminate('by mistake');
     await untilListed(id);
     expect(await findBreaches(id)).toEqual([
-      { subject: `order/refund ${subject}`, finding: 'is paid, and the workflow of its refund was terminated' },
+      {
+        subject: `order/refund ${subject}`,
+        finding: 'is paid, and the workflow of its refund was terminated',
+      },
     ]);
     await repairSteps();
     expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });

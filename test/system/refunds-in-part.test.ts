@@ -34,7 +34,7 @@ async function paid() {
     { sku: two, quantity: 2 },
     { sku: three, quantity: 3 },
   ];
-  const id = String(expectStatus(await shop.order(wallet, lines), 201).body.id);
+  const { id } = expectStatus(await shop.order(wallet, lines), 201).body;
   expectStatus(await shop.pay(id), 200);
   return { id, wallet, two, three };
 }
@@ -49,8 +49,7 @@ const finalAnswer = (id: string, part: object, key: string, to = shop): Promise<
     return answer.headers.get('retry-after') === null ? answer : undefined;
   });
 
-const refundsOf = async (id: string) =>
-  expectStatus(await shop.listOrderRefunds(`${id}`), 200).body.items;
+const refundsOf = async (id: string) => expectStatus(await shop.listOrderRefunds(id), 200).body.items;
 const orderOf = async (id: string) => expectStatus(await shop.getOrder(id), 200).body;
 const commandOf = async (key: string) => {
   const [row] = await sql<{ id: string }[]>`select command_id as id from idempotency_key where key = ${key}`;
@@ -73,11 +72,12 @@ test('an order stays paid and can be refunded again until nothing of its payment
   });
   expect(second).toMatchObject({ status: 200, body: { stage: 'paid', refunded: 1_170, version: 4 } });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_168, held: 0 });
-  expect((await orderOf(id)).lines.map(({ sku, refundedQuantity }) => [sku, refundedQuantity])).toEqual(
-    [
+  const { lines } = await orderOf(id);
+  expect(new Map(lines.map(({ sku, refundedQuantity }) => [sku, refundedQuantity]))).toEqual(
+    new Map([
       [two, 1],
       [three, 2],
-    ].toSorted(),
+    ]),
   );
   const last = await shop.refund(id, true);
   expect(last).toMatchObject({ status: 200, body: { stage: 'refunded', refunded: 2_002, version: 5 } });
@@ -304,7 +304,11 @@ describe.concurrent.each<Interruption>([
 ])('a refund whose statement %s', (interruption) => {
   test('is made once, and so is each other one of the order', async () => {
     const { id, wallet, two } = await paid();
-    const plan = interrupt('refund', id, times(4, () => interruption));
+    const plan = interrupt(
+      'refund',
+      id,
+      times(4, () => interruption),
+    );
     const parts = [
       { amount: 100 },
       { amount: 200 },
@@ -365,7 +369,10 @@ test('refunds that callers sent while no worker ran are made once each when one 
   await startWorker();
   await Promise.all(sent);
   for (const key of calls)
-    expect(await finalAnswer(id, { amount: 150 }, key)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+    expect(await finalAnswer(id, { amount: 150 }, key)).toMatchObject({
+      status: 200,
+      body: { stage: 'paid' },
+    });
   expect(await shop.balanceOf(wallet)).toEqual({ posted: 3_598, held: 0 });
   expect(await refundsOf(id)).toHaveLength(4);
 });
@@ -419,7 +426,7 @@ describe('while the wallet is full,', () => {
       'rejected',
     ]);
     const answers = [await finalAnswer(id, part, key), await finalAnswer(id, amount, other)];
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
     for (const answer of answers)
       if (answer.status !== 200) expect(answer).toMatchObject({ body: { code: 'refund_exceeds_payment' } });
   });

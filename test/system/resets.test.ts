@@ -223,7 +223,11 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(await refundWorkflowOf({ client, sql }, id), 0), 'is sent its commands again');
+    await reset(
+      client,
+      await taskOf(await refundWorkflowOf({ client, sql }, id), 0),
+      'is sent its commands again',
+    );
     const heard = await refunding;
     plan.stop();
     expect(heard).toMatchObject(SEND_AGAIN);

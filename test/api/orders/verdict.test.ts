@@ -144,10 +144,15 @@ test('a cancel that takes effect between the two reads of its verdict is answere
   onTestFinished(() => temporal.close());
   const caller: Caller = { id: 'key:test', roles: ['merchant'], shop: MAIN_SHOP };
   const dependencies = { temporal, caller, claims: database, database: between, attentionAfter: 120_000 };
-  const order = await cancelOrder(dependencies, orderId, { commandId, reason: 'test' }, {
-    waitedMs: 0,
-    isRetry: false,
-  });
+  const order = await cancelOrder(
+    dependencies,
+    orderId,
+    { commandId, reason: 'test' },
+    {
+      waitedMs: 0,
+      isRetry: false,
+    },
+  );
   expect(order).toMatchObject({ stage: 'refunded' });
 });
 
