@@ -70,8 +70,8 @@ export const toNewOrder = ({
 });
 
 /** The Web UI takes 400 bytes, so a long buyer id is cut. */
-function summarize({ lines, shopId = MAIN_SHOP, buyerId, paymentMode }: NewOrder): string {
+function summarize({ lines, shopId = MAIN_SHOP, buyerId, paymentMode, payAtOnce }: NewOrder): string {
   const count = lines.length === 1 ? '1 line' : `${lines.length} lines`;
   const of = shopId === MAIN_SHOP ? '' : ` of shop ${shopId}`;
-  return `${count}${of} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
+  return `${count}${of} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}${payAtOnce ? ', paid at once' : ''}`;
 }

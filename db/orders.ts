@@ -75,6 +75,7 @@ export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */
   stage?: Stage | undefined;
   buyerId?: string | undefined;
+  reference?: string | undefined;
   /** Placed in this shop with an e-mail address that is indexed as one of these. */
   placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
 }
@@ -103,32 +104,48 @@ export async function findOrder(database: Database, id: string): Promise<FoundOr
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
 export async function listOrders(
   database: Database,
-  { stage, buyerId, placedWith }: OrderFilter,
+  { stage, buyerId, reference, placedWith }: OrderFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Order[]> {
   const rows = await database.run(({ sql }) => {
     const inStage = stage === undefined ? sql`true` : sql`stage = ${literalStage(sql, stage)}`;
     const earlier = before === undefined ? sql`` : sql`and id < ${before}`;
     const addressed = placedWith === undefined ? sql`` : isPlacedWith(sql, placedWith);
-    const page =
-      buyerId === undefined
-        ? sql`select * from orders where ${inStage} ${earlier} ${addressed}`
-        : // Shop by shop: whoever sees all shops names none, and the indexes of buyers begin with it. Each asks for a range of one, in whose
-          // order the rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
-          sql`
-            select of_buyer.*
-            from shop cross join lateral (
-              select * from orders
-              where
-                shop_id = shop.id ${earlier} ${addressed}
-                ${
-                  stage === undefined
-                    ? sql`and buyer_id between ${buyerId} and ${buyerId} order by buyer_id desc, id desc`
-                    : sql`and buyer_id = ${buyerId} and stage between ${stage} and ${stage} order by stage desc, id desc`
-                }
-              limit ${limit}
-            ) as of_buyer
-          `;
+    // Shop by shop: whoever sees all shops names none, and these indexes begin with it. Each asks for a range of one, in whose order the
+    // rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
+    const ofEachShop = (ofShop: Fragment): Fragment =>
+      sql`select of_shop.* from shop cross join lateral (${ofShop} limit ${limit}) as of_shop`;
+    const findPage = (): Fragment => {
+      if (reference !== undefined)
+        return ofEachShop(sql`
+          select found.*
+          from order_detail
+          cross join lateral (
+            select * from orders
+            where
+              id = order_detail.order_id and ${inStage} ${earlier} ${addressed}
+              ${buyerId === undefined ? sql`` : sql`and buyer_id = ${buyerId}`}
+            limit 1
+          ) as found
+          where
+            order_detail.shop_id = shop.id and order_detail.reference between ${reference} and ${reference}
+            ${before === undefined ? sql`` : sql`and order_detail.order_id < ${before}`}
+          order by order_detail.reference desc, order_detail.order_id desc
+        `);
+      if (buyerId !== undefined)
+        return ofEachShop(sql`
+          select * from orders
+          where
+            shop_id = shop.id ${earlier} ${addressed}
+            ${
+              stage === undefined
+                ? sql`and buyer_id between ${buyerId} and ${buyerId} order by buyer_id desc, id desc`
+                : sql`and buyer_id = ${buyerId} and stage between ${stage} and ${stage} order by stage desc, id desc`
+            }
+        `);
+      return sql`select * from orders where ${inStage} ${earlier} ${addressed}`;
+    };
+    const page = findPage();
     return sql<OrderWithLine[]>`
       select ${sql.unsafe(ORDER_WITH_LINE)}
       from ${withDetail(sql, sql`select * from (${page}) as page order by id desc limit ${limit}`)}

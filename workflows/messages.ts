@@ -25,6 +25,8 @@ export interface OrderInput extends OrderContents {
   orderId: string;
   /** Milliseconds from the order's start to its deadline. */
   paymentWindow: number;
+  /** Whether the order is paid as soon as it is reserved. The order's id is that payment's command. */
+  payAtOnce?: true;
   /** Milliseconds that a step may keep failing before a person is asked to look. Missing in orders from before 0.2. */
   attentionAfter?: number;
   /** ISO 8601: the deadline the caller was given, when the workflow of an open order is started again. */
@@ -46,7 +48,7 @@ export interface RefundEnd extends OrderEnd {
   commandId: string | null;
 }
 
-/** Answers once the reservation is decided. */
+/** Answers once the reservation is decided, and the payment of an order that is paid at once. */
 export interface PlaceAnswer {
   stage: Stage;
   reason: string | null;

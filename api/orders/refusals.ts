@@ -43,16 +43,16 @@ export async function explainRefusedPayment(
 ): Promise<Problem> {
   switch (reason) {
     case 'order_expired':
-      return new Problem(reason, "The payment came after the order's deadline.");
+      return new Problem(reason, "The payment came after the order's deadline.", { orderId: order.id });
     case 'order_cancelled':
-      return new Problem(reason, 'The payment came after the order was cancelled.');
+      return new Problem(reason, 'The payment came after the order was cancelled.', { orderId: order.id });
     case 'insufficient_funds': {
       const missing = await describeRejection(database, order, reason);
       const advice =
         order.stage === 'awaiting_payment'
           ? `Deposit money and pay again before ${order.paymentDeadline.toISOString()}.`
           : describeStage(order);
-      return new Problem(reason, `${missing} ${advice}`);
+      return new Problem(reason, `${missing} ${advice}`, { orderId: order.id });
     }
   }
 }

@@ -27,6 +27,8 @@ export const create = createRoute({
   operationId: 'createOrder',
   tags,
   summary: 'Place an order: reserve its units and, in `hold` mode, its money',
+  description:
+    'With `pay: true` it is paid at once. When that is refused, the order named by `orderId` is placed all the same, and may be paid until its deadline.',
   parameters,
   request: {
     query: noQuery,
@@ -36,6 +38,10 @@ export const create = createRoute({
     { 201: { description: 'Reserved until `paymentDeadline`', content } },
     ...REJECTION_REASONS,
     'order_cancelled',
+    'order_expired',
+    'order_not_payable',
+    'order_busy',
+    'too_many_refused_payments',
     'personal_data_unavailable',
   ),
 });

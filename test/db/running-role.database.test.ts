@@ -296,7 +296,7 @@ describe('a login that is only a member of the roles', async () => {
       'paid',
       'refunded',
     ]);
-    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(8);
+    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(9);
     expect(await listEntries(buyer, walletId, { before: undefined, limit: 100 })).toHaveLength(5);
     expect((await countPending(member, 10_000)).isDone).toBe(true);
     const range = { shop: MAIN_SHOP, from: '2026-01-01', to: '2026-01-01', sku: undefined };
