@@ -153,6 +153,33 @@ CREATE POLICY of_parent ON webhook_secret TO holdfast_shop, holdfast_installatio
   USING (EXISTS (SELECT FROM webhook WHERE webhook.id = webhook_secret.webhook_id OFFSET 0));
 --> statement-breakpoint
 
+-- What is published is to be sent to the webhooks that are there and want it: written with the event's number, by the transaction that gives
+-- it, so that no event is forgotten and none is sent before it can be read. One that failed for too long goes on collecting; one that its
+-- shop switched off does not.
+CREATE FUNCTION queue_for_webhooks() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  INSERT INTO webhook_delivery (id, webhook_id, shop_id, event_id, type, kind, order_id, version, sequence, due_at, created_at)
+  SELECT
+    new_id(), receiver.id, added.shop_id, added.order_id || '-' || added.version, added.type, 'event', added.order_id, added.version,
+    added.sequence, added.published_at, added.published_at
+  FROM added JOIN webhook AS receiver ON receiver.shop_id = added.shop_id
+  WHERE
+    (receiver.state = 'active' OR receiver.disabled_reason <> 'owner')
+    AND (receiver.types IS NULL OR added.type = ANY (string_to_array(receiver.types, ' ')))
+  ORDER BY added.shop_id, added.sequence;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION queue_for_webhooks() FROM PUBLIC;
+--> statement-breakpoint
+CREATE TRIGGER published_event_is_queued AFTER INSERT ON published_event
+  REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION queue_for_webhooks();
+--> statement-breakpoint
+ALTER TABLE published_event ENABLE ALWAYS TRIGGER published_event_is_queued;
+--> statement-breakpoint
+
 -- Who changed where events are sent is in the audit. An address may have a password behind its question mark, which stays where it is.
 CREATE FUNCTION audit_webhook() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
