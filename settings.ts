@@ -26,7 +26,7 @@ import {
   text,
   wholeNumber,
 } from './settings/values.ts';
-import { webhookSchema } from './settings/webhooks.ts';
+import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -124,7 +124,7 @@ const workerSchema = z.object({
 });
 
 const workerAndThresholds = z.intersection(
-  z.intersection(workerSchema, webhookSchema),
+  z.intersection(workerSchema, sendingSchema),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
@@ -199,5 +199,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...apiSchema.shape,
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
-  ...webhookSchema.shape,
+  ...sendingSchema.shape,
 };

@@ -69,10 +69,12 @@ CREATE TABLE "webhook_attempt" (
 	"at" timestamp (3) with time zone NOT NULL,
 	"duration_ms" integer NOT NULL,
 	"status" integer,
-	"error" text,
+	"failure" text,
+	"cause" text,
 	CONSTRAINT "webhook_attempt_pkey" PRIMARY KEY("delivery_id","number"),
 	CONSTRAINT "webhook_attempt_status" CHECK ("webhook_attempt"."status" between 100 and 999),
-	CONSTRAINT "webhook_attempt_error" CHECK (char_length("webhook_attempt"."error") between 1 and 500 and "webhook_attempt"."error" !~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]' and btrim("webhook_attempt"."error", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> '')
+	CONSTRAINT "webhook_attempt_failure" CHECK ("webhook_attempt"."failure" ~ '^[a-z_]+$'),
+	CONSTRAINT "webhook_attempt_cause" CHECK (char_length("webhook_attempt"."cause") between 1 and 200 and "webhook_attempt"."cause" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("webhook_attempt"."cause", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> '')
 ) PARTITION BY RANGE ("delivery_id");
 --> statement-breakpoint
 ALTER TABLE "webhook" ADD CONSTRAINT "webhook_shop_id_shop_id_fk" FOREIGN KEY ("shop_id") REFERENCES "public"."shop"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

@@ -154,12 +154,15 @@ export const webhookAttempt = pgTable(
     durationMs: integer('duration_ms').notNull(),
     /** Of the answer; null when there was none. */
     status: integer(),
-    /** Why it failed, in one sentence; null when it did not. */
-    error: text(),
+    /** Null when the receiver took the event. */
+    failure: text(),
+    /** The code of a failed connection, such as ECONNREFUSED; null for the rest. */
+    cause: text(),
   },
   (t) => [
     primaryKey({ name: 'webhook_attempt_pkey', columns: [t.deliveryId, t.number] }),
     check('webhook_attempt_status', sql`${t.status} between 100 and 999`),
-    check('webhook_attempt_error', isText(t.error, TEXT.reason)),
+    check('webhook_attempt_failure', matches(t.failure, '^[a-z_]+$')),
+    check('webhook_attempt_cause', isText(t.cause, TEXT.title)),
   ],
 );

@@ -10,8 +10,10 @@ export interface Attempt {
   durationMs: number;
   /** Of the answer; null when there was none. */
   status: number | null;
-  /** Why it failed, in one sentence; null when it did not. */
-  error: string | null;
+  /** Null when the receiver took the event. */
+  failure: string | null;
+  /** The code of a failed connection; null for the rest. */
+  cause: string | null;
   /** What follows: nothing more, or another attempt at a time. */
   then: 'delivered' | 'given_up' | { dueAt: string };
 }
@@ -50,7 +52,8 @@ export async function recordAttempts(
       with
       attempt as materialized (
         select * from json_to_recordset(${JSON.stringify(rows)}::json) as attempt (
-          "deliveryId" uuid, number integer, at timestamptz, "durationMs" integer, status integer, error text, state text,
+          "deliveryId" uuid, number integer, at timestamptz, "durationMs" integer, status integer, failure text,
+          cause text, state text,
           "dueAt" timestamptz
         )
       ),
@@ -63,8 +66,8 @@ export async function recordAttempts(
         for no key update
       ),
       recorded as (
-        insert into webhook_attempt (delivery_id, number, shop_id, at, duration_ms, status, error)
-        select "deliveryId", number, shop_id, at, "durationMs", attempt.status, error
+        insert into webhook_attempt (delivery_id, number, shop_id, at, duration_ms, status, failure, cause)
+        select "deliveryId", number, shop_id, at, "durationMs", attempt.status, failure, cause
         from attempt join tried on tried.id = "deliveryId"
         on conflict do nothing
         returning delivery_id, number
