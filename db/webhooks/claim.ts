@@ -1,6 +1,8 @@
 /** Which events are to be sent to a webhook now, and who sends them. */
-import type { DeliveryKind, WebhookState } from '../../domain/webhooks.ts';
+import { eventIdOf, type PublishedEvent } from '../../domain/events.ts';
+import type { DeliveryKind, TestEvent, WebhookState } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';
+import { findPublished } from '../events/read.ts';
 import type { Queryable } from '../postgres.ts';
 
 /** What a receiver is, and how it has answered so far. */
@@ -25,15 +27,18 @@ export interface SigningSecret {
   sealingKey: string;
 }
 
-export interface DueDelivery {
+export interface DueDelivery extends Claimed {
+  /** What is sent. Null when the event is no longer kept. */
+  event: PublishedEvent | TestEvent | null;
+}
+
+interface Claimed {
   id: string;
   kind: DeliveryKind;
   eventId: string;
-  type: string;
-  /** Null for a test, as are the two below. */
+  /** Null for a test, as is the version. */
   orderId: string | null;
   version: number | null;
-  sequence: number | null;
   /** Of this attempt, from 1. */
   number: number;
   /** Of the first attempt since it was made, or since its webhook was switched on again: this one, or an earlier one. */
@@ -65,7 +70,7 @@ export interface ClaimRequest {
  * Undefined when there is no such webhook.
  */
 export async function claimDue(database: Database, request: ClaimRequest): Promise<Due | undefined> {
-  return database.transaction(async (sql) => {
+  const due = await database.transaction(async (sql) => {
     const [receiver] = await sql<Receiver[]>`
       select
         id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt"
@@ -86,9 +91,38 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
     `;
     return { receiver, secrets, deliveries };
   });
+  return due && { ...due, deliveries: await withEvents(database, due.receiver, due.deliveries) };
 }
 
-const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => sql<DueDelivery[]>`
+async function withEvents(
+  database: Database,
+  { id: webhookId, shopId }: Receiver,
+  claimed: readonly Claimed[],
+): Promise<DueDelivery[]> {
+  const keys = claimed.flatMap(({ orderId, version }) =>
+    orderId === null || version === null ? [] : [{ orderId, version }],
+  );
+  const published = new Map(
+    (await findPublished(database, keys)).map((event) => [eventIdOf(event.data), event]),
+  );
+  return claimed.map((delivery): DueDelivery => {
+    const { kind, eventId, createdAt } = delivery;
+    const event =
+      kind === 'test'
+        ? ({
+            id: eventId,
+            type: 'webhook.test',
+            sequence: null,
+            shopId,
+            at: createdAt.toISOString(),
+            data: { webhookId },
+          } as const)
+        : (published.get(eventId) ?? null);
+    return { ...delivery, event };
+  });
+}
+
+const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => sql<Claimed[]>`
   -- What is due, and waits for nothing earlier? An end is never taken back, so what the snapshot shows as ended is; and what somebody else
   -- claims at this moment is passed over, or judged again as they left it.
   with due as materialized (
@@ -112,7 +146,7 @@ const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => 
     returning webhook_delivery.*
   )
   select
-    id, kind, event_id as "eventId", type, order_id as "orderId", version, sequence, attempts as number,
+    id, kind, event_id as "eventId", order_id as "orderId", version, attempts as number,
     first_attempt_at as "triedSince", created_at as "createdAt"
   from claimed
   order by sequence, id
