@@ -1,12 +1,15 @@
-/** Settings for webhooks: where they may lead, and when one is disabled. */
+/** Settings for webhooks: where they may lead, what encrypts their secrets, and when one is disabled. */
 import { z } from 'zod';
 import { networks } from './addresses.ts';
+import { keyRing } from './key-ring.ts';
 import { UNITS, duration, wholeNumber } from './values.ts';
 
-/** Of API and worker, which must agree: what was accepted is sent to. */
+/** Of API and worker, which must agree: what was accepted is sent to, and what was encrypted can be read. */
 export const webhookSchema = z.object({
   /** Besides the public Internet. */
   WEBHOOK_ALLOWED_NETWORKS: networks.default([]),
+  /** Without them, there are no webhooks. */
+  WEBHOOK_SECRET_KEYS: keyRing.optional(),
 });
 
 /** Connections to the receivers of shops; each needs a few milliseconds of processor time, and waits for the rest. */
