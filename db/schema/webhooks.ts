@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { bigint, check, index, integer, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { KEY_NAME_PATTERN } from '../../domain/key-ring.ts';
 import { SEAL_BYTES } from '../../domain/personal-data.ts';
+import type { AttemptFailure } from '../../domain/webhook-attempts.ts';
 import { TEXT } from '../../domain/text.ts';
 import {
   DELIVERY_KINDS,
@@ -159,7 +160,7 @@ export const webhookAttempt = pgTable(
     /** Of the answer; null when there was none. */
     status: integer(),
     /** Null when the receiver took the event. */
-    failure: text(),
+    failure: text().$type<AttemptFailure>(),
     /** The code of a failed connection, such as ECONNREFUSED; null for the rest. */
     cause: text(),
   },

@@ -52,16 +52,16 @@ const versions = (deliveries: readonly { version: number | null }[]) =>
 
 const attempt = (
   { id, number }: { id: string; number: number },
-  then: Attempt['then'] = 'delivered',
+  next: Attempt['next'] = 'delivered',
 ): Attempt => ({
   deliveryId: id,
   number,
   at: later(0),
   durationMs: 12,
-  status: then === 'delivered' ? 204 : 500,
-  failure: then === 'delivered' ? null : 'refused',
+  status: next === 'delivered' ? 204 : 500,
+  failure: next === 'delivered' ? null : 'refused',
   cause: null,
-  then,
+  next,
 });
 const record = (webhookId: string, attempts: Attempt[], retryAt: string | null = null, ms = 0) =>
   recordAttempts(database, { webhookId, at: later(ms), attempts, retryAt });
