@@ -15,7 +15,10 @@ type List =
   | 'measurements'
   | 'alerts'
   | 'keys'
-  | 'shops';
+  | 'shops'
+  | 'webhooks'
+  | 'deliveries'
+  | 'attempts';
 
 export const limit = digits(1, LIMITS.page)
   .default(20)

@@ -18,6 +18,7 @@ import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
+import { TEST_WEBHOOKS } from './webhooks.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 
@@ -80,6 +81,7 @@ export async function serve(
       paymentWindow: 900_000,
       attentionAfter: 120_000,
       personalData: readKeys(),
+      webhooks: TEST_WEBHOOKS,
       rateLimits,
       ...settings,
     },
