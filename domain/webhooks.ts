@@ -32,3 +32,16 @@ export const LONGEST_URL = 2_048;
 export const MOST_WEBHOOKS = 50;
 /** Of one call. */
 export const MOST_REDELIVERED = 10_000;
+
+/** Says nothing but that it arrived. */
+export interface TestEvent {
+  id: string;
+  type: 'webhook.test';
+  /** It is none of the shop's events. */
+  sequence: null;
+  shopId: string;
+  at: string;
+  data: { webhookId: string };
+}
+
+export const testEventId = (deliveryId: string): string => `test-${deliveryId}`;

@@ -1,6 +1,8 @@
 /** Which events are to be sent to a webhook now, and who sends them. */
-import type { DeliveryKind, WebhookState } from '../../domain/webhooks.ts';
+import { eventIdOf, type PublishedEvent } from '../../domain/events.ts';
+import type { DeliveryKind, TestEvent, WebhookState } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';
+import { findPublished } from '../events/read.ts';
 import type { Queryable } from '../postgres.ts';
 
 /** What a receiver is, and how it has answered so far. */
@@ -15,7 +17,11 @@ export interface Receiver {
   failures: number;
   /** While it seems to be down as a whole: when one event is tried again. */
   retryAt: Date | null;
+  /** Deliveries that were tried in vain and wait, of different orders or kinds; counted up to {@link MOST_TRIED_COUNTED}. */
+  tried: number;
 }
+
+const MOST_TRIED_COUNTED = 10;
 
 /** A secret that signs now, encrypted. The newest comes first. */
 export interface SigningSecret {
@@ -25,15 +31,18 @@ export interface SigningSecret {
   sealingKey: string;
 }
 
-export interface DueDelivery {
+export interface DueDelivery extends Claimed {
+  /** What is sent. Null when the event is no longer kept. */
+  event: PublishedEvent | TestEvent | null;
+}
+
+interface Claimed {
   id: string;
   kind: DeliveryKind;
   eventId: string;
-  type: string;
-  /** Null for a test, as are the two below. */
+  /** Null for a test, as is the version. */
   orderId: string | null;
   version: number | null;
-  sequence: number | null;
   /** Of this attempt, from 1. */
   number: number;
   /** Of the first attempt since it was made, or since its webhook was switched on again: this one, or an earlier one. */
@@ -65,10 +74,18 @@ export interface ClaimRequest {
  * Undefined when there is no such webhook.
  */
 export async function claimDue(database: Database, request: ClaimRequest): Promise<Due | undefined> {
-  return database.transaction(async (sql) => {
+  const due = await database.transaction(async (sql) => {
     const [receiver] = await sql<Receiver[]>`
       select
-        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt"
+        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt",
+        (
+          select count(*)::integer
+          from (
+            select from webhook_delivery
+            where webhook_id = webhook.id and state = 'pending' and first_attempt_at is not null
+            limit ${MOST_TRIED_COUNTED}
+          ) as tried
+        ) as tried
       from webhook
       where id = ${request.webhookId}
     `;
@@ -76,8 +93,8 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
     const { webhookId, at } = request;
     const isResting = receiver.retryAt !== null && receiver.retryAt > new Date(at);
     if (receiver.state !== 'active' || isResting) return { receiver, secrets: [], deliveries: [] };
-    const limit = receiver.retryAt === null ? request.limit : 1;
-    const deliveries = await take(sql, { ...request, limit });
+    const probes = receiver.retryAt !== null;
+    const deliveries = await take(sql, { ...request, limit: probes ? 1 : request.limit, probes });
     const secrets = await sql<SigningSecret[]>`
       select id, sealed, sealing_key as "sealingKey"
       from webhook_secret
@@ -86,15 +103,48 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
     `;
     return { receiver, secrets, deliveries };
   });
+  return due && { ...due, deliveries: await withEvents(database, due.receiver, due.deliveries) };
 }
 
-const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => sql<DueDelivery[]>`
+async function withEvents(
+  database: Database,
+  { id: webhookId, shopId }: Receiver,
+  claimed: readonly Claimed[],
+): Promise<DueDelivery[]> {
+  const keys = claimed.flatMap(({ orderId, version }) =>
+    orderId === null || version === null ? [] : [{ orderId, version }],
+  );
+  const published = new Map(
+    (await findPublished(database, keys)).map((event) => [eventIdOf(event.data), event]),
+  );
+  return claimed.map((delivery): DueDelivery => {
+    const { kind, eventId, createdAt } = delivery;
+    const event =
+      kind === 'test'
+        ? ({
+            id: eventId,
+            type: 'webhook.test',
+            sequence: null,
+            shopId,
+            at: createdAt.toISOString(),
+            data: { webhookId },
+          } as const)
+        : (published.get(eventId) ?? null);
+    return { ...delivery, event };
+  });
+}
+
+/** @param request.probes whether it is tried out whether the receiver is back: with what is due, or else with what is due first. */
+const take = (
+  sql: Queryable,
+  { webhookId, at, limit, lease, probes }: ClaimRequest & { probes: boolean },
+) => sql<Claimed[]>`
   -- What is due, and waits for nothing earlier? An end is never taken back, so what the snapshot shows as ended is; and what somebody else
   -- claims at this moment is passed over, or judged again as they left it.
   with due as materialized (
     select id from webhook_delivery as delivery
     where
-      webhook_id = ${webhookId} and state = 'pending' and due_at <= ${at}
+      webhook_id = ${webhookId} and state = 'pending' ${probes ? sql`` : sql`and due_at <= ${at}`}
       and not exists (${earlierThan(sql)})
       and shop_id = (select shop_id from webhook where id = ${webhookId})
     order by due_at, id
@@ -112,7 +162,7 @@ const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => 
     returning webhook_delivery.*
   )
   select
-    id, kind, event_id as "eventId", type, order_id as "orderId", version, sequence, attempts as number,
+    id, kind, event_id as "eventId", order_id as "orderId", version, attempts as number,
     first_attempt_at as "triedSince", created_at as "createdAt"
   from claimed
   order by sequence, id
@@ -131,8 +181,8 @@ const earlierThan = (sql: Queryable) => sql`
 export async function nextDue(database: Database, webhookId: string): Promise<Date | null> {
   const [next] = await database.run(
     ({ sql }) => sql<{ at: Date }[]>`
-      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, not before it is tried again.
-      select greatest(delivery.due_at, webhook.retry_at) as at
+      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, when it is tried again.
+      select coalesce(webhook.retry_at, delivery.due_at) as at
       from
         webhook
         cross join lateral (
@@ -158,7 +208,8 @@ export async function listWebhooksDue(
       where
         state = 'active' and (retry_at is null or retry_at <= ${at}) ${after === undefined ? sql`` : sql`and id > ${after}`}
         and exists (
-          select from webhook_delivery where webhook_id = webhook.id and webhook_delivery.state = 'pending' and due_at <= ${at}
+          select from webhook_delivery
+          where webhook_id = webhook.id and webhook_delivery.state = 'pending' and (webhook.retry_at is not null or due_at <= ${at})
         )
       order by id
       limit ${limit}
@@ -167,7 +218,7 @@ export async function listWebhooksDue(
   return due.map(({ id }) => id);
 }
 
-/** Those of the shops of these events to which one of the events is to be sent: for waking what sends. */
+/** Those of the shops of these events that are sent to: for waking what sends. One that rests is not woken: it wakes itself. */
 export async function listWebhooksOf(
   database: Database,
   events: readonly { orderId: string; version: number }[],
@@ -179,7 +230,9 @@ export async function listWebhooksOf(
       from
         json_to_recordset(${JSON.stringify(events)}::json) as event ("orderId" uuid, version integer)
         join published_event on order_id = "orderId" and published_event.version = event.version
-        join webhook on webhook.shop_id = published_event.shop_id and webhook.state = 'active'
+        join webhook
+          on webhook.shop_id = published_event.shop_id and webhook.state = 'active' and webhook.retry_at is null
+          and (webhook.types is null or published_event.type = any (string_to_array(webhook.types, ' ')))
     `,
   );
   return found.map(({ id }) => id);
