@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { bigint, check, index, integer, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { KEY_NAME_PATTERN } from '../../domain/key-ring.ts';
 import { SEAL_BYTES } from '../../domain/personal-data.ts';
+import type { AttemptFailure } from '../../domain/webhook-attempts.ts';
 import { TEXT } from '../../domain/text.ts';
 import {
   DELIVERY_KINDS,
@@ -127,6 +128,10 @@ export const webhookDelivery = pgTable(
     unique('webhook_delivery_once').on(t.webhookId, t.eventId, t.commandId),
     // What was sent to this webhook, newest first?
     index('webhook_delivery_by_webhook').on(t.webhookId, t.id),
+    // What was not delivered there, or not yet? (Few rows.)
+    index('webhook_delivery_undelivered')
+      .on(t.webhookId, t.state, t.id)
+      .where(sql`state <> 'delivered'`),
     // What waits at this webhook, the longest due first? (Few rows: pending ones only, as in the two below.)
     index('webhook_delivery_due')
       .on(t.webhookId, t.dueAt)
@@ -155,7 +160,7 @@ export const webhookAttempt = pgTable(
     /** Of the answer; null when there was none. */
     status: integer(),
     /** Null when the receiver took the event. */
-    failure: text(),
+    failure: text().$type<AttemptFailure>(),
     /** The code of a failed connection, such as ECONNREFUSED; null for the rest. */
     cause: text(),
   },

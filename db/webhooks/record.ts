@@ -1,4 +1,5 @@
 /** Records what became of attempts to send, and what that says of the receiver. */
+import type { AttemptFailure } from '../../domain/webhook-attempts.ts';
 import type { DisabledReason } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';
 
@@ -11,11 +12,11 @@ export interface Attempt {
   /** Of the answer; null when there was none. */
   status: number | null;
   /** Null when the receiver took the event. */
-  failure: string | null;
+  failure: AttemptFailure | null;
   /** The code of a failed connection; null for the rest. */
   cause: string | null;
   /** What follows: nothing more, or another attempt at a time. */
-  then: 'delivered' | 'given_up' | { dueAt: string };
+  next: 'delivered' | 'given_up' | { dueAt: string };
 }
 
 export interface RecordRequest {
@@ -42,10 +43,10 @@ export async function recordAttempts(
   database: Database,
   { webhookId, at, attempts, retryAt }: RecordRequest,
 ): Promise<Health | undefined> {
-  const rows = attempts.map(({ then, ...attempt }) => ({
+  const rows = attempts.map(({ next, ...attempt }) => ({
     ...attempt,
-    state: typeof then === 'string' ? then : 'pending',
-    dueAt: typeof then === 'string' ? at : then.dueAt,
+    state: typeof next === 'string' ? next : 'pending',
+    dueAt: typeof next === 'string' ? at : next.dueAt,
   }));
   const [health] = await database.run(
     ({ sql }) => sql<Health[]>`
