@@ -58,12 +58,16 @@ export class NoAnswerError extends Error implements Sent {
 
   constructor(attempts: number, idempotencyKey: string | undefined, cause: unknown) {
     const times = attempts === 1 ? 'one attempt' : `${attempts} attempts`;
-    super(`Holdfast did not answer in ${times}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    super(`Holdfast did not answer in ${times}: ${explain(cause)}`, { cause });
     this.attempts = attempts;
     this.idempotencyKey = idempotencyKey;
   }
+}
+
+/** `fetch` says why in the cause of what it throws. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }
 
 /** The answer is none that this client knows: of a gateway in between, for instance, or of a newer Holdfast. */

@@ -4,6 +4,7 @@ import { answersOf } from './calls.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { operationsOf } from './generated/operations.ts';
 import type { paths } from './generated/types.ts';
+import { streamOrder, type StreamOptions } from './stream.ts';
 import { createTransport, type Fetch, type Key } from './transport.ts';
 
 /** More than Holdfast takes for its slowest answer. */
@@ -39,11 +40,16 @@ export function createHoldfast({
   fetch = (to, init) => globalThis.fetch(to, init),
   clock = systemClock,
 }: HoldfastOptions) {
-  const connection = { key, shop, fetch, clock, patience, timeout };
+  const connection = { address: address.replace(/\/+$/, ''), key, shop, fetch, clock, patience, timeout };
   const transport = createTransport(connection);
-  const http = createClient<paths>({ baseUrl: address, fetch: (request) => transport(request, {}) });
+  const http = createClient<paths>({
+    baseUrl: connection.address,
+    fetch: (request) => transport(request, {}),
+  });
   return {
     ...operationsOf(answersOf(http, transport)),
+    /** Every event of an order, once and in order, as it happens; goes on by itself when the connection is lost. */
+    stream: (orderId: string, options?: StreamOptions) => streamOrder(connection, orderId, options),
     /**
      * The layer below: `http.GET('/v1/skus/{sku}', ...)` resolves with `data` or `error`, and the `response` with its headers. It sends
      * the same credentials and keys, and repeats as the methods do.

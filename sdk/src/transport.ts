@@ -13,7 +13,10 @@ export interface Caller {
   shop: string | undefined;
 }
 
-export interface TransportSettings extends Caller {
+/** How Holdfast is reached. */
+export interface Connection extends Caller {
+  /** Without a slash at its end. */
+  address: string;
   fetch: Fetch;
   clock: Clock;
   timeout: number;
@@ -29,7 +32,7 @@ export interface SendOptions {
 
 export type Transport = (request: Request, options: SendOptions) => Promise<Response>;
 
-export function createTransport(settings: TransportSettings): Transport {
+export function createTransport(settings: Connection): Transport {
   const { fetch, clock } = settings;
 
   return async function sendUntilAnswered(request, options) {
@@ -114,23 +117,31 @@ function describe(outcome: Outcome): Omit<Attempt, 'isRepeatable'> {
 
 function codeIn({ headers }: Response, text: string): string | undefined {
   if (headers.get('content-type')?.startsWith('application/problem+json') !== true) return undefined;
+  const document = parseBody(text);
+  const isProblem = typeof document === 'object' && document !== null && 'code' in document;
+  return isProblem && typeof document.code === 'string' ? document.code : undefined;
+}
+
+/** As it is, if it is not JSON. */
+export function parseBody(text: string): unknown {
   try {
-    const document: unknown = JSON.parse(text);
-    const isProblem = typeof document === 'object' && document !== null && 'code' in document;
-    return isProblem && typeof document.code === 'string' ? document.code : undefined;
+    return JSON.parse(text);
   } catch {
-    return undefined;
+    return text;
   }
 }
 
 /** The same response with its body still to be read, and with the key that it answers. */
 function toResponse({ response, text }: Answered, idempotencyKey: string | undefined): Response {
+  const { status, statusText } = response;
   const headers = new Headers(response.headers);
+  const sent = { idempotencyKey, requestId: headers.get('x-request-id') ?? undefined };
+  // In a browser, a redirect that is not followed has no status.
+  if (status < 200) throw new UnexpectedAnswerError(status, 'a redirect', sent);
+  const isJson = headers.get('content-type')?.startsWith('application/json') === true;
+  if (response.ok && text !== '' && !isJson) throw new UnexpectedAnswerError(status, 'not JSON', sent);
   if (idempotencyKey !== undefined) headers.set('idempotency-key', idempotencyKey);
   // It was decoded when it was read.
-  headers.delete('content-encoding');
-  const { status, statusText } = response;
-  // In a browser, a redirect that is not followed has no status.
-  if (status < 200) throw new UnexpectedAnswerError(status, 'a redirect', { idempotencyKey });
+  for (const name of ['content-encoding', 'content-length']) headers.delete(name);
   return new Response(text === '' ? null : text, { status, statusText, headers });
 }

@@ -1,11 +1,7 @@
-/** Writes what the client has from the API's code: `npm run sdk`. Nothing is started, and nothing is fetched. */
-import { writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+/** What the client has from the API's code. Nothing is started, and nothing is fetched. */
 import { readDocument } from './document.ts';
 import { writeOperations, writeProblemCodes } from './operations.ts';
 import { writeTypes } from './types.ts';
-
-const ROOT = new URL('../../', import.meta.url);
 
 /** Each generated file, by its path in the repository. */
 export async function generateSdk(): Promise<ReadonlyMap<string, string>> {
@@ -16,9 +12,4 @@ export async function generateSdk(): Promise<ReadonlyMap<string, string>> {
     ['sdk/src/generated/operations.ts', writeOperations(document)],
     ['sdk/src/generated/problem-codes.ts', writeProblemCodes(document)],
   ]);
-}
-
-if (import.meta.main) {
-  for (const [path, content] of await generateSdk())
-    await writeFile(fileURLToPath(new URL(path, ROOT)), content);
 }

@@ -1,7 +1,7 @@
 /** What the client has from the API is what the API's code says. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { generateSdk } from '../../../dev/sdk/generate.ts';
+import { generateSdk } from '../../../dev/sdk/generated.ts';
 
 test('the document and the types of the client are those of this API; otherwise run `npm run sdk`', async () => {
   const generated = await generateSdk();
