@@ -21,7 +21,7 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, p
  */
 export const shopId = () => text('shop_id').notNull();
 /** The database's own clock, which only says when a row was written. */
-export const recordedAt = () => instant('recorded_at').notNull().defaultNow();
+export const recordedAt = (name = 'recorded_at') => instant(name).notNull().defaultNow();
 
 /** Whether a column matches a regular expression. */
 export const matches = (column: AnyPgColumn, pattern: string): SQL => sql`${column} ~ ${quoted([pattern])}`;
