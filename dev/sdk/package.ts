@@ -1,0 +1,30 @@
+/** The client as others install it: JavaScript with its types. Within this repository Node runs the TypeScript files. */
+import { execFile } from 'node:child_process';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SDK = join(ROOT, 'sdk');
+/** Version 5.9: what it compiles, the compilers of others understand. */
+const COMPILER = join(SDK, 'node_modules/typescript/bin/tsc');
+
+/** Writes a folder that `npm install` and `npm publish` take. */
+export async function packSdk(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await promisify(execFile)(process.execPath, [COMPILER, '--project', SDK, '--outDir', join(folder, 'dist')]);
+  const manifest = z
+    .record(z.string(), z.unknown())
+    .parse(JSON.parse(await readFile(join(SDK, 'package.json'), 'utf8')));
+  const { private: _private, devDependencies: _devDependencies, ...published } = manifest;
+  const packed = {
+    ...published,
+    exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' } },
+    files: ['dist', 'openapi.json'],
+  };
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify(packed, null, 2)}\n`);
+  for (const file of ['README.md', 'openapi.json']) await copyFile(join(SDK, file), join(folder, file));
+  await copyFile(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
+}
