@@ -117,9 +117,12 @@ export const REFUND_REFUSALS = [
   'refund_exceeds_units',
   'sku_not_in_order',
 ] as const satisfies readonly RefusalReason[];
+export type RefundRefusal = (typeof REFUND_REFUSALS)[number];
 
 /** Units of one of an order's lines that are refunded. */
-export interface RefundLine extends OrderLine {
+export interface RefundLine {
+  sku: string;
+  quantity: number;
   /** Whether these units go back on hand. */
   restock: boolean;
 }

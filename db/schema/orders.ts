@@ -53,6 +53,8 @@ export const orders = pgTable(
     currency: text(),
     /** Null also when it is more than an order may come to. */
     total: money('total'),
+    /** What was given back of it so far: the sum of its refunds. */
+    refunded: money('refunded').notNull().default(0),
     paymentDeadline: instant('payment_deadline').notNull(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
@@ -68,6 +70,11 @@ export const orders = pgTable(
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
     check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
+    check(
+      'orders_refunded_at_most_total',
+      sql`${t.refunded} = 0 or (${t.stage} in ('paid', 'refunded') and 0 < ${t.refunded} and ${t.refunded} <= ${t.total})`,
+    ),
+    check('orders_refunded_in_full', sql`(${t.stage} = 'refunded') = (${t.refunded} = ${t.total})`),
     // Which orders does this shop have, newest first? (Ids sort by time.) And for the keys of what belongs to an order.
     unique('orders_in_shop').on(t.shopId, t.id),
     // Which orders did this buyer place, newest first?
@@ -99,10 +106,19 @@ export const orderLine = pgTable(
     unitPrice: money('unit_price'),
     /** What the adjustments of this line come to. `quantity * unit_price + adjustment` is what it costs, and at least zero in an order that was reserved. */
     adjustment: money('adjustment').notNull().default(0),
+    /** Units that were refunded so far. */
+    refunded: units('refunded').notNull().default(0),
+    /** What these units cost: their share of the line, rounded down, so that all units together come to all of it. */
+    refundedAmount: money('refunded_amount').notNull().default(0),
   },
   (t) => [
     primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
     check('order_line_quantity_positive', sql`${t.quantity} > 0`),
+    check('order_line_refunded_at_most_quantity', sql`0 <= ${t.refunded} and ${t.refunded} <= ${t.quantity}`),
+    check(
+      'order_line_refunded_share',
+      sql`${t.refundedAmount} = div((${t.quantity}::numeric * ${t.unitPrice} + ${t.adjustment}) * ${t.refunded}, ${t.quantity})`,
+    ),
     check('order_line_sku', isCode(t.sku, SKU_CODE)),
   ],
 );
@@ -223,8 +239,9 @@ export const orderStep = pgTable(
       .references(() => orders.id),
     step: text({ enum: STEPS }).notNull(),
     /**
-     * The payment's command: a late attempt of a refused payment must not take money after the buyer topped up, and the next payment
-     * must not get its answer. The nil UUID for a step that an order takes once.
+     * The payment's or the refund's command: a late attempt of a refused payment must not take money after the buyer topped up, the next
+     * payment must not get its answer, and an order may have several refunds. The nil UUID for a step that an order takes once, for the
+     * refund of the Web UI's Cancel, and for refunds from before 0.8.
      */
     commandId: uuid('command_id').notNull().default(NIL_UUID),
     /** Where the order rested after the step. */
@@ -237,8 +254,8 @@ export const orderStep = pgTable(
     check('order_step_step', oneOf(t.step, STEPS)),
     check('order_step_reason', isText(t.reason, TEXT.reason)),
     check(
-      'order_step_payment_has_command',
-      sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
+      'order_step_command',
+      sql`case ${t.step} when 'pay' then ${t.commandId} <> ${quoted([NIL_UUID])} when 'refund' then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
     ),
     // Which payments were made or refused recently?
     index('order_step_payments_by_time')

@@ -111,6 +111,8 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   order_detail: ofShop('buyer_id'),
   order_event: ofOrder,
   order_step: ofOrder,
+  refund: ofOrder,
+  refund_line: ofOrder,
   idempotency_key: ofShop(EVERYBODY),
   attention: ofOrder,
   intervention: ofOrder,

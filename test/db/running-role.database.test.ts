@@ -28,7 +28,8 @@ const HISTORY = [
   'transfer',
   'entry',
   'stock_movement',
-  'order_line',
+  'refund',
+  'refund_line',
   'order_adjustment',
   'order_detail',
   'order_event',
@@ -71,7 +72,9 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   hold: ['insert', 'select', 'update (state)'],
   wallet: ['insert', 'select', 'update (held, posted)'],
   wallet_permission: ['delete', 'insert', 'select'],
-  orders: ['insert', 'select', 'update (reason, stage, updated_at, version)'],
+  orders: ['insert', 'select', 'update (reason, refunded, stage, updated_at, version)'],
+  // What was ordered is history, too.
+  order_line: ['insert', 'select', 'update (refunded, refunded_amount)'],
   idempotency_key: [
     'delete',
     'insert',

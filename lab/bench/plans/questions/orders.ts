@@ -8,6 +8,7 @@ import {
   listOrders,
   listPaidOrders,
 } from '../../../../db/orders.ts';
+import { findRefundRefusal, listRefunds } from '../../../../db/refunds.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
 import { findRunningWithoutOpenOrder } from '../../../../db/rules/running-orders.ts';
 import type { Stage } from '../../../../domain/stages.ts';
@@ -57,6 +58,20 @@ export const ABOUT_ORDERS: readonly Question[] = [
     by: [listEvents],
     ask: (database, { orders }, turn) =>
       listEvents(database, nth(orders.refunded, turn).id, { after: 0, limit: PAGE }),
+  }),
+  ...askedBy(CALLERS, {
+    name: 'refunds of an order',
+    by: [listRefunds],
+    ask: (database, { orders }, turn) =>
+      listRefunds(database, nth(orders.refunded, turn).id, { after: 0, limit: PAGE }),
+  }),
+  ...askedBy(CALLERS, {
+    name: 'why a refund was refused',
+    by: [findRefundRefusal],
+    ask: (database, { orders }, turn) => {
+      const { id, commandId } = nth(orders.refunded, turn);
+      return findRefundRefusal(database, id, commandId);
+    },
   }),
   ...askedBy(CALLERS, {
     name: 'whether a command moved an order',
