@@ -6,9 +6,9 @@ import { PAYMENT_MODES, type OrderLine } from '../../domain/order.ts';
 import type { PersonalData } from '../../domain/personal-data.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
 import { toAttentionReply, attentionSchema } from './attention.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
 import { contactBody, contactSchema, deliveryNote, email } from './personal-data.ts';
-import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
+import { LIMITS, amount, currency, id, instant, party, reason, skuName, whole } from './values.ts';
 
 export const orderParams = z.strictObject({ id });
 
@@ -41,7 +41,7 @@ export const refundBody = z
   })
   .openapi('RefundOrder');
 
-export const ordersQuery = pageQuery('orders', id).extend({
+export const ordersQuery = pageQuery('orders', byId).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
   contactEmail: email
@@ -49,7 +49,7 @@ export const ordersQuery = pageQuery('orders', id).extend({
     .openapi({ description: 'Orders that were placed with this address, in one shop. For merchants' }),
 });
 
-export const eventsQuery = pageQuery('events', digits(1, LIMITS.version));
+export const eventsQuery = pageQuery('events', byNumber(LIMITS.versionDigits));
 
 const stage = z.enum(RESTING_STAGES);
 
