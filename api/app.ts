@@ -21,6 +21,7 @@ import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
+import { currencyRoutes } from './routes/currencies.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
@@ -66,6 +67,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
+  app.route('/v1', currencyRoutes());
   app.route('/v1', shopRoutes());
   app.route('/v1', keyRoutes(dependencies));
 

@@ -17,6 +17,14 @@ export const TEXT = {
   party: { max: 128, trimmed: false, lines: false },
   /** The name of a SKU. */
   title: { max: 200, trimmed: true, lines: false },
+  /** What a shop calls an adjustment of an order's total. */
+  label: { max: 200, trimmed: true, lines: false },
+  /** What the order is called where it came from. */
+  reference: { max: 200, trimmed: true, lines: false },
+  /** The name of a field in an order's metadata. */
+  metadataKey: { max: 40, trimmed: false, lines: false },
+  /** Its value, which may also be empty. */
+  metadataValue: { max: 500, trimmed: false, lines: true },
   /** Why somebody cancels, refunds or intervenes. */
   reason: { max: 500, trimmed: true, lines: true },
   /** Which operator intervenes. */

@@ -19,7 +19,7 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
       operation.description = [operation.description, describe(access)].filter(Boolean).join('\n\n');
       operation.security = [{ [SECURITY_SCHEME]: [] }];
       operation['x-roles'] = access.roles;
-      operation['x-scope'] = access.scope;
+      if (access.scope !== null) operation['x-scope'] = access.scope;
       if (access.shops !== 'none')
         operation.parameters = [...(operation.parameters ?? []), shopParameter(access.shops)];
     }
@@ -40,5 +40,6 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
 
 function describe({ roles, scope, shops }: Access): string {
   const whole = shops === 'none' ? ' Credentials must be of the whole installation.' : '';
-  return `For ${roles.map((role) => `\`${role}\``).join(', ')}; scope \`${scope}\`.${whole}`;
+  const needed = scope === null ? 'no scope' : `scope \`${scope}\``;
+  return `For ${roles.map((role) => `\`${role}\``).join(', ')}; ${needed}.${whole}`;
 }

@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: 'Not enough units are available',
     remedy: 'Order fewer units, or try again later. Nothing was reserved.',
   },
+  price_changed: {
+    status: 409,
+    title: 'A price in the order is not the price of the SKU',
+    remedy: 'Show the buyer the new price, which the SKU has, and place a new order. Nothing was reserved.',
+  },
   order_not_payable: {
     status: 409,
     title: 'The order cannot be paid',
@@ -85,7 +90,17 @@ export const PROBLEMS = {
   order_not_refundable: {
     status: 409,
     title: 'The order cannot be refunded',
-    remedy: 'Read the order: only a paid order can be refunded, and only once.',
+    remedy: 'Read the order: only a paid order can be refunded, until all of it is.',
+  },
+  refund_exceeds_payment: {
+    status: 409,
+    title: 'More would be refunded than was paid',
+    remedy: 'Read the order: `total` less `refunded` is left. Nothing was refunded.',
+  },
+  refund_exceeds_units: {
+    status: 409,
+    title: 'More units would be refunded than were bought',
+    remedy: "Read the order's refunds: their units are refunded already. Nothing was refunded.",
   },
   order_too_old: {
     status: 409,
@@ -188,6 +203,11 @@ export const PROBLEMS = {
     title: 'A SKU in the order does not exist',
     remedy: 'Order only SKUs from the catalogue. Nothing was reserved.',
   },
+  sku_not_in_order: {
+    status: 422,
+    title: 'The order has no line of this SKU',
+    remedy: "Read the order's lines, and name their SKUs. Nothing was refunded.",
+  },
   unknown_wallet: {
     status: 422,
     title: "The order's wallet does not exist",
@@ -208,6 +228,18 @@ export const PROBLEMS = {
     status: 422,
     title: 'The order totals more than a wallet can hold',
     remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
+  },
+  total_not_positive: {
+    status: 422,
+    title: 'The order, or one of its lines, totals too little',
+    remedy:
+      'Give discounts that leave the order more than zero, and each line at least zero. Nothing was reserved.',
+  },
+  total_mismatch: {
+    status: 422,
+    title: 'The order does not come to the total that was given',
+    remedy:
+      'Compare your sum with `quantity * unitPrice` of each line plus each adjustment, in the currency of the wallet. Nothing was reserved.',
   },
   insufficient_funds: {
     status: 422,
