@@ -22,6 +22,7 @@ import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
 import { currencyRoutes } from './routes/currencies.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
@@ -34,6 +35,7 @@ import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
 import { walletPermissionRoutes } from './routes/wallet-permissions.ts';
 import { walletRoutes } from './routes/wallets.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
@@ -70,6 +72,8 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', currencyRoutes());
   app.route('/v1', shopRoutes());
   app.route('/v1', keyRoutes(dependencies));
+  app.route('/v1', webhookRoutes(dependencies));
+  app.route('/v1', deliveryRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));

@@ -14,7 +14,10 @@ type List =
   | 'measurements'
   | 'alerts'
   | 'keys'
-  | 'shops';
+  | 'shops'
+  | 'webhooks'
+  | 'deliveries'
+  | 'attempts';
 
 /** How a position in a list is written in a cursor. */
 export interface Position<T> {

@@ -1,0 +1,84 @@
+/** What happened to orders is published once, in order, and under numbers that no reader can see a gap in. */
+import { afterEach, expect, test } from 'vitest';
+import { publishEvents } from '../../../db/events/publish.ts';
+import { findPublished, readFeed, readOrderEvents } from '../../../db/events/read.ts';
+import { pay } from '../../../db/steps/pay.ts';
+import { refund } from '../../../db/steps/refund.ts';
+import { release } from '../../../db/steps/release.ts';
+import { reserve } from '../../../db/steps/reserve.ts';
+import { expectRulesHold, freshDatabase } from '../../support/database.ts';
+import { AT, anOrder, payment, refundOf, releaseTo } from '../../support/step-requests.ts';
+import { fundedWallet, openShop, stockedSku } from '../../support/stock.ts';
+
+const { database, sql } = await freshDatabase();
+afterEach(() => expectRulesHold(sql));
+
+async function shopWithOrders() {
+  const shopId = await openShop(sql);
+  const sku = await stockedSku(sql, { shopId, onHand: 1_000 });
+  const walletId = await fundedWallet(sql, { shopId, funds: 100_000 });
+  return {
+    shopId,
+    placed: async () => {
+      const order = anOrder({ shopId, walletId, lines: [{ sku, quantity: 1 }] });
+      await reserve(database, order);
+      return order.orderId;
+    },
+  };
+}
+
+test('each event of an order is published once, with its own type, what happened, and the next number of its shop', async () => {
+  const { shopId, placed } = await shopWithOrders();
+  const orderId = await placed();
+  const paid = payment(orderId);
+  await pay(database, paid);
+  await refund(database, refundOf(orderId, true));
+  expect(await publishEvents(database)).toMatchObject(
+    ['order.awaiting_payment', 'order.paid', 'order.refunded'].map((type, index) => ({
+      orderId,
+      version: index + 1,
+      shopId,
+      sequence: index + 1,
+      type,
+    })),
+  );
+  expect(await publishEvents(database)).toEqual([]);
+  const page = await readFeed(database, { shopId, after: undefined, limit: 10 });
+  expect(page).toMatchObject({ next: { sequence: 3 }, hasMore: false });
+  expect(page?.events[1]).toEqual({
+    id: `${orderId}-2`,
+    type: 'order.paid',
+    sequence: 2,
+    shopId,
+    at: AT,
+    data: {
+      orderId,
+      version: 2,
+      from: 'awaiting_payment',
+      stage: 'paid',
+      commandId: paid.commandId,
+      buyerId: 'buyer',
+      total: { amount: 500, currency: 'EUR' },
+    },
+  });
+  expect(await readOrderEvents(database, [{ orderId, after: 1 }])).toEqual(page?.events.slice(1));
+  expect(await findPublished(database, [{ orderId, version: 1 }])).toEqual(page?.events.slice(0, 1));
+});
+
+test('a page of some types looks through the others, and the next begins behind them', async () => {
+  const { shopId, placed } = await shopWithOrders();
+  const orders = [await placed(), await placed(), await placed()];
+  for (const orderId of orders) await release(database, releaseTo(orderId, 'expired'));
+  await publishEvents(database);
+  const types = ['order.expired'] as const;
+  const first = await readFeed(database, { shopId, after: undefined, types, limit: 2 });
+  expect(first).toMatchObject({
+    events: [{ sequence: 4 }, { sequence: 5 }],
+    next: { sequence: 5 },
+    hasMore: true,
+  });
+  const last = await readFeed(database, { shopId, after: first?.next, types, limit: 2 });
+  expect(last).toMatchObject({ events: [{ sequence: 6 }], next: { sequence: 6 }, hasMore: false });
+  const none = await readFeed(database, { shopId, after: undefined, types: ['order.paid'], limit: 2 });
+  expect(none).toMatchObject({ events: [], next: { sequence: 6 }, hasMore: false });
+});
