@@ -5,7 +5,7 @@ import { EVENT_ID_PATTERN, EVENT_TYPES } from '../../domain/events.ts';
 import { ATTEMPT_FAILURES } from '../../domain/webhook-attempts.ts';
 import { DELIVERY_KINDS, DELIVERY_STATES } from '../../domain/webhooks.ts';
 import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
-import { LIMITS, digits, id, instant } from './values.ts';
+import { LIMITS, id, instant } from './values.ts';
 
 export const deliveryParams = z.strictObject({ id, deliveryId: id });
 

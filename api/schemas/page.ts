@@ -6,6 +6,7 @@ import { LIMITS, digits } from './values.ts';
 type List =
   | 'orders'
   | 'events'
+  | 'published'
   | 'entries'
   | 'refunds'
   | 'attention'
@@ -53,7 +54,7 @@ export const byTime = <T>(
   },
 });
 
-const limit = digits(1, LIMITS.page)
+export const limit = digits(1, LIMITS.page)
   .default(20)
   .openapi({ type: 'integer', minimum: 1, maximum: LIMITS.page, default: 20 });
 
@@ -62,7 +63,10 @@ export function pageQuery<T>(list: List, position: Position<T>) {
   return z.strictObject({ limit, cursor: cursorSchema(list, position).optional() });
 }
 
-function cursorSchema<T>(list: List, { pattern, read }: Position<T>) {
+/** A place in a list, as a text that only this API reads. */
+export const writeCursor = (list: List, position: string | number): string => `${list}.${position}`;
+
+export function cursorSchema<T>(list: List, { pattern, read }: Position<T>) {
   const cursor = new RegExp(`^${list}\\.${pattern}$`);
   return z
     .string()
@@ -90,7 +94,7 @@ export function toPage<Row, Item>(
 ): { items: Item[]; nextCursor: string | null } {
   const shown = rows.slice(0, size);
   const last = rows.length > size ? shown.at(-1) : undefined;
-  return { items: shown.map(item), nextCursor: last === undefined ? null : `${list}.${cursorOf(last)}` };
+  return { items: shown.map(item), nextCursor: last === undefined ? null : writeCursor(list, cursorOf(last)) };
 }
 
 /** The reply of a list call. */

@@ -18,7 +18,9 @@ export const LIMITS = {
   page: 100,
   /** Of a number that every JSON reader keeps exactly. */
   digits: 15,
-  /** Of a number that PostgreSQL keeps as an integer, the type that counts an order's events. */
+  /** The largest PostgreSQL integer, the type that counts an order's events. */
+  version: 2_147_483_647,
+  /** Of a version in a cursor, for which a pattern has to say what is not too large. */
   versionDigits: 9,
 } as const;
 

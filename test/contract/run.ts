@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { findAccess } from '../../api/access/operations.ts';
 import { defineCommand, runInterruptibleCommand } from '../../cli/command.ts';
 import { wholeNumber } from '../../cli/values.ts';
-import { KEY_BYTES } from '../../domain/personal-data.ts';
+import { KEY_BYTES } from '../../domain/key-ring.ts';
 import { withSystem } from '../../lab/harness/system.ts';
 import { openIssuer } from './issuer.ts';
 import { runSchemathesis, type Verdict } from './schemathesis.ts';

@@ -38,7 +38,7 @@ const HISTORY = [
   'repair',
 ] as const;
 
-/** What only PostgreSQL's own functions write: the audit, and what is known of months that were dropped. */
+/** What only PostgreSQL's own functions write: the audit, what is published, and what is known of months that were dropped. */
 const WRITTEN_BY_FUNCTIONS = [
   'audit',
   'audit_inbox',
@@ -47,6 +47,10 @@ const WRITTEN_BY_FUNCTIONS = [
   'partitioned_table',
   'dropped_partition',
   'stat_archived',
+  'outbox',
+  'shop_sequence',
+  'published_event',
+  'dropped_sequence',
 ] as const;
 
 /** These run with their owner's rights. */
@@ -55,6 +59,7 @@ const FUNCTIONS = [
   'events_kept_from',
   'make_month_partitions',
   'make_months_of',
+  'publish_events',
   'record_audit',
   'record_settings',
   'seal_audit',
