@@ -1,7 +1,7 @@
 /** Adds to the OpenAPI document what callers need to be let in: credentials, roles, scopes and shops. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { findAccess, type Access } from './operations.ts';
-import { SHOP_PARAMETER } from './shop-header.ts';
+import { shopParameter } from './shop-header.ts';
 
 type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
@@ -20,7 +20,8 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
       operation.security = [{ [SECURITY_SCHEME]: [] }];
       operation['x-roles'] = access.roles;
       if (access.scope !== null) operation['x-scope'] = access.scope;
-      if (access.shops !== 'none') operation.parameters = [...(operation.parameters ?? []), SHOP_PARAMETER];
+      if (access.shops !== 'none')
+        operation.parameters = [...(operation.parameters ?? []), shopParameter(access.shops)];
     }
   document.components = {
     ...document.components,

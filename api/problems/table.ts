@@ -206,6 +206,11 @@ export const PROBLEMS = {
     title: 'This Idempotency-Key was used for another request',
     remedy: 'Use a new key for each new intent.',
   },
+  incompatible_parameters: {
+    status: 422,
+    title: 'Parts of the request do not go together',
+    remedy: 'Each part is valid alone. Correct those that `errors` names.',
+  },
   unknown_sku: {
     status: 422,
     title: 'A SKU in the order does not exist',

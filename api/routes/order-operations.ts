@@ -73,7 +73,7 @@ export const list = createRoute({
   request: { query: ordersQuery },
   responses: {
     200: { description: 'A page of orders', content: { 'application/json': { schema: orderPage } } },
-    ...problemResponses('validation_failed', 'personal_data_unavailable'),
+    ...problemResponses('validation_failed', 'incompatible_parameters', 'personal_data_unavailable'),
   },
 });
 

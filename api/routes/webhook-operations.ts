@@ -1,6 +1,6 @@
 /** The calls on webhooks as the OpenAPI document describes them. webhooks.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
-import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, TAG_SCHEMA } from '../http/entity-tags.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, CONDITION_SCHEMA } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import { BODY_PROBLEMS, keyedResponses, responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
@@ -24,7 +24,7 @@ const IF_MATCH_PARAMETER = {
   in: 'header' as const,
   description:
     'The ETag of the webhook that the change is based on. The change is refused if the webhook was changed since.',
-  schema: TAG_SCHEMA,
+  schema: CONDITION_SCHEMA,
 };
 
 export const create = createRoute({

@@ -4,8 +4,8 @@ import type { Delivery, RecordedAttempt } from '../../db/webhooks/deliveries.ts'
 import { EVENT_ID_PATTERN, EVENT_TYPES } from '../../domain/events.ts';
 import { ATTEMPT_FAILURES } from '../../domain/webhook-attempts.ts';
 import { DELIVERY_KINDS, DELIVERY_STATES } from '../../domain/webhooks.ts';
-import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, digits, id, instant } from './values.ts';
+import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
+import { LIMITS, id, instant } from './values.ts';
 
 export const deliveryParams = z.strictObject({ id, deliveryId: id });
 
@@ -15,7 +15,7 @@ const state = z.enum(DELIVERY_STATES).openapi({
 
 const ANY_EVENT = `(${EVENT_ID_PATTERN})|^test-`;
 
-export const deliveriesQuery = pageQuery('deliveries', id).extend({
+export const deliveriesQuery = pageQuery('deliveries', byId).extend({
   state: state.optional(),
   eventId: z
     .string()
@@ -78,7 +78,7 @@ const attemptSchema = z
 
 export const attemptPage = pageSchema(attemptSchema, 'DeliveryAttemptPage');
 /** An attempt's position in the list: its number. */
-export const attemptsQuery = pageQuery('attempts', digits(1, LIMITS.version));
+export const attemptsQuery = pageQuery('attempts', byNumber(LIMITS.versionDigits));
 
 export function toDeliveryReply(delivery: Delivery): z.output<typeof deliverySchema> {
   const isPending = delivery.state === 'pending';

@@ -7,13 +7,12 @@ import type { PersonalData } from '../../domain/personal-data.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
 import { toAttentionReply, attentionSchema } from './attention.ts';
 import { adjustments, metadata, reference } from './order-contents.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
 import { contactBody, contactSchema, deliveryNote, email } from './personal-data.ts';
 import {
   LIMITS,
   amount,
   currency,
-  digits,
   id,
   instant,
   money,
@@ -84,7 +83,7 @@ export const createOrderBody = z
 
 export const cancelBody = z.strictObject({ reason }).openapi('CancelOrder');
 
-export const ordersQuery = pageQuery('orders', id).extend({
+export const ordersQuery = pageQuery('orders', byId).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
   reference: reference.optional().openapi({ description: 'Orders that have this reference' }),
@@ -93,7 +92,7 @@ export const ordersQuery = pageQuery('orders', id).extend({
     .openapi({ description: 'Orders that were placed with this address, in one shop. For merchants' }),
 });
 
-export const eventsQuery = pageQuery('events', digits(1, LIMITS.version));
+export const eventsQuery = pageQuery('events', byNumber(LIMITS.versionDigits));
 
 const stage = z.enum(RESTING_STAGES);
 

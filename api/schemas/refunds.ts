@@ -3,8 +3,8 @@ import { z } from '@hono/zod-openapi';
 import type { Refund } from '../../db/refunds.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { RefundInput, RefundLine } from '../../domain/order.ts';
-import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, amount, currency, digits, id, instant, reason, skuName, units, whole } from './values.ts';
+import { byNumber, pageQuery, pageSchema } from './page.ts';
+import { LIMITS, amount, currency, id, instant, reason, skuName, units, whole } from './values.ts';
 
 const restock = (what: string) =>
   z.boolean().openapi({ example: true, description: `Whether ${what} go back on hand` });
@@ -44,7 +44,7 @@ export const refundBody = z
   })
   .openapi('RefundOrder');
 
-export const refundsQuery = pageQuery('refunds', digits(1, LIMITS.version));
+export const refundsQuery = pageQuery('refunds', byNumber(LIMITS.versionDigits));
 
 const refundSchema = z
   .object({

@@ -4,7 +4,7 @@ import type { Webhook } from '../../db/webhooks/webhooks.ts';
 import { EVENT_ID_PATTERN, ORDER_EVENT_TYPES } from '../../domain/events.ts';
 import { TEXT } from '../../domain/text.ts';
 import { DISABLED_REASONS, LONGEST_URL, WEBHOOK_STATES } from '../../domain/webhooks.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { byId, pageQuery, pageSchema } from './page.ts';
 import { hasYear, id, instant, text, whole, YEAR_MESSAGE } from './values.ts';
 
 const LONGEST_OVERLAP_S = 2_592_000;
@@ -142,7 +142,7 @@ export const rotatedSecretSchema = z
 export const shownSecretSchema = rotatedSecretSchema.extend({ secret }).openapi('ShownWebhookSecret');
 
 export const webhookPage = pageSchema(webhookSchema, 'WebhookPage');
-export const webhooksQuery = pageQuery('webhooks', id);
+export const webhooksQuery = pageQuery('webhooks', byId);
 
 /** A webhook as callers see it. */
 export function toWebhookReply(webhook: Webhook): z.output<typeof webhookSchema> {
