@@ -155,7 +155,7 @@ const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): 
 function reserve(world: World, request: PlacedOrder): StepResult {
   const lines = summed(request);
   const refusal = whyRejected(world, request, lines);
-  const total = refusal ? null : priceOf(world, lines);
+  const total = refusal ? null : priceOf(world, lines) + sumOf(request.adjustments);
   const stage = refusal ? 'rejected' : 'awaiting_payment';
   if (total !== null) {
     for (const { sku, quantity } of lines) stockOf(world, sku).reserved += quantity;
@@ -265,22 +265,43 @@ function putSku({ skus }: World, { shopId, sku, name, price, currency, onHand }:
   return { outcome: stock ? 'changed' : 'created', sku: { ...put } };
 }
 
-function whyRejected(
-  world: World,
-  { shopId = MAIN_SHOP, buyerId, walletId, paymentMode }: PlacedOrder,
-  lines: Order['lines'],
-): RejectionReason | null {
+function whyRejected(world: World, request: PlacedOrder, lines: Order['lines']): RejectionReason | null {
+  const { shopId = MAIN_SHOP, buyerId, walletId, paymentMode } = request;
   const wallet = world.wallets.get(walletId);
   if (!wallet || world.shops.get(walletId) !== shopId) return 'unknown_wallet';
   if (wallet.ownerId !== buyerId) return 'wallet_not_allowed';
   if (lines.some(({ sku }) => !world.skus.has(sku))) return 'unknown_sku';
   if (lines.some(({ sku }) => stockOf(world, sku).currency !== wallet.currency)) return 'currency_mismatch';
+  const total = priceOf(world, lines) + sumOf(request.adjustments);
+  const unexpected = whyUnexpected(world, request, total);
+  if (unexpected) return unexpected;
   const isShort = ({ sku, quantity }: { sku: string; quantity: number }) =>
     stockOf(world, sku).onHand - stockOf(world, sku).reserved < quantity;
   if (lines.some(isShort)) return 'out_of_stock';
-  if (paymentMode === 'hold' && wallet.posted - wallet.held < priceOf(world, lines))
-    return 'insufficient_funds';
+  if (paymentMode === 'hold' && wallet.posted - wallet.held < total) return 'insufficient_funds';
   return null;
+}
+
+/** What an order comes to is not what it may come to, or not what its caller expects. */
+function whyUnexpected(
+  world: World,
+  { shopId = MAIN_SHOP, walletId, lines, adjustments, expectedTotal }: PlacedOrder,
+  total: number,
+): RejectionReason | null {
+  const priceIn = (sku: string) => stockOf(world, skuKey({ shopId, sku })).price;
+  if (lines.some(({ sku, expectedPrice }) => expectedPrice !== undefined && expectedPrice !== priceIn(sku)))
+    return 'price_changed';
+  const isNegative = ({ sku }: { sku: string }) =>
+    sumOf(adjustments?.filter((adjustment) => adjustment.sku === sku)) +
+      lines
+        .filter((line) => line.sku === sku)
+        .reduce((sum, { quantity }) => sum + quantity * priceIn(sku), 0) <
+    0;
+  if (total <= 0 || lines.some(isNegative)) return 'total_not_positive';
+  const { currency } = walletOf(world, walletId);
+  const isExpected =
+    !expectedTotal || (expectedTotal.amount === total && expectedTotal.currency === currency);
+  return isExpected ? null : 'total_mismatch';
 }
 
 function place(
@@ -312,6 +333,9 @@ function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
 
 const priceOf = (world: World, lines: Order['lines']): number =>
   lines.reduce((sum, { sku, quantity }) => sum + quantity * stockOf(world, sku).price, 0);
+
+const sumOf = (adjustments: PlacedOrder['adjustments'] = []): number =>
+  adjustments.reduce((sum, { amount }) => sum + amount, 0);
 
 const stockOf = ({ skus }: World, sku: string): Sku => known(skus.get(sku), `SKU ${sku}`);
 const walletOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);
