@@ -155,6 +155,7 @@ export const refund = createRoute({
     'order_not_refundable',
     ...REFUND_REFUSALS,
     'order_too_old',
+    'order_busy',
     'refund_pending',
   ),
 });
