@@ -108,6 +108,10 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('publish events', 0)) THEN
     RETURN;
   END IF;
+  -- A number that somebody has read must not be given to another event after a crash, also where commits do not wait for the disk.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
   -- A new snapshot: it has whatever was committed before the lock was free.
   RETURN QUERY
     WITH taken AS (
