@@ -30,7 +30,10 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const types = type === undefined ? undefined : [type];
     const page = await readFeed(c.var.database, { shopId, after, types, limit });
     if (page === undefined)
-      throw new Problem('events_not_kept', 'Events after this cursor were dropped because of their age.');
+      throw new Problem(
+        'events_not_kept',
+        'Events after this cursor were dropped because of their age, or an older database was restored.',
+      );
     return c.json(toFeedReply(shopId, page), 200);
   });
 

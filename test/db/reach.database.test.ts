@@ -131,12 +131,13 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
   audit: ofShop(NO_BUYER),
   published_event: ofOrder,
+  shop_sequence: ofShop(NO_BUYER),
   dropped_sequence: ofShop(NO_BUYER),
 };
 
 /** Who has which key, who did what, and what there was to read of a shop, is not a buyer's to know. */
 const isDeniedToBuyers = (table: string): boolean =>
-  table.startsWith('api_key') || table === 'audit' || table === 'dropped_sequence';
+  table.startsWith('api_key') || table === 'audit' || table.endsWith('_sequence');
 
 async function ownRows(table: string, { shop, buyer }: Reach): Promise<string[]> {
   const whose = WHOSE[table]?.(table) ?? '';
