@@ -20,7 +20,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 /** The channel on which PostgreSQL says which orders have new published events. */
 export const EVENT_CHANNEL = 'holdfast_event';
 
-/** What a recorded move is called outside. The function publish_events says the same in SQL; a test compares the two. */
+/** What a recorded move is called outside. The function type_of_move says the same in SQL; a test compares the two. */
 export const typeOfMove = ({ from, to }: { from: RestingStage | null; to: RestingStage }): OrderEventType =>
   from === 'paid' && to === 'paid' ? 'order.partially_refunded' : `order.${to}`;
 

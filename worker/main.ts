@@ -13,6 +13,7 @@ import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { monitorSettings } from './monitor-settings.ts';
+import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { workflowBundle } from './bundle.ts';
@@ -91,6 +92,10 @@ async function main(): Promise<void> {
       ended,
       prepared,
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
+      keepPublishing(database, {
+        signal: ending.signal,
+        report: (error) => logger.warn({ err: error }, 'could not publish events, trying again'),
+      }),
       recordSettings(database, 'worker', settings, {
         signal: ending.signal,
         report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),

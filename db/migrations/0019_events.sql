@@ -84,6 +84,13 @@ CREATE TRIGGER order_event_is_published AFTER INSERT ON order_event
 ALTER TABLE order_event ENABLE ALWAYS TRIGGER order_event_is_published;
 --> statement-breakpoint
 
+-- What a recorded move is called outside, as typeOfMove in domain/events.ts says it.
+CREATE FUNCTION type_of_move(from_stage text, stage text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN from_stage = 'paid' AND stage = 'paid' THEN 'order.partially_refunded' ELSE 'order.' || stage END
+$$;
+--> statement-breakpoint
+
 -- Publishes what is recorded: each event gets the next number of its shop. Returns what it published, and says on the channel
 -- holdfast_event which orders that is about. Nothing when another process is publishing at this moment.
 --
@@ -117,10 +124,7 @@ BEGIN
     ),
     counted AS (
       SELECT
-        fresh.order_id, fresh.version, orders.shop_id,
-        CASE
-          WHEN event.from_stage = 'paid' AND event.stage = 'paid' THEN 'order.partially_refunded' ELSE 'order.' || event.stage
-        END AS type,
+        fresh.order_id, fresh.version, orders.shop_id, type_of_move(event.from_stage, event.stage) AS type,
         row_number() OVER (PARTITION BY orders.shop_id ORDER BY fresh.id) AS place, count(*) OVER (PARTITION BY orders.shop_id) AS many
       FROM
         fresh
@@ -166,40 +170,34 @@ END $$;
 REVOKE ALL ON FUNCTION before_drop_published_event (regclass) FROM PUBLIC;
 --> statement-breakpoint
 
--- A month of events stays until each of them was published, and what was published of them went: without them it cannot be read.
+-- What was published of a month's events goes with them, in the same transaction: without them it cannot be read. And the month stays until
+-- each was published.
 ALTER FUNCTION before_drop_order_event (regclass) RENAME TO archive_order_events;
 --> statement-breakpoint
 CREATE FUNCTION before_drop_order_event(partition regclass) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+  next_month date := (SELECT "to" FROM month_partition WHERE month_partition.partition = $1);
   needed text;
 BEGIN
   EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', partition);
   EXECUTE format(
     $query$
-      SELECT coalesce(
-        (
-          SELECT format('event %%s of order %%s is not published yet', version, order_id) FROM outbox
-          WHERE EXISTS (SELECT FROM %1$s AS event WHERE event.order_id = outbox.order_id AND event.version = outbox.version)
-          LIMIT 1
-        ),
-        (
-          SELECT format('event %%s of order %%s can still be read by those who poll', version, published_event.order_id)
-          FROM published_event
-          WHERE
-            published_event.order_id < first_id_of_month(part."to")
-            AND (part."from" IS NULL OR published_event.order_id >= first_id_of_month(part."from"))
-          LIMIT 1
-        )
-      )
-      FROM month_partition AS part WHERE part.partition = %2$L::regclass
+      SELECT format('event %%s of order %%s is not published yet', version, order_id) FROM outbox
+      WHERE EXISTS (SELECT FROM %s AS event WHERE event.order_id = outbox.order_id AND event.version = outbox.version)
+      LIMIT 1
     $query$,
-    partition, partition::text
+    partition
   ) INTO needed;
   IF needed IS NOT NULL THEN
     RAISE EXCEPTION '%', needed USING ERRCODE = 'object_in_use';
   END IF;
   PERFORM archive_order_events(partition);
+  -- Last, because from here on nobody publishes or reads until the month is gone.
+  SELECT kept INTO needed FROM drop_month_partitions('published_event', next_month::timestamp AT TIME ZONE 'UTC') WHERE kept IS NOT NULL LIMIT 1;
+  IF needed IS NOT NULL THEN
+    RAISE EXCEPTION '%', needed USING ERRCODE = 'object_in_use';
+  END IF;
 END $$;
 --> statement-breakpoint
 REVOKE ALL ON FUNCTION before_drop_order_event (regclass) FROM PUBLIC;

@@ -7,6 +7,7 @@ import type { Queryable } from '../../db/postgres.ts';
 import { compareAllDays } from '../../db/repairs/figures.ts';
 import { checkRules } from '../../db/rules/rules.ts';
 import { compareDay, nextDay } from '../../db/stats/compare.ts';
+import { countPending } from '../../db/stats/count.ts';
 import { resumeCounting } from '../../db/stats/pause.ts';
 import { readStats } from '../../db/stats/read.ts';
 import { pay } from '../../db/steps/pay.ts';
@@ -14,7 +15,13 @@ import { refund } from '../../db/steps/refund.ts';
 import { release } from '../../db/steps/release.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
-import { dropMonth, ordersOfMonths, refundAt } from '../support/dropped-months.ts';
+import {
+  dropMonth,
+  makeEventMonths,
+  ordersOfMonths,
+  publishAll,
+  refundAt,
+} from '../support/dropped-months.ts';
 import { inMonths, nameOf } from '../support/months.ts';
 import { plant } from '../support/planted.ts';
 
@@ -26,7 +33,7 @@ const { sku, placed, paid, refunded, expired, countAll } = shop;
 let month = 1;
 beforeEach(async () => {
   month += 2;
-  await sql`select from make_months_of('order_event', ${placedAt()}, 2)`;
+  await makeEventMonths(sql, placedAt(), 2);
 });
 afterEach(async () => {
   await countAll();
@@ -244,7 +251,7 @@ describe('of an order whose events are dropped', () => {
     expect(await refund(database, refundAt(orderId, later()))).toMatchObject({ stage: 'refunded' });
     expect(await countEvents(orderId)).toBe(3);
     await expectRulesHold(sql);
-    await sql`select from make_months_of('order_event', ${placedAt()}, 0)`;
+    await makeEventMonths(sql, placedAt(), 0);
     expect(await dropCounted()).toEqual([]);
     expect(await countEvents(orderId)).toBe(0);
   });
@@ -291,13 +298,22 @@ describe('a month stays', () => {
     );
   });
 
+  test('while one of its events is not published, and goes with what was published of it once it is', async () => {
+    const { orderId } = await paid(placedAt());
+    await countPending(database, 20_000);
+    await expectKeptUntil(/event 1 of order .* is not published yet/, orderId, () => publishAll(database));
+    expect(await sql`select from published_event where order_id = ${orderId}`).toHaveLength(0);
+  });
+
   test('while one of its events is not counted, and goes once it is', async () => {
     const { orderId } = await paid(placedAt());
+    await publishAll(database);
     await expectKeptUntil(/not counted yet/, orderId, countAll);
   });
 
   test('while a process is counting one of its events', async () => {
     const { orderId } = await paid(placedAt());
+    await publishAll(database);
     const counting = openDatabase(url, { connections: 1, name: 'counting' });
     try {
       await counting
@@ -366,11 +382,12 @@ describe('a month is dropped', () => {
   test('once, also when two do it at the same time and when it is done again', async () => {
     await paid(placedAt());
     await dropEarlier();
-    const before = await sql`select * from dropped_partition`;
+    const drops = () => sql`select from dropped_partition where table_name = 'order_event'`;
+    const before = await drops();
     const both = await Promise.all([dropMonth(sql, monthEnd()), dropMonth(sql, monthEnd())]);
     expect(both.flat()).toMatchObject([{ rows: 2, kept: null }]);
     expect(await dropMonth(sql, monthEnd())).toEqual([]);
-    expect(await sql`select * from dropped_partition`).toHaveLength(before.length + 1);
+    expect(await drops()).toHaveLength(before.length + 1);
   });
 
   test('and a refund that waited for it is made when the drop fails', async () => {

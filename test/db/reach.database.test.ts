@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase, RUNNING_ROLE, type Database } from '../../db/connection.ts';
+import { publishEvents } from '../../db/events/publish.ts';
 import { findOrder, findPaymentOutlook, listEvents, listOrders } from '../../db/orders.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { findSku, putSku } from '../../db/skus.ts';
@@ -38,6 +39,9 @@ await sql`insert into api_key (id, name, roles, created_at, created_by) values (
 await sql`insert into api_key_secret (hash, key_id, created_at) values (${'d'.repeat(64)}, 'dddddddddddd', ${AT})`;
 await countPending(database, 10_000);
 await sql`select from seal_audit(10000)`;
+await publishEvents(database);
+for (const shopId of [cafe, bar])
+  await sql`insert into dropped_sequence (shop_id, last) values (${shopId}, 1)`;
 
 /** What the steps do not write. */
 async function plantNotes(
@@ -119,10 +123,13 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   api_key_secret: (table) =>
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
   audit: ofShop(NO_BUYER),
+  published_event: ofOrder,
+  dropped_sequence: ofShop(NO_BUYER),
 };
 
-/** Who has which key, and who did what, is not a buyer's to know. */
-const isDeniedToBuyers = (table: string): boolean => table.startsWith('api_key') || table === 'audit';
+/** Who has which key, who did what, and what there was to read of a shop, is not a buyer's to know. */
+const isDeniedToBuyers = (table: string): boolean =>
+  table.startsWith('api_key') || table === 'audit' || table === 'dropped_sequence';
 
 async function ownRows(table: string, { shop, buyer }: Reach): Promise<string[]> {
   const whose = WHOSE[table]?.(table) ?? '';

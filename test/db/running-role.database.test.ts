@@ -35,7 +35,7 @@ const HISTORY = [
   'repair',
 ] as const;
 
-/** What only PostgreSQL's own functions write: the audit, and what is known of months that were dropped. */
+/** What only PostgreSQL's own functions write: the audit, what is published, and what is known of months that were dropped. */
 const WRITTEN_BY_FUNCTIONS = [
   'audit',
   'audit_inbox',
@@ -44,6 +44,10 @@ const WRITTEN_BY_FUNCTIONS = [
   'partitioned_table',
   'dropped_partition',
   'stat_archived',
+  'outbox',
+  'shop_sequence',
+  'published_event',
+  'dropped_sequence',
 ] as const;
 
 /** These run with their owner's rights. */
@@ -52,6 +56,7 @@ const FUNCTIONS = [
   'events_kept_from',
   'make_month_partitions',
   'make_months_of',
+  'publish_events',
   'record_audit',
   'record_settings',
   'seal_audit',

@@ -6,6 +6,7 @@ import { pay } from '../../db/steps/pay.ts';
 import { refund } from '../../db/steps/refund.ts';
 import { release } from '../../db/steps/release.ts';
 import { reserve } from '../../db/steps/reserve.ts';
+import { publishEvents } from '../../db/events/publish.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 
@@ -17,9 +18,27 @@ export interface MonthDrop {
   kept: string | null;
 }
 
+/** What is published of events goes with them. */
+const IN_SAME_MONTHS = ['order_event', 'published_event'];
+
+/** Makes the months of orders' events, and of what is published of them, from this time on. */
+export async function makeEventMonths(sql: Sql, at: Date, ahead: number): Promise<void> {
+  for (const table of IN_SAME_MONTHS) await sql`select from make_months_of(${table}, ${at}, ${ahead})`;
+}
+
+/** Counts and publishes every event: a month with one that is not stays. */
+export async function settleEvents(database: Database): Promise<void> {
+  await countPending(database, 20_000);
+  await publishAll(database);
+}
+
+export async function publishAll(database: Database): Promise<void> {
+  while ((await publishEvents(database)).length > 0);
+}
+
 /** Drops the oldest month of orders' events that ended before this time, however young it is, and says which months stay. */
 export async function dropMonth(sql: Sql, before: Date): Promise<MonthDrop[]> {
-  await sql`update partitioned_table set floor = '-10 years' where name = 'order_event'`;
+  await sql`update partitioned_table set floor = '-10 years' where name in ${sql(IN_SAME_MONTHS)}`;
   const months = await sql<MonthDrop[]>`
     select dropped, rows, kept from drop_month_partitions('order_event', ${before}, 1)
   `;
@@ -74,7 +93,7 @@ export async function ordersOfMonths({ database, sql }: { database: Database; sq
       });
       return order;
     },
-    countAll: () => countPending(database, 20_000),
+    countAll: () => settleEvents(database),
   };
 }
 

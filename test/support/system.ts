@@ -16,6 +16,7 @@ import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { retentionSettings } from '../../worker/retention-settings.ts';
+import { keepPublishing, type Publishing } from '../../worker/publishing.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -58,6 +59,8 @@ export interface SystemOptions {
   ownNamespace?: boolean;
   /** Lets the API accept tokens. */
   identifyBearer?: IdentifyBearer;
+  /** Whether events are published while the worker runs, and who gets them. */
+  publishing?: boolean | Publishing['onPublished'];
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
 }
@@ -72,6 +75,7 @@ export async function startSystem({
   workerConnections = connectionsFor(workerSlots),
   ownNamespace = false,
   identifyBearer,
+  publishing = false,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -93,7 +97,7 @@ export async function startSystem({
       actor: HOLDFAST,
     }),
   );
-  let running: { worker: Worker; ended: Promise<void> } | null = null;
+  let running: { worker: Worker; ended: Promise<unknown> } | null = null;
   const startWorker = async () => {
     const worker = await createOrderWorker({
       connection: native,
@@ -107,7 +111,16 @@ export async function startSystem({
       monitor: { ...monitorSettings(settings), ...monitor },
       retention: retentionSettings(settings),
     });
-    running = { worker, ended: worker.run() };
+    const ending = new AbortController();
+    const ended = worker.run().finally(() => ending.abort());
+    const published =
+      publishing !== false &&
+      keepPublishing(stepDatabase, {
+        signal: ending.signal,
+        report: () => {},
+        ...(publishing !== true && { onPublished: publishing }),
+      });
+    running = { worker, ended: Promise.all([ended, published]) };
   };
   const stopWorker = async () => {
     running?.worker.shutdown();

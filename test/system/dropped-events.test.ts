@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { afterEach, expect, test } from 'vitest';
-import { countPending } from '../../db/stats/count.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { WORKFLOW, type RefundEnd } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { dropMonth } from '../support/dropped-months.ts';
+import { dropMonth, makeEventMonths, settleEvents } from '../support/dropped-months.ts';
 import { inMonths } from '../support/months.ts';
 import { plant } from '../support/planted.ts';
 import { reconciling } from '../support/reconciling.ts';
@@ -22,8 +21,8 @@ afterEach(() => expectRulesHold(sql));
 
 /** Drops every event that was recorded until now. */
 async function dropEvents(): Promise<void> {
-  await sql`select from make_months_of('order_event', now(), 0)`;
-  await countPending(database, 20_000);
+  await makeEventMonths(sql, new Date(), 0);
+  await settleEvents(database);
   for (;;) {
     const months = await dropMonth(sql, inMonths(1, 2));
     expect(months.filter(({ kept }) => kept !== null)).toEqual([]);

@@ -1,12 +1,17 @@
 /** What happened to orders is published once, in order, and under numbers that no reader can see a gap in. */
 import { afterEach, expect, test } from 'vitest';
 import { publishEvents } from '../../../db/events/publish.ts';
-import { findPublished, readFeed, readOrderEvents } from '../../../db/events/read.ts';
+import { findPublished, readFeed, readOrderEvents, type FeedPosition } from '../../../db/events/read.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
+import { ORDER_EVENT_TYPES, typeOfMove } from '../../../domain/events.ts';
+import { MAIN_SHOP } from '../../../domain/shops.ts';
+import { RECORDED_MOVES } from '../../../domain/stages.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
+import { dropMonth, makeEventMonths, ordersOfMonths, settleEvents } from '../../support/dropped-months.ts';
+import { inMonths } from '../../support/months.ts';
 import { AT, anOrder, payment, refundOf, releaseTo } from '../../support/step-requests.ts';
 import { fundedWallet, openShop, stockedSku } from '../../support/stock.ts';
 
@@ -81,4 +86,33 @@ test('a page of some types looks through the others, and the next begins behind 
   expect(last).toMatchObject({ events: [{ sequence: 6 }], next: { sequence: 6 }, hasMore: false });
   const none = await readFeed(database, { shopId, after: undefined, types: ['order.paid'], limit: 2 });
   expect(none).toMatchObject({ events: [], next: { sequence: 6 }, hasMore: false });
+});
+
+test('who has read up to where a month was dropped is never sent past what they miss, and who has read all of it goes on', async () => {
+  const shop = await ordersOfMonths({ database, sql });
+  const shopId = MAIN_SHOP;
+  await makeEventMonths(sql, inMonths(2), 2);
+  await shop.expired(inMonths(2));
+  await shop.expired(inMonths(3));
+  await settleEvents(database);
+  const feed = (after?: FeedPosition) => readFeed(database, { shopId, after, limit: 3 });
+  const start = await readFeed(database, { shopId, after: undefined, limit: 1 });
+  const all = (await feed((await feed())?.next))?.next;
+  expect(all).toMatchObject({ sequence: 4 });
+
+  while ((await dropMonth(sql, inMonths(3, 1))).some(({ dropped }) => dropped !== null));
+  expect(await feed(start?.next)).toBeUndefined();
+  expect(await feed(all)).toMatchObject({ events: [], next: { sequence: 4 } });
+  // Whoever begins now begins with what is there, and may stop in the middle.
+  const begun = await readFeed(database, { shopId, after: undefined, limit: 1 });
+  expect(begun).toMatchObject({ events: [{ sequence: 3 }], hasMore: true });
+  expect(await feed(begun?.next)).toMatchObject({ events: [{ sequence: 4 }], hasMore: false });
+});
+
+test('the types of moves in SQL are those in the code', async () => {
+  for (const { from, to } of RECORDED_MOVES) {
+    const [move] = await sql<{ type: string }[]>`select type_of_move(${from}, ${to}) as type`;
+    expect(move?.type).toBe(typeOfMove({ from, to }));
+    expect(ORDER_EVENT_TYPES).toContain(move?.type);
+  }
 });
