@@ -31,8 +31,8 @@ export interface OrderWorkerOptions {
   shutdownGrace: number;
 }
 
-/** The database pool that a worker needs: one connection for each step that may run at once. */
-export const connectionsFor = (stepSlots: number): number => 2 * stepSlots;
+/** The database pool that a worker needs: one connection for each step that may run at once, and one to publish what they record. */
+export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {

@@ -144,7 +144,7 @@ async function recordEnded(
     status: outcome.status,
     failure: outcome.failure,
     cause: outcome.cause,
-    then: whatFollows({ ...delivery, failure: outcome.failure, at, keepsAll }),
+    next: whatFollows({ ...delivery, failure: outcome.failure, at, keepsAll }),
   }));
   const retryAt = down ? new Date(nextProbeAt({ failingSince, at })).toISOString() : null;
   const health = await recordAttempts(database, {
