@@ -21,6 +21,7 @@ import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
@@ -33,6 +34,7 @@ import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
 import { walletPermissionRoutes } from './routes/wallet-permissions.ts';
 import { walletRoutes } from './routes/wallets.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
@@ -68,6 +70,8 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', statRoutes());
   app.route('/v1', shopRoutes());
   app.route('/v1', keyRoutes(dependencies));
+  app.route('/v1', webhookRoutes(dependencies));
+  app.route('/v1', deliveryRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));

@@ -49,6 +49,18 @@ export const OPERATIONS = {
   // A shop may have to keep what its buyer would like to erase.
   erasePersonalData: { roles: ['merchant', 'admin'], scope: 'personal-data:write', shops: 'one' },
 
+  createWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  listWebhooks: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  getWebhook: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  changeWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  removeWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  rotateWebhookSecret: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  sendTestEvent: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  redeliverEvents: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  listDeliveries: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  getDelivery: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  listDeliveryAttempts: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },

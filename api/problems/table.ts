@@ -141,6 +141,18 @@ export const PROBLEMS = {
     remedy:
       'To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.',
   },
+  too_many_webhooks: {
+    status: 409,
+    title: 'The shop has as many webhooks as it may have',
+    remedy: 'Remove one that is not needed, or change it.',
+    isFinal: false,
+  },
+  webhook_disabled: {
+    status: 409,
+    title: 'The webhook is disabled',
+    remedy: 'Nothing was started. Switch it on with `PATCH /v1/webhooks/{id}` and `{"enabled": true}`.',
+    isFinal: false,
+  },
   precondition_failed: {
     status: 412,
     title: 'The condition in If-Match or If-None-Match is not met',
@@ -219,6 +231,18 @@ export const PROBLEMS = {
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
   },
+  webhook_url_refused: {
+    status: 422,
+    title: 'Nothing can be sent to this address',
+    remedy:
+      'Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.',
+    isFinal: false,
+  },
+  too_many_events: {
+    status: 422,
+    title: 'Too many events for one call',
+    remedy: 'Nothing was started. Divide the time into shorter ranges.',
+  },
   rate_limited: {
     status: 429,
     title: 'This caller has sent more requests than its limit allows',
@@ -264,6 +288,12 @@ export const PROBLEMS = {
     title: 'Personal data cannot be read or written here',
     remedy:
       'Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
+  },
+  webhooks_unavailable: {
+    status: 503,
+    title: 'Webhooks cannot be registered or signed here',
+    remedy:
+      'Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.',
   },
   stopping: {
     status: 503,

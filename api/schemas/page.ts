@@ -13,7 +13,10 @@ type List =
   | 'measurements'
   | 'alerts'
   | 'keys'
-  | 'shops';
+  | 'shops'
+  | 'webhooks'
+  | 'deliveries'
+  | 'attempts';
 
 const limit = digits(1, LIMITS.page)
   .default(20)

@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 import { bigint, check, index, integer, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { EVENT_TYPES } from '../../domain/events.ts';
 import { KEY_NAME_PATTERN } from '../../domain/key-ring.ts';
 import { SEAL_BYTES } from '../../domain/personal-data.ts';
 import type { AttemptFailure } from '../../domain/webhook-attempts.ts';
@@ -96,7 +97,7 @@ export const webhookDelivery = pgTable(
     webhookId: uuid('webhook_id').notNull(),
     shopId: shopId(),
     eventId: text('event_id').notNull(),
-    type: text().notNull(),
+    type: text({ enum: EVENT_TYPES }).notNull(),
     kind: text({ enum: DELIVERY_KINDS }).notNull(),
     /** The command that asked for it; the nil UUID for an event that is sent because it happened. */
     commandId: uuid('command_id').notNull().default(NIL_UUID),

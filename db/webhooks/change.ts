@@ -4,7 +4,7 @@ import type { Database } from '../connection.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 import { webhook as webhooks } from '../schema/webhooks.ts';
 import { selectList } from '../select-list.ts';
-import { joinTypes, toWebhook, type Webhook, type WebhookVersions } from './webhooks.ts';
+import { fits, joinTypes, toWebhook, type Webhook, type WebhookVersions } from './webhooks.ts';
 
 /** What is left out stays as it is. */
 export interface WebhookChange {
@@ -31,7 +31,7 @@ export async function changeWebhook(
 ): Promise<ChangeWebhook> {
   const changed = await database.transaction(async (sql) => {
     const [locked] = await sql<{ fits: boolean }[]>`
-      select ${ifVersion === undefined || ifVersion === 'any' ? sql`true` : sql`version = any (${ifVersion})`} as fits
+      select ${fits(sql, ifVersion)} as fits
       from webhook where id = ${id}
       for no key update
     `;

@@ -40,7 +40,12 @@ export async function rotateSecret(
         )
         update webhook_secret
         set expires_at = least(
-          expires_at, now() + case when place < ${MOST_SECRETS} then ${overlap}::float8 else 0 end * interval '1 millisecond'
+          expires_at,
+          -- Not rounded up: what ends at once must not sign for another part of a millisecond.
+          date_trunc(
+            'milliseconds',
+            now() + case when place < ${MOST_SECRETS} then ${overlap}::float8 else 0 end * interval '1 millisecond'
+          )
         )
         from older
         where webhook_secret.webhook_id = ${webhookId} and webhook_secret.id = older.id

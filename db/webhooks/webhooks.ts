@@ -3,6 +3,7 @@ import { desc, eq, lt } from 'drizzle-orm';
 import { MOST_WEBHOOKS } from '../../domain/webhooks.ts';
 import type { SealedWith } from '../../domain/key-ring.ts';
 import type { Database } from '../connection.ts';
+import type { Fragment, Queryable } from '../postgres.ts';
 import { webhook as webhooks } from '../schema/webhooks.ts';
 
 type WebhookRow = typeof webhooks.$inferSelect;
@@ -76,7 +77,7 @@ export async function removeWebhook(
   const [judged] = await database.run(
     ({ sql }) => sql<{ fits: boolean }[]>`
       with locked as materialized (
-        select id, ${ifVersion === undefined || ifVersion === 'any' ? sql`true` : sql`version = any (${ifVersion})`} as fits
+        select id, ${fits(sql, ifVersion)} as fits
         from webhook where id = ${id} for update
       ),
       removed as (
@@ -91,6 +92,12 @@ export async function removeWebhook(
 
 /** In which versions of a webhook a change may be made. */
 export type WebhookVersions = 'any' | readonly number[];
+
+/** Whether the webhook is in one of the versions. */
+export function fits(sql: Queryable, versions: WebhookVersions | undefined): Fragment {
+  if (versions === undefined || versions === 'any') return sql`true`;
+  return versions.length === 0 ? sql`false` : sql`version in ${sql(versions)}`;
+}
 
 export const joinTypes = (types: readonly string[] | null): string | null => types && types.join(' ');
 

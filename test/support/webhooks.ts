@@ -1,5 +1,6 @@
 /** Registers webhooks and publishes events for tests of the database. */
 import { v7 as uuidv7 } from 'uuid';
+import type { WebhookServices } from '../../api/webhooks/services.ts';
 import type { Database } from '../../db/connection.ts';
 import { publishEvents } from '../../db/events/publish.ts';
 import { createWebhook, type NewWebhook } from '../../db/webhooks/webhooks.ts';
@@ -14,6 +15,12 @@ export const readWebhookKeys = (text: string = TEST_WEBHOOK_KEYS) => {
   const { WEBHOOK_SECRET_KEYS: ring } = webhookSchema.parse({ WEBHOOK_SECRET_KEYS: text });
   if (ring === undefined) throw new Error('There is no ring.');
   return ring;
+};
+
+/** Of every API that tests start: receivers are on this machine. */
+export const TEST_WEBHOOKS: WebhookServices = {
+  keys: readWebhookKeys(),
+  allowedNetworks: ['127.0.0.0/8', '::1/128'],
 };
 
 /** Returns the webhook's id and its secret. */
