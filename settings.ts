@@ -61,6 +61,8 @@ const apiSchema = z.object({
   KEEP_ALIVE: duration(UNITS.s, UNITS.h).default(65 * UNITS.s),
   /** Together with the workers' below PostgreSQL's max_connections, which is 100 unless set. */
   API_DATABASE_CONNECTIONS: wholeNumber(1, MOST_CONNECTIONS).default(10),
+  /** Streams of orders that a process has open at once. */
+  API_STREAMS: wholeNumber(0, 100_000).default(2_000),
   SHUTDOWN_NOTICE: duration(0, LONGEST_NOTICE).default(UNITS.s),
   RATE_LIMIT_WINDOW: duration(UNITS.s, UNITS.h).default(UNITS.m),
   RATE_LIMIT_READS: quota.default(DEFAULT_QUOTAS.reads),
@@ -95,7 +97,7 @@ const apiAndTokens = z.intersection(
 
 const workerSchema = z.object({
   ...shared,
-  /** Steps that run at once, of each kind; the worker's database pool has twice as many connections. */
+  /** Steps that run at once, of each kind; the worker's database pool has twice as many connections, and one to publish events. */
   WORKER_STEP_SLOTS: wholeNumber(1, MOST_CONNECTIONS / 2).default(20),
   /** 57 KB each; an evicted order replays fewer than 30 events. */
   WORKER_CACHED_WORKFLOWS: wholeNumber(1, 100_000).default(2_000),

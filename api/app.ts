@@ -23,6 +23,7 @@ import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { eventRoutes } from './routes/events.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -61,6 +62,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
   app.route('/v1', orderRoutes(dependencies));
+  app.route('/v1', eventRoutes(dependencies));
   app.route('/v1', walletPermissionRoutes());
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());

@@ -7,6 +7,7 @@ import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { WebhookServices } from './webhooks/services.ts';
+import type { StreamTimes } from './streams/order-streams.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
@@ -29,6 +30,9 @@ export interface Dependencies {
   trustedProxies?: readonly string[];
   /** The origins whose pages may call; none unless given. */
   corsOrigins?: readonly string[];
+  /** Streams of orders that this process may have open at once, and how long each lasts. */
+  mostStreams?: number;
+  streamTimes?: StreamTimes;
   /** Aborted when the process is about to stop. Tests leave it out. */
   stopping?: AbortSignal;
   /** In production, no development key is accepted. Unless given, this is development. */

@@ -8,6 +8,8 @@ export interface ApiEnv {
     requestId: string;
     /** What the credentials prove. Only access/ and limits/ need it. */
     identity: Identity;
+    /** Whether the credentials prove it at this moment, for what outlives the request. Fails when nobody can say. */
+    isStillValid: () => Promise<boolean>;
     caller: Caller;
     /** Holds only what the caller can reach. A route has no other. */
     database: Database;

@@ -72,6 +72,7 @@ async function main(): Promise<void> {
     },
     trustedProxies: settings.TRUSTED_PROXIES,
     corsOrigins: settings.CORS_ORIGINS,
+    mostStreams: settings.API_STREAMS,
     stopping,
     isProduction: settings.NODE_ENV === 'production',
     developmentKey: settings.DEVELOPMENT_KEY,

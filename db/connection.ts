@@ -50,8 +50,19 @@ export interface DatabasePool extends LongDatabase {
   readonly connections: number;
   /** The same pool, limited to the rows that a caller can reach: see reach.ts. `by` is whose deed its changes are, the pool's unless given. */
   reaching(reach: Reach, by?: Deed): Database;
+  /**
+   * Hears what is said on a channel, on a connection of its own, until the returned function is called. Connects again when that is lost,
+   * and does not notice when it fell silent: see listening.ts.
+   */
+  listen(channel: string, hearer: Hearer): Promise<() => void>;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
   check(): Promise<void>;
+}
+
+export interface Hearer {
+  heard(message: string): void;
+  /** It listens from now on, for the first time or again: what was said before was not heard. */
+  listening(): void;
 }
 
 export interface DatabaseOptions {
@@ -90,6 +101,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
     },
     // Takes no permit: its connection is not one of the pool's.
     runLong: (milliseconds, query) => pool.runLong(milliseconds, query),
+    listen: (channel, hearer) => pool.listen(channel, hearer),
     async close() {
       await Promise.all([pool.close(), checks?.close()]);
     },
@@ -101,14 +113,28 @@ export interface PoolConnections extends Connections {
   sql: Sql;
 }
 
-interface Pool extends Pick<DatabasePool, 'runLong' | 'close'> {
+interface Pool extends Pick<DatabasePool, 'runLong' | 'listen' | 'close'> {
   run<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T>;
 }
 
 function openPool(url: string, options: DatabaseOptions): Pool {
   let current = connect(url, options);
-  /** The connections of the long queries under way. */
-  const long = new Set<Sql>();
+  /** The connections of those who listen, and of the long queries under way. */
+  const own = new Set<Sql>();
+
+  function connectAlone(purpose: string, statementTimeout?: number): { sql: Sql; end: () => void } {
+    const { sql } = connect(
+      url,
+      { ...options, connections: 1, name: `${options.name}, ${purpose}` },
+      statementTimeout,
+    );
+    own.add(sql);
+    const end = (): void => {
+      own.delete(sql);
+      void sql.end({ timeout: 0 });
+    };
+    return { sql, end };
+  }
 
   // postgres.js waits forever on a connection that went silent and sends it further queries. Once one query
   // has missed its deadline every connection is suspect (they share the network), so the whole pool is replaced.
@@ -128,18 +154,27 @@ function openPool(url: string, options: DatabaseOptions): Pool {
     },
 
     async runLong(milliseconds, query) {
-      const { sql } = connect(
-        url,
-        { ...options, connections: 1, name: `${options.name}, long` },
-        milliseconds,
-      );
-      long.add(sql);
+      const { sql, end } = connectAlone('long', milliseconds);
       const deadline = milliseconds + QUERY_DEADLINE_MS;
       try {
         return await within(deadline, markFailure(query(sql)), () => new DatabaseSilentError(deadline));
       } finally {
-        long.delete(sql);
-        void sql.end({ timeout: 0 });
+        end();
+      }
+    },
+
+    async listen(channel, { heard, listening }) {
+      const { sql, end } = connectAlone('listening');
+      try {
+        await within(
+          QUERY_DEADLINE_MS,
+          markFailure(sql.listen(channel, heard, listening)),
+          () => new DatabaseSilentError(),
+        );
+        return end;
+      } catch (error) {
+        end();
+        throw error;
       }
     },
 
@@ -148,7 +183,7 @@ function openPool(url: string, options: DatabaseOptions): Pool {
         // By then every query has had its deadline.
         current.sql.end({ timeout: QUERY_DEADLINE_MS / 1_000 }),
         // Nobody waits for these.
-        ...[...long].map((sql) => sql.end({ timeout: 0 })),
+        ...[...own].map((sql) => sql.end({ timeout: 0 })),
       ]);
     },
   };

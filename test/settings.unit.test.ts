@@ -147,6 +147,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
   KEEP_ALIVE: lasting('1s', '1h', '999ms', '61m', '3601s'),
   API_DATABASE_CONNECTIONS: whole('1', '1000', '0', '1001'),
+  API_STREAMS: whole('0', '100000', '-1', '100001'),
   RATE_LIMIT_WINDOW: lasting('1s', '1h', '999ms', '61m', '3601s'),
   RATE_LIMIT_READS: quota,
   RATE_LIMIT_WRITES: quota,

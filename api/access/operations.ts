@@ -42,9 +42,13 @@ export const OPERATIONS = {
   getOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrders: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrderEvents: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  streamOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
   payOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
   cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },
   refundOrder: { roles: ['merchant', 'operator'], scope: 'orders:write', shops: 'one' },
+
+  // Numbers count the events of one shop.
+  listEvents: { roles: STAFF, scope: 'events:read', shops: 'one' },
 
   // A shop may have to keep what its buyer would like to erase.
   erasePersonalData: { roles: ['merchant', 'admin'], scope: 'personal-data:write', shops: 'one' },

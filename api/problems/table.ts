@@ -121,8 +121,9 @@ export const PROBLEMS = {
   },
   events_not_kept: {
     status: 410,
-    title: 'The events of this order are no longer kept',
-    remedy: 'Read the order itself: it is kept, with the stage in which it ended.',
+    title: 'Events that were asked for are no longer kept',
+    remedy:
+      'Of one order: read the order itself, which is kept with the stage in which it ended. Of a shop: begin again without `after`, and read the orders whose events you may have missed.',
   },
   on_hand_below_reserved: {
     status: 409,

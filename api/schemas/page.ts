@@ -6,6 +6,7 @@ import { LIMITS, digits } from './values.ts';
 type List =
   | 'orders'
   | 'events'
+  | 'published'
   | 'entries'
   | 'attention'
   | 'findings'
@@ -18,7 +19,7 @@ type List =
   | 'deliveries'
   | 'attempts';
 
-const limit = digits(1, LIMITS.page)
+export const limit = digits(1, LIMITS.page)
   .default(20)
   .openapi({ type: 'integer', minimum: 1, maximum: LIMITS.page, default: 20 });
 
@@ -27,7 +28,11 @@ export function pageQuery<Position extends z.ZodType>(list: List, position: Posi
   return z.strictObject({ limit, cursor: cursorSchema(list, position).optional() });
 }
 
-function cursorSchema<Position extends z.ZodType>(list: List, position: Position) {
+/** A place in a list, as a text that only this API reads. */
+export const writeCursor = (list: List, position: string | number): string =>
+  Buffer.from(`${list} ${position}`).toString('base64url');
+
+export function cursorSchema<Position extends z.ZodType>(list: List, position: Position) {
   return z
     .string()
     .regex(CURSOR, CURSOR_MESSAGE)
@@ -74,8 +79,7 @@ export function toPage<Row, Item>(
 ): { items: Item[]; nextCursor: string | null } {
   const shown = rows.slice(0, size);
   const last = rows.length > size ? shown.at(-1) : undefined;
-  const nextCursor =
-    last === undefined ? null : Buffer.from(`${list} ${cursorOf(last)}`).toString('base64url');
+  const nextCursor = last === undefined ? null : writeCursor(list, cursorOf(last));
   return { items: shown.map(item), nextCursor };
 }
 

@@ -41,7 +41,16 @@ export interface Wire {
   send(...bytes: (string | Uint8Array)[]): Promise<Heard>;
 }
 
-type Limits = Pick<Dependencies, 'rateLimits' | 'trustedProxies' | 'corsOrigins'>;
+type Limits = Pick<
+  Dependencies,
+  | 'rateLimits'
+  | 'trustedProxies'
+  | 'corsOrigins'
+  | 'mostStreams'
+  | 'streamTimes'
+  | 'stopping'
+  | 'identifyBearer'
+>;
 
 /** Times are milliseconds. */
 export interface ServeOptions extends Limits {
