@@ -40,6 +40,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
     sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
+    webhooksSchedule({ taskQueue, every: settings.WEBHOOKS_EVERY }),
   ];
 };
 
@@ -58,6 +59,9 @@ export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true, deliveries: true } satisfies RetentionInput]);
 
 export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
+
+export const webhooksSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.webhooks, settings);
 
 const scheduleOf = (
   workflowType: string,
