@@ -1,14 +1,10 @@
 /** The part of a worker process that sends events to webhooks: its own task queue, places, connections and shutdown. */
-import type { Client } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Dispatcher } from 'undici';
 import { failSafely } from '../activities/errors.ts';
 import { createSendingActivities, type SendingSettings } from '../activities/webhooks/activities.ts';
 import { openAgent } from '../activities/webhooks/agent.ts';
-import { wakeWebhook } from '../client/webhooks.ts';
-import { openDatabase, type Database, type DatabasePool } from '../db/connection.ts';
-import type { JustPublished } from '../db/events/publish.ts';
-import { listWebhooksOf } from '../db/webhooks/claim.ts';
+import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import type { Networks } from '../domain/public-addresses.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
@@ -87,11 +83,3 @@ async function close(dispatcher: Dispatcher, database: DatabasePool): Promise<vo
   await dispatcher.destroy();
   await database.close();
 }
-
-/** Wakes what sends to the webhooks of the shops in which something was published. What this misses, the schedule finds. */
-export const wakeOnPublished =
-  (database: Database, client: Client, taskQueue: string) =>
-  async (published: readonly JustPublished[]): Promise<void> => {
-    const webhooks = await listWebhooksOf(database, published);
-    await Promise.all(webhooks.map((webhookId) => wakeWebhook(client, taskQueue, webhookId)));
-  };

@@ -38,6 +38,8 @@ export interface Sent {
 const SENDS_AT_ONCE = 10;
 /** Attempts that end within this time are recorded together. */
 const GATHER_MS = 5;
+/** How often it is looked for more while everything that is under way takes long. */
+const LOOK_EVERY_MS = 250;
 
 interface Ended {
   delivery: DueDelivery;
@@ -72,7 +74,7 @@ export async function deliverDue(deliverer: Deliverer, { webhookId, now, goesOn 
     const all = ended;
     ended = [];
     for (const { delivery } of all) underWay.delete(delivery.id);
-    if (receiver === undefined) return;
+    if (receiver === undefined || all.length === 0) return;
     const at = now();
     for (const { outcome } of all) count(sent, outcome, at);
     const health = await recordEnded(deliverer, { receiver, ended: all, at });
@@ -82,7 +84,8 @@ export async function deliverDue(deliverer: Deliverer, { webhookId, now, goesOn 
   for (;;) {
     await begin();
     if (underWay.size === 0) return sent;
-    await Promise.race(underWay.values());
+    // A receiver that is slow with one event is still sent what is published meanwhile.
+    await Promise.race([...underWay.values(), delay(LOOK_EVERY_MS)]);
     await delay(GATHER_MS);
     await record();
   }
@@ -144,7 +147,7 @@ async function recordEnded(
     status: outcome.status,
     failure: outcome.failure,
     cause: outcome.cause,
-    then: whatFollows({ ...delivery, failure: outcome.failure, at, keepsAll }),
+    next: whatFollows({ ...delivery, failure: outcome.failure, at, keepsAll }),
   }));
   const retryAt = down ? new Date(nextProbeAt({ failingSince, at })).toISOString() : null;
   const health = await recordAttempts(database, {

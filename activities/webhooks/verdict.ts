@@ -16,7 +16,7 @@ export interface Tried {
   keepsAll: boolean;
 }
 
-export function whatFollows({ id, kind, triedSince, failure, at, keepsAll }: Tried): Attempt['then'] {
+export function whatFollows({ id, kind, triedSince, failure, at, keepsAll }: Tried): Attempt['next'] {
   if (failure === null) return 'delivered';
   // Somebody waits for the outcome of a test, and can ask for another one.
   if (failure === 'not_kept' || kind === 'test') return 'given_up';
