@@ -280,6 +280,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to the orders of a shop, oldest first, for programs that ask again and again
+         * @description No event is missed and none comes twice, as long as you go on with the `nextCursor` of the last page. Events of before release 0.8 are not there.
+         *
+         *     For `merchant`, `operator`, `auditor`; scope `events:read`.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of an order, as they happen
+         * @description Server-sent events: `id` is the version of the order, `event` the type, and `data` an `Event` in JSON. Every event comes once and in order, those that were published before included.
+         *
+         *     The stream ends after the last event that the order can have, and otherwise within half an hour. Then, or when it breaks, send the same request with the last `id` in `Last-Event-ID`, as standard clients do by themselves. 204 says that no event is left and none will come.
+         *
+         *     For `merchant`, `buyer`, `operator`, `auditor`; scope `orders:read`.
+         */
+        get: operations["streamOrder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/wallets/{id}/permissions/{buyerId}": {
         parameters: {
             query?: never;
@@ -704,7 +750,7 @@ export interface components {
              *     - `order_cancelled` (409): Place a new order.
              *     - `order_busy` (409): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.
              *     - `refund_pending` (409): Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.
-             *     - `events_not_kept` (410): Read the order itself: it is kept, with the stage in which it ended.
+             *     - `events_not_kept` (410): Of one order: read the order itself, which is kept with the stage in which it ended. Of a shop: begin again without `after`, and read the orders whose events you may have missed.
              *     - `on_hand_below_reserved` (409): Count at least as many units as are reserved, or wait until orders have ended.
              *     - `on_hand_changed` (409): Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.
              *     - `on_hand_set_at_creation` (409): To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.
@@ -1044,6 +1090,76 @@ export interface components {
              * @example true
              */
             restock: boolean;
+        };
+        EventPage: {
+            items: components["schemas"]["Event"][];
+            /** @description Always there: ask with it for what comes after this page */
+            nextCursor: string;
+            /** @description Whether to ask again at once */
+            hasMore: boolean;
+        };
+        Event: {
+            /**
+             * @description The same in every way the event is sent, and each time it is sent
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2
+             */
+            id: string;
+            /** @enum {string} */
+            type: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+            /**
+             * @description Counts the events of the shop, without gaps. Those of one order are in the order in which they happened
+             * @example 4711
+             */
+            sequence: number;
+            /** @example main */
+            shopId: string;
+            /**
+             * Format: date-time
+             * @description When it happened
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            at: string;
+            data: {
+                /**
+                 * Format: uuid
+                 * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+                 */
+                orderId: string;
+                /**
+                 * @description Counts the events of the order
+                 * @example 2
+                 */
+                version: number;
+                /**
+                 * @description Null in an order's first event
+                 * @enum {string|null}
+                 */
+                from: "awaiting_payment" | "paid" | "refunded" | "cancelled" | "expired" | "rejected" | null;
+                /** @enum {string} */
+                stage: "awaiting_payment" | "paid" | "refunded" | "cancelled" | "expired" | "rejected";
+                reason?: string;
+                /**
+                 * Format: uuid
+                 * @description The command that caused it. Missing if time caused it
+                 * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+                 */
+                commandId?: string;
+                /** @example buyer-7 */
+                buyerId: string;
+                /** @description Null in an order that was never priced, or that was rejected for its total */
+                total: {
+                    /**
+                     * @description Minor units, such as cents
+                     * @example 1250
+                     */
+                    amount: number;
+                    /**
+                     * @description ISO 4217 code
+                     * @example EUR
+                     */
+                    currency: string;
+                } | null;
+            };
         };
         WalletPermission: {
             /**
@@ -1552,6 +1668,8 @@ export type OrderEventPage = components['schemas']['OrderEventPage'];
 export type OrderEvent = components['schemas']['OrderEvent'];
 export type CancelOrder = components['schemas']['CancelOrder'];
 export type RefundOrder = components['schemas']['RefundOrder'];
+export type EventPage = components['schemas']['EventPage'];
+export type Event = components['schemas']['Event'];
 export type WalletPermission = components['schemas']['WalletPermission'];
 export type AttentionPage = components['schemas']['AttentionPage'];
 export type AttentionMark = components['schemas']['AttentionMark'];
@@ -2141,6 +2259,82 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Order"];
                 };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the page before. Without it, the oldest event that is kept is first */
+                after?: string;
+                /** @description Only events of this type */
+                type?: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    streamOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The stream goes on after the event with this `id` */
+                "last-event-id"?: number;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The order has ended, and you have heard of everything */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
