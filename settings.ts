@@ -26,6 +26,7 @@ import {
   text,
   wholeNumber,
 } from './settings/values.ts';
+import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
 const MOST_CONNECTIONS = 1_000;
@@ -89,7 +90,10 @@ const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
-const apiAndTokens = z.intersection(safeApiSchema, z.intersection(tokens, personalData));
+const apiAndTokens = z.intersection(
+  z.intersection(safeApiSchema, webhookSchema),
+  z.intersection(tokens, personalData),
+);
 
 const workerSchema = z.object({
   ...shared,
@@ -111,6 +115,8 @@ const workerSchema = z.object({
   /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
   ORDER_EVENTS_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
   AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
+  /** What webhooks were sent, and when: read by people for some weeks. */
+  WEBHOOK_DELIVERIES_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(30 * UNITS.d),
   MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
@@ -120,7 +126,7 @@ const workerSchema = z.object({
 });
 
 const workerAndThresholds = z.intersection(
-  workerSchema,
+  z.intersection(workerSchema, sendingSchema),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
@@ -195,4 +201,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...apiSchema.shape,
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
+  ...sendingSchema.shape,
 };

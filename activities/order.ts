@@ -110,9 +110,22 @@ async function rowsToRelease(database: Database, { orderId }: ReleaseRequest): P
   return holdsMoney ? { ...rows, wallets } : rows;
 }
 
-async function rowsToRefund(database: Database, { orderId, restock }: RefundRequest): Promise<Rows> {
-  const { skus, ...rows } = await rowsOfOrder(database, orderId);
-  return restock ? { ...rows, skus } : rows;
+/** Units that are refunded change their lines, and those that go back on hand their SKUs. */
+async function rowsToRefund(
+  database: Database,
+  { orderId, restock, amount, lines }: RefundRequest,
+): Promise<Rows> {
+  const { orders, wallets, skus } = await rowsOfOrder(database, orderId);
+  if (amount !== undefined) return { orders, wallets };
+  const isAsked = ({ sku }: { sku: string }) => lines?.some((line) => line.sku === sku) ?? true;
+  const isRestocked = ({ sku }: { sku: string }) =>
+    lines?.some((line) => line.sku === sku && line.restock) ?? restock;
+  return {
+    orders,
+    lines: skus.filter(isAsked).map(({ sku }) => ({ orderId, sku })),
+    skus: skus.filter(isRestocked),
+    wallets,
+  };
 }
 
 /** @throws {ApplicationFailure} retryable, for a workflow that waits until the refund fits into the wallet. */

@@ -21,6 +21,8 @@ import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
+import { currencyRoutes } from './routes/currencies.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -34,6 +36,7 @@ import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
 import { walletPermissionRoutes } from './routes/wallet-permissions.ts';
 import { walletRoutes } from './routes/wallets.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 
 /** Builds the API without a server: pass its `fetch` to one, or call its `request` in a test. */
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
@@ -68,8 +71,11 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
+  app.route('/v1', currencyRoutes());
   app.route('/v1', shopRoutes());
   app.route('/v1', keyRoutes(dependencies));
+  app.route('/v1', webhookRoutes(dependencies));
+  app.route('/v1', deliveryRoutes(dependencies));
 
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));

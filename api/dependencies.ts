@@ -7,6 +7,7 @@ import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { StreamTimes } from './streams/order-streams.ts';
+import type { WebhookServices } from './webhooks/services.ts';
 
 /** Tests may pass their own. */
 export interface Dependencies {
@@ -21,6 +22,8 @@ export interface Dependencies {
   attentionAfter: number;
   /** Without them, no order may have personal fields. */
   personalData?: PersonalDataKeys | undefined;
+  /** Without their keys, no webhook can be registered. */
+  webhooks?: WebhookServices | undefined;
   /** How much each caller may ask; without it there is no limit. */
   rateLimits?: RateLimits;
   /** The proxies whose X-Forwarded-For is believed; none unless given. */

@@ -56,6 +56,10 @@ async function main(): Promise<void> {
     paymentWindow: settings.PAYMENT_WINDOW,
     attentionAfter: settings.ATTENTION_AFTER,
     personalData: settings.personalData,
+    webhooks: {
+      keys: settings.WEBHOOK_SECRET_KEYS,
+      allowedNetworks: settings.WEBHOOK_ALLOWED_NETWORKS,
+    },
     rateLimits: {
       windowMs: settings.RATE_LIMIT_WINDOW,
       quotas: {

@@ -2,6 +2,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';
+import { summarizeRefund } from '../domain/refund-summary.ts';
 import { MAIN_SHOP } from '../domain/shops.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { ORDER_RULES, type OrderEnd, type OrderInput, type RefundEnd } from '../workflows/messages.ts';
@@ -32,10 +33,10 @@ export const orderStart = (order: NewOrder, { summary = summarize(order), ...pol
 
 export const refundStart = (
   refund: RefundInput,
-  { summary = refund.restock ? 'Refund and restock' : 'Refund', ...policy }: StartPolicy,
+  { summary = summarizeRefund(refund), ...policy }: StartPolicy,
 ) =>
   ({
-    workflowId: refundWorkflowId(refund.orderId),
+    workflowId: refundWorkflowId(refund.orderId, refund.commandId),
     args: [refund],
     staticSummary: summary,
     ...idPolicies(policy),
@@ -69,8 +70,8 @@ export const toNewOrder = ({
 });
 
 /** The Web UI takes 400 bytes, so a long buyer id is cut. */
-function summarize({ lines, shopId = MAIN_SHOP, buyerId, paymentMode }: NewOrder): string {
+function summarize({ lines, shopId = MAIN_SHOP, buyerId, paymentMode, payAtOnce }: NewOrder): string {
   const count = lines.length === 1 ? '1 line' : `${lines.length} lines`;
   const of = shopId === MAIN_SHOP ? '' : ` of shop ${shopId}`;
-  return `${count}${of} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}`;
+  return `${count}${of} for buyer ${buyerId.slice(0, 40).toWellFormed()}, ${paymentMode}${payAtOnce ? ', paid at once' : ''}`;
 }

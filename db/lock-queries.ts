@@ -7,21 +7,29 @@ interface SkuKey {
   sku: string;
 }
 
+/** A line of an order. */
+interface LineKey {
+  orderId: string;
+  sku: string;
+}
+
 /** The rows that a statement locks, by their keys. */
 export interface Rows {
   orders?: readonly string[];
+  lines?: readonly LineKey[];
   skus?: readonly SkuKey[];
   wallets?: readonly string[];
 }
 
 export interface Row {
-  kind: 'order' | 'SKU' | 'wallet';
-  /** A SKU's is shop/SKU. */
+  kind: 'order' | 'order line' | 'SKU' | 'wallet';
+  /** A line's is order/SKU, a SKU's shop/SKU. */
   id: string;
 }
 
-export const listRows = ({ orders = [], skus = [], wallets = [] }: Rows): Row[] => [
+export const listRows = ({ orders = [], lines = [], skus = [], wallets = [] }: Rows): Row[] => [
   ...orders.map((id): Row => ({ kind: 'order', id })),
+  ...lines.map(({ orderId, sku }): Row => ({ kind: 'order line', id: `${orderId}/${sku}` })),
   ...skus.map(({ shopId, sku }): Row => ({ kind: 'SKU', id: `${shopId}/${sku}` })),
   ...wallets.map((id): Row => ({ kind: 'wallet', id })),
 ];
@@ -62,6 +70,15 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
         ) as free
         where kind = 'order'
       ),
+      free_line as materialized (
+        select free.order_id, free.sku
+        from asked cross join lateral (
+          select order_id, sku from order_line
+          where order_id = split_part(asked.id, '/', 1)::uuid and sku = split_part(asked.id, '/', 2)
+          for no key update skip locked
+        ) as free
+        where kind = 'order line'
+      ),
       free_sku as materialized (
         select free.shop_id, free.sku
         from asked cross join lateral (
@@ -85,6 +102,12 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
           when 'order' then
             (select true from orders where orders.id = asked.id::uuid)
             and not exists (select from free_order where free_order.id = asked.id::uuid)
+          when 'order line' then
+            (
+              select true from order_line
+              where order_line.order_id = split_part(asked.id, '/', 1)::uuid and order_line.sku = split_part(asked.id, '/', 2)
+            )
+            and not exists (select from free_line where concat_ws('/', free_line.order_id, free_line.sku) = asked.id)
           when 'SKU' then
             (select true from sku where sku.shop_id = split_part(asked.id, '/', 1) and sku.sku = split_part(asked.id, '/', 2))
             and not exists (select from free_sku where concat_ws('/', free_sku.shop_id, free_sku.sku) = asked.id)
@@ -92,7 +115,7 @@ export function askWhichAreLocked(database: Database, rows: readonly Row[]): Pro
             (select true from wallet where wallet.id = asked.id::uuid)
             and not exists (select from free_wallet where free_wallet.id = asked.id::uuid)
         end
-      order by case kind when 'order' then 1 when 'SKU' then 2 else 3 end, id
+      order by case kind when 'order' then 1 when 'order line' then 2 when 'SKU' then 3 else 4 end, id
     `,
   );
 }

@@ -1,5 +1,6 @@
 /** Reads recorded orders. Only the steps in steps/ write them. */
 import { and, asc, eq, getTableColumns, gt, inArray, sql as expression } from 'drizzle-orm';
+import type { Adjustment } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
@@ -24,17 +25,42 @@ type LineRow = typeof orderLine.$inferSelect;
 
 export interface Order extends OrderRow {
   /** In SKU order. */
-  lines: Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'>[];
+  lines: (Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'> & { refundedQuantity: LineRow['refunded'] })[];
+  /** As its caller gave them. */
+  adjustments: readonly Adjustment[];
+  reference: string | null;
+  metadata: Readonly<Record<string, string>> | null;
 }
 
 export type OrderEvent = Omit<typeof orderEvent.$inferSelect, 'orderId' | 'previousVersion'>;
 
-const ORDER_WITH_LINE = selectList({
+const ORDER_WITH_LINE = `${selectList({
   ...getTableColumns(orders),
   sku: orderLine.sku,
   quantity: orderLine.quantity,
+  refundedQuantity: orderLine.refunded,
   unitPrice: orderLine.unitPrice,
-});
+})}, orders.adjustments, orders.reference, orders.metadata`;
+
+/** These orders, each with what belongs to it as a whole: read once for each of them, and not once for each of its lines. */
+const withDetail = (sql: Queryable, ids: Fragment): Fragment => sql`
+  (
+    select orders.*, adjusted.adjustments, detail.reference, detail.metadata
+    from (${ids}) as orders
+    cross join lateral (
+      select
+        json_agg(
+          json_strip_nulls(json_build_object('kind', kind, 'label', label, 'amount', amount, 'sku', sku))
+          order by position
+        ) as adjustments
+      from order_adjustment
+      where order_id = orders.id
+    ) as adjusted
+    left join lateral (
+      select reference, metadata from order_detail where order_id = orders.id limit 1
+    ) as detail on true
+    offset 0
+  ) as orders`;
 
 const EVENT = selectList({
   version: orderEvent.version,
@@ -49,6 +75,7 @@ export interface OrderFilter {
   /** Passing stages are never recorded, so they match nothing. */
   stage?: Stage | undefined;
   buyerId?: string | undefined;
+  reference?: string | undefined;
   /** Placed in this shop with an e-mail address that is indexed as one of these. */
   placedWith?: { shopId: string; emailIndexes: readonly Buffer[] } | undefined;
 }
@@ -65,8 +92,8 @@ export async function findOrder(database: Database, id: string): Promise<FoundOr
       select
         ${sql.unsafe(ORDER_WITH_LINE)},
         exists (select from personal_data where order_id = orders.id) as "isPersonal"
-      from orders left join order_line on order_line.order_id = orders.id
-      where orders.id = ${id}
+      from ${withDetail(sql, sql`select * from orders where id = ${id}`)}
+      left join order_line on order_line.order_id = orders.id
       order by order_line.sku
     `,
   );
@@ -77,35 +104,51 @@ export async function findOrder(database: Database, id: string): Promise<FoundOr
 /** Orders and their lines, newest first (ids sort by time), beginning after `before`. */
 export async function listOrders(
   database: Database,
-  { stage, buyerId, placedWith }: OrderFilter,
+  { stage, buyerId, reference, placedWith }: OrderFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Order[]> {
   const rows = await database.run(({ sql }) => {
     const inStage = stage === undefined ? sql`true` : sql`stage = ${literalStage(sql, stage)}`;
     const earlier = before === undefined ? sql`` : sql`and id < ${before}`;
     const addressed = placedWith === undefined ? sql`` : isPlacedWith(sql, placedWith);
-    const page =
-      buyerId === undefined
-        ? sql`select * from orders where ${inStage} ${earlier} ${addressed}`
-        : // Shop by shop: whoever sees all shops names none, and the indexes of buyers begin with it. Each asks for a range of one, in whose
-          // order the rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
-          sql`
-            select of_buyer.*
-            from shop cross join lateral (
-              select * from orders
-              where
-                shop_id = shop.id ${earlier} ${addressed}
-                ${
-                  stage === undefined
-                    ? sql`and buyer_id between ${buyerId} and ${buyerId} order by buyer_id desc, id desc`
-                    : sql`and buyer_id = ${buyerId} and stage between ${stage} and ${stage} order by stage desc, id desc`
-                }
-              limit ${limit}
-            ) as of_buyer
-          `;
+    // Shop by shop: whoever sees all shops names none, and these indexes begin with it. Each asks for a range of one, in whose order the
+    // rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
+    const ofEachShop = (ofShop: Fragment): Fragment =>
+      sql`select of_shop.* from shop cross join lateral (${ofShop} limit ${limit}) as of_shop`;
+    const findPage = (): Fragment => {
+      if (reference !== undefined)
+        return ofEachShop(sql`
+          select found.*
+          from order_detail
+          cross join lateral (
+            select * from orders
+            where
+              id = order_detail.order_id and ${inStage} ${earlier} ${addressed}
+              ${buyerId === undefined ? sql`` : sql`and buyer_id = ${buyerId}`}
+            limit 1
+          ) as found
+          where
+            order_detail.shop_id = shop.id and order_detail.reference between ${reference} and ${reference}
+            ${before === undefined ? sql`` : sql`and order_detail.order_id < ${before}`}
+          order by order_detail.reference desc, order_detail.order_id desc
+        `);
+      if (buyerId !== undefined)
+        return ofEachShop(sql`
+          select * from orders
+          where
+            shop_id = shop.id ${earlier} ${addressed}
+            ${
+              stage === undefined
+                ? sql`and buyer_id between ${buyerId} and ${buyerId} order by buyer_id desc, id desc`
+                : sql`and buyer_id = ${buyerId} and stage between ${stage} and ${stage} order by stage desc, id desc`
+            }
+        `);
+      return sql`select * from orders where ${inStage} ${earlier} ${addressed}`;
+    };
+    const page = findPage();
     return sql<OrderWithLine[]>`
       select ${sql.unsafe(ORDER_WITH_LINE)}
-      from (select * from (${page}) as page order by id desc limit ${limit}) as orders
+      from ${withDetail(sql, sql`select * from (${page}) as page order by id desc limit ${limit}`)}
       left join order_line on order_line.order_id = orders.id
       order by orders.id desc, order_line.sku
     `;
@@ -126,13 +169,16 @@ const isPlacedWith = (
   ))`;
 
 /** The line's columns are null for an order without lines. */
-type OrderWithLine = OrderRow & (Order['lines'][number] | Record<keyof Order['lines'][number], null>);
+type OrderWithLine = OrderRow &
+  Pick<Order, 'reference' | 'metadata'> & { adjustments: Order['adjustments'] | null } & (
+    Order['lines'][number] | Record<keyof Order['lines'][number], null>
+  );
 
 function withLines(rows: readonly OrderWithLine[]): Order[] {
   const found = new Map<string, Order>();
-  for (const { sku, quantity, unitPrice, ...order } of rows) {
-    const known = found.get(order.id) ?? { ...order, lines: [] };
-    if (sku !== null) known.lines.push({ sku, quantity, unitPrice });
+  for (const { sku, quantity, refundedQuantity, unitPrice, adjustments, ...order } of rows) {
+    const known = found.get(order.id) ?? { ...order, adjustments: adjustments ?? [], lines: [] };
+    if (sku !== null) known.lines.push({ sku, quantity, refundedQuantity, unitPrice });
     found.set(order.id, known);
   }
   return [...found.values()];
@@ -150,18 +196,6 @@ export async function listOpenOrders(
       .where(and(eq(orders.stage, 'awaiting_payment'), after === null ? undefined : gt(orders.id, after)))
       .orderBy(asc(orders.id))
       .limit(limit),
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** Which of these orders are paid and not refunded. */
-export async function listPaidOrders(database: Database, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const rows = await database.run(({ orm }) =>
-    orm
-      .select({ id: orders.id })
-      .from(orders)
-      .where(and(inArray(orders.id, [...ids]), eq(orders.stage, 'paid'))),
   );
   return rows.map(({ id }) => id);
 }

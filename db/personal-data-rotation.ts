@@ -3,8 +3,8 @@
  * each address indexed again. No field is encrypted again: its buyer's key stays.
  */
 import { and, asc, gt, isNotNull, sql as expression } from 'drizzle-orm';
+import { UnknownKeyError } from '../domain/key-ring.ts';
 import {
-  UnknownKeyError,
   indexEmail,
   openFields,
   unwrapBuyerKey,

@@ -1,9 +1,9 @@
 /** Records, reads and erases the personal fields of orders. Every one of them is encrypted here before PostgreSQL gets it. */
 import { randomUUID, type KeyObject } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
+import { UnknownKeyError } from '../domain/key-ring.ts';
 import { isEmpty, type PersonalData } from '../domain/personal-data.ts';
 import {
-  UnknownKeyError,
   indexEmail,
   makeBuyerKey,
   openFields,

@@ -1,6 +1,6 @@
 /** The keys of personal data on a developer's machine: what is encrypted in its database can be read for as long as the file is there. */
 import { randomBytes } from 'node:crypto';
-import { KEY_BYTES } from '../domain/personal-data.ts';
+import { KEY_BYTES } from '../domain/key-ring.ts';
 import { readSecretFile, writeSecretFile } from './secret-file.ts';
 
 const SETTINGS = ['PERSONAL_DATA_KEYS', 'PERSONAL_DATA_INDEX_KEYS'] as const;

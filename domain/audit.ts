@@ -13,6 +13,7 @@
  * - settings: with what a process was started
  * - personal_data: what was erased, or encrypted anew; never the data
  * - retention: what was dropped because of its age
+ * - webhook, webhook_secret: where a shop's events are sent, and until when a secret signs; never a secret
  */
 export const AUDIT_KINDS = [
   'order',
@@ -27,6 +28,8 @@ export const AUDIT_KINDS = [
   'settings',
   'personal_data',
   'retention',
+  'webhook',
+  'webhook_secret',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 

@@ -7,6 +7,30 @@ export type PaymentMode = (typeof PAYMENT_MODES)[number];
 export interface OrderLine {
   sku: string;
   quantity: number;
+  /** What the buyer was shown, in minor units. Another price in the catalogue rejects the order. */
+  expectedPrice?: number;
+}
+
+export const ADJUSTMENT_KINDS = ['discount', 'tax', 'shipping', 'fee'] as const;
+export type AdjustmentKind = (typeof ADJUSTMENT_KINDS)[number];
+
+/** What the shop takes off an order or adds to it besides its lines. Holdfast adds it up, and knows no rates and no rules. */
+export interface Adjustment {
+  kind: AdjustmentKind;
+  label: string;
+  /** In minor units: below zero for a discount, above zero for everything else. */
+  amount: number;
+  /** The line that it is about; left out when it is about the whole order. */
+  sku?: string;
+}
+
+/** How many adjustments an order may have. */
+export const ADJUSTMENTS_LIMIT = 50;
+
+export interface Money {
+  /** In minor units. */
+  amount: number;
+  currency: string;
 }
 
 /** What a buyer orders. The same in the call that places the order, in its workflow and in the step that reserves it. */
@@ -17,11 +41,14 @@ export interface OrderContents {
   walletId: string;
   lines: readonly OrderLine[];
   paymentMode: PaymentMode;
+  adjustments?: readonly Adjustment[];
+  /** What the caller's own sum came to. Another one rejects the order. */
+  expectedTotal?: Money;
 }
 
 export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
 /**
- * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment `(order id, command id)`.
+ * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment or a refund with its command's id.
  * `abandon` cancels a reservation that was not answered, `decline` skips a payment: the names are in histories and stay.
  */
 export type Step = (typeof STEPS)[number];
@@ -32,7 +59,10 @@ export const REJECTION_REASONS = [
   'wallet_not_allowed',
   'unknown_sku',
   'currency_mismatch',
+  'price_changed',
   'total_limit_exceeded',
+  'total_not_positive',
+  'total_mismatch',
   'out_of_stock',
   'insufficient_funds',
 ] as const;
@@ -44,6 +74,9 @@ export const REFUSAL_REASONS = [
   'order_not_payable',
   'order_not_cancellable',
   'order_not_refundable',
+  'refund_exceeds_payment',
+  'refund_exceeds_units',
+  'sku_not_in_order',
   'order_too_old',
   'order_expired',
   'order_cancelled',
@@ -78,14 +111,36 @@ export const PAYMENT_LIMITS = {
   waiting: 3,
 } as const;
 
+/** Why a refund is refused for good: of a payment and of units, ever less is left. */
+export const REFUND_REFUSALS = [
+  'refund_exceeds_payment',
+  'refund_exceeds_units',
+  'sku_not_in_order',
+] as const satisfies readonly RefusalReason[];
+export type RefundRefusal = (typeof REFUND_REFUSALS)[number];
+
+/** Units of one of an order's lines that are refunded. */
+export interface RefundLine extends OrderLine {
+  /** Whether these units go back on hand. */
+  restock: boolean;
+}
+
+/** What of a paid order is refunded: an amount, or units. Neither: all that is left. */
+export interface RefundPart {
+  /** In minor units of the order's currency. No units are refunded with it. */
+  amount?: number;
+  /** One line per SKU, in SKU order. */
+  lines?: readonly RefundLine[];
+  /** Whether the units that are left go back on hand. Says nothing about `amount` and `lines`. */
+  restock: boolean;
+}
+
 /** A refund of a paid order, as it is requested. */
-export interface RefundInput {
+export interface RefundInput extends RefundPart {
   orderId: string;
-  /** The command that requested it: tells a repeated refund from a second one. Null for the Web UI's Cancel. */
+  /** The command that requested it: its key. Null for the Web UI's Cancel. */
   commandId: string | null;
   reason: string;
-  /** Whether the units go back on hand. */
-  restock: boolean;
   /** Milliseconds that a step may keep failing before a person is asked to look. */
   attentionAfter?: number;
 }

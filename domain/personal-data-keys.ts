@@ -4,9 +4,9 @@
  * forgotten with one key. A second kind of key turns e-mail addresses into values by which orders are found.
  */
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { KEY_BYTES, openWithRing, sealWithCurrent, type KeyRing } from './key-ring.ts';
 import {
   CONTACT_FIELDS,
-  KEY_BYTES,
   normaliseEmail,
   type Contact,
   type PersonalData,
@@ -14,24 +14,11 @@ import {
 } from './personal-data.ts';
 import { SealBrokenError, openSeal, seal } from './sealing.ts';
 
-export interface NamedKey {
-  name: string;
-  key: KeyObject;
-}
-
-/** The first is the current one; the others still open what they encrypted. */
-export type KeyRing = readonly [current: NamedKey, ...older: NamedKey[]];
-
 export interface PersonalDataKeys {
   /** Wrap buyers' keys: PERSONAL_DATA_KEYS. */
   wrapping: KeyRing;
   /** PERSONAL_DATA_INDEX_KEYS. */
   index: KeyRing;
-}
-
-/** The settings have no key of that name any more, or not yet. */
-export class UnknownKeyError extends Error {
-  override name = 'UnknownKeyError';
 }
 
 /** Whose key it is; its id is another one after the buyer was erased. */
@@ -50,12 +37,9 @@ export interface WrappedKey {
 export const makeBuyerKey = (): KeyObject => createSecretKey(randomBytes(KEY_BYTES));
 
 /** Wraps a buyer's key with the current key. */
-export function wrapBuyerKey(
-  { wrapping: [current] }: PersonalDataKeys,
-  owner: KeyOwner,
-  key: KeyObject,
-): WrappedKey {
-  return { wrapped: seal(current.key, key.export(), keyOf(owner)), wrappingKey: current.name };
+export function wrapBuyerKey({ wrapping }: PersonalDataKeys, owner: KeyOwner, key: KeyObject): WrappedKey {
+  const { sealed, key: wrappingKey } = sealWithCurrent(wrapping, key.export(), keyOf(owner));
+  return { wrapped: sealed, wrappingKey };
 }
 
 /** @throws {UnknownKeyError | SealBrokenError} */
@@ -64,12 +48,8 @@ export function unwrapBuyerKey(
   owner: KeyOwner,
   { wrapped, wrappingKey }: WrappedKey,
 ): KeyObject {
-  const named = wrapping.find(({ name }) => name === wrappingKey);
-  if (named === undefined)
-    throw new UnknownKeyError(
-      `PERSONAL_DATA_KEYS has no key ${wrappingKey}, with which a buyer's key is encrypted.`,
-    );
-  return createSecretKey(openSeal(named.key, wrapped, keyOf(owner)));
+  const sealed = { sealed: wrapped, key: wrappingKey };
+  return createSecretKey(openWithRing(wrapping, sealed, keyOf(owner), 'PERSONAL_DATA_KEYS'));
 }
 
 const keyOf = ({ shopId, buyerId, id }: KeyOwner) => ["a buyer's key", shopId, buyerId, id] as const;

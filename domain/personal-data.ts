@@ -52,8 +52,3 @@ export const LONGEST_SEALED = {
     bytesOf(PERSONAL_TEXT.name, PERSONAL_TEXT.email, PERSONAL_TEXT.phone),
   deliveryNote: SEAL_BYTES + bytesOf(PERSONAL_TEXT.deliveryNote),
 } as const satisfies Record<PersonalField, number>;
-
-/** Of every key here, whatever it encrypts. */
-export const KEY_BYTES = 32;
-/** What operators call the keys that encrypt buyers' keys and index addresses. */
-export const KEY_NAME_PATTERN = '^[A-Za-z0-9._-]{1,40}$';

@@ -32,7 +32,8 @@ export const TRANSITIONS: Readonly<Record<Stage, readonly Stage[]>> = {
   awaiting_payment: ['paying', 'cancelled', 'expired'],
   paying: ['paid', 'awaiting_payment', 'cancelled', 'expired'],
   paid: ['refunding'],
-  refunding: ['refunded'],
+  // Paid again when something of the payment is left.
+  refunding: ['paid', 'refunded'],
   refunded: [],
   cancelled: [],
   expired: [],
@@ -44,7 +45,8 @@ export function mayMove(from: Stage, to: Stage): boolean {
 }
 
 /**
- * The moves that the database records: passing stages are left out, and a refused payment is not a move.
+ * The moves that the database records: passing stages are left out, and a refused payment is not a move. A refund in part is a move
+ * from paid to paid.
  * `from` is null for an order's first event.
  */
 export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingStage }[] = [
@@ -54,5 +56,6 @@ export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingSt
   { from: 'awaiting_payment', to: 'paid' },
   { from: 'awaiting_payment', to: 'cancelled' },
   { from: 'awaiting_payment', to: 'expired' },
+  { from: 'paid', to: 'paid' },
   { from: 'paid', to: 'refunded' },
 ];

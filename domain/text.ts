@@ -17,6 +17,14 @@ export const TEXT = {
   party: { max: 128, trimmed: false, lines: false },
   /** The name of a SKU. */
   title: { max: 200, trimmed: true, lines: false },
+  /** What a shop calls an adjustment of an order's total. */
+  label: { max: 200, trimmed: true, lines: false },
+  /** What the order is called where it came from. */
+  reference: { max: 200, trimmed: true, lines: false },
+  /** The name of a field in an order's metadata. */
+  metadataKey: { max: 40, trimmed: false, lines: false },
+  /** Its value, which may also be empty. */
+  metadataValue: { max: 500, trimmed: false, lines: true },
   /** Why somebody cancels, refunds or intervenes. */
   reason: { max: 500, trimmed: true, lines: true },
   /** Which operator intervenes. */
@@ -47,6 +55,30 @@ export const IDEMPOTENCY_KEY = codeOf('', '[ -~]', [1, 255]);
 /** The characters that JavaScript's `trim` drops, for PostgreSQL, whose own trim drops only spaces. */
 export const BLANKS =
   '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
+
+/** The same and the control characters, as they stand in a class of a regular expression that means the same everywhere. */
+const BLANK = String.raw`\t-\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff`;
+const CONTROLS = {
+  none: String.raw`\u0000-\u001f\u007f-\u009f`,
+  lines: String.raw`\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f`,
+};
+
+/**
+ * The rule as a regular expression, for the description of the API: it refuses just what {@link findFlaw} refuses, but for halves of characters,
+ * which most programs cannot even write. It counts the characters itself, because blanks at both ends do not count.
+ */
+export function patternOf({ max, trimmed, lines }: TextRule): string {
+  const refused = lines ? CONTROLS.lines : CONTROLS.none;
+  if (!trimmed) return `^[^${refused}]{1,${max}}$`;
+  const edge = `[^${BLANK}${refused}]`;
+  return `^[${BLANK}]*${edge}([^${refused}]{0,${max - 2}}${edge})?[${BLANK}]*$`;
+}
+
+/** The same for an e-mail address, but for its length. */
+export function patternOfAddress(): string {
+  const part = `[^${BLANK}${CONTROLS.none}@]+`;
+  return `^[${BLANK}]*${part}@${part}[${BLANK}]*$`;
+}
 
 /** The text as it is stored. */
 export const trimText = (text: string, rule: TextRule): string => (rule.trimmed ? text.trim() : text);

@@ -60,6 +60,19 @@ export const NOTICE_ANSWER_MS = 5_000;
 /** An attempt to deliver a notice: the receiver's answer, and the queries before and after it. */
 export const NOTICE_ATTEMPT_MS = 20_000;
 
+// An event on its way to the receiver of a shop.
+
+/** How long a connection to a receiver may take. Less than its answer, so that it is known which of the two did not come. */
+export const WEBHOOK_CONNECT_MS = 5_000;
+/** How long a receiver has from the beginning of an attempt to the head of its answer. */
+export const WEBHOOK_ANSWER_MS = 10_000;
+/** How long the rest of an answer is waited for, only so that the connection can be used again. */
+export const WEBHOOK_DRAIN_MS = 1_000;
+/** How long one activity sends what is due; then it lets what is under way end. Its workflow starts the next one at once. */
+export const SEND_FOR_MS = 30_000;
+/** How long a worker that sends may give no sign of life. Short: until then nothing is sent to its receivers. */
+export const SENDER_SILENT_FOR_MS = 10_000;
+
 // Runs on a schedule.
 
 /** An attempt to record that a run ended: three queries. */

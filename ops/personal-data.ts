@@ -12,7 +12,8 @@ import {
   type Rotated,
 } from '../db/personal-data-rotation.ts';
 import { erasePersonalData } from '../db/personal-data.ts';
-import type { KeyRing, PersonalDataKeys } from '../domain/personal-data-keys.ts';
+import type { KeyRing } from '../domain/key-ring.ts';
+import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import { TEXT, findFlaw, trimText, type TextRule } from '../domain/text.ts';
 import { databaseSettings, personalDataSettings } from '../settings.ts';
 import { readLines } from './audit-lines.ts';

@@ -25,6 +25,8 @@ export interface OrderInput extends OrderContents {
   orderId: string;
   /** Milliseconds from the order's start to its deadline. */
   paymentWindow: number;
+  /** Whether the order is paid as soon as it is reserved. The order's id is that payment's command. */
+  payAtOnce?: true;
   /** Milliseconds that a step may keep failing before a person is asked to look. Missing in orders from before 0.2. */
   attentionAfter?: number;
   /** ISO 8601: the deadline the caller was given, when the workflow of an open order is started again. */
@@ -42,11 +44,11 @@ export interface OrderEnd {
 }
 
 export interface RefundEnd extends OrderEnd {
-  /** The command whose refund this is; the refund of any other command was refused. */
+  /** The command whose refund this is. */
   commandId: string | null;
 }
 
-/** Answers once the reservation is decided. */
+/** Answers once the reservation is decided, and the payment of an order that is paid at once. */
 export interface PlaceAnswer {
   stage: Stage;
   reason: string | null;
@@ -70,7 +72,7 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it waits for room in the wallet. */
+/** How far a refund is: `refunding` when it waits for room in the wallet. What became of it otherwise, the database knows. */
 export interface RefundAnswer {
   stage: Stage;
 }

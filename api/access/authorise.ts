@@ -46,7 +46,7 @@ function requireAccess(
   const access = findAccess(operationId);
   if (!access || !access.roles.some((role) => roles.includes(role)))
     throw new Problem('forbidden', 'None of the roles of these credentials may make this call.');
-  if (scopes && !scopes.has(access.scope)) throw insufficientScope(c, access.scope);
+  if (access.scope !== null && scopes && !scopes.has(access.scope)) throw insufficientScope(c, access.scope);
   if (access.shops === 'none' && shop !== null)
     throw new Problem(
       'forbidden',

@@ -1,7 +1,7 @@
 /** Adds to the OpenAPI document what callers need to be let in: credentials, roles, scopes and shops. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { findAccess, type Access } from './operations.ts';
-import { SHOP_PARAMETER } from './shop-header.ts';
+import { shopParameter } from './shop-header.ts';
 
 type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
@@ -19,8 +19,9 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
       operation.description = [operation.description, describe(access)].filter(Boolean).join('\n\n');
       operation.security = [{ [SECURITY_SCHEME]: [] }];
       operation['x-roles'] = access.roles;
-      operation['x-scope'] = access.scope;
-      if (access.shops !== 'none') operation.parameters = [...(operation.parameters ?? []), SHOP_PARAMETER];
+      if (access.scope !== null) operation['x-scope'] = access.scope;
+      if (access.shops !== 'none')
+        operation.parameters = [...(operation.parameters ?? []), shopParameter(access.shops)];
     }
   document.components = {
     ...document.components,
@@ -39,5 +40,6 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
 
 function describe({ roles, scope, shops }: Access): string {
   const whole = shops === 'none' ? ' Credentials must be of the whole installation.' : '';
-  return `For ${roles.map((role) => `\`${role}\``).join(', ')}; scope \`${scope}\`.${whole}`;
+  const needed = scope === null ? 'no scope' : `scope \`${scope}\``;
+  return `For ${roles.map((role) => `\`${role}\``).join(', ')}; ${needed}.${whole}`;
 }

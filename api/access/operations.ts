@@ -1,11 +1,11 @@
 /** Who may call which operation. An operation that is missing here can be called by nobody. */
-import type { Role, Scope } from '../../domain/access.ts';
+import { ROLES, type Role, type Scope } from '../../domain/access.ts';
 
 export interface Access {
   /** A caller needs one of these. */
   roles: readonly Role[];
-  /** A key that is limited to some scopes needs this one. */
-  scope: Scope;
+  /** A key that is limited to some scopes needs this one; null for what no scope is about. */
+  scope: Scope | null;
   /**
    * - one: the call is about one shop
    * - any: credentials of the installation may ask for all shops at once
@@ -41,6 +41,7 @@ export const OPERATIONS = {
   createOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
   getOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrders: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  listOrderRefunds: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrderEvents: { roles: READERS, scope: 'orders:read', shops: 'any' },
   streamOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
   payOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
@@ -53,9 +54,24 @@ export const OPERATIONS = {
   // A shop may have to keep what its buyer would like to erase.
   erasePersonalData: { roles: ['merchant', 'admin'], scope: 'personal-data:write', shops: 'one' },
 
+  createWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  listWebhooks: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  getWebhook: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  changeWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  removeWebhook: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  rotateWebhookSecret: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  sendTestEvent: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  redeliverEvents: { roles: SELLER, scope: 'webhooks:write', shops: 'one' },
+  listDeliveries: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  getDelivery: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+  listDeliveryAttempts: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
+
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
+
+  // The same for everybody, whoever they are.
+  listCurrencies: { roles: ROLES, scope: null, shops: 'any' },
 
   // A key that is made for all shops is one of the installation.
   createKey: { roles: ADMIN, scope: 'keys:write', shops: 'any' },

@@ -11,13 +11,17 @@ import { Recent } from './recent.ts';
 const HEADER = 'Holdfast-Shop';
 const MOST_SHOPS = 10_000;
 
-export const SHOP_PARAMETER = {
+/** The header of a call that is about one shop, or that may be about all of them. */
+export const shopParameter = (shops: 'one' | 'any') => ({
   name: HEADER,
   in: 'header' as const,
-  description: `The shop that the call is about, for credentials of the whole installation: \`${MAIN_SHOP}\` unless given, and \`${ALL_SHOPS}\` for all shops where one answer can be about all. Other credentials are for one shop, and may name only that.`,
-  schema: { type: 'string' as const },
+  description: `The shop that the call is about, for credentials of the whole installation: \`${MAIN_SHOP}\` unless given${shops === 'any' ? `, and \`${ALL_SHOPS}\` for all shops` : ''}. Other credentials are for one shop, and may name only that.`,
+  schema: {
+    type: 'string' as const,
+    pattern: shops === 'any' ? `^\\*$|${SHOP_PATTERN}` : SHOP_PATTERN,
+  },
   example: MAIN_SHOP,
-};
+});
 
 const SHOP = new RegExp(SHOP_PATTERN);
 
@@ -34,7 +38,7 @@ export function createShopChoice(database: Database): ChooseShop {
     return true;
   }
 
-  /** @throws {Problem} when the header is invalid, or names a shop that does not exist or is not the caller's. */
+  /** @throws {Problem} when the header is no shop's id, or names a shop that does not exist or is not the caller's. */
   return async (c, identity, { shops }) => {
     const named = readHeader(c);
     if (identity.shop !== null) {
@@ -50,7 +54,8 @@ export function createShopChoice(database: Database): ChooseShop {
     if (shops === 'none') return ALL_SHOPS;
     const shop = named ?? MAIN_SHOP;
     if (shop === ALL_SHOPS && shops === 'one') throw invalid('this call is about one shop');
-    if (shop !== ALL_SHOPS && !(await exists(shop))) throw invalid('there is no such shop');
+    if (shop !== ALL_SHOPS && !(await exists(shop)))
+      throw new Problem('forbidden', `There is no shop ${shop} that these credentials could be for.`);
     return shop;
   };
 }

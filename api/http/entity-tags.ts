@@ -11,12 +11,15 @@ export interface EntityTag {
 }
 
 const ENTITY_TAG = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g;
+const ONE_TAG = String.raw`(W/)?"[!#-~\u0080-\u00ff]*"`;
+/** RFC 9110 lets a list have empty elements. */
+const LIST = String.raw`^[ \t,]*${ONE_TAG}([ \t]*,[ \t,]*${ONE_TAG})*[ \t,]*$`;
+const IS_LIST = new RegExp(LIST);
 
 /** `*` or a list of tags; undefined if the header is neither. */
 function parseTags(header: string): '*' | EntityTag[] | undefined {
-  if (header.trim() === '*') return '*';
-  const rest = header.replaceAll(ENTITY_TAG, 'x').replaceAll(/[ \t]/g, '');
-  if (!/^,*x(?:,+x)*,*$/.test(rest)) return undefined;
+  if (header === '*') return '*';
+  if (!IS_LIST.test(header)) return undefined;
   return [...header.matchAll(ENTITY_TAG)].map(([, weak, opaque = '']) => ({
     isWeak: weak !== undefined,
     opaque,
@@ -42,7 +45,10 @@ export function replyWithTag(c: Context, body: object, tag?: string): Response {
   return c.body(text, 200, { 'Content-Type': 'application/json' });
 }
 
-export const TAG_SCHEMA = { type: 'string' as const };
+/** Of a condition that refuses the request when it is not understood. */
+export const CONDITION_SCHEMA = { anyOf: [{ const: '*' }, { type: 'string' as const, pattern: LIST }] };
+
+const TAG_SCHEMA = { type: 'string' as const, pattern: `^${ONE_TAG}$` };
 
 export const ETAG_HEADER = {
   ETag: { description: 'Identifies what was read, for `If-Match` and `If-None-Match`', schema: TAG_SCHEMA },
@@ -55,6 +61,7 @@ export const NOT_MODIFIED = {
 export const KNOWN_TAG_PARAMETER = {
   name: 'If-None-Match',
   in: 'header' as const,
-  description: 'The ETag of your copy. The answer is 304 if the copy is still current',
-  schema: TAG_SCHEMA,
+  description:
+    'The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag',
+  schema: { type: 'string' as const },
 };

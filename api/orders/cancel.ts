@@ -14,14 +14,15 @@ import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from
 
 /**
  * Cancels an order and returns it. A paid order is refunded, and its units go back on hand, if the caller may refund orders.
- * @param waitedMs how much of the request's time is already spent.
+ * @param options.waitedMs how much of the request's time is already spent.
+ * @param options.isRetry whether the caller may have asked before.
  * @throws {Problem} when the cancel is refused.
  */
 export async function cancelOrder(
   servers: CommandServers & Pick<Dependencies, 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
-  waitedMs: number,
+  { waitedMs, isRetry }: { waitedMs: number; isRetry: boolean },
 ): Promise<Order> {
   const { temporal, database, caller, attentionAfter } = servers;
   const cancel: Command = {
@@ -46,7 +47,8 @@ export async function cancelOrder(
   if (order?.stage !== 'paid') return throwUndecided(database, orderId, outcome);
   if (isRefunding(outcome)) throw refundPending(orderId);
   if (!mayCall('refundOrder', caller.roles)) throw new Problem(cancel.refusal, describeStage(order));
-  return refundPaid({ temporal, database }, { ...command, orderId, restock: true, attentionAfter }, cancel);
+  const rest = { ...command, orderId, restock: true, attentionAfter };
+  return refundPaid({ temporal, database }, rest, cancel, isRetry);
 }
 
 /** Whether the order's workflow is refunding the order itself, for this cancel or for another one. */

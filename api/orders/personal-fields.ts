@@ -45,7 +45,7 @@ export function readAddress(
   const { shop: shopId } = c.var.caller;
   if (shopId === ALL_SHOPS) {
     const message = 'searches in one shop, which Holdfast-Shop names';
-    throw new Problem('validation_failed', `contactEmail: ${message}`, {
+    throw new Problem('incompatible_parameters', `contactEmail: ${message}`, {
       errors: [{ field: 'contactEmail', message }],
     });
   }

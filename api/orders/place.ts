@@ -32,7 +32,7 @@ export async function placeOrder(
     order = await findOrder(database, newOrder.orderId);
   }
   if (!order) throw new Problem('unavailable', 'Placing the order was interrupted.');
-  if (order.stage === 'rejected') throw await explainRejection(database, order);
+  if (order.stage === 'rejected') throw await explainRejection(database, order, newOrder);
   const cancelledUnanswered = answer === 'ended' ? order.version === 1 : answer.stage === 'cancelled';
   if (order.stage === 'cancelled' && cancelledUnanswered)
     throw new Problem('order_cancelled', describeStage(order), { orderId: order.id });

@@ -1,8 +1,9 @@
-/** Refunds a paid order, which has one refund workflow: the database knows whose command it serves. */
+/** Refunds a paid order, or a part of it. Each refund has a workflow of its own: the database knows which took effect. */
 import type { Order } from '../../db/orders.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import type { Servers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
+import { explainRefusedRefund } from './refund-refusals.ts';
 import { requireOrder } from './require-order.ts';
 import { findVerdict, type Command } from './verdict.ts';
 
@@ -10,15 +11,22 @@ import { findVerdict, type Command } from './verdict.ts';
 export type RefundCommand = RefundInput & { commandId: string };
 
 /**
- * Refunds a paid order and returns it.
- * @throws {Problem} when the order is not paid, or another command refunded it.
+ * Refunds a paid order, or a part of it, and returns the order.
+ * @param isRetry whether the caller may have asked before.
+ * @throws {Problem} when the order is not paid, or less of it is left.
  */
-export async function refundOrder(servers: Servers, refund: RefundCommand): Promise<Order> {
+export async function refundOrder(servers: Servers, refund: RefundCommand, isRetry: boolean): Promise<Order> {
   const { orderId, commandId } = refund;
-  const command: Command = { orderId, commandId, openStages: ['paid'], refusal: 'order_not_refundable' };
-  // An order has one refund workflow at a time: it must not be used up on an order that is not paid yet.
+  const command: Command = {
+    orderId,
+    commandId,
+    openStages: ['paid'],
+    refusal: 'order_not_refundable',
+    explain: (order) => explainRefusedRefund(servers.database, order, refund),
+  };
+  // Nothing is started for an order that is not paid yet.
   await requireOrder(servers.database, orderId);
-  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command);
+  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command, isRetry);
 }
 
 /**
@@ -29,12 +37,13 @@ export async function refundPaid(
   { temporal, database }: Servers,
   refund: RefundCommand,
   command: Command,
+  isRetry: boolean,
 ): Promise<Order> {
-  let outcome = await temporal.requestRefund(refund);
+  let outcome = await temporal.requestRefund(refund, { isRetry });
   let order = await findVerdict(database, command);
   if (!order && outcome !== 'pending') {
-    // A backup from before the order's refund was restored. If two commands ask for the refund again, the first one recorded counts.
-    outcome = await temporal.requestRefund(refund, { restart: true });
+    // Its workflow ended without it, or a backup from before it was restored.
+    outcome = await temporal.requestRefund(refund, { isRetry, restart: true });
     order = await findVerdict(database, command);
   }
   if (order) return order;

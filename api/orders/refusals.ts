@@ -4,14 +4,28 @@ import type { Order } from '../../db/orders.ts';
 import { findSkus } from '../../db/skus.ts';
 import { findWallet } from '../../db/wallets.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
-import { REJECTION_REASONS, type RefusalReason, type RejectionReason } from '../../domain/order.ts';
+import {
+  REJECTION_REASONS,
+  type OrderContents,
+  type RefusalReason,
+  type RejectionReason,
+} from '../../domain/order.ts';
 import { Problem } from '../problems/problem.ts';
 
+/** What a caller took the order to cost. */
+export type Expected = Pick<OrderContents, 'lines' | 'expectedTotal'>;
+
 /** The problem of an order that was rejected. It names the order, which is recorded. */
-export async function explainRejection(database: Database, order: Order): Promise<Problem> {
+export async function explainRejection(
+  database: Database,
+  order: Order,
+  expected: Expected,
+): Promise<Problem> {
   const reason = REJECTION_REASONS.find((known) => known === order.reason);
   if (!reason) throw new Error(`Order ${order.id} was rejected for an unknown reason: ${order.reason}`);
-  return new Problem(reason, await describeRejection(database, order, reason), { orderId: order.id });
+  return new Problem(reason, await describeRejection(database, order, reason, expected), {
+    orderId: order.id,
+  });
 }
 
 /** Refusals of a payment that stay true whatever happens to its order later. All others only say how the order was then. */
@@ -29,16 +43,16 @@ export async function explainRefusedPayment(
 ): Promise<Problem> {
   switch (reason) {
     case 'order_expired':
-      return new Problem(reason, "The payment came after the order's deadline.");
+      return new Problem(reason, "The payment came after the order's deadline.", { orderId: order.id });
     case 'order_cancelled':
-      return new Problem(reason, 'The payment came after the order was cancelled.');
+      return new Problem(reason, 'The payment came after the order was cancelled.', { orderId: order.id });
     case 'insufficient_funds': {
       const missing = await describeRejection(database, order, reason);
       const advice =
         order.stage === 'awaiting_payment'
           ? `Deposit money and pay again before ${order.paymentDeadline.toISOString()}.`
           : describeStage(order);
-      return new Problem(reason, `${missing} ${advice}`);
+      return new Problem(reason, `${missing} ${advice}`, { orderId: order.id });
     }
   }
 }
@@ -61,7 +75,12 @@ export function describeStage({ stage, reason, paymentDeadline }: Order): string
   }
 }
 
-async function describeRejection(database: Database, order: Order, reason: RejectionReason): Promise<string> {
+async function describeRejection(
+  database: Database,
+  order: Order,
+  reason: RejectionReason,
+  expected: Expected = order,
+): Promise<string> {
   switch (reason) {
     case 'unknown_wallet':
       return `There is no wallet ${order.walletId}.`;
@@ -82,12 +101,32 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
         others.map((sku) => `${sku.sku} in ${sku.currency}`),
       );
     }
-    case 'total_limit_exceeded': {
-      const total = order.lines.reduce(
-        (sum, { quantity, unitPrice }) => sum + BigInt(quantity) * BigInt(unitPrice ?? 0),
-        0n,
+    case 'price_changed': {
+      const expectedOf = new Map(expected.lines.map(({ sku, expectedPrice }) => [sku, expectedPrice]));
+      const changed = order.lines.filter(({ sku, unitPrice }) => {
+        const price = expectedOf.get(sku);
+        return price !== undefined && price !== unitPrice;
+      });
+      return listAtMostFive(
+        'Prices, in minor units, that are not as given',
+        changed.map(({ sku, unitPrice }) => `${sku} costs ${unitPrice} and not ${expectedOf.get(sku)}`),
       );
-      return `The order totals ${total} ${order.currency} in minor units. The limit is ${TOTAL_LIMIT}.`;
+    }
+    case 'total_limit_exceeded':
+      return `The order totals ${totalOf(order)} ${order.currency} in minor units. The limit is ${TOTAL_LIMIT}.`;
+    case 'total_not_positive': {
+      const negative = order.lines.filter((line) => netOf(order, line) < 0n);
+      return negative.length === 0
+        ? `The order totals ${totalOf(order)} ${order.currency} in minor units, and must come to more than zero.`
+        : listAtMostFive(
+            'Discounts of more than the line',
+            negative.map((line) => `${line.sku} comes to ${netOf(order, line)}`),
+          );
+    }
+    case 'total_mismatch': {
+      const given = expected.expectedTotal;
+      const sum = `The order totals ${order.total} ${order.currency} in minor units`;
+      return given ? `${sum}, and not ${given.amount} ${given.currency}.` : `${sum}.`;
     }
     case 'out_of_stock': {
       const available = new Map(
@@ -108,6 +147,22 @@ async function describeRejection(database: Database, order: Order, reason: Rejec
   }
 }
 
+type Line = Order['lines'][number];
+
+/** What a line comes to, adjustments of the whole order apart. */
+const netOf = ({ adjustments }: Order, { sku, quantity, unitPrice }: Line): bigint =>
+  BigInt(quantity) * BigInt(unitPrice ?? 0) + sumOf(adjustments.filter((of) => of.sku === sku));
+
+/** What an order comes to whose total is not recorded, because it is none that an order may have. */
+const totalOf = ({ lines, adjustments }: Order): bigint =>
+  lines.reduce(
+    (sum, { quantity, unitPrice }) => sum + BigInt(quantity) * BigInt(unitPrice ?? 0),
+    sumOf(adjustments),
+  );
+
+const sumOf = (adjustments: Order['adjustments']): bigint =>
+  adjustments.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
+
 const findOrderedSkus = (database: Database, { shopId, lines }: Order) =>
   findSkus(
     database,
@@ -116,7 +171,7 @@ const findOrderedSkus = (database: Database, { shopId, lines }: Order) =>
   );
 
 /** Names at most five things, since an order may have a hundred lines, and none if nothing is missing by now. */
-function listAtMostFive(what: string, things: readonly string[]): string {
+export function listAtMostFive(what: string, things: readonly string[]): string {
   if (things.length === 0) return `${what}.`;
   return `${what}: ${things.slice(0, 5).join(', ')}${things.length > 5 ? ' and others' : ''}.`;
 }

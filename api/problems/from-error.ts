@@ -2,7 +2,7 @@
 import { HTTPException } from 'hono/http-exception';
 import { TemporalUnavailableError } from '../../client/errors.ts';
 import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
-import { UnknownKeyError } from '../../domain/personal-data-keys.ts';
+import { UnknownKeyError } from '../../domain/key-ring.ts';
 import { SealBrokenError } from '../../domain/sealing.ts';
 import { Problem } from './problem.ts';
 

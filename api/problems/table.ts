@@ -72,6 +72,11 @@ export const PROBLEMS = {
     title: 'Not enough units are available',
     remedy: 'Order fewer units, or try again later. Nothing was reserved.',
   },
+  price_changed: {
+    status: 409,
+    title: 'A price in the order is not the price of the SKU',
+    remedy: 'Show the buyer the new price, which the SKU has, and place a new order. Nothing was reserved.',
+  },
   order_not_payable: {
     status: 409,
     title: 'The order cannot be paid',
@@ -85,7 +90,17 @@ export const PROBLEMS = {
   order_not_refundable: {
     status: 409,
     title: 'The order cannot be refunded',
-    remedy: 'Read the order: only a paid order can be refunded, and only once.',
+    remedy: 'Read the order: only a paid order can be refunded, until all of it is.',
+  },
+  refund_exceeds_payment: {
+    status: 409,
+    title: 'More would be refunded than was paid',
+    remedy: 'Read the order: `total` less `refunded` is left. Nothing was refunded.',
+  },
+  refund_exceeds_units: {
+    status: 409,
+    title: 'More units would be refunded than were bought',
+    remedy: "Read the order's refunds: their units are refunded already. Nothing was refunded.",
   },
   order_too_old: {
     status: 409,
@@ -142,6 +157,18 @@ export const PROBLEMS = {
     remedy:
       'To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.',
   },
+  too_many_webhooks: {
+    status: 409,
+    title: 'The shop has as many webhooks as it may have',
+    remedy: 'Remove one that is not needed, or change it.',
+    isFinal: false,
+  },
+  webhook_disabled: {
+    status: 409,
+    title: 'The webhook is disabled',
+    remedy: 'Nothing was started. Switch it on with `PATCH /v1/webhooks/{id}` and `{"enabled": true}`.',
+    isFinal: false,
+  },
   precondition_failed: {
     status: 412,
     title: 'The condition in If-Match or If-None-Match is not met',
@@ -179,10 +206,20 @@ export const PROBLEMS = {
     title: 'This Idempotency-Key was used for another request',
     remedy: 'Use a new key for each new intent.',
   },
+  incompatible_parameters: {
+    status: 422,
+    title: 'Parts of the request do not go together',
+    remedy: 'Each part is valid alone. Correct those that `errors` names.',
+  },
   unknown_sku: {
     status: 422,
     title: 'A SKU in the order does not exist',
     remedy: 'Order only SKUs from the catalogue. Nothing was reserved.',
+  },
+  sku_not_in_order: {
+    status: 422,
+    title: 'The order has no line of this SKU',
+    remedy: "Read the order's lines, and name their SKUs. Nothing was refunded.",
   },
   unknown_wallet: {
     status: 422,
@@ -205,6 +242,18 @@ export const PROBLEMS = {
     title: 'The order totals more than a wallet can hold',
     remedy: 'Order fewer units, or place several orders. Nothing was reserved.',
   },
+  total_not_positive: {
+    status: 422,
+    title: 'The order, or one of its lines, totals too little',
+    remedy:
+      'Give discounts that leave the order more than zero, and each line at least zero. Nothing was reserved.',
+  },
+  total_mismatch: {
+    status: 422,
+    title: 'The order does not come to the total that was given',
+    remedy:
+      'Compare your sum with `quantity * unitPrice` of each line plus each adjustment, in the currency of the wallet. Nothing was reserved.',
+  },
   insufficient_funds: {
     status: 422,
     title: 'The wallet does not have enough money',
@@ -219,6 +268,18 @@ export const PROBLEMS = {
     status: 422,
     title: 'The wallet would hold more than can be counted exactly',
     remedy: 'Deposit less.',
+  },
+  webhook_url_refused: {
+    status: 422,
+    title: 'Nothing can be sent to this address',
+    remedy:
+      'Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.',
+    isFinal: false,
+  },
+  too_many_events: {
+    status: 422,
+    title: 'Too many events for one call',
+    remedy: 'Nothing was started. Divide the time into shorter ranges.',
   },
   rate_limited: {
     status: 429,
@@ -265,6 +326,12 @@ export const PROBLEMS = {
     title: 'Personal data cannot be read or written here',
     remedy:
       'Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
+  },
+  webhooks_unavailable: {
+    status: 503,
+    title: 'Webhooks cannot be registered or signed here',
+    remedy:
+      'Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.',
   },
   stopping: {
     status: 503,

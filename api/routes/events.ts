@@ -57,5 +57,5 @@ const buyerOf = ({ var: { caller } }: Context<ApiEnv>): string | undefined =>
 
 function otherShop(): Problem {
   const message = 'is a cursor of another shop';
-  return new Problem('validation_failed', `after: ${message}`, { errors: [{ field: 'after', message }] });
+  return new Problem('incompatible_parameters', `after: ${message}`, { errors: [{ field: 'after', message }] });
 }

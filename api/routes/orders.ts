@@ -3,8 +3,10 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ShopScope } from '../../domain/shops.ts';
 import { findOpenMarks } from '../../db/attention.ts';
+import { recordOrderDetail } from '../../db/order-detail.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { findPersonalData } from '../../db/personal-data.ts';
+import { listRefunds } from '../../db/refunds.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import { seesPersonalData } from '../access/personal-data.ts';
 import { admitCreates } from '../admission/creates.ts';
@@ -14,16 +16,19 @@ import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
 import { cancelOrder } from '../orders/cancel.ts';
+import { requireSeller, toContents } from '../orders/contents.ts';
 import { payOrder } from '../orders/pay.ts';
+import { requirePayment } from '../orders/pay-at-once.ts';
 import { openPersonalFields, readAddress } from '../orders/personal-fields.ts';
 import { placeOrder } from '../orders/place.ts';
 import { refundOrder } from '../orders/refund.ts';
 import { requireEvents, requireOrder } from '../orders/require-order.ts';
 import { createTurns } from '../orders/turns.ts';
 import { Problem } from '../problems/problem.ts';
-import { mergeLines, toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
+import { toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
 import { toPage } from '../schemas/page.ts';
-import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
+import { toRefundPart, toRefundReply } from '../schemas/refunds.ts';
+import { cancel, create, events, get, list, pay, refund, refunds } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database, temporal, logger, paymentWindow, attentionAfter, personalData } = dependencies;
@@ -36,7 +41,10 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(create, (c) => {
     const { contact, deliveryNote, ...json } = c.req.valid('json');
     requireOwnId(c.var.caller, json.buyerId, 'buyerId');
+    requireSeller(c.var.caller, json);
     const { id: caller, shop } = c.var.caller;
+    const { buyerId, reference, metadata } = json;
+    const contents = toContents(json);
     const key = readKey(c);
     const personal = openPersonalFields(personalData, { contact, deliveryNote });
     const hashPersonal = personal?.hashFor([shop, caller, key]);
@@ -49,11 +57,22 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
+        const begun = performance.now();
         // Before the workflow begins, which never knows of them: an order is not placed without what came with it.
-        await personal?.record(c.var.database, { orderId, shopId: shop, buyerId: json.buyerId });
-        const lines = mergeLines(json.lines);
-        const newOrder = { ...json, orderId, shopId: shop, lines, paymentWindow, attentionAfter };
-        return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
+        await personal?.record(c.var.database, { orderId, shopId: shop, buyerId });
+        await recordOrderDetail(c.var.database, {
+          orderId,
+          shopId: shop,
+          buyerId,
+          ...(reference !== undefined && { reference }),
+          ...(metadata !== undefined && { metadata }),
+        });
+        const newOrder = { ...contents, orderId, shopId: shop, paymentWindow, attentionAfter };
+        if (json.pay !== true)
+          return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
+        const order = await placeOrder(serversOf(c), { ...newOrder, payAtOnce: true }, isRetry);
+        const paid = await requirePayment(serversOf(c), order, performance.now() - begun);
+        return { status: 201, body: toOrderReply(paid) };
       }),
     );
   });
@@ -104,9 +123,15 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(cancel, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
+    const call = { operation: cancel.operationId, request: { param, json } };
+    return answerWithOrder(c, call, (commandId, isRetry) =>
       cancels.take(lineOf(c, param.id), (waitedMs) =>
-        cancelOrder({ ...serversOf(c), attentionAfter }, param.id, { commandId, ...json }, waitedMs),
+        cancelOrder(
+          { ...serversOf(c), attentionAfter },
+          param.id,
+          { commandId, ...json },
+          { waitedMs, isRetry },
+        ),
       ),
     );
   });
@@ -114,8 +139,24 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(refund, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    return answerWithOrder(c, { operation: refund.operationId, request: { param, json } }, (commandId) =>
-      refundOrder(serversOf(c), { orderId: param.id, commandId, attentionAfter, ...json }),
+    const call = { operation: refund.operationId, request: { param, json } };
+    return answerWithOrder(c, call, (commandId, isRetry) =>
+      refundOrder(
+        serversOf(c),
+        { orderId: param.id, commandId, attentionAfter, ...toRefundPart(json) },
+        isRetry,
+      ),
+    );
+  });
+
+  app.openapi(refunds, async (c) => {
+    const { id } = c.req.valid('param');
+    const { limit, cursor: after = 0 } = c.req.valid('query');
+    const rows = await listRefunds(c.var.database, id, { after, limit: limit + 1 });
+    if (rows.length === 0) await requireOrder(c.var.database, id);
+    return c.json(
+      toPage('refunds', rows, { limit, item: toRefundReply, cursorOf: ({ version }) => version }),
+      200,
     );
   });
 
@@ -130,11 +171,11 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   function answerWithOrder(
     c: Context<ApiEnv>,
     call: KeyedRequest,
-    command: (commandId: string) => Promise<Order>,
+    command: (commandId: string, isRetry: boolean) => Promise<Order>,
   ): Promise<Response> {
-    return answerOnce(c, dependencies, call, async (commandId) => ({
+    return answerOnce(c, dependencies, call, async (commandId, isRetry) => ({
       status: 200,
-      body: toOrderReply(await command(commandId)),
+      body: toOrderReply(await command(commandId, isRetry)),
     }));
   }
 }

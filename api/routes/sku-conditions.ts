@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { skuState, type SkuStates } from '../../db/sku-state.ts';
 import type { Sku } from '../../db/skus.ts';
-import { TAG_SCHEMA, readCondition, type EntityTag } from '../http/entity-tags.ts';
+import { CONDITION_SCHEMA, readCondition, type EntityTag } from '../http/entity-tags.ts';
 
 /**
  * A SKU's tag: its state and its reserved units. A copy is current if both match. Conditions on changes compare only the state, which
@@ -31,12 +31,12 @@ export const IF_MATCH_PARAMETER = {
   in: 'header' as const,
   description:
     'The ETag of the SKU that the change is based on. The change is refused if the name, price or units on hand have changed since. `*`: only if the SKU exists.',
-  schema: TAG_SCHEMA,
+  schema: CONDITION_SCHEMA,
 };
 
 export const IF_NONE_MATCH_PARAMETER = {
   name: 'If-None-Match',
   in: 'header' as const,
   description: '`*`: only if the SKU does not exist yet',
-  schema: TAG_SCHEMA,
+  schema: CONDITION_SCHEMA,
 };

@@ -3,8 +3,9 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
 import type { ApiEnv } from '../env.ts';
 import { replyExactly } from '../http/exact-reply.ts';
+import { Problem } from '../problems/problem.ts';
 import { responsesOf } from '../schemas/problem.ts';
-import { statsQuery, toStatsReply, statsSchema } from '../schemas/stats.ts';
+import { findRangeFlaw, statsQuery, statsSchema, toStatsReply } from '../schemas/stats.ts';
 
 const read = createRoute({
   method: 'get',
@@ -18,6 +19,7 @@ const read = createRoute({
   responses: responsesOf(
     { 200: { description: 'The figures', content: { 'application/json': { schema: statsSchema } } } },
     'validation_failed',
+    'incompatible_parameters',
   ),
 });
 
@@ -25,6 +27,9 @@ export function statRoutes(): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>();
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
+    const message = findRangeFlaw({ from, to });
+    if (message !== undefined)
+      throw new Problem('incompatible_parameters', `to: ${message}`, { errors: [{ field: 'to', message }] });
     const range = { shop: c.var.caller.shop, from, to, sku };
     return replyExactly(c, toStatsReply(range, await readStats(c.var.database, range)));
   });

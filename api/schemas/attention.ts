@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { InterventionRecord, OpenMark } from '../../db/attention.ts';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
 import { STEPS } from '../../domain/order.ts';
-import { pageQuery, pageSchema, timeCursor } from './page.ts';
+import { byTime, pageQuery, pageSchema } from './page.ts';
 import { id, instant } from './values.ts';
 
 const mark = {
@@ -27,12 +27,12 @@ const markSchema = z
 export const markPage = pageSchema(markSchema, 'AttentionPage');
 
 /** A mark's position in the list: when it was raised, and by which workflow. */
-const markPosition = timeCursor.transform(({ at, of }) => ({ raisedAt: at, workflowId: of }));
+const markPosition = byTime(({ at, of }) => ({ raisedAt: at, workflowId: of }));
 
 export const attentionQuery = pageQuery('attention', markPosition);
 
 export const formatMarkCursor = ({ raisedAt, workflowId }: OpenMark): string =>
-  `${raisedAt.getTime()}/${workflowId}`;
+  `${raisedAt.getTime()}.${workflowId}`;
 
 const interventionSchema = z
   .object({

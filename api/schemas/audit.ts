@@ -2,14 +2,14 @@
 import { z } from '@hono/zod-openapi';
 import type { AuditEntry } from '../../db/audit/read.ts';
 import { AUDIT_KINDS } from '../../domain/audit.ts';
-import { digits, id, instant, text, time } from './values.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { byNumber, pageQuery, pageSchema } from './page.ts';
+import { LIMITS, id, instant, text, time } from './values.ts';
 
 /** As long as the longest subject of a token, with its issuer. */
 const name = text({ max: 600, trimmed: false, lines: false });
 
 /** A row's position in the list: its number. */
-const position = digits(1, Number.MAX_SAFE_INTEGER);
+const position = byNumber(LIMITS.digits);
 
 const kind = z.enum(AUDIT_KINDS);
 

@@ -1,19 +1,20 @@
 /** Published events, as those who poll and those who have a stream open see them. */
 import { z } from '@hono/zod-openapi';
 import { ORDER_EVENT_TYPES, type PublishedEvent } from '../../domain/events.ts';
+import { SHOP_PATTERN } from '../../domain/shops.ts';
 import { RESTING_STAGES } from '../../domain/stages.ts';
 import type { FeedPage, FeedPosition } from '../../db/events/read.ts';
 import { cursorSchema, limit, writeCursor } from './page.ts';
 import { LIMITS, amount, currency, digits, id, instant, party } from './values.ts';
 
 /** After a cursor of one shop, the numbers of another would mean nothing. */
-const position = z
-  .string()
-  .regex(/^[^/]+\/\d{1,15}\/\d{1,15}$/)
-  .transform((text) => {
-    const [shopId = '', sequence, dropped] = text.split('/');
+const position = {
+  pattern: `${SHOP_PATTERN.slice(1, -1)}\\.[0-9]{1,15}\\.[0-9]{1,15}`,
+  read(written: string) {
+    const [shopId = '', sequence, dropped] = written.split('.');
     return { shopId, sequence: Number(sequence), dropped: Number(dropped) };
-  });
+  },
+};
 
 export const feedQuery = z.strictObject({
   limit,
@@ -83,7 +84,7 @@ export function toFeedReply(shopId: string, { events, next, hasMore }: FeedPage)
 }
 
 const writeFeedCursor = (shopId: string, { sequence, dropped }: FeedPosition): string =>
-  writeCursor('published', `${shopId}/${sequence}/${dropped}`);
+  writeCursor('published', `${shopId}.${sequence}.${dropped}`);
 
 /** What is published is what callers see. */
 const toPublishedReply = (event: PublishedEvent): PublishedEvent => event;

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { FindingRow } from '../../db/findings.ts';
 import { FINDING_STATES } from '../../db/schema/operations.ts';
 import { FINDING_KINDS } from '../../domain/rules.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { byId, pageQuery, pageSchema } from './page.ts';
 import { id, instant } from './values.ts';
 
 const kind = z.enum(FINDING_KINDS);
@@ -11,7 +11,7 @@ const state = z.enum(FINDING_STATES).openapi({
   description: '`repaired`: reconciliation repaired it. `gone`: a later run no longer found it',
 });
 
-export const findingsQuery = pageQuery('findings', id).extend({
+export const findingsQuery = pageQuery('findings', byId).extend({
   state: state.optional(),
   kind: kind.optional(),
 });

@@ -4,7 +4,7 @@ import type { ApiKey, KeyCursor } from '../../db/key-changes.ts';
 import { KEY_ROLES, ROLES, SCOPES } from '../../domain/access.ts';
 import { KEY_ID_PATTERN } from '../../domain/api-key.ts';
 import { TEXT } from '../../domain/text.ts';
-import { pageQuery, pageSchema, timeCursor } from './page.ts';
+import { byTime, pageQuery, pageSchema } from './page.ts';
 import { instant, text, whole } from './values.ts';
 
 /** 10 years and 30 days, in seconds. */
@@ -90,11 +90,11 @@ export const shownKeySchema = keySchema
 export const keyPage = pageSchema(keySchema, 'KeyPage');
 
 /** A key's position in the list: when it was made, and which it is. */
-const keyPosition = timeCursor.transform(({ at, of }): KeyCursor => ({ createdAt: at, id: of }));
+const keyPosition = byTime(({ at, of }): KeyCursor => ({ createdAt: at, id: of }));
 
 export const keysQuery = pageQuery('keys', keyPosition);
 
-export const formatKeyCursor = ({ createdAt, id }: KeyCursor): string => `${createdAt.getTime()}/${id}`;
+export const formatKeyCursor = ({ createdAt, id }: KeyCursor): string => `${createdAt.getTime()}.${id}`;
 
 /** A key as callers see it. */
 export function toKeyReply(key: ApiKey): z.output<typeof keySchema> {

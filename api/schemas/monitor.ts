@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
 import type { Measurement, MeasurementCursor } from '../../db/monitor/measurements.ts';
 import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
-import { pageQuery, pageSchema, timeCursor } from './page.ts';
+import { byId, byTime, pageQuery, pageSchema } from './page.ts';
 import { id, instant, time } from './values.ts';
 
 const name = z.enum(MEASURES);
@@ -16,9 +16,10 @@ const subjects = z
   .openapi({ description: 'What was counted, at most 20: order ids, buyer ids or SKUs' });
 
 /** A measurement's position in the list: its minute and name. */
-const measurementPosition = timeCursor
-  .transform(({ at, of }) => ({ minute: at, name: of }))
-  .pipe(z.object({ minute: z.date(), name }));
+const measurementPosition = byTime(
+  ({ at, of }): MeasurementCursor => ({ minute: at, name: name.parse(of) }),
+  MEASURES.join('|'),
+);
 
 export const measurementsQuery = pageQuery('measurements', measurementPosition).extend({
   name: name.optional(),
@@ -33,7 +34,7 @@ const measurementSchema = z
 export const measurementPage = pageSchema(measurementSchema, 'MeasurementPage');
 
 export const formatMeasurementCursor = ({ minute, name: measured }: MeasurementCursor): string =>
-  `${minute.getTime()}/${measured}`;
+  `${minute.getTime()}.${measured}`;
 
 export const toMeasurementReply = (row: Measurement): z.output<typeof measurementSchema> => ({
   minute: row.minute.toISOString(),
@@ -42,7 +43,7 @@ export const toMeasurementReply = (row: Measurement): z.output<typeof measuremen
   subjects: row.subjects,
 });
 
-export const alertsQuery = pageQuery('alerts', id).extend({
+export const alertsQuery = pageQuery('alerts', byId).extend({
   state: z.enum(ALERT_STATES).optional(),
   name: name.optional(),
 });

@@ -2,17 +2,36 @@
 import { z } from '@hono/zod-openapi';
 import type { OpenMark } from '../../db/attention.ts';
 import type { Order, OrderEvent } from '../../db/orders.ts';
-import { PAYMENT_MODES, type OrderLine } from '../../domain/order.ts';
+import { PAYMENT_MODES } from '../../domain/order.ts';
 import type { PersonalData } from '../../domain/personal-data.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
 import { toAttentionReply, attentionSchema } from './attention.ts';
-import { pageQuery, pageSchema } from './page.ts';
+import { adjustments, metadata, reference } from './order-contents.ts';
+import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
 import { contactBody, contactSchema, deliveryNote, email } from './personal-data.ts';
-import { LIMITS, amount, currency, digits, id, instant, party, reason, skuName, whole } from './values.ts';
+import {
+  LIMITS,
+  amount,
+  currency,
+  id,
+  instant,
+  money,
+  party,
+  reason,
+  skuName,
+  whole,
+} from './values.ts';
 
 export const orderParams = z.strictObject({ id });
 
-const line = z.strictObject({ sku: skuName, quantity: whole(1, LIMITS.quantity).openapi({ example: 2 }) });
+const line = z.strictObject({
+  sku: skuName,
+  quantity: whole(1, LIMITS.quantity).openapi({ example: 2 }),
+  unitPrice: whole(1, LIMITS.price).optional().openapi({
+    example: 1250,
+    description: 'What the buyer was shown, in minor units. Another price of the SKU rejects the order',
+  }),
+});
 
 export const createOrderBody = z
   .strictObject({
@@ -27,29 +46,53 @@ export const createOrderBody = z
       description:
         '`debit`: the money is taken when the order is paid. `hold`: it is held now, and captured when the order is paid',
     }),
+    pay: z.boolean().optional().openapi({ description: 'Whether the order is paid at once' }),
+    adjustments: adjustments.optional().openapi({
+      description: 'What the shop takes off or adds, such as discounts and taxes. For merchants',
+    }),
+    total: money.optional().openapi({
+      description: 'What the lines and adjustments come to by your own sum. Another sum rejects the order',
+    }),
+    reference: reference.optional(),
+    metadata: metadata.optional(),
     contact: contactBody.optional(),
     deliveryNote: deliveryNote.optional(),
+  })
+  .superRefine(({ lines, adjustments: given = [] }, context) => {
+    const priceOf = new Map<string, number>();
+    for (const [index, { sku, unitPrice }] of lines.entries()) {
+      const other = priceOf.get(sku);
+      if (other !== undefined && unitPrice !== undefined && unitPrice !== other)
+        context.addIssue({
+          code: 'custom',
+          message: 'must be the same on every line of a SKU',
+          path: ['lines', index, 'unitPrice'],
+        });
+      if (unitPrice !== undefined) priceOf.set(sku, unitPrice);
+    }
+    const ordered = new Set(lines.map(({ sku }) => sku));
+    for (const [index, { sku }] of given.entries())
+      if (sku !== undefined && !ordered.has(sku))
+        context.addIssue({
+          code: 'custom',
+          message: 'must be the SKU of a line of this order',
+          path: ['adjustments', index, 'sku'],
+        });
   })
   .openapi('CreateOrder');
 
 export const cancelBody = z.strictObject({ reason }).openapi('CancelOrder');
 
-export const refundBody = z
-  .strictObject({
-    reason,
-    restock: z.boolean().openapi({ example: true, description: 'Whether the units go back on hand' }),
-  })
-  .openapi('RefundOrder');
-
-export const ordersQuery = pageQuery('orders', id).extend({
+export const ordersQuery = pageQuery('orders', byId).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
+  reference: reference.optional().openapi({ description: 'Orders that have this reference' }),
   contactEmail: email
     .optional()
     .openapi({ description: 'Orders that were placed with this address, in one shop. For merchants' }),
 });
 
-export const eventsQuery = pageQuery('events', digits(1, LIMITS.version));
+export const eventsQuery = pageQuery('events', byNumber(LIMITS.versionDigits));
 
 const stage = z.enum(RESTING_STAGES);
 
@@ -64,6 +107,7 @@ export const orderSchema = z
       z.object({
         sku: skuName,
         quantity: z.int().openapi({ example: 2 }),
+        refundedQuantity: z.int().openapi({ example: 0, description: 'Units that were refunded so far' }),
         unitPrice: amount.nullable().openapi({ description: 'Null in an order that was never priced' }),
       }),
     ),
@@ -71,6 +115,15 @@ export const orderSchema = z
       .object({ amount: amount.openapi({ example: 2500 }), currency })
       .nullable()
       .openapi({ description: 'Null in an order that was never priced, or that was rejected for its total' }),
+    refunded: amount.openapi({
+      example: 0,
+      description: "Minor units of the total's currency that were given back so far",
+    }),
+    adjustments: adjustments
+      .optional()
+      .openapi({ description: 'As they were given. Missing if there are none' }),
+    reference: reference.optional(),
+    metadata: metadata.optional(),
     paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
     createdAt: instant,
     updatedAt: instant,
@@ -99,13 +152,6 @@ const eventSchema = z
 
 export const eventPage = pageSchema(eventSchema, 'OrderEventPage');
 
-/** Merges lines of the same SKU and sorts them by SKU, the order in which steps lock SKUs. */
-export function mergeLines(lines: readonly OrderLine[]): OrderLine[] {
-  const quantities = new Map<string, number>();
-  for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
-  return [...quantities].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sku, quantity]) => ({ sku, quantity }));
-}
-
 /** An order as callers see it, with its open mark, if any, and its personal fields, if they may be shown. */
 export function toOrderReply(
   order: Order,
@@ -121,6 +167,10 @@ export function toOrderReply(
     paymentMode,
     lines,
     total: total === null || order.currency === null ? null : { amount: total, currency: order.currency },
+    refunded: order.refunded,
+    ...(order.adjustments.length > 0 && { adjustments: [...order.adjustments] }),
+    ...(order.reference !== null && { reference: order.reference }),
+    ...(order.metadata !== null && { metadata: order.metadata }),
     paymentDeadline: order.paymentDeadline.toISOString(),
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),

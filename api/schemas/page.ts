@@ -8,58 +8,76 @@ type List =
   | 'events'
   | 'published'
   | 'entries'
+  | 'refunds'
   | 'attention'
   | 'findings'
   | 'audit'
   | 'measurements'
   | 'alerts'
   | 'keys'
-  | 'shops';
+  | 'shops'
+  | 'webhooks'
+  | 'deliveries'
+  | 'attempts';
+
+/** How a position in a list is written in a cursor. */
+export interface Position<T> {
+  /** A regular expression that just the positions match, so that the API's description says which cursors are accepted. */
+  pattern: string;
+  read: (written: string) => T;
+}
+
+/** Of a list that is sorted by UUIDs. */
+export const byId: Position<string> = {
+  pattern: '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+  read: (written) => written,
+};
+
+/** Of a list that is sorted by numbers from 1 on, with at most so many digits. */
+export const byNumber = (mostDigits: number): Position<number> => ({
+  pattern: `[1-9][0-9]{0,${mostDigits - 1}}`,
+  read: Number,
+});
+
+/**
+ * Of a list that is sorted by time: `at` is the time, `of` tells rows of the same time apart.
+ * @param of the pattern of that. 14 digits of milliseconds end in the year 5138; PostgreSQL spells years of five digits in another way.
+ */
+export const byTime = <T>(
+  read: (position: { at: Date; of: string }) => T,
+  of = '[A-Za-z0-9_-]{1,150}',
+): Position<T> => ({
+  pattern: `[0-9]{1,14}\\.(${of})`,
+  read(written) {
+    const dot = written.indexOf('.');
+    return read({ at: new Date(Number(written.slice(0, dot))), of: written.slice(dot + 1) });
+  },
+});
 
 export const limit = digits(1, LIMITS.page)
   .default(20)
   .openapi({ type: 'integer', minimum: 1, maximum: LIMITS.page, default: 20 });
 
-/** The query of a list. `position` reads where in the list a cursor points. */
-export function pageQuery<Position extends z.ZodType>(list: List, position: Position) {
+/** The query of a list. */
+export function pageQuery<T>(list: List, position: Position<T>) {
   return z.strictObject({ limit, cursor: cursorSchema(list, position).optional() });
 }
 
 /** A place in a list, as a text that only this API reads. */
-export const writeCursor = (list: List, position: string | number): string =>
-  Buffer.from(`${list} ${position}`).toString('base64url');
+export const writeCursor = (list: List, position: string | number): string => `${list}.${position}`;
 
-export function cursorSchema<Position extends z.ZodType>(list: List, position: Position) {
+export function cursorSchema<T>(list: List, { pattern, read }: Position<T>) {
+  const cursor = new RegExp(`^${list}\\.${pattern}$`);
   return z
     .string()
-    .regex(CURSOR, CURSOR_MESSAGE)
-    .transform((cursor, context) => {
-      const [of, found] = Buffer.from(cursor, 'base64url').toString().split(' ');
-      const parsed = of === list ? position.safeParse(found) : undefined;
-      if (parsed?.success) return parsed.data;
-      context.addIssue(CURSOR_MESSAGE);
-      return z.NEVER;
-    })
-    .openapi({ type: 'string', pattern: CURSOR.source, description: '`nextCursor` of the previous page' });
+    .regex(cursor, 'must be the nextCursor of a page of this list')
+    .transform((given) => read(given.slice(list.length + 1)))
+    .openapi({
+      type: 'string',
+      pattern: cursor.source,
+      description: '`nextCursor` of the previous page, unchanged: its form may change',
+    });
 }
-
-/** Base64url. */
-const CURSOR = /^[\w-]{1,200}$/;
-const CURSOR_MESSAGE = 'must be the nextCursor of a page of this list';
-
-/** The last instant that may be passed to PostgreSQL: it spells five-digit years in another way. */
-const LAST_INSTANT_MS = Date.parse('9999-12-31T23:59:59.999Z');
-
-/** A position in a list that is sorted by time: `at` is the time, `of` tells rows of the same time apart. */
-export const timeCursor = z
-  .string()
-  .regex(/^\d{1,15}\/[\w-]+$/)
-  .transform((text) => {
-    const [milliseconds = '', of = ''] = text.split('/');
-    return { at: Number(milliseconds), of };
-  })
-  .refine(({ at }) => at <= LAST_INSTANT_MS)
-  .transform(({ at, of }) => ({ at: new Date(at), of }));
 
 /**
  * Cuts one page from `rows`, which has one row more than `limit` if another page follows.
@@ -76,8 +94,7 @@ export function toPage<Row, Item>(
 ): { items: Item[]; nextCursor: string | null } {
   const shown = rows.slice(0, size);
   const last = rows.length > size ? shown.at(-1) : undefined;
-  const nextCursor = last === undefined ? null : writeCursor(list, cursorOf(last));
-  return { items: shown.map(item), nextCursor };
+  return { items: shown.map(item), nextCursor: last === undefined ? null : writeCursor(list, cursorOf(last)) };
 }
 
 /** The reply of a list call. */

@@ -23,7 +23,7 @@ export const shopSchema = z.object({ id: shopId, name: shopName, createdAt: inst
 
 export const shopPage = pageSchema(shopSchema, 'ShopPage');
 
-export const shopsQuery = pageQuery('shops', shopId);
+export const shopsQuery = pageQuery('shops', { pattern: SHOP_PATTERN.slice(1, -1), read: (shop) => shop });
 
 /** A shop as callers see it. */
 export const toShopReply = ({ id, name, recordedAt }: Shop): z.output<typeof shopSchema> => ({

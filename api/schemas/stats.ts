@@ -13,14 +13,21 @@ const day = z.iso
   .refine(hasYear, YEAR_MESSAGE)
   .openapi({ example: '2026-05-04', description: 'A day in UTC' });
 
-export const statsQuery = z
-  .strictObject({ from: day, to: day, sku: skuName.optional() })
-  .superRefine(({ from, to }, context) => {
-    const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
-    if (days < 1) context.addIssue({ code: 'custom', path: ['to'], message: 'must not be before from' });
-    if (days > MOST_DAYS)
-      context.addIssue({ code: 'custom', path: ['to'], message: `must be within ${MOST_DAYS} days of from` });
-  });
+export const statsQuery = z.strictObject({
+  from: day,
+  to: day.openapi({ description: `Not before \`from\`, and within ${MOST_DAYS} days of it, in UTC` }),
+  sku: skuName.optional(),
+});
+
+/** What is wrong with two days together; undefined when nothing is. */
+export function findRangeFlaw({
+  from,
+  to,
+}: Pick<z.output<typeof statsQuery>, 'from' | 'to'>): string | undefined {
+  const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+  if (days < 1) return 'must not be before from';
+  return days > MOST_DAYS ? `must be within ${MOST_DAYS} days of from` : undefined;
+}
 
 const orders = exactSum.openapi({ example: 12 });
 const amount = exactSum.openapi({ example: 1250 });

@@ -1,8 +1,8 @@
 /** The values that requests and replies consist of, and their limits. */
 import { z } from '@hono/zod-openapi';
-import { ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../domain/currencies.ts';
+import { CURRENCIES, ISO_4217_PUBLISHED, MINOR_DIGITS } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT, PRICE_LIMIT } from '../../domain/limits.ts';
-import { SKU_CODE, TEXT, findFlaw, trimText, type TextRule } from '../../domain/text.ts';
+import { SKU_CODE, TEXT, findFlaw, patternOf, trimText, type TextRule } from '../../domain/text.ts';
 
 /**
  * An order's total has its own limit, which the database checks: 100 lines of 10,000 units at the highest price would be far more
@@ -16,8 +16,12 @@ export const LIMITS = {
   onHand: ON_HAND_LIMIT,
   deposit: 1_000_000_000_000,
   page: 100,
+  /** Of a number that every JSON reader keeps exactly. */
+  digits: 15,
   /** The largest PostgreSQL integer, the type that counts an order's events. */
   version: 2_147_483_647,
+  /** Of a version in a cursor, for which a pattern has to say what is not too large. */
+  versionDigits: 9,
 } as const;
 
 /** A text that keeps its rule, trimmed as it is stored. */
@@ -29,7 +33,7 @@ export const text = (rule: TextRule) =>
       const flaw = findFlaw(value, rule);
       if (flaw !== null) context.addIssue(flaw);
     })
-    .openapi({ minLength: 1, maxLength: rule.max });
+    .openapi({ pattern: patternOf(rule), ...(!rule.trimmed && { minLength: 1, maxLength: rule.max }) });
 
 /** An id that Holdfast issued, in the one spelling in which it is stored. */
 export const id = z
@@ -64,6 +68,7 @@ export const knownCurrency = currencyCode
     'must be an ISO 4217 currency code in capitals that has a minor unit',
   )
   .openapi({
+    enum: [...CURRENCIES.keys()].toSorted(),
     description: `ISO 4217 code that has a minor unit, as published on ${ISO_4217_PUBLISHED}. Withdrawn codes are refused, except in the price that a SKU already has`,
   });
 
@@ -79,14 +84,16 @@ export const digits = (min: number, max: number) =>
     .pipe(whole(min, max));
 
 /** RFC 3339 has a year 0, and PostgreSQL does not. */
-export const hasYear = (time: string): boolean => !time.startsWith('0000');
+export const hasYear = (day: string): boolean => !day.startsWith('0000');
 export const YEAR_MESSAGE = 'must be in the year 1 or later';
+
+/** PostgreSQL spells instants outside these in another way. Nothing is recorded outside of them, so one there means the same as the nearest. */
+const [FIRST_MS, LAST_MS] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
 
 /** An instant in a query. */
 export const time = z.iso
-  .datetime()
-  .refine(hasYear, YEAR_MESSAGE)
-  .transform((given) => new Date(given))
+  .datetime({ offset: true })
+  .transform((given) => new Date(Math.min(Math.max(Date.parse(given), FIRST_MS), LAST_MS)))
   .openapi({ type: 'string', format: 'date-time' });
 
 export const money = z

@@ -2,8 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { TRANSFER_KINDS } from '../../db/schema/wallets.ts';
 import type { Wallet, WalletEntry } from '../../db/wallets.ts';
-import { pageQuery, pageSchema } from './page.ts';
-import { LIMITS, amount, currency, digits, id, instant, knownCurrency, party, whole } from './values.ts';
+import { byNumber, pageQuery, pageSchema } from './page.ts';
+import { LIMITS, amount, currency, id, instant, knownCurrency, party, whole } from './values.ts';
 
 export const walletParams = z.strictObject({ id });
 
@@ -20,7 +20,7 @@ export const depositBody = z
   })
   .openapi('Deposit');
 
-export const entriesQuery = pageQuery('entries', digits(1, Number.MAX_SAFE_INTEGER));
+export const entriesQuery = pageQuery('entries', byNumber(LIMITS.digits));
 
 export const walletSchema = z
   .object({

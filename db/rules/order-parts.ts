@@ -8,13 +8,14 @@ import type { Fragment } from './detector.ts';
 /** What has been released or voided for an order that is missing is in order: reconciliation gave it back. */
 export const rowsOfMissingOrder = (sql: Queryable): Fragment => sql`
   select
-    has_lines or has_steps or has_sold as breaks_3,
+    has_lines or has_adjustments or has_steps or has_sold as breaks_3,
     has_refund as breaks_6,
     has_sold or has_captured as breaks_7,
     has_events as breaks_9,
     concat_ws(
       ', ',
       case when has_lines then 'lines' end,
+      case when has_adjustments then 'adjustments' end,
       case when has_events then 'events' end,
       case when has_steps then 'steps' end,
       case when has_sold then 'sold units' end,
@@ -24,11 +25,16 @@ export const rowsOfMissingOrder = (sql: Queryable): Fragment => sql`
   from (
     select
       exists (select from order_line where order_id = page.id) as has_lines,
+      exists (select from order_adjustment where order_id = page.id) as has_adjustments,
       exists (select from order_event where order_id = page.id) as has_events,
       exists (select from order_step where order_id = page.id) as has_steps,
       exists (select from reservation where order_id = page.id and state = 'consumed') as has_sold,
       exists (select from hold where order_id = page.id and state = 'captured') as has_captured,
-      exists (select from transfer where order_id = page.id and kind = 'refund') as has_refund
+      (
+        exists (select from transfer where order_id = page.id and kind = 'refund')
+        or exists (select from refund where order_id = page.id)
+        or exists (select from refund_line where order_id = page.id)
+      ) as has_refund
     where not is_there
   ) as rows
 `;
@@ -45,7 +51,9 @@ export const stepsAndLines = (sql: Queryable): Fragment => sql`
           when page.stage in ('paid', 'refunded') and bool_or(step = 'pay' and stage = 'paid') is not true
             then 'no step has paid it'
         end,
-        case when page.stage = 'refunded' and bool_or(step = 'refund') is not true then 'no step has refunded it' end,
+        case
+          when page.stage = 'refunded' and bool_or(step = 'refund' and stage = 'refunded') is not true then 'no step has refunded it'
+        end,
         case when not exists (select from order_line where order_line.order_id = page.id) then 'it has no lines' end
       ),
       ''
@@ -165,28 +173,5 @@ export const payment = (sql: Queryable): Fragment => sql`
   from transfer
   left join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
   where transfer.order_id = page.id and transfer.kind in ('debit', 'capture')
-  limit 1
-`;
-
-/** One refund when it is refunded, of what was paid at most. What was taken for an order that is over is given back in full. */
-export const refund = (sql: Queryable): Fragment => sql`
-  select
-    case
-      when count(*) over () > 1 then format('it was refunded %s times', count(*) over ())
-      when page.stage = 'refunded' and transfer.id is null then 'no money was given back'
-      when page.stage = 'paid' and transfer.id is not null then format('%s were given back', entry.amount)
-      when entry.wallet_id <> page.wallet_id or entry.currency <> page.currency
-        then format('%s %s were given back to wallet %s', entry.amount, entry.currency, entry.wallet_id)
-      when
-        entry.amount > -coalesce(payment.amount, 0)
-        or (
-          page.stage not in ('paid', 'refunded') and transfer.id is not null and payment.id is not null
-          and entry.amount is distinct from -payment.amount
-        )
-        then format('%s were given back of %s', coalesce(entry.amount, 0), -coalesce(payment.amount, 0))
-    end as problem
-  from (values (1)) as always
-  left join transfer on transfer.order_id = page.id and transfer.kind = 'refund'
-  left join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
   limit 1
 `;

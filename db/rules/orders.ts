@@ -5,11 +5,12 @@ import {
   heldMoney,
   pathOfEvents,
   payment,
-  refund,
   reservedUnits,
   rowsOfMissingOrder,
   stepsAndLines,
 } from './order-parts.ts';
+import { contents } from './order-contents.ts';
+import { pathOfRefunds, refundedMoney, refundedUnits, stepsOfRefunds } from './refund-parts.ts';
 import { NIL, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
 const MOVES = JSON.stringify(RECORDED_MOVES);
@@ -25,6 +26,8 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
       union
       (select distinct order_id from order_line where order_id > ${cursor} order by order_id limit ${limit})
       union
+      (select distinct order_id from order_adjustment where order_id > ${cursor} order by order_id limit ${limit})
+      union
       (select distinct order_id from order_event where order_id > ${cursor} order by order_id limit ${limit})
       union
       (select distinct order_id from order_step where order_id > ${cursor} order by order_id limit ${limit})
@@ -33,7 +36,11 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
       union
       (select order_id from hold where order_id > ${cursor} order by order_id limit ${limit})
       union
-      (select order_id from transfer where kind = 'refund' and order_id > ${cursor} order by order_id limit ${limit})
+      (select distinct order_id from transfer where kind = 'refund' and order_id > ${cursor} order by order_id limit ${limit})
+      union
+      (select distinct order_id from refund where order_id > ${cursor} order by order_id limit ${limit})
+      union
+      (select distinct order_id from refund_line where order_id > ${cursor} order by order_id limit ${limit})
     ) as known
     order by id
     limit ${limit}
@@ -41,14 +48,15 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
 }
 
 /**
- * Rules 3, 6, 7 and 9: an order's path, steps, units, hold, payment and refund fit its stage. Rule 5, for a hold of a wallet that is
- * missing. Units or money held by an order that is over, money taken for one, and a missing payment have detectors of their own.
+ * Rules 3, 6, 7 and 9: an order's path, steps, units, total, hold, payment and refunds fit its stage. Rule 2, for what refunds put back on
+ * hand, and rule 5, for a hold of a wallet that is missing. Units or money held by an order that is over, money taken for one, and a missing
+ * payment have detectors of their own.
  */
 export const consistentOrders: Detector = {
   page: ordersAndOrphans,
   inspect: (sql, page) => sql<Inspected[]>`
     with page as (
-      select known.id, orders.id is not null as is_there, stage, version, payment_mode, wallet_id, currency, total
+      select known.id, orders.id is not null as is_there, stage, version, payment_mode, wallet_id, currency, total, refunded
       from (${ordersAndOrphans(sql, page)}) as known
       left join orders on orders.id = known.id
     ),
@@ -62,7 +70,11 @@ export const consistentOrders: Detector = {
         when not is_there then format('does not exist, but it has %s', orphans.problem)
         else format(
           'is %s, but %s', stage,
-          concat_ws('; ', path.problem, step.problem, units.problem, promise.problem, payment.problem, refund.problem)
+          concat_ws(
+            '; ',
+            path.problem, step.problem, units.problem, promise.problem, contents.problem, payment.problem,
+            refund_path.problem, refund_step.problem, refund_units.problem, refund.problem
+          )
         )
       end as finding
     from page
@@ -71,17 +83,29 @@ export const consistentOrders: Detector = {
     left join lateral (${pathOfEvents(sql)}) as path on is_there
     left join lateral (${reservedUnits(sql)}) as units on is_there
     left join lateral (${heldMoney(sql)}) as promise on is_there
+    left join lateral (${contents(sql)}) as contents on is_there
     left join lateral (${payment(sql)}) as payment on is_there
-    left join lateral (${refund(sql)}) as refund on is_there
+    left join lateral (${pathOfRefunds(sql)}) as refund_path on is_there
+    left join lateral (${stepsOfRefunds(sql)}) as refund_step on is_there
+    left join lateral (${refundedUnits(sql)}) as refund_units on is_there
+    left join lateral (${refundedMoney(sql)}) as refund on is_there
     cross join lateral (
       select
         array_remove(
           array[
-            case when step.problem is not null or units.is_unlike_lines or orphans.breaks_3 then 3 end,
+            case when refund_units.is_unlike_stock then 2 end,
+            case
+              when step.problem is not null or refund_step.problem is not null or units.is_unlike_lines or orphans.breaks_3 then 3
+            end,
             case when promise.is_stray then 5 end,
-            case when payment.problem is not null or refund.problem is not null or orphans.breaks_6 then 6 end,
+            case
+              when
+                contents.problem is not null or payment.problem is not null or refund.problem is not null
+                or refund_units.is_unlike_lines or orphans.breaks_6
+                then 6
+            end,
             case when units.is_unlike_stage or promise.problem is not null or orphans.breaks_7 then 7 end,
-            case when path.problem is not null or orphans.breaks_9 then 9 end
+            case when path.problem is not null or refund_path.problem is not null or orphans.breaks_9 then 9 end
           ],
           null
         ) as breaks

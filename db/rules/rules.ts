@@ -21,8 +21,8 @@ export const RULES: readonly Rule[] = [
   },
   {
     number: 2,
-    name: 'units are conserved: what came in is on hand or consumed',
-    provenBy: ['stock_counter_wrong'],
+    name: 'units are conserved: what came in, or came back by refunds, is on hand or consumed',
+    provenBy: ['stock_counter_wrong', 'order_inconsistent'],
   },
   {
     number: 3,
@@ -41,7 +41,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     number: 6,
-    name: 'one debit or capture for a paid order, of its total and its mode, none that is kept for any other; a refund never exceeds it',
+    name: 'an order\u2019s total is what its lines and adjustments come to; one debit or capture for a paid order, of its total and its mode, none that is kept for any other; its refunds never exceed it, nor its units',
     provenBy: ['paid_without_money', 'money_taken_without_payment', 'order_inconsistent'],
   },
   {
@@ -95,7 +95,7 @@ const SUBJECTS: Readonly<Record<ProvingKind, string>> = {
   order_inconsistent: 'order',
   order_lost: 'order',
   transfer_unbalanced: 'transfer',
-  workflow_failed: 'order',
+  workflow_failed: 'order/refund',
 };
 
 /** Sorts what the detectors found by the rules that it breaks. A rule that could not be checked is not known to hold. */

@@ -1,6 +1,6 @@
 /** What the tables' columns share. Money is an integer in minor units next to an ISO 4217 currency. */
 import { sql, type SQL } from 'drizzle-orm';
-import { bigint, text, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
+import { bigint, customType, text, timestamp, type AnyPgColumn } from 'drizzle-orm/pg-core';
 import { BLANKS, type CodeRule, type TextRule } from '../../domain/text.ts';
 
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -11,6 +11,10 @@ export const quoted = (values: readonly string[]): SQL =>
 export const literal = (value: number): SQL => sql.raw(String(value));
 export const oneOf = (column: AnyPgColumn, values: readonly string[]): SQL =>
   sql`${column} in (${quoted(values)})`;
+
+export const bytes = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
+export const hasBytes = (column: AnyPgColumn, least: number, most: number): SQL =>
+  sql`octet_length(${column}) between ${literal(least)} and ${literal(most)}`;
 
 export const money = (name: string) => bigint(name, { mode: 'number' });
 export const units = (name: string) => bigint(name, { mode: 'number' });

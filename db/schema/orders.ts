@@ -10,6 +10,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -18,7 +19,8 @@ import {
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
-import { PAYMENT_MODES, STEPS } from '../../domain/order.ts';
+import { METADATA_FIELDS } from '../../domain/order-detail.ts';
+import { ADJUSTMENTS_LIMIT, ADJUSTMENT_KINDS, PAYMENT_MODES, STEPS } from '../../domain/order.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
 import { SKU_CODE, TEXT } from '../../domain/text.ts';
 import {
@@ -51,6 +53,8 @@ export const orders = pgTable(
     currency: text(),
     /** Null also when it is more than an order may come to. */
     total: money('total'),
+    /** What was given back of it so far: the sum of its refunds. */
+    refunded: money('refunded').notNull().default(0),
     paymentDeadline: instant('payment_deadline').notNull(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
@@ -66,6 +70,11 @@ export const orders = pgTable(
       sql`${t.stage} in ('rejected', 'cancelled') or (${t.total} > 0 and ${t.currency} is not null)`,
     ),
     check('orders_total_payable', sql`${t.total} <= ${literal(TOTAL_LIMIT)}`),
+    check(
+      'orders_refunded_at_most_total',
+      sql`${t.refunded} = 0 or (${t.stage} in ('paid', 'refunded') and 0 < ${t.refunded} and ${t.refunded} <= ${t.total})`,
+    ),
+    check('orders_refunded_in_full', sql`(${t.stage} = 'refunded') = (${t.refunded} = ${t.total})`),
     // Which orders does this shop have, newest first? (Ids sort by time.) And for the keys of what belongs to an order.
     unique('orders_in_shop').on(t.shopId, t.id),
     // Which orders did this buyer place, newest first?
@@ -95,13 +104,84 @@ export const orderLine = pgTable(
     sku: text().notNull(),
     quantity: units('quantity').notNull(),
     unitPrice: money('unit_price'),
+    /** What the adjustments of this line come to. `quantity * unit_price + adjustment` is what it costs, and at least zero in an order that was reserved. */
+    adjustment: money('adjustment').notNull().default(0),
+    /** Units that were refunded so far. */
+    refunded: units('refunded').notNull().default(0),
+    /** What these units cost: their share of the line, rounded down, so that all units together come to all of it. */
+    refundedAmount: money('refunded_amount').notNull().default(0),
   },
   (t) => [
     primaryKey({ name: 'order_line_pkey', columns: [t.orderId, t.sku] }),
     check('order_line_quantity_positive', sql`${t.quantity} > 0`),
+    check('order_line_refunded_at_most_quantity', sql`0 <= ${t.refunded} and ${t.refunded} <= ${t.quantity}`),
+    check(
+      'order_line_refunded_share',
+      sql`${t.refundedAmount} = div((${t.quantity}::numeric * ${t.unitPrice} + ${t.adjustment}) * ${t.refunded}, ${t.quantity})`,
+    ),
     check('order_line_sku', isCode(t.sku, SKU_CODE)),
   ],
 );
+
+/** What the shop takes off an order or adds to it besides its lines, as the order was placed. Never changed. */
+export const orderAdjustment = pgTable(
+  'order_adjustment',
+  {
+    orderId: uuid('order_id')
+      .notNull()
+      .references(() => orders.id),
+    /** From 1, as the caller gave them. */
+    position: integer().notNull(),
+    kind: text({ enum: ADJUSTMENT_KINDS }).notNull(),
+    label: text().notNull(),
+    amount: money('amount').notNull(),
+    /** Null for the whole order. */
+    sku: text(),
+  },
+  (t) => [
+    primaryKey({ name: 'order_adjustment_pkey', columns: [t.orderId, t.position] }),
+    foreignKey({
+      name: 'order_adjustment_line',
+      columns: [t.orderId, t.sku],
+      foreignColumns: [orderLine.orderId, orderLine.sku],
+    }),
+    check('order_adjustment_position', sql`${t.position} between 1 and ${literal(ADJUSTMENTS_LIMIT)}`),
+    check('order_adjustment_kind', oneOf(t.kind, ADJUSTMENT_KINDS)),
+    check('order_adjustment_label', isText(t.label, TEXT.label)),
+    check('order_adjustment_not_zero', sql`${t.amount} <> 0`),
+    check('order_adjustment_discount_is_less', sql`(${t.kind} = 'discount') = (${t.amount} < 0)`),
+  ],
+);
+
+/** What a caller noted about an order for itself. Never changed. */
+export const orderDetail = pgTable(
+  'order_detail',
+  {
+    /** Not a foreign key: it is written before the order is. */
+    orderId: uuid('order_id').primaryKey(),
+    shopId: shopId(),
+    buyerId: text('buyer_id').notNull(),
+    reference: text(),
+    metadata: jsonb().$type<Readonly<Record<string, string>>>(),
+    recordedAt: recordedAt(),
+  },
+  (t) => [
+    check('order_detail_not_empty', sql`${t.reference} is not null or ${t.metadata} is not null`),
+    check('order_detail_reference', isText(t.reference, TEXT.reference)),
+    check('order_detail_metadata', isMetadata(t.metadata)),
+    // Which orders of this shop have this reference, newest first? (Ids sort by time.)
+    index('order_detail_by_reference')
+      .on(t.shopId, t.reference, t.orderId)
+      .where(sql`reference is not null`),
+  ],
+);
+
+/** A flat object of texts. The length in all is the most that its fields come to, with each character escaped. */
+function isMetadata(column: AnyPgColumn): SQL {
+  const longest = METADATA_FIELDS * 2 * (TEXT.metadataKey.max + TEXT.metadataValue.max + 3);
+  const fields = sql`jsonb_array_length(jsonb_path_query_array(${column}, '$.keyvalue()'))`;
+  return sql`jsonb_typeof(${column}) = 'object' and ${fields} <= ${literal(METADATA_FIELDS)} and not jsonb_path_exists(${column}, 'strict $.* ? (@.type() <> "string")') and char_length(${column}::text) <= ${literal(longest)}`;
+}
 
 /**
  * The recorded stages of an order. Never changed. In partitions of a month each, by the order's id: all events of an order are in one.
@@ -159,8 +239,9 @@ export const orderStep = pgTable(
       .references(() => orders.id),
     step: text({ enum: STEPS }).notNull(),
     /**
-     * The payment's command: a late attempt of a refused payment must not take money after the buyer topped up, and the next payment
-     * must not get its answer. The nil UUID for a step that an order takes once.
+     * The payment's or the refund's command: a late attempt of a refused payment must not take money after the buyer topped up, the next
+     * payment must not get its answer, and an order may have several refunds. The nil UUID for a step that an order takes once, for the
+     * refund of the Web UI's Cancel, and for refunds from before 0.8.
      */
     commandId: uuid('command_id').notNull().default(NIL_UUID),
     /** Where the order rested after the step. */
@@ -173,8 +254,8 @@ export const orderStep = pgTable(
     check('order_step_step', oneOf(t.step, STEPS)),
     check('order_step_reason', isText(t.reason, TEXT.reason)),
     check(
-      'order_step_payment_has_command',
-      sql`(${t.step} = 'pay') = (${t.commandId} <> ${quoted([NIL_UUID])})`,
+      'order_step_command',
+      sql`case ${t.step} when 'pay' then ${t.commandId} <> ${quoted([NIL_UUID])} when 'refund' then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
     ),
     // Which payments were made or refused recently?
     index('order_step_payments_by_time')

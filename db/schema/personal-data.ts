@@ -4,27 +4,12 @@
  *
  * The rules of who reaches what are in migrations/0014_personal_data.sql.
  */
-import { sql, type SQL } from 'drizzle-orm';
-import {
-  check,
-  customType,
-  foreignKey,
-  index,
-  pgTable,
-  primaryKey,
-  text,
-  unique,
-  uuid,
-  type AnyPgColumn,
-} from 'drizzle-orm/pg-core';
-import { KEY_BYTES, KEY_NAME_PATTERN, LONGEST_SEALED, SEAL_BYTES } from '../../domain/personal-data.ts';
+import { sql } from 'drizzle-orm';
+import { check, foreignKey, index, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
+import { KEY_BYTES, KEY_NAME_PATTERN } from '../../domain/key-ring.ts';
+import { LONGEST_SEALED, SEAL_BYTES } from '../../domain/personal-data.ts';
 import { TEXT } from '../../domain/text.ts';
-import { isText, literal, matches, recordedAt, shopId } from './columns.ts';
-
-const bytes = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
-
-const hasBytes = (column: AnyPgColumn, least: number, most: number): SQL =>
-  sql`octet_length(${column}) between ${literal(least)} and ${literal(most)}`;
+import { bytes, hasBytes, isText, matches, recordedAt, shopId } from './columns.ts';
 
 /** The key that encrypts the personal fields of one buyer's orders, itself encrypted with a key of the installation's settings. */
 export const buyerKey = pgTable(

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { check, foreignKey, index, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { PRICE_LIMIT } from '../../domain/limits.ts';
 import { SKU_CODE, TEXT } from '../../domain/text.ts';
-import { isText, literal, isCode, oneOf, money, shopId, units, recordedAt } from './columns.ts';
+import { NIL_UUID, isText, literal, isCode, oneOf, money, shopId, units, recordedAt } from './columns.ts';
 import { orders } from './orders.ts';
 import { shop } from './shops.ts';
 
@@ -41,6 +41,8 @@ export const stockMovement = pgTable(
     kind: text({ enum: MOVEMENT_KINDS }).notNull(),
     quantity: units('quantity').notNull(),
     orderId: uuid('order_id'),
+    /** The command of the refund that brought the units back. The nil UUID for a refund without one, and for every other movement. */
+    commandId: uuid('command_id').notNull().default(NIL_UUID),
     recordedAt: recordedAt(),
   },
   (t) => [
@@ -57,8 +59,8 @@ export const stockMovement = pgTable(
     check('stock_movement_kind', oneOf(t.kind, MOVEMENT_KINDS)),
     check('stock_movement_not_zero', sql`${t.quantity} <> 0`),
     check('stock_movement_return_has_order', sql`(${t.kind} = 'return') = (${t.orderId} is not null)`),
-    // A return is booked once per order and SKU.
-    uniqueIndex('stock_movement_one_return').on(t.orderId, t.sku),
+    // A return is booked once per refund and SKU.
+    uniqueIndex('stock_movement_one_return_of_command').on(t.orderId, t.sku, t.commandId),
     // Where do this SKU's units come from?
     index('stock_movement_by_sku').on(t.shopId, t.sku),
   ],

@@ -14,7 +14,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { TEXT } from '../../domain/text.ts';
-import { isText, literal, oneOf, money, recordedAt, shopId } from './columns.ts';
+import { NIL_UUID, isText, literal, oneOf, money, recordedAt, shopId } from './columns.ts';
 import { orders } from './orders.ts';
 import { shop } from './shops.ts';
 
@@ -99,6 +99,8 @@ export const transfer = pgTable(
     shopId: shopId(),
     kind: text({ enum: TRANSFER_KINDS }).notNull(),
     orderId: uuid('order_id'),
+    /** The refund's command. The nil UUID for a refund without one, and for every other transfer. */
+    commandId: uuid('command_id').notNull().default(NIL_UUID),
     recordedAt: recordedAt(),
   },
   (t) => [
@@ -113,9 +115,9 @@ export const transfer = pgTable(
     uniqueIndex('transfer_one_payment')
       .on(t.orderId)
       .where(sql`kind in ('debit', 'capture')`),
-    // One refund per order.
-    uniqueIndex('transfer_one_refund')
-      .on(t.orderId)
+    // One refund per command.
+    uniqueIndex('transfer_one_refund_of_command')
+      .on(t.orderId, t.commandId)
       .where(sql`kind = 'refund'`),
   ],
 );

@@ -1,6 +1,7 @@
 /** The step that cancels a reservation before it is answered. On the wire: `abandon`. */
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Database } from '../connection.ts';
+import { readAdjustments, recordAdjustments } from './adjustments.ts';
 import { claimKey } from './fragments.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
@@ -27,11 +28,13 @@ export function cancelReservation(database: Database, order: CancelReservationRe
     commandId,
   } = order;
   const lines = JSON.stringify(order.lines);
+  const isAdjusted = (order.adjustments ?? []).length > 0;
   return runStep(
     database,
     orderId,
     (sql) => sql<StepResult[]>`
       with
+      ${isAdjusted ? sql`${readAdjustments(sql, [order])},` : sql``}
       ${claimKey(sql, { orderId, step: 'reserve' }, sql`select 'cancelled' as stage, ${reason} as reason`)},
       placed as (
         insert into orders (
@@ -42,11 +45,14 @@ export function cancelReservation(database: Database, order: CancelReservationRe
         from claim
       ),
       placed_line as (
-        insert into order_line (order_id, sku, quantity)
-        select ${orderId}, line.sku, sum(line.quantity)::bigint
+        insert into order_line (order_id, sku, quantity ${isAdjusted ? sql`, adjustment` : sql``})
+        select
+          ${orderId}, line.sku, sum(line.quantity)::bigint
+          ${isAdjusted ? sql`, coalesce((select amount from adjusted_line where adjusted_line.sku = line.sku), 0)` : sql``}
         from claim cross join jsonb_to_recordset(${lines}::jsonb) as line (sku text, quantity bigint)
         group by line.sku
       ),
+      ${isAdjusted ? sql`${recordAdjustments(sql, sql`select ${orderId}::uuid as order_id, 0 as place from claim`)},` : sql``}
       event as (
         insert into order_event (order_id, version, stage, reason, command_id, at)
         select ${orderId}, 1, stage, reason, ${commandId}, ${at} from claim

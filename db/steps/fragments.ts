@@ -13,9 +13,19 @@ import type { Fragment, Queryable } from '../postgres.ts';
 /** An order's row, which every step of the order locks first. */
 export const lockOrder = (sql: Queryable, orderId: string): Fragment => sql`
   locked_order as materialized (
-    select id, shop_id, wallet_id, payment_mode, stage, reason, total, currency, version
+    select id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, currency, version
     from orders
     where id = ${orderId}
+    for no key update
+  )`;
+
+/** The lines of the locked order that a statement changes, after the order, in key order. @param condition on the order and the line. */
+export const lockLines = (sql: Queryable, condition: Fragment): Fragment => sql`
+  locked_line as materialized (
+    select sku, quantity, unit_price, adjustment, refunded, refunded_amount
+    from order_line
+    where order_id = (select id from locked_order where ${condition})
+    order by sku
     for no key update
   )`;
 
@@ -43,7 +53,7 @@ export const lockWallet = (sql: Queryable, id: Fragment): Fragment => sql`
 export interface StepKey {
   orderId: string;
   step: Step;
-  /** Of a payment. An order takes every other step once. */
+  /** Of a payment or a refund. An order takes every other step once. */
   commandId?: string;
 }
 
@@ -76,7 +86,7 @@ export const claimedOrRecorded = (
 
 /**
  * The two legs of a transfer in the shop of `to_apply`: its `amount` for the wallet, and the same taken from the other account. The second leg does not
- * depend on the wallet: without the first it does not balance, and PostgreSQL refuses the transfer.
+ * depend on the wallet: without the first it does not balance, and PostgreSQL refuses the transfer. No money has no legs.
  */
 export const bookLegs = (
   sql: Queryable,
@@ -89,9 +99,11 @@ export const bookLegs = (
       to_apply.shop_id, ${transferId}::uuid, 'wallet', changed_wallet.id, to_apply.amount, to_apply.currency,
       changed_wallet.posted, changed_wallet.held
     from to_apply cross join changed_wallet
+    where to_apply.amount <> 0
     union all
     select to_apply.shop_id, ${transferId}::uuid, ${otherAccount}, null, -to_apply.amount, to_apply.currency, null, null
     from to_apply
+    where to_apply.amount <> 0
   )`;
 
 export interface Move {
@@ -101,10 +113,21 @@ export interface Move {
   at: string;
 }
 
-/** Moves the order to its next stage, and records the event. Locks the tables in the order in which placing an order does. */
-export const moveOrder = (sql: Queryable, { to, reason, commandId, at }: Move): Fragment => sql`
+/** What a move is when not all of it is known before the statement. */
+type DecidedMove = Omit<Move, 'to'> & { to: RestingStage | Fragment };
+
+/**
+ * Moves the order to its next stage, and records the event. Locks the tables in the order in which placing an order does.
+ * @param ofOrder what is recorded in its row: the event's reason, and other columns. Expressions on `to_apply`.
+ */
+export const moveOrder = (
+  sql: Queryable,
+  { to, reason, commandId, at }: DecidedMove,
+  ofOrder: { reason: Fragment; also: Fragment } = { reason: sql`${reason}`, also: sql`` },
+): Fragment => sql`
   moved_order as (
-    update orders set stage = ${to}, reason = ${reason}, version = to_apply.version + 1, updated_at = ${at}
+    update orders
+    set stage = ${to}, reason = ${ofOrder.reason}, version = to_apply.version + 1, updated_at = ${at}${ofOrder.also}
     from to_apply
     where orders.id = to_apply.id
   ),

@@ -1,98 +1,77 @@
-/** The refund step: compensates a payment. */
+/** The refund step: gives back what was paid for an order, or a part of it. */
 import { v7 as uuidv7 } from 'uuid';
-import { WALLET_FULL } from '../../domain/attention.ts';
-import { BALANCE_LIMIT } from '../../domain/limits.ts';
-import { ORDER_TOO_OLD } from '../../domain/order.ts';
+import type { RefundPart } from '../../domain/order.ts';
 import type { Database } from '../connection.ts';
-import {
-  bookLegs,
-  claimedOrRecorded,
-  claimKey,
-  lockOrder,
-  lockSkus,
-  lockWallet,
-  moveOrder,
-  type StepKey,
-} from './fragments.ts';
+import { NIL_UUID } from '../schema/columns.ts';
+import { claimedOrRecorded, claimKey, lockOrder, moveOrder, type StepKey } from './fragments.ts';
+import { decideRefund, outcomeToKeep, refusalForNow } from './refund-decide.ts';
+import { giveMoneyBack, recordRefund, takeUnitsBack } from './refund-record.ts';
 import { runStep, type StepResult } from './step.ts';
 
-export interface RefundRequest {
+export interface RefundRequest extends RefundPart {
   orderId: string;
   reason: string;
+  /** The refund's key. Null for the Web UI's Cancel. */
   commandId: string | null;
-  /** Whether the units go back on hand. */
-  restock: boolean;
   at: string;
   /** Whether a wallet without room is an answer. Left out, it is a failure, which is retried. */
   mayWait?: boolean;
 }
 
 /**
- * Puts the money of a paid order back into its wallet, and the units on hand if asked.
- * Leads to `refunded`; for an order that is not paid, to the stage that it has, with refusal `order_not_refundable`. When the money
- * does not fit into the wallet, or the order's events are no longer kept, nothing is recorded, and the order stays `paid`, with refusal
- * `wallet_full` or `order_too_old`.
+ * Puts an amount, or what units cost, or all that is left of a payment back into the order's wallet, and the units on hand if asked.
+ * Leads to `refunded` when nothing is left of the payment, and otherwise to `paid`, where the next refund begins.
+ *
+ * More than is left, of the payment or of a line's units, is refused for good under the refund's key, and so is a SKU that the order does
+ * not have (`refund_exceeds_payment`, `refund_exceeds_units`, `sku_not_in_order`). An order that is not paid, or refunded already, stays
+ * where it is, with refusal `order_not_refundable`. When the money does not fit into the wallet, or the order's events are no longer
+ * kept, the order stays `paid`, with refusal `wallet_full` or `order_too_old`. These leave no key: they may not last.
  */
 export function refund(
   database: Database,
-  { orderId, reason, commandId, restock, at }: RefundRequest,
+  { orderId, reason, commandId, at, ...asked }: RefundRequest,
 ): Promise<StepResult> {
-  const transferId = uuidv7();
-  const key: StepKey = { orderId, step: 'refund' };
+  const made = { transferId: uuidv7(), commandId: commandId ?? NIL_UUID, reason };
+  const key: StepKey = { orderId, step: 'refund', commandId: made.commandId };
   return runStep(
     database,
     orderId,
     (sql) => sql<StepResult[]>`
       with
       ${lockOrder(sql, orderId)},
-      ${lockSkus(
-        sql,
-        sql`select sku from reservation where order_id = (select id from locked_order) and ${restock}::boolean`,
-      )},
-      ${lockWallet(sql, sql`select wallet_id from locked_order where stage = 'paid'`)},
-      decided as (
-        select
-          case
-            -- No event follows one that was dropped.
-            when events_are_dropped(locked_order.id) then ${ORDER_TOO_OLD}
-            when locked_wallet.posted + locked_order.total > ${BALANCE_LIMIT}::bigint then ${WALLET_FULL}
-          end as refusal
-        from locked_order join locked_wallet on locked_wallet.id = locked_order.wallet_id
-      ),
-      ${claimKey(sql, key, sql`select 'refunded' as stage, ${reason} as reason from decided where refusal is null`)},
+      ${decideRefund(sql, asked)},
+      ${claimKey(sql, key, outcomeToKeep(sql, reason))},
       to_apply as (
-        select locked_order.*, total as amount from locked_order cross join claim
+        select decided.* from decided cross join claim where refusal is null
       ),
-      movement as (
-        insert into transfer (id, shop_id, kind, order_id) select ${transferId}, shop_id, 'refund', id from to_apply
-      ),
-      changed_wallet as (
-        update wallet set posted = locked_wallet.posted + to_apply.total, held = locked_wallet.held
-        from to_apply join locked_wallet on locked_wallet.id = to_apply.wallet_id
-        where wallet.id = locked_wallet.id
-        returning wallet.id, wallet.posted, wallet.held
-      ),
-      ${bookLegs(sql, transferId, 'sales')},
-      returned as (
-        insert into stock_movement (id, shop_id, sku, kind, quantity, order_id)
-        select gen_random_uuid(), reservation.shop_id, reservation.sku, 'return', reservation.quantity, to_apply.id
-        -- A paid order's reservations are all consumed. This statement's snapshot may be of a moment before that.
-        from to_apply join reservation on reservation.order_id = to_apply.id
-        where ${restock}::boolean
-        returning shop_id, sku, quantity
-      ),
-      restocked as (
-        update sku set on_hand = sku.on_hand + returned.quantity
-        from returned
-        where sku.shop_id = returned.shop_id and sku.sku = returned.sku
-      ),
-      ${moveOrder(sql, { to: 'refunded', reason, commandId, at })}
-      select stage, reason, null as refusal from (${claimedOrRecorded(sql, key)}) as outcome
+      ${giveMoneyBack(sql, made)},
+      ${takeUnitsBack(sql, made)},
+      ${moveOrder(
+        sql,
+        { to: sql`next_stage`, reason, commandId, at },
+        {
+          // An order that stays paid rests there because it was paid.
+          reason: sql`case next_stage when 'refunded' then ${reason}::text end`,
+          also: sql`, refunded = to_apply.refunded + to_apply.amount`,
+        },
+      )},
+      ${recordRefund(sql, made, at)},
+      recorded as (
+        ${claimedOrRecorded(sql, key)}
+        union all
+        -- A refund from before 0.8 has the key of a step that an order takes once.
+        select 'refunded', reason from refund
+        where
+          order_id = ${orderId} and command_id = ${made.commandId}
+          and not exists (
+            select from order_step
+            where order_step.order_id = ${orderId} and step = 'refund' and order_step.command_id = ${made.commandId}
+          )
+      )
+      select stage, case stage when 'refunded' then reason end as reason, case stage when 'paid' then reason end as refusal
+      from recorded
       union all
-      -- An order that cannot be refunded leaves no key: it may still be paid, and then refunded.
-      select stage, null, 'order_not_refundable' from locked_order where stage not in ('paid', 'refunded')
-      union all
-      select 'paid', null, refusal from decided where refusal is not null
+      ${refusalForNow(sql, sql`select from recorded`)}
     `,
   );
 }

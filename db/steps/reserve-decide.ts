@@ -1,18 +1,19 @@
 /** The parts of the reserve statement that decide, on locked rows, which orders get what they ask for. */
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
+import type { Terms } from './reserve-terms.ts';
 
 /** The name of a SKU among those of all shops. */
 const unitKey = (sql: Queryable): Fragment => sql`shop_id || '/' || sku`;
 
 /** What does each order ask for, what does it come to, and what is wrong with it, whatever the others ask for? */
-export const demandOfEach = (sql: Queryable): Fragment => sql`
+export const demandOfEach = (sql: Queryable, terms: Terms): Fragment => sql`
   priced as materialized (
     -- Numeric: one line may come to more than int8 holds, and would make the statement fail for all orders in it.
     select
       line.place, shop_id, sku, ${unitKey(sql)} as unit, line.quantity, locked_sku.price, locked_sku.currency,
-      line.quantity::numeric * locked_sku.price as amount
-    from line left join locked_sku using (shop_id, sku)
+      line.quantity::numeric * locked_sku.price as amount ${terms.pricedColumns}
+    from line left join locked_sku using (shop_id, sku) ${terms.pricedJoin}
   ),
   demand as materialized (
     -- An order without lines is recorded already, or can never be decided.
@@ -25,16 +26,18 @@ export const demandOfEach = (sql: Queryable): Fragment => sql`
         when not request.is_allowed then 'wallet_not_allowed'
         when bool_or(priced.price is null) then 'unknown_sku'
         when bool_or(priced.currency <> request.currency) then 'currency_mismatch'
-        when sum(priced.amount) > ${TOTAL_LIMIT} then 'total_limit_exceeded'
+        ${terms.priceRefusal}
+        when ${terms.total} > ${TOTAL_LIMIT} then 'total_limit_exceeded'
+        ${terms.totalRefusals}
       end as refusal,
       case
-        when bool_and(priced.currency is not distinct from request.currency) and sum(priced.amount) <= ${TOTAL_LIMIT}
-          then sum(priced.amount)::bigint
+        when bool_and(priced.currency is not distinct from request.currency) and ${terms.isTotal}
+          then ${terms.total}::bigint
       end as total,
       case when bool_and(priced.currency is not distinct from request.currency) then request.currency end as currency,
       jsonb_object_agg(priced.unit, priced.quantity) filter (where priced.unit is not null) as units
     from request left join priced using (place)
-    group by place, order_id, payment_mode, wallet_id, request.currency, request.is_allowed
+    group by place, order_id, payment_mode, wallet_id, request.currency, request.is_allowed ${terms.demandGroups}
   )`;
 
 /**

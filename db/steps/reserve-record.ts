@@ -1,5 +1,6 @@
 /** The parts of the reserve statement that claim the keys of the decided orders and write all that follows from them. */
 import type { Fragment, Queryable } from '../postgres.ts';
+import type { Terms } from './reserve-terms.ts';
 
 /** Which of the decided orders does this statement write? Every effect depends on these keys. */
 export const claimDecided = (sql: Queryable): Fragment => sql`
@@ -38,7 +39,7 @@ export const claimDecided = (sql: Queryable): Fragment => sql`
   )`;
 
 /** Writes each claimed order, granted or rejected, with its lines and its event. */
-export const recordOrders = (sql: Queryable): Fragment => sql`
+export const recordOrders = (sql: Queryable, terms: Terms): Fragment => sql`
   placed as (
     insert into orders (
       id, shop_id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total,
@@ -50,10 +51,11 @@ export const recordOrders = (sql: Queryable): Fragment => sql`
     from claim
   ),
   placed_line as (
-    insert into order_line (order_id, sku, quantity, unit_price)
-    select claim.order_id, priced.sku, priced.quantity, priced.price
+    insert into order_line (order_id, sku, quantity, unit_price ${terms.orderLineColumns})
+    select claim.order_id, priced.sku, priced.quantity, priced.price ${terms.orderLineValues}
     from claim join priced using (place)
   ),
+  ${terms.recordParts}
   event as (
     insert into order_event (order_id, version, stage, reason, at)
     select order_id, 1, stage, refusal, at from claim

@@ -4,6 +4,7 @@ import type { Database } from '../connection.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 import { decideInTurn, demandOfEach } from './reserve-decide.ts';
 import { claimDecided, holdMoney, recordOrders, takeUnits } from './reserve-record.ts';
+import { termsOf, type Terms } from './reserve-terms.ts';
 import { runStep, type PlacedOrder, type StepResult } from './step.ts';
 
 /**
@@ -51,44 +52,54 @@ type WhenWalletLocked = 'wait for wallets' | 'skip locked wallets';
  * It looks rows up through laterals instead of joins, so that it uses the indexes, and reads in key order, even when it was planned
  * while the tables were empty.
  */
-const reserveInTurn = (
+function reserveInTurn(
   sql: Queryable,
   orders: readonly PlacedOrder[],
   whenLocked: WhenWalletLocked,
-): PromiseLike<readonly Row[]> => sql<Row[]>`
-  with recursive
-  ${readRequests(sql, orders)},
-  ${lockRows(sql, whenLocked)},
-  ${demandOfEach(sql)},
-  ${decideInTurn(sql)},
-  ${claimDecided(sql)},
-  ${recordOrders(sql)},
-  ${takeUnits(sql)},
-  ${holdMoney(sql)}
-  select place, stage, refusal as reason, null as deadline from claim
-  union all
-  select place, recorded_stage, recorded_reason, recorded_deadline from request where not is_new
-`;
+): PromiseLike<readonly Row[]> {
+  const terms = termsOf(sql, orders);
+  return sql<Row[]>`
+    with recursive
+    ${readRequests(sql, orders, terms)},
+    ${lockRows(sql, whenLocked)},
+    ${demandOfEach(sql, terms)},
+    ${decideInTurn(sql)},
+    ${claimDecided(sql)},
+    ${recordOrders(sql, terms)},
+    ${takeUnits(sql)},
+    ${holdMoney(sql)}
+    select place, stage, refusal as reason, null as deadline from claim
+    union all
+    select place, recorded_stage, recorded_reason, recorded_deadline from request where not is_new
+  `;
+}
 
 /** What is asked for, and which orders are recorded already? */
-function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment {
+function readRequests(sql: Queryable, orders: readonly PlacedOrder[], terms: Terms): Fragment {
   const requests = JSON.stringify(
-    orders.map(({ lines: _, shopId = MAIN_SHOP, ...order }, place) => ({ ...order, shopId, place })),
+    orders.map(({ lines: _, adjustments: __, shopId = MAIN_SHOP, ...order }, place) => ({
+      ...order,
+      shopId,
+      place,
+    })),
   );
   // Next to the orders and not inside them: the planner expects 100 rows of each JSON, and would expect 100 times 100.
   const lines = JSON.stringify(
-    orders.flatMap((order, place) => order.lines.map(({ sku, quantity }) => ({ place, sku, quantity }))),
+    orders.flatMap((order, place) =>
+      order.lines.map(({ sku, quantity, expectedPrice }) => ({ place, sku, quantity, expectedPrice })),
+    ),
   );
   return sql`
+    ${terms.parts}
     request as materialized (
       select
         place, "orderId" as order_id, "shopId" as shop_id, "buyerId" as buyer_id, "walletId" as wallet_id, "paymentMode" as payment_mode,
         "paymentDeadline" as payment_deadline, at, payer.currency, payer.is_allowed,
         recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason,
-        recorded.payment_deadline as recorded_deadline
+        recorded.payment_deadline as recorded_deadline ${terms.requestColumns}
       from jsonb_to_recordset(${requests}::jsonb) as request (
         place integer, "orderId" uuid, "shopId" text, "buyerId" text, "walletId" uuid, "paymentMode" text,
-        "paymentDeadline" timestamptz, at timestamptz
+        "paymentDeadline" timestamptz, at timestamptz ${terms.requestTypes}
       )
       left join lateral (
         -- A wallet's currency and owner never change, so it needs no lock. A wallet of another shop is none.
@@ -110,8 +121,8 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[]): Fragment 
     ),
     line as materialized (
       -- The same SKU on two lines is one reservation. An order that is recorded already takes nothing again.
-      select place, request.shop_id, line.sku, sum(line.quantity)::bigint as quantity
-      from jsonb_to_recordset(${lines}::jsonb) as line (place integer, sku text, quantity bigint)
+      select place, request.shop_id, line.sku, sum(line.quantity)::bigint as quantity ${terms.lineColumns}
+      from jsonb_to_recordset(${lines}::jsonb) as line (place integer, sku text, quantity bigint ${terms.lineTypes})
       join request using (place)
       where is_new
       group by place, request.shop_id, line.sku

@@ -1,10 +1,10 @@
 /**
  * What the steps of an order share. Each step is one SQL statement that inserts its idempotency key into order_step: `(order id, step)`,
- * and for a payment the command's id. Every effect depends on that insert, so that the effects, the order's stage, its event and the
+ * and for a payment or a refund the command's id. Every effect depends on that insert, so that the effects, the order's stage, its event and the
  * key are recorded together or not at all.
  *
- * Each statement first locks the rows that it will change, always in the same order (the order, its SKUs in key order, the wallet), so
- * that two steps cannot deadlock. It decides on the locked rows, which are the newest committed ones.
+ * Each statement first locks the rows that it will change, always in the same order (the order, the lines of it that are refunded, its SKUs
+ * in key order, the wallet), so that two steps cannot deadlock. It decides on the locked rows, which are the newest committed ones.
  *
  * An update of a row that a CHECK guards sets every column of the CHECK from the locked row, hence `on_hand = locked_sku.on_hand`.
  * PostgreSQL evaluates the CHECK on the row as the statement's snapshot has it, before it notices that the row has changed since then:
@@ -18,7 +18,7 @@ import type { Queryable } from '../postgres.ts';
 /** Where the order rests after the step, as the first attempt that committed recorded it. */
 export interface StepResult {
   stage: RestingStage;
-  /** Why the order rests there: the reason given for its cancel or refund, or a rejection reason. Null after a payment. */
+  /** Why the order rests there: the reason given for its cancel or refund, or a rejection reason. Null while it is paid. */
   reason: string | null;
   /** Why a payment or a refund had no effect; null when it had one, and for every other step. */
   refusal: string | null;

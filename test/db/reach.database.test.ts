@@ -59,6 +59,9 @@ async function plantNotes(
     insert into personal_data (order_id, shop_id, buyer_id, buyer_key_id, delivery_note)
     values (${open}, ${shopId}, ${buyerId}, ${buyerKey}, ${Buffer.alloc(40)})
   `;
+  await sql`
+    insert into order_detail (order_id, shop_id, buyer_id, reference) values (${open}, ${shopId}, ${buyerId}, 'PO-1')
+  `;
   await sql`insert into wallet_permission (wallet_id, buyer_id) values (${walletId}, 'carol')`;
   await sql`
     insert into idempotency_key (caller, operation, key, fingerprint, shop_id, command_id, claimed_until)
@@ -108,8 +111,12 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   entry: ofShop(`(select owner_id from wallet where wallet.id = wallet_id)`),
   orders: ofShop('buyer_id'),
   order_line: ofOrder,
+  order_adjustment: ofOrder,
+  order_detail: ofShop('buyer_id'),
   order_event: ofOrder,
   order_step: ofOrder,
+  refund: ofOrder,
+  refund_line: ofOrder,
   idempotency_key: ofShop(EVERYBODY),
   attention: ofOrder,
   intervention: ofOrder,
@@ -410,9 +417,9 @@ describe('the queries of the API', () => {
     expect(await findSku(theirs, { shopId: cafe, sku: CODE })).toBeUndefined();
     const page = { before: undefined, limit: 100 };
     expect(new Set((await listOrders(mine, {}, page)).map(({ shopId }) => shopId))).toEqual(new Set([cafe]));
-    expect(await listOrders(mine, { buyerId: 'alice' }, page)).toHaveLength(8);
+    expect(await listOrders(mine, { buyerId: 'alice' }, page)).toHaveLength(9);
     expect(await listOrders(database.reaching({ shop: ALL_SHOPS }), { buyerId: 'alice' }, page)).toHaveLength(
-      16,
+      18,
     );
   });
 
@@ -481,9 +488,9 @@ describe('the queries of the API', () => {
       (await readStats(to, { shop, from: day, to: day, sku: CODE })).days
         .filter(({ currency }) => currency === 'EUR')
         .map(({ figures }) => figures.placed);
-    expect(await placed(mine, cafe)).toEqual([7n]);
+    expect(await placed(mine, cafe)).toEqual([8n]);
     expect(await placed(theirs, cafe)).toEqual([]);
-    expect(await placed(database.reaching({ shop: ALL_SHOPS }), ALL_SHOPS)).toEqual([14n]);
+    expect(await placed(database.reaching({ shop: ALL_SHOPS }), ALL_SHOPS)).toEqual([16n]);
   });
 });
 
@@ -503,7 +510,7 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   const limited = narrow.reaching({ shop: bar });
   const count = () =>
     limited.run((to) => to.sql<{ orders: number }[]>`select count(*) as orders from orders`);
-  expect(await count()).toEqual([{ orders: 8 }]);
+  expect(await count()).toEqual([{ orders: 9 }]);
   expect(await everything()).toEqual(whole);
   await expect(limited.run((to) => to.sql`select 1 / 0`)).rejects.toThrow('division by zero');
   expect(await everything()).toEqual(whole);
@@ -512,11 +519,11 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   );
   expect(await everything()).toEqual(whole);
   // The same statement, prepared by one and used by the other.
-  expect(await count()).toEqual([{ orders: 8 }]);
+  expect(await count()).toEqual([{ orders: 9 }]);
   const [later] = await narrow
     .reaching({ shop: cafe, buyer: 'alice' })
     .run((to) => to.sql`select count(*) as orders from orders`);
-  expect(later).toEqual({ orders: 8 });
+  expect(later).toEqual({ orders: 9 });
 });
 
 test('a statement that two kinds of callers run in turn is prepared for each of them, so that PostgreSQL plans it once for each', async () => {

@@ -28,7 +28,10 @@ const HISTORY = [
   'transfer',
   'entry',
   'stock_movement',
-  'order_line',
+  'refund',
+  'refund_line',
+  'order_adjustment',
+  'order_detail',
   'order_event',
   'order_step',
   'intervention',
@@ -74,7 +77,9 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   hold: ['insert', 'select', 'update (state)'],
   wallet: ['insert', 'select', 'update (held, posted)'],
   wallet_permission: ['delete', 'insert', 'select'],
-  orders: ['insert', 'select', 'update (reason, stage, updated_at, version)'],
+  orders: ['insert', 'select', 'update (reason, refunded, stage, updated_at, version)'],
+  // What was ordered is history, too.
+  order_line: ['insert', 'select', 'update (refunded, refunded_amount)'],
   idempotency_key: [
     'delete',
     'insert',
@@ -296,7 +301,7 @@ describe('a login that is only a member of the roles', async () => {
       'paid',
       'refunded',
     ]);
-    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(8);
+    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(9);
     expect(await listEntries(buyer, walletId, { before: undefined, limit: 100 })).toHaveLength(5);
     expect((await countPending(member, 10_000)).isDone).toBe(true);
     const range = { shop: MAIN_SHOP, from: '2026-01-01', to: '2026-01-01', sku: undefined };

@@ -1,8 +1,8 @@
 /** A buyer's key is wrapped for its buyer alone, and an address is found however it was spelled. */
 import { createDecipheriv, createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { UnknownKeyError } from '../../domain/key-ring.ts';
 import {
-  UnknownKeyError,
   hashPersonalFields,
   indexEmail,
   makeBuyerKey,

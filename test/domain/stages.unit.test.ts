@@ -22,6 +22,7 @@ const DOCUMENTED: readonly [from: Stage, to: Stage][] = [
   ['paying', 'expired'],
   ['paying', 'cancelled'],
   ['paid', 'refunding'],
+  ['refunding', 'paid'],
   ['refunding', 'refunded'],
 ];
 

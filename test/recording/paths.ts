@@ -2,11 +2,12 @@
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
-import { deliverWorkflowId, orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { deliverWorkflowId, orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import { untilEvents } from '../support/history.ts';
 import { idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
+import { refundHandleOf, refundWorkflowOf } from '../support/refunds.ts';
 import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
@@ -230,7 +231,7 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   'refunded-with-restock': async (system) => {
     const { id } = await placeAndPay(system);
     await system.shop.refund(id, true);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-retry-by-operator': async (system) => {
@@ -238,10 +239,10 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     const unlock = await lockWallet(system.sql, wallet);
     const refunding = system.shop.refund(id, true);
     await untilMarked(system, id);
-    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    const handle = await refundHandleOf(system, id);
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
     await Promise.all([unlock(), refunding]);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-wallet-was-full': async (system) => {
@@ -249,23 +250,23 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
     await placeAndPay(system, { wallet });
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-wallet-was-full-and-retry-by-operator': async (system) => {
     const { id, wallet } = await placeAndPay(system);
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
-    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    const handle = await refundHandleOf(system, id);
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
     await placeAndPay(system, { wallet });
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-without-restock': async (system) => {
     const { id } = await placeAndPay(system);
     await system.shop.refund(id, false);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 };
 

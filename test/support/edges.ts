@@ -127,17 +127,15 @@ const POSITIONS = [
   ...NUMBERS,
   ...UUIDS,
   ...MOMENTS.flatMap((moment) =>
-    ['order_success', 'constructor', 'order-x', '\0', '\ud800', ''].map((of) => `${moment}/${of}`),
+    ['order_success', 'constructor', 'order-x', '\0', 'x'.repeat(151), ''].map((of) => `${moment}.${of}`),
   ),
 ];
 
-const encode = (text: string): string => Buffer.from(text).toString('base64url');
-
 const CURSORS = [
-  ...LISTS.flatMap((list) => POSITIONS.map((position) => encode(`${list} ${position}`))),
-  Buffer.from([0x6f, 0xff, 0xfe]).toString('base64url'),
-  encode('orders'),
-  'x'.repeat(201),
+  ...LISTS.flatMap((list) =>
+    POSITIONS.map((position) => encodeURIComponent(`${list}.${position}`.toWellFormed())),
+  ),
+  'orders',
 ];
 
 /** Strings to send as any parameter, whatever its type. */

@@ -15,11 +15,13 @@ import { SECURITY_HEADERS } from '../../api/http/security-headers.ts';
 import { createApiServer } from '../../api/http/server.ts';
 import { READ_PATIENCE_MS } from '../../api/http/unread-answers.ts';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
+import type { WebhookServices } from '../../api/webhooks/services.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
+import { TEST_WEBHOOKS } from './webhooks.ts';
 
 export interface Heard {
   status: number;
@@ -57,6 +59,8 @@ export interface ServeOptions extends Limits {
   patience?: number;
   /** With an answer that waits for its reader. */
   readPatience?: number;
+  /** Receivers on this machine unless given. */
+  webhooks?: WebhookServices;
 }
 
 /** Call this at the top of a test file. The server is closed with the file. */
@@ -80,6 +84,7 @@ export async function serve(
       paymentWindow: 900_000,
       attentionAfter: 120_000,
       personalData: readKeys(),
+      webhooks: TEST_WEBHOOKS,
       rateLimits,
       ...settings,
     },

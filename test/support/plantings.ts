@@ -43,12 +43,33 @@ export async function openShopOfEveryEnding(
   await refund(database, refundOf(refunded, true));
   const cancelled = await order('debit');
   await release(database, releaseTo(cancelled, 'cancelled'));
+  const adjusted = anOrderHere({
+    lines: [{ sku, quantity: 2 }],
+    adjustments: [
+      { kind: 'discount', label: 'Ten per cent off', amount: -100, sku },
+      { kind: 'shipping', label: 'Parcel', amount: 490 },
+    ],
+  });
+  await reserve(database, adjusted);
   const none = anOrderHere({ lines: [{ sku, quantity: 1_000 }] });
   await reserve(database, none);
   const abandoned = anOrderHere({ lines: [{ sku, quantity: 1 }] });
   await cancelReservation(database, { ...abandoned, reason: 'too early', commandId: null });
   const rejected = none.orderId;
-  return { shopId, buyerId, sku, walletId, open, paid, captured, expired, refunded, cancelled, rejected };
+  return {
+    shopId,
+    buyerId,
+    sku,
+    walletId,
+    open,
+    paid,
+    captured,
+    expired,
+    refunded,
+    cancelled,
+    rejected,
+    adjusted: adjusted.orderId,
+  };
 }
 
 type Plant = (to: Queryable, shop: ShopOfEveryEnding) => Promise<unknown>;
@@ -153,6 +174,40 @@ export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string,
     'order_inconsistent',
     'a debit that is not the total',
     (to, { paid }) => to`update orders set total = total + 1 where id = ${paid}`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'a total that is not what its lines and adjustments come to',
+    (to, { adjusted }) => to`update orders set total = total + 1 where id = ${adjusted}`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'a line of a rejected order that costs something else',
+    (to, { rejected }) => to`update order_line set unit_price = unit_price + 1 where order_id = ${rejected}`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'an adjustment that vanished',
+    (to, { adjusted }) => to`delete from order_adjustment where order_id = ${adjusted} and sku is null`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'a line that says another sum of its adjustments',
+    (to, { adjusted }) => to`update order_line set adjustment = 0 where order_id = ${adjusted}`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'a line that costs less than nothing, in an order whose sum is right',
+    async (to, { adjusted }) => {
+      await to`update order_adjustment set amount = amount - 1000 where order_id = ${adjusted} and sku is not null`;
+      await to`update order_adjustment set amount = amount + 1000 where order_id = ${adjusted} and sku is null`;
+      await to`update order_line set adjustment = adjustment - 1000 where order_id = ${adjusted}`;
+    },
   ],
   [
     6,

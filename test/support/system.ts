@@ -22,6 +22,7 @@ import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
+import { TEST_WEBHOOKS } from './webhooks.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
@@ -135,6 +136,7 @@ export async function startSystem({
     identifyBearer,
     paymentWindow,
     personalData: readKeys(),
+    webhooks: TEST_WEBHOOKS,
     attentionAfter,
     rateLimits: GENEROUS,
   });

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, orderQuery, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { untilEvents } from '../support/history.ts';
 import { plant } from '../support/planted.ts';
+import { refundHandleOf } from '../support/refunds.ts';
 import { reconciling } from '../support/reconciling.ts';
 import type { Answer } from '../support/answer.ts';
 import { anOrder } from '../support/step-requests.ts';
@@ -78,8 +79,8 @@ test('a refund whose workflow was terminated is carried out when it is requested
   const unlock = await lockWallet(sql, wallet);
   const key = randomUUID();
   const refunding = shop.refund(id, true, { key });
-  const refund = client.workflow.getHandle(refundWorkflowId(id));
-  await untilEvents(client, refundWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  const refund = await refundHandleOf(system, id);
+  await untilEvents(client, refund.workflowId, 'activityTaskScheduledEventAttributes', 1);
   await refund.terminate('by mistake');
   await unlock();
   await refunding;

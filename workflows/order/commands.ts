@@ -18,7 +18,7 @@ import {
 import { now } from '../time.ts';
 import { refuse, untilTrue } from './handlers.ts';
 import { waitsVisibly } from './retry-and-attention.ts';
-import { isOpen, type CancelRequest, type OrderState } from './state.ts';
+import { isOpen, isPayingAtOnce, type CancelRequest, type OrderState } from './state.ts';
 
 /** Sets every handler. Call it before anything is awaited: a command that arrives with the start would find no handler. */
 export function answerCommands(state: OrderState): void {
@@ -55,7 +55,10 @@ export function answerCommands(state: OrderState): void {
 export const isDecided = (state: OrderState): boolean => state.phase === 'over' || waitsVisibly(state.health);
 
 async function place(state: OrderState): Promise<PlaceAnswer> {
-  await untilTrue(() => isDecided(state) || (state.stage !== 'reserving' && state.cancel === null));
+  await untilTrue(
+    () =>
+      isDecided(state) || (state.stage !== 'reserving' && state.cancel === null && !isPayingAtOnce(state)),
+  );
   return { stage: state.stage, reason: state.reason };
 }
 

@@ -57,7 +57,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     input,
     startedAt,
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
-    payments: [],
+    payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     cancel: null,
     windowEnded: false,
     stage: 'reserving',
@@ -71,6 +71,17 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
   state.show();
   return state;
 }
+
+/** A payment that came with the order. The caller waits for it with the reservation, so nobody waits for its own answer. */
+const paymentAtOnce = (commandId: string, startedAt: number): PendingPayment => ({
+  commandId,
+  acceptedAt: new Date(startedAt).toISOString(),
+  answer: () => {},
+});
+
+/** Whether the payment that came with the order is not decided yet. */
+export const isPayingAtOnce = ({ input, payments }: OrderState): boolean =>
+  input.payAtOnce === true && payments[0]?.commandId === input.orderId;
 
 /** Whether the order may still be paid or cancelled. */
 export const isOpen = ({ stage, phase }: OrderState): boolean =>
@@ -103,7 +114,7 @@ export function follow(state: OrderState, { stage, reason }: Pick<StepResult, 's
 
 /** The order as the reserve step records it. */
 export function toPlacedOrder({ input, startedAt, deadline }: OrderState): PlacedOrder {
-  const { orderId, shopId, buyerId, walletId, paymentMode, lines } = input;
+  const { orderId, shopId, buyerId, walletId, paymentMode, lines, adjustments, expectedTotal } = input;
   return {
     orderId,
     ...(shopId !== undefined && { shopId }),
@@ -111,6 +122,8 @@ export function toPlacedOrder({ input, startedAt, deadline }: OrderState): Place
     walletId,
     paymentMode,
     lines,
+    ...(adjustments !== undefined && { adjustments }),
+    ...(expectedTotal !== undefined && { expectedTotal }),
     paymentDeadline: new Date(deadline).toISOString(),
     at: new Date(startedAt).toISOString(),
   };

@@ -29,6 +29,7 @@ import {
   begin,
   enter,
   follow,
+  isPayingAtOnce,
   toPlacedOrder,
   type CancelRequest,
   type OrderState,
@@ -54,6 +55,7 @@ export async function order(input: OrderInput): Promise<OrderEnd> {
 
 async function live(state: OrderState): Promise<void> {
   await reserve(state);
+  if (state.stage === 'awaiting_payment' && isPayingAtOnce(state)) await payAtOnce(state);
   if (state.stage === 'awaiting_payment') openWindow(state);
   while (state.stage === 'awaiting_payment') {
     await condition(() => state.payments.length > 0 || isToBeClosed(state));
@@ -97,6 +99,16 @@ function openWindow(state: OrderState): void {
   void sleep(remaining, { summary: 'Payment window' }).then(() => {
     state.windowEnded = true;
   });
+}
+
+/** In the task that reserved it, before its window opens: an order that is paid needs no timer. */
+async function payAtOnce(state: OrderState): Promise<void> {
+  const [payment] = state.payments;
+  if (!payment) return;
+  // A cancel that came while the order was being reserved has nothing to refund yet.
+  const refusal = state.cancel ? 'order_cancelled' : refusalBeforeTry(state, payment);
+  if (refusal) answerFirstPayment(state, refusal);
+  else await takePayment(state, payment);
 }
 
 /** Whether an unpaid order is to end, unless a payment that was accepted before is made. */
@@ -174,7 +186,7 @@ async function refundByChild(
   const { orderId } = input;
   try {
     await executeChild<typeof refund>(WORKFLOW.refund, {
-      workflowId: refundWorkflowId(orderId),
+      workflowId: refundWorkflowId(orderId, null),
       args: [{ orderId, commandId, reason, restock: true, attentionAfter: health.attentionAfter }],
       // A refund that has begun ends, whatever happens to this workflow.
       parentClosePolicy: ParentClosePolicy.ABANDON,

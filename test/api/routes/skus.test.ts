@@ -344,7 +344,7 @@ describe('If-Match on a SKU', () => {
       expectStatus(await rename(good), 200);
     for (const other of [`W/${read}`, '"a"', '"a", "b"', '""'])
       expectProblem(await rename(other), 412, 'precondition_failed');
-    for (const bad of ['', 'a', `${read}${read}`, `${read}, *`, `"${'a'.repeat(10)}`])
+    for (const bad of ['', 'a', 'x', `${read}${read}`, `${read}, *`, `"${'a'.repeat(10)}`])
       expectProblem(await rename(bad), 400, 'validation_failed');
   });
 

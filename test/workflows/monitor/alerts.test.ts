@@ -152,8 +152,8 @@ test('the API lists alerts newest first, by state', async () => {
 test.each([
   '/v1/measurements?name=orders',
   '/v1/measurements?from=yesterday',
-  `/v1/measurements?cursor=${Buffer.from('measurements 1767225600000/orders').toString('base64url')}`,
-  `/v1/measurements?cursor=${Buffer.from(`alerts ${uuidv7()}`).toString('base64url')}`,
+  '/v1/measurements?cursor=measurements.1767225600000.orders',
+  `/v1/measurements?cursor=alerts.${uuidv7()}`,
   '/v1/alerts?state=gone',
   '/v1/alerts?cursor=x',
 ])('the API refuses %s', async (path) => {

@@ -19,7 +19,8 @@ import { erasePersonalData, findPersonalData, recordPersonalData } from '../../.
 import { requirePrepared } from '../../../../db/prepared.ts';
 import { limitTo } from '../../../../db/reach.ts';
 import { recordSettings } from '../../../../db/settings-seen.ts';
-import type { KeyRing, PersonalDataKeys } from '../../../../domain/personal-data-keys.ts';
+import type { KeyRing } from '../../../../domain/key-ring.ts';
+import type { PersonalDataKeys } from '../../../../domain/personal-data-keys.ts';
 import { nth } from '../facts.ts';
 import { askedBy, type Question } from '../question.ts';
 

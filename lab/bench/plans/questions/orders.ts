@@ -6,9 +6,9 @@ import {
   listEvents,
   listOpenOrders,
   listOrders,
-  listPaidOrders,
 } from '../../../../db/orders.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
+import { findRefundRefusal, listRefunds, listUnmadeRefunds } from '../../../../db/refunds.ts';
 import { findRunningWithoutOpenOrder } from '../../../../db/rules/running-orders.ts';
 import type { Stage } from '../../../../domain/stages.ts';
 import { nth, type Facts } from '../facts.ts';
@@ -59,6 +59,20 @@ export const ABOUT_ORDERS: readonly Question[] = [
       listEvents(database, nth(orders.refunded, turn).id, { after: 0, limit: PAGE }),
   }),
   ...askedBy(CALLERS, {
+    name: 'refunds of an order',
+    by: [listRefunds],
+    ask: (database, { orders }, turn) =>
+      listRefunds(database, nth(orders.refunded, turn).id, { after: 0, limit: PAGE }),
+  }),
+  ...askedBy(CALLERS, {
+    name: 'why a refund was refused',
+    by: [findRefundRefusal],
+    ask: (database, { orders }, turn) => {
+      const { id, commandId } = nth(orders.refunded, turn);
+      return findRefundRefusal(database, id, commandId);
+    },
+  }),
+  ...askedBy(CALLERS, {
     name: 'whether a command moved an order',
     by: [isRecorded],
     ask: (database, { orders }, turn) => {
@@ -94,13 +108,13 @@ export const ABOUT_ORDERS: readonly Question[] = [
     ask: (database, { middle }) => listOpenOrders(database, { after: middle, limit: 500 }),
   },
   {
-    name: 'which of these orders are paid',
-    by: [listPaidOrders],
+    name: 'which of these refunds are not made',
+    by: [listUnmadeRefunds],
     as: 'holdfast',
     ask: (database, { orders }) =>
-      listPaidOrders(
+      listUnmadeRefunds(
         database,
-        orders.paid.map(({ id }) => id),
+        orders.paid.map(({ id: orderId, commandId }) => ({ orderId, commandId })),
       ),
   },
   {
