@@ -110,6 +110,7 @@ const workerSchema = z.object({
   MONITOR_EVERY: every.default(UNITS.m),
   RETENTION_EVERY: every.default(UNITS.h),
   SEAL_EVERY: every.default(UNITS.m),
+  WEBHOOKS_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */

@@ -17,7 +17,11 @@ export interface Receiver {
   failures: number;
   /** While it seems to be down as a whole: when one event is tried again. */
   retryAt: Date | null;
+  /** Deliveries that were tried in vain and wait, of different orders or kinds; counted up to {@link MOST_TRIED_COUNTED}. */
+  tried: number;
 }
+
+const MOST_TRIED_COUNTED = 10;
 
 /** A secret that signs now, encrypted. The newest comes first. */
 export interface SigningSecret {
@@ -73,7 +77,15 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
   const due = await database.transaction(async (sql) => {
     const [receiver] = await sql<Receiver[]>`
       select
-        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt"
+        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt",
+        (
+          select count(*)::integer
+          from (
+            select from webhook_delivery
+            where webhook_id = webhook.id and state = 'pending' and first_attempt_at is not null
+            limit ${MOST_TRIED_COUNTED}
+          ) as tried
+        ) as tried
       from webhook
       where id = ${request.webhookId}
     `;
@@ -81,8 +93,8 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
     const { webhookId, at } = request;
     const isResting = receiver.retryAt !== null && receiver.retryAt > new Date(at);
     if (receiver.state !== 'active' || isResting) return { receiver, secrets: [], deliveries: [] };
-    const limit = receiver.retryAt === null ? request.limit : 1;
-    const deliveries = await take(sql, { ...request, limit });
+    const probes = receiver.retryAt !== null;
+    const deliveries = await take(sql, { ...request, limit: probes ? 1 : request.limit, probes });
     const secrets = await sql<SigningSecret[]>`
       select id, sealed, sealing_key as "sealingKey"
       from webhook_secret
@@ -122,13 +134,17 @@ async function withEvents(
   });
 }
 
-const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => sql<Claimed[]>`
+/** @param request.probes whether it is tried out whether the receiver is back: with what is due, or else with what is due first. */
+const take = (
+  sql: Queryable,
+  { webhookId, at, limit, lease, probes }: ClaimRequest & { probes: boolean },
+) => sql<Claimed[]>`
   -- What is due, and waits for nothing earlier? An end is never taken back, so what the snapshot shows as ended is; and what somebody else
   -- claims at this moment is passed over, or judged again as they left it.
   with due as materialized (
     select id from webhook_delivery as delivery
     where
-      webhook_id = ${webhookId} and state = 'pending' and due_at <= ${at}
+      webhook_id = ${webhookId} and state = 'pending' ${probes ? sql`` : sql`and due_at <= ${at}`}
       and not exists (${earlierThan(sql)})
       and shop_id = (select shop_id from webhook where id = ${webhookId})
     order by due_at, id
@@ -165,8 +181,8 @@ const earlierThan = (sql: Queryable) => sql`
 export async function nextDue(database: Database, webhookId: string): Promise<Date | null> {
   const [next] = await database.run(
     ({ sql }) => sql<{ at: Date }[]>`
-      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, not before it is tried again.
-      select greatest(delivery.due_at, webhook.retry_at) as at
+      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, when it is tried again.
+      select coalesce(webhook.retry_at, delivery.due_at) as at
       from
         webhook
         cross join lateral (
@@ -192,7 +208,8 @@ export async function listWebhooksDue(
       where
         state = 'active' and (retry_at is null or retry_at <= ${at}) ${after === undefined ? sql`` : sql`and id > ${after}`}
         and exists (
-          select from webhook_delivery where webhook_id = webhook.id and webhook_delivery.state = 'pending' and due_at <= ${at}
+          select from webhook_delivery
+          where webhook_id = webhook.id and webhook_delivery.state = 'pending' and (webhook.retry_at is not null or due_at <= ${at})
         )
       order by id
       limit ${limit}
@@ -201,7 +218,7 @@ export async function listWebhooksDue(
   return due.map(({ id }) => id);
 }
 
-/** Those of the shops of these events to which one of the events is to be sent: for waking what sends. */
+/** Those of the shops of these events that are sent to: for waking what sends. One that rests is not woken: it wakes itself. */
 export async function listWebhooksOf(
   database: Database,
   events: readonly { orderId: string; version: number }[],
@@ -213,7 +230,9 @@ export async function listWebhooksOf(
       from
         json_to_recordset(${JSON.stringify(events)}::json) as event ("orderId" uuid, version integer)
         join published_event on order_id = "orderId" and published_event.version = event.version
-        join webhook on webhook.shop_id = published_event.shop_id and webhook.state = 'active'
+        join webhook
+          on webhook.shop_id = published_event.shop_id and webhook.state = 'active' and webhook.retry_at is null
+          and (webhook.types is null or published_event.type = any (string_to_array(webhook.types, ' ')))
     `,
   );
   return found.map(({ id }) => id);

@@ -1,0 +1,304 @@
+/** What becomes of events whose receivers are down, slow or wrong, on the real system and with moved time. */
+import { v7 as uuidv7 } from 'uuid';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { wakeWebhook } from '../../client/webhooks.ts';
+import { changeWebhook } from '../../db/webhooks/change.ts';
+import { removeWebhook } from '../../db/webhooks/webhooks.ts';
+import { ALL_SHOPS } from '../../domain/shops.ts';
+import { makeWebhookSecret, sealWebhookSecret } from '../../domain/webhook-secrets.ts';
+import { webhookWorkflowId } from '../../domain/workflow-ids.ts';
+import { WORKFLOW, type WebhooksEnd } from '../../workflows/messages.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+import {
+  isSignedWith,
+  startWebhookReceiver,
+  type Arrived,
+  type WebhookReceiver,
+} from '../support/webhook-receiver.ts';
+import { readWebhookKeys, registerWebhook } from '../support/webhooks.ts';
+
+const system = await startSystem({ webhooks: true });
+const { database, sql, shop, clock, client, taskQueue } = system;
+const api = database.reaching({ shop: ALL_SHOPS });
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const receivers: WebhookReceiver[] = [];
+const registered: string[] = [];
+let walletId = '';
+let sku = '';
+
+/** A receiver with its webhook. */
+async function aReceiver() {
+  const receiver = await startWebhookReceiver();
+  receivers.push(receiver);
+  const { id, secret } = await registerWebhook(api, { url: receiver.url });
+  registered.push(id);
+  return { ...receiver, id, secret };
+}
+
+beforeEach(async () => {
+  walletId = await shop.wallet(1_000_000);
+  sku = await shop.sku(1_000);
+});
+afterEach(async () => {
+  for (const id of registered.splice(0)) {
+    await removeWebhook(api, { id, ifVersion: undefined });
+    await client.workflow.getHandle(webhookWorkflowId(id)).terminate().catch(ignore);
+  }
+  for (const receiver of receivers.splice(0)) await receiver.down();
+  await expectRulesHold(sql);
+});
+
+async function paid(): Promise<string> {
+  const id = await shop.placed(walletId, sku);
+  await shop.pay(id);
+  return id;
+}
+
+/** The versions of an order that arrived and were taken, each at its first arrival. */
+const versionsOf = ({ arrived }: WebhookReceiver, orderId: string) => [
+  ...new Set(
+    arrived
+      .filter(
+        ({ event, answered }) =>
+          event.data.orderId === orderId && typeof answered === 'number' && answered < 300,
+      )
+      .map(({ event }) => event.data.version),
+  ),
+];
+
+const all = (receiver: WebhookReceiver, orderIds: readonly string[], what = 'every event to arrive') =>
+  until(what, () =>
+    Promise.resolve(orderIds.every((orderId) => versionsOf(receiver, orderId).join() === '1,2')),
+  );
+
+const stateOf = async (id: string) => {
+  const [row] = await sql<{ state: string; reason: string | null; failures: number; retryAt: Date | null }[]>`
+    select state, disabled_reason as reason, failures, retry_at as "retryAt" from webhook where id = ${id}
+  `;
+  if (row === undefined) throw new Error('There is no such webhook.');
+  return row;
+};
+
+const detailsOf = async (id: string): Promise<string> =>
+  (
+    await client.workflow
+      .getHandle(webhookWorkflowId(id))
+      .query<{ currentDetails: string }, []>('__temporal_workflow_metadata')
+  ).currentDetails;
+
+/** It may have ended. */
+const ignore = () => {};
+
+const openDeliveries = async (id: string) =>
+  sql<{ orderId: string; version: number; attempts: number; dueAt: Date; state: string }[]>`
+    select order_id as "orderId", version, attempts, due_at as "dueAt", state from webhook_delivery
+    where webhook_id = ${id} and state <> 'delivered'
+    order by sequence
+  `;
+
+/** Returns the alerts about failing webhooks. */
+async function runMonitor() {
+  await client.workflow.execute(WORKFLOW.monitor, { workflowId: `monitor-${uuidv7()}`, taskQueue });
+  return sql<{ closedAt: Date | null; value: number }[]>`
+    select closed_at as "closedAt", value from alert where name = 'webhooks_failing'
+  `;
+}
+
+describe('an event', () => {
+  test('arrives signed, once, and after what happened to its order before', async () => {
+    const receiver = await aReceiver();
+    const ids = [await paid(), await paid(), await paid()];
+    await all(receiver, ids);
+    expect(receiver.arrived).toHaveLength(6);
+    for (const arrived of receiver.arrived) {
+      expect(isSignedWith(receiver.secret, arrived)).toBe(true);
+      expect(arrived.headers['webhook-id']).toBe(
+        `${arrived.event.data.orderId}-${arrived.event.data.version}`,
+      );
+    }
+    for (const id of ids) expect(versionsOf(receiver, id)).toEqual([1, 2]);
+  });
+
+  test('is signed with the old secret as well, until that expires', async () => {
+    const receiver = await aReceiver();
+    const secret = makeWebhookSecret();
+    const sealed = { id: uuidv7(), webhookId: receiver.id };
+    await sql`update webhook_secret set expires_at = now() + interval '1 hour' where webhook_id = ${receiver.id}`;
+    const { sealed: bytes, key } = sealWebhookSecret(readWebhookKeys(), sealed, secret);
+    await sql`
+      insert into webhook_secret (webhook_id, id, sealed, sealing_key, created_at)
+      values (${receiver.id}, ${sealed.id}, ${bytes}, ${key}, now())
+    `;
+    await all(receiver, [await paid()]);
+    const verified = (one: Arrived) => [receiver.secret, secret].map((each) => isSignedWith(each, one));
+    for (const arrived of receiver.arrived) expect(verified(arrived)).toEqual([true, true]);
+    await sql`update webhook_secret set expires_at = now() where expires_at is not null`;
+    receiver.arrived.length = 0;
+    await all(receiver, [await paid()]);
+    for (const arrived of receiver.arrived) expect(verified(arrived)).toEqual([false, true]);
+  });
+
+  test('whose receiver is down for an hour is not lost and stays in order, and nobody else waits', async () => {
+    const [down, up] = [await aReceiver(), await aReceiver()];
+    await down.down();
+    const ids = [await paid(), await paid(), await paid(), await paid()];
+    await all(up, ids, 'the other receiver to get everything meanwhile');
+    await until('the receiver to be taken for down', async () => (await stateOf(down.id)).retryAt !== null);
+    await clock.forward(webhookWorkflowId(down.id), HOUR);
+    expect(down.arrived).toEqual([]);
+    ids.push(await paid());
+    await all(up, ids, 'the other receiver to get everything after that');
+    await down.up();
+    await clock.forward(webhookWorkflowId(down.id), 5 * MINUTE);
+    await all(down, ids, 'everything that waited to arrive within five minutes');
+    for (const id of ids) expect(versionsOf(down, id)).toEqual([1, 2]);
+    expect(await stateOf(down.id)).toMatchObject({ state: 'active', failures: 0, retryAt: null });
+    const [{ attempts } = { attempts: 0 }] = await sql<{ attempts: number }[]>`
+      select count(*)::integer as attempts from webhook_attempt
+      where delivery_id in (select id from webhook_delivery where webhook_id = ${down.id}) and failure is not null
+    `;
+    // All of them were tried at first, and then one now and then.
+    expect(attempts).toBeLessThan(40);
+  });
+
+  test('that its receiver refuses is tried again with growing pauses, and delays neither other orders nor their order', async () => {
+    const receiver = await aReceiver();
+    const refused = await shop.placed(walletId, sku);
+    receiver.behave(({ data }) => (data.orderId === refused ? 500 : 204));
+    await shop.pay(refused);
+    const ids = [await paid(), await paid(), await paid()];
+    await all(receiver, ids, 'the other orders to arrive');
+    const arrivals = () =>
+      receiver.arrived
+        .filter(({ event }) => event.data.orderId === refused)
+        .map(({ event }) => event.data.version);
+    await clock.forward(webhookWorkflowId(receiver.id), 6_000);
+    await until('the second attempt', () => Promise.resolve(arrivals().length === 2));
+    await clock.forward(webhookWorkflowId(receiver.id), 34_000);
+    await until('the third attempt', () => Promise.resolve(arrivals().length === 3));
+    // What happened to that order later waits for it.
+    expect(arrivals()).toEqual([1, 1, 1]);
+    expect(await openDeliveries(receiver.id)).toMatchObject([{ attempts: 3 }, { attempts: 0 }]);
+    receiver.behave(() => 204);
+    await clock.forward(webhookWorkflowId(receiver.id), 3 * MINUTE);
+    await all(receiver, [refused]);
+  });
+
+  test('that its receiver refuses for three days is given up, and the next one of its order is sent', async () => {
+    const receiver = await aReceiver();
+    const refused = await shop.placed(walletId, sku);
+    receiver.behave(({ data }) => (data.orderId === refused && data.version === 1 ? 500 : 204));
+    await shop.pay(refused);
+    await until('the first attempt', () => Promise.resolve(receiver.arrived.length > 0));
+    for (let day = 0; day < 4; day += 1) {
+      // Others arrive: the receiver works.
+      await all(receiver, [await paid()]);
+      await clock.forward(webhookWorkflowId(receiver.id), 24 * HOUR);
+    }
+    await until('the next one of the order', () =>
+      Promise.resolve(versionsOf(receiver, refused).join() === '2'),
+    );
+    expect(await openDeliveries(receiver.id)).toMatchObject([
+      { orderId: refused, version: 1, state: 'given_up' },
+    ]);
+    expect((await openDeliveries(receiver.id))[0]?.attempts).toBeGreaterThan(12);
+    expect(await stateOf(receiver.id)).toMatchObject({ state: 'active' });
+  });
+
+  test('that hangs at its receiver delays no other order', async () => {
+    const receiver = await aReceiver();
+    const hanging = await shop.placed(walletId, sku);
+    receiver.behave(({ data }) => (data.orderId === hanging ? 'hang' : 204));
+    const ids = [await paid(), await paid(), await paid()];
+    const startedAt = performance.now();
+    await all(receiver, ids);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(versionsOf(receiver, hanging)).toEqual([]);
+  });
+
+  test('arrives in order per order while every third attempt fails', async () => {
+    const receiver = await aReceiver();
+    let count = 0;
+    receiver.behave(() => (++count % 3 === 0 ? 500 : count % 7 === 0 ? 'reset' : 204));
+    const ids = await Promise.all(Array.from({ length: 8 }, paid));
+    for (let round = 0; round < 20 && (await openDeliveries(receiver.id)).length > 0; round += 1)
+      await clock.forward(webhookWorkflowId(receiver.id), 10 * MINUTE);
+    await all(receiver, ids);
+    for (const id of ids) expect(versionsOf(receiver, id)).toEqual([1, 2]);
+  });
+});
+
+describe('a webhook', () => {
+  test('that fails for three days is disabled with an alert, and sends what waited once it is enabled', async () => {
+    const receiver = await aReceiver();
+    await receiver.down();
+    const ids = [await paid(), await paid(), await paid()];
+    await until(
+      'the receiver to be taken for down',
+      async () => (await stateOf(receiver.id)).retryAt !== null,
+    );
+    // As if most of three days had passed: each of them has hundreds of attempts to see whether the receiver is back.
+    await sql`update webhook set failing_since = failing_since - interval '71 hours' where id = ${receiver.id}`;
+    await clock.forward(webhookWorkflowId(receiver.id), 50 * MINUTE);
+    expect(await stateOf(receiver.id)).toMatchObject({ state: 'active' });
+    await clock.forward(webhookWorkflowId(receiver.id), 15 * MINUTE);
+    await until('the webhook to be disabled', async () => (await stateOf(receiver.id)).state === 'disabled');
+    expect(await stateOf(receiver.id)).toMatchObject({ reason: 'failing' });
+    expect(await runMonitor()).toMatchObject([{ closedAt: null, value: 1 }]);
+    expect(await detailsOf(receiver.id)).toMatch(/Disabled, because it failed for too long/);
+    await receiver.up();
+    ids.push(await paid());
+    await changeWebhook(api, { id: receiver.id, ifVersion: undefined, change: { enabled: true } });
+    await wakeWebhook(client, taskQueue, receiver.id);
+    await all(receiver, ids, 'all that waited');
+    expect(await openDeliveries(receiver.id)).toEqual([]);
+    expect(await runMonitor()).toMatchObject([{ closedAt: expect.any(Date) }]);
+  }, 120_000);
+
+  test('whose receiver answers 410 is disabled at once, and loses nothing', async () => {
+    const receiver = await aReceiver();
+    receiver.behave(() => 410);
+    const id = await paid();
+    await until('the webhook to be disabled', async () => (await stateOf(receiver.id)).state === 'disabled');
+    expect(await stateOf(receiver.id)).toMatchObject({ reason: 'gone' });
+    receiver.behave(() => 204);
+    await changeWebhook(api, { id: receiver.id, ifVersion: undefined, change: { enabled: true } });
+    await wakeWebhook(client, taskQueue, receiver.id);
+    await all(receiver, [id]);
+  });
+
+  test('that was not woken, or whose workflow was terminated, is found by the schedule', async () => {
+    const receiver = await aReceiver();
+    receiver.behave(() => 'hang');
+    const id = await paid();
+    await until('an attempt', () => Promise.resolve(receiver.arrived.length > 0));
+    await client.workflow.getHandle(webhookWorkflowId(receiver.id)).terminate();
+    receiver.behave(() => 204);
+    // Until then nobody knows what became of the attempt.
+    await sql`update webhook_delivery set due_at = now() where webhook_id = ${receiver.id} and state = 'pending'`;
+    await client.workflow.execute<() => Promise<WebhooksEnd>>(WORKFLOW.webhooks, {
+      workflowId: `webhooks-${uuidv7()}`,
+      taskQueue,
+    });
+    await all(receiver, [id]);
+  });
+
+  test('shows in the Web UI what waits, since when, and what failed last', async () => {
+    const receiver = await aReceiver();
+    receiver.behave(() => 503);
+    await paid();
+    await until('a failure', async () => (await stateOf(receiver.id)).failures > 0);
+    const details = await until('the details', async () => {
+      const text = await detailsOf(receiver.id);
+      return text.includes('Last failure') && text.includes('2 events') && text;
+    });
+    expect(details).toMatch(/has taken nothing since .* UTC/);
+    expect(details).toMatch(/2 events wait to be sent to http:\/\/127\.0\.0\.1:\d+, the oldest since .* UTC/);
+    expect(details).toMatch(/`refused`, status 503/);
+    expect(details).not.toMatch(/token=secret/);
+  });
+});
