@@ -11,6 +11,10 @@ export const refundWorkflowId = (orderId: string, commandId: string | null): str
   commandId === null ? `refund-${orderId}` : `refund-${orderId}-${commandId}`;
 /** One delivery per measure and deployment; a namespace may have several deployments. */
 export const deliverWorkflowId = (taskQueue: string, name: Measure): string => `alerts-${taskQueue}-${name}`;
+/** One per webhook, so that two never send to the same receiver. */
+export const webhookWorkflowId = (webhookId: string): string => `webhook-${webhookId}`;
+/** The task queue of what sends to receivers, beside the one of orders. */
+export const sendingQueueOf = (taskQueue: string): string => `${taskQueue}-webhooks`;
 
 /** What the workflow of an order or of a refund is about. */
 export interface WorkflowSubject {
@@ -31,7 +35,3 @@ export function readWorkflowId(workflowId: string): WorkflowSubject | undefined 
   const [, refunded, commandId = null] = OF_REFUND.exec(workflowId) ?? [];
   return refunded === undefined ? undefined : { kind: 'refund', orderId: refunded, commandId };
 }
-/** One per webhook, so that two never send to the same receiver. */
-export const webhookWorkflowId = (webhookId: string): string => `webhook-${webhookId}`;
-/** The task queue of what sends to receivers, beside the one of orders. */
-export const sendingQueueOf = (taskQueue: string): string => `${taskQueue}-webhooks`;

@@ -29,7 +29,7 @@ const operation = z.looseObject({
   requestBody: z.looseObject({ required: z.boolean().optional(), content }).optional(),
   responses: z.record(z.string(), response),
 });
-const documentSchema = z.looseObject({
+export const documentSchema = z.looseObject({
   paths: z.record(z.string(), z.record(z.string(), operation)),
   components: z.looseObject({ schemas: z.record(z.string(), z.looseObject({})) }),
 });

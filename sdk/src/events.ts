@@ -1,39 +1,13 @@
 /** The events of orders, as they come by webhook, by stream and by the feed. */
-import type { Order } from './generated/types.ts';
+import type { Event } from './generated/types.ts';
 
-type Stage = Order['stage'];
+/** What is sent to a webhook: an event of an order, or one that was asked for to try the webhook. */
+export type WebhookEvent = Event | TestEvent;
 
-/** What every event has. */
-interface Event<Type extends string, Data> {
-  /** The same however often and in whatever way it is sent. */
-  id: string;
-  type: Type;
-  shopId: string;
-  at: string;
-  data: Data;
-}
-
-export interface OrderEventData {
-  orderId: string;
-  version: number;
-  from: Stage | null;
-  stage: Stage;
-  reason?: string;
-  commandId?: string;
-  buyerId: string;
-  total: Order['total'];
-}
-
-export type OrderEventType = `order.${Stage}` | 'order.partially_refunded';
-
-export interface PublishedEvent extends Event<OrderEventType, OrderEventData> {
-  /** Counts the events of a shop, without gaps. */
-  sequence: number;
-}
-
-export type WebhookEvent = PublishedEvent | Event<'webhook.test', object>;
+/** It is about no order. */
+export type TestEvent = Pick<Event, 'id' | 'shopId' | 'at'> & { type: 'webhook.test'; data: object };
 
 /** After one of these, nothing more happens to an order. */
-const FINAL: ReadonlySet<Stage> = new Set(['rejected', 'cancelled', 'expired', 'refunded']);
+const FINAL: ReadonlySet<Event['data']['stage']> = new Set(['rejected', 'cancelled', 'expired', 'refunded']);
 
-export const isLast = ({ data }: PublishedEvent): boolean => FINAL.has(data.stage);
+export const isLast = ({ data }: Event): boolean => FINAL.has(data.stage);

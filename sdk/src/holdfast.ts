@@ -2,6 +2,7 @@
 import createClient from 'openapi-fetch';
 import { answersOf } from './calls.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { followEvents, type FollowOptions } from './follow-events.ts';
 import { operationsOf } from './generated/operations.ts';
 import type { paths } from './generated/types.ts';
 import { streamOrder, type StreamOptions } from './stream.ts';
@@ -46,8 +47,11 @@ export function createHoldfast({
     baseUrl: connection.address,
     fetch: (request) => transport(request, {}),
   });
+  const operations = operationsOf(answersOf(http, transport));
   return {
-    ...operationsOf(answersOf(http, transport)),
+    ...operations,
+    /** Every event of the shop, in pages, as they come. Keep the `nextCursor` of each page that is done. */
+    followEvents: (options: FollowOptions = {}) => followEvents(operations.listEvents, clock, options),
     /** Every event of an order, once and in order, as it happens; goes on by itself when the connection is lost. */
     stream: (orderId: string, options?: StreamOptions) => streamOrder(connection, orderId, options),
     /**

@@ -8,7 +8,8 @@ export {
   isProblem,
   type ProblemCode,
 } from './errors.ts';
-export type { OrderEventData, OrderEventType, PublishedEvent, WebhookEvent } from './events.ts';
+export type { TestEvent, WebhookEvent } from './events.ts';
+export type { FollowOptions } from './follow-events.ts';
 export { PROBLEM_CODES } from './generated/problem-codes.ts';
 export type * from './generated/types.ts';
 export { createHoldfast, type Holdfast, type HoldfastOptions } from './holdfast.ts';

@@ -1,14 +1,15 @@
 /** Follows an order's events as they happen, over as many connections as it takes. */
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { HoldfastProblem, NoAnswerError, UnexpectedAnswerError, toError } from './errors.ts';
-import { isLast, type PublishedEvent } from './events.ts';
+import { isLast } from './events.ts';
+import type { Event } from './generated/types.ts';
 import { mayChange, pauseAfter } from './pauses.ts';
 import { authorise, parseBody, type Connection } from './transport.ts';
 
 /** A restart of everything does not end a stream. */
 const PATIENCE_MS = 300_000;
-/** Holdfast says at least that it is there, far more often than this. */
-const SILENCE_MS = 60_000;
+/** Three times as long as Holdfast is ever silent. */
+const SILENCE_MS = 45_000;
 /** In characters; no event is near it. */
 const LONGEST_EVENT = 1_000_000;
 
@@ -19,6 +20,8 @@ export interface StreamOptions {
   signal?: AbortSignal;
   /** Milliseconds without a connection until the stream fails; 5 minutes unless given. */
   patience?: number;
+  /** Milliseconds without a sign of life until a connection is given up; 45,000 unless given. */
+  silence?: number;
 }
 
 /**
@@ -28,23 +31,26 @@ export interface StreamOptions {
 export async function* streamOrder(
   connection: Connection,
   orderId: string,
-  { after = 0, signal, patience = PATIENCE_MS }: StreamOptions = {},
-): AsyncGenerator<PublishedEvent, void, undefined> {
+  { after = 0, signal, patience = PATIENCE_MS, silence = SILENCE_MS }: StreamOptions = {},
+): AsyncGenerator<Event, void, undefined> {
   const { clock } = connection;
   const path = `/v1/orders/${encodeURIComponent(orderId)}/stream`;
   let last = after;
   let failures = 0;
+  let reconnectMs = 0;
   let connectedAt = clock.now();
 
   for (;;) {
     signal?.throwIfAborted();
     const opened = await open(connection, path, last, signal);
+    // Nothing is left, and nothing will come.
+    if (opened === 'ended') return;
     failures += 1;
     if ('body' in opened) {
-      for await (const { data } of messagesIn(opened.body)) {
+      for await (const { data } of messagesIn(opened.body, silence, (ms) => (reconnectMs = ms))) {
         failures = 0;
         // Written by Holdfast, and therefore of this shape.
-        const event: PublishedEvent = JSON.parse(data);
+        const event: Event = JSON.parse(data);
         if (event.data.version <= last) continue;
         last = event.data.version;
         yield event;
@@ -52,7 +58,10 @@ export async function* streamOrder(
       }
       connectedAt = clock.now();
     }
-    const pause = pauseAfter('body' in opened ? null : opened.retryAfter, failures, clock);
+    const pause = Math.max(
+      reconnectMs,
+      pauseAfter('body' in opened ? null : opened.retryAfter, failures, clock),
+    );
     if ('error' in opened && clock.now() - connectedAt + pause > patience)
       throw opened.error instanceof NoAnswerError
         ? new NoAnswerError(failures, undefined, opened.error.cause)
@@ -62,7 +71,7 @@ export async function* streamOrder(
   }
 }
 
-type Opened = { body: ReadableStream<Uint8Array> } | { error: Error; retryAfter: string | null };
+type Opened = 'ended' | { body: ReadableStream<Uint8Array> } | { error: Error; retryAfter: string | null };
 
 /** @throws what no further attempt would change. */
 async function open(
@@ -73,6 +82,7 @@ async function open(
 ): Promise<Opened> {
   const response = await connect(connection, path, last, signal);
   if (response instanceof NoAnswerError) return { error: response, retryAfter: null };
+  if (response.status === 204) return 'ended';
   if (response.ok) {
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
     if (isStream && response.body !== null) return { body: response.body };
@@ -113,14 +123,22 @@ async function connect(
 }
 
 /** Ends when the connection does, in whatever way: what is missing follows on the next one. */
-async function* messagesIn(body: ReadableStream<Uint8Array>): AsyncGenerator<EventSourceMessage> {
+async function* messagesIn(
+  body: ReadableStream<Uint8Array>,
+  silence: number,
+  onRetry: (ms: number) => void,
+): AsyncGenerator<EventSourceMessage> {
   const messages: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (message) => messages.push(message), maxBufferSize: LONGEST_EVENT });
+  const parser = createParser({
+    onEvent: (message) => messages.push(message),
+    onRetry,
+    maxBufferSize: LONGEST_EVENT,
+  });
   const decoder = new TextDecoder();
   const reader = body.getReader();
   try {
     for (;;) {
-      const bytes = await readInTime(reader);
+      const bytes = await readInTime(reader, silence);
       if (bytes === undefined) return;
       parser.feed(decoder.decode(bytes, { stream: true }));
       yield* messages.splice(0);
@@ -131,8 +149,11 @@ async function* messagesIn(body: ReadableStream<Uint8Array>): AsyncGenerator<Eve
 }
 
 /** Undefined at the end, and when the connection is lost or silent. */
-async function readInTime(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | undefined> {
-  const silent = setTimeout(() => void reader.cancel().catch(() => {}), SILENCE_MS);
+async function readInTime(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  silence: number,
+): Promise<Uint8Array | undefined> {
+  const silent = setTimeout(() => void reader.cancel().catch(() => {}), silence);
   try {
     return (await reader.read()).value;
   } catch {

@@ -1,6 +1,6 @@
 /** The client with the real API: what it returns and throws, what it repeats, and that each intent has its effect once. */
 import { randomUUID } from 'node:crypto';
-import { createHoldfast, isProblem, type Holdfast, type HoldfastOptions } from '@holdfast/client';
+import { createHoldfast, isProblem, type Event, type Holdfast, type HoldfastOptions } from '@holdfast/client';
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { freePort } from '../../dev/ports.ts';
 import { expectRulesHold } from '../support/database.ts';
@@ -12,7 +12,7 @@ import { startScript, type TestProcess } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
-const system = await startSystem();
+const system = await startSystem({ publishing: true });
 const { shop, sql, url, taskQueue } = system;
 const wire = await serve(system);
 const proxy = await startProxy(wire.url);
@@ -25,6 +25,12 @@ const holdfast = connect(wire.url);
 const ordersOf = async (walletId: string): Promise<string[]> => {
   const rows = await sql<{ id: string }[]>`select id from orders where wallet_id = ${walletId}`;
   return rows.map(({ id }) => id);
+};
+
+const stagesIn = async (stream: AsyncIterable<Event>): Promise<string[]> => {
+  const stages: string[] = [];
+  for await (const { data } of stream) stages.push(data.stage);
+  return stages;
 };
 
 const intent = async (units = 5) => {
@@ -146,16 +152,26 @@ describe('each intent has exactly one order when', () => {
     });
     const count = async (): Promise<number> =>
       (await sql`select from orders where wallet_id in ${sql(wallets)}`).length;
+    const watched = await holdfast.createOrder({
+      buyerId: 'buyer',
+      walletId: wallets[0] ?? '',
+      lines: [{ sku, quantity: 1 }],
+    });
+    const stages = stagesIn(caller.stream(watched.id));
     await until('some orders', async () => (await count()) > 10);
     victim.child.kill('SIGKILL');
     await victim.ended;
     const before = await count();
     await start();
+    await holdfast.cancelOrder(watched.id, { reason: 'enough' });
+    expect(await stages).toEqual(['awaiting_payment', 'cancelled']);
     await until('more orders', async () => (await count()) > before + 10);
     isOver = true;
     const placed = await Promise.all(callers);
     for (const [index, walletId] of wallets.entries())
-      expect((await ordersOf(walletId)).toSorted()).toEqual(placed[index]?.toSorted());
+      expect((await ordersOf(walletId)).filter((id) => id !== watched.id).toSorted()).toEqual(
+        placed[index]?.toSorted(),
+      );
     expect(await shop.stockOf(sku)).toMatchObject({ reserved: placed.flat().length });
   }, 90_000);
 
@@ -199,4 +215,75 @@ test('a caller at its limit waits as long as Retry-After says, and is then let i
   // One pause, of whole seconds as the header has them, and no second refusal.
   expect(pauses).toHaveLength(1);
   expect([1_000, 2_000]).toContain(pauses[0]);
+});
+
+describe('the stream of an order', () => {
+  test('has every event once and in order, over connections that break and one that falls silent', async () => {
+    const breaking = await serve(system);
+    const { body } = await intent();
+    const { id } = await holdfast.createOrder(body);
+    const broken = connect(breaking.url).stream(id);
+    const silent = connect(proxy.through(wire.url)).stream(id, { silence: 1_000 });
+    for (const stream of [broken, silent])
+      expect(await stream.next()).toMatchObject({
+        value: { type: 'order.awaiting_payment', data: { orderId: id, version: 1 } },
+      });
+    proxy.cut();
+    breaking.server.closeAllConnections();
+    await holdfast.payOrder(id);
+    proxy.heal('lost');
+    for (const stream of [broken, silent])
+      expect(await stream.next()).toMatchObject({
+        value: { type: 'order.paid', data: { version: 2, from: 'awaiting_payment' } },
+      });
+    breaking.server.closeAllConnections();
+    await holdfast.refundOrder(id, { reason: 'broken', restock: true });
+    expect(await stagesIn(broken)).toEqual(['refunded']);
+    expect(await stagesIn(silent)).toEqual(['refunded']);
+    // Those who know all of it are told that nothing follows.
+    expect(await stagesIn(holdfast.stream(id, { after: 3 }))).toEqual([]);
+    expect(await stagesIn(holdfast.stream(id, { after: 1 }))).toEqual(['paid', 'refunded']);
+  });
+
+  test('fails with the problem of an order that the caller cannot see, and ends with the signal', async () => {
+    const none = holdfast.stream(randomUUID());
+    await expect(none.next()).rejects.toMatchObject({ code: 'not_found' });
+    const { body } = await intent();
+    const { id } = await holdfast.createOrder(body);
+    const leaving = new AbortController();
+    const stream = holdfast.stream(id, { signal: leaving.signal });
+    await stream.next();
+    setTimeout(() => leaving.abort(new Error('The buyer left.')), 50);
+    await expect(stream.next()).rejects.toThrow('The buyer left.');
+  });
+});
+
+test('who follows the events of the shop page by page misses none, and goes on after a cursor', async () => {
+  const { body } = await intent(20);
+  const placed = await Promise.all(Array.from({ length: 8 }, () => holdfast.createOrder(body)));
+  const missing = new Set(placed.map(({ id }) => `${id}-1`));
+  const sequences: number[] = [];
+  let cursor: string | undefined;
+  for await (const page of holdfast.followEvents({
+    limit: 5,
+    every: 50,
+    signal: AbortSignal.timeout(20_000),
+  })) {
+    for (const { id, sequence } of page.items) {
+      missing.delete(id);
+      sequences.push(sequence);
+    }
+    cursor = page.nextCursor;
+    if (missing.size === 0) break;
+  }
+  expect(sequences).toEqual(sequences.map((_, index) => index + 1));
+  await holdfast.cancelOrder(placed[0]?.id ?? '', { reason: 'changed my mind' });
+  for await (const { items } of holdfast.followEvents({
+    after: cursor ?? '',
+    every: 50,
+    type: 'order.cancelled',
+  })) {
+    expect(items.map(({ id }) => id)).toEqual([`${placed[0]?.id}-2`]);
+    break;
+  }
 });

@@ -167,7 +167,9 @@ export interface paths {
         put?: never;
         /**
          * Place an order: reserve its units and, in `hold` mode, its money
-         * @description For `merchant`, `buyer`; scope `orders:write`.
+         * @description With `pay: true` it is paid at once. When that is refused, the order named by `orderId` is placed all the same, and may be paid until its deadline.
+         *
+         *     For `merchant`, `buyer`; scope `orders:write`.
          */
         post: operations["createOrder"];
         delete?: never;
@@ -270,10 +272,78 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refund a paid order
-         * @description For `merchant`, `operator`; scope `orders:write`.
+         * Refund a paid order, or a part of it
+         * @description All that is left of the payment, an amount, or units. An order may be refunded any number of times, and never of more than was paid. The order is `refunded` once nothing is left, and stays `paid` until then.
+         *
+         *     For `merchant`, `operator`; scope `orders:write`.
          */
         post: operations["refundOrder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the refunds of an order, oldest first
+         * @description For `merchant`, `buyer`, `operator`, `auditor`; scope `orders:read`.
+         */
+        get: operations["listOrderRefunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to the orders of a shop, oldest first, for programs that ask again and again
+         * @description No event is missed and none comes twice, as long as you go on with the `nextCursor` of the last page. Events of before release 0.8 are not there.
+         *
+         *     For `merchant`, `operator`, `auditor`; scope `events:read`.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The events of an order, as they happen
+         * @description Server-sent events: `id` is the version of the order, `event` the type, and `data` an `Event` in JSON. Every event comes once and in order, those that were published before included.
+         *
+         *     The stream ends after the last event that the order can have, and otherwise within half an hour. Then, or when it breaks, send the same request with the last `id` in `Last-Event-ID`, as standard clients do by themselves. 204 says that no event is left and none will come.
+         *
+         *     For `merchant`, `buyer`, `operator`, `auditor`; scope `orders:read`.
+         */
+        get: operations["streamOrder"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -474,6 +544,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/currencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the currencies that new wallets and prices may have, by code
+         * @description Those of ISO 4217 as published on 2026-01-01 that have a minor unit, in one answer.
+         *
+         *     For `merchant`, `buyer`, `operator`, `auditor`, `admin`; no scope.
+         */
+        get: operations["listCurrencies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/shops/{shop}": {
         parameters: {
             query?: never;
@@ -606,6 +698,192 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks, newest first, without their secrets
+         * @description For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Register an address to which the events of the shop are sent
+         * @description From now on every event of the types that it wants is sent there, at least once, those of one order in their order, signed with the secret of the answer.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a webhook, without its secret
+         * @description For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a webhook with its secrets
+         * @description What was to be sent there is sent no more.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook, or switch it off or on
+         * @description What is left out stays as it is. Switched on again, or with another address, it starts anew: what was tried in vain is sent at once.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret, and let the earlier ones expire
+         * @description Until they expire, each event is signed with all of them.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/test-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event of the type `webhook.test`
+         * @description The answer is the delivery: read it again to learn what became of it.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        post: operations["sendTestEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/redeliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event once more, or all that were to be sent in a range of time
+         * @description An event of the shop by its `eventId`, or those that were to be sent to this webhook from `from` until before `to`, at most 10,000. Each is sent with the `webhook-id` that it had and the header `holdfast-delivery-kind: redelivery`. One that still waits for its first success is tried at once instead.
+         *
+         *     For `merchant`; scope `webhooks:write`.
+         */
+        post: operations["redeliverEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was or is to be sent to a webhook, newest first
+         * @description For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries/{deliveryId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what became of one delivery
+         * @description For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
+         */
+        get: operations["getDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{id}/deliveries/{deliveryId}/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the attempts to deliver, the first one first
+         * @description A number is missing when the process that tried was killed.
+         *
+         *     For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
+         */
+        get: operations["listDeliveryAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -696,18 +974,23 @@ export interface components {
              *     - `method_not_allowed` (405): Use one of the methods in the Allow header.
              *     - `request_timeout` (408): Send the same request again over a new connection. Nothing was done.
              *     - `out_of_stock` (409): Order fewer units, or try again later. Nothing was reserved.
+             *     - `price_changed` (409): Show the buyer the new price, which the SKU has, and place a new order. Nothing was reserved.
              *     - `order_not_payable` (409): Read the order: its stage says why.
              *     - `order_not_cancellable` (409): Read the order: its stage says why.
-             *     - `order_not_refundable` (409): Read the order: only a paid order can be refunded, and only once.
+             *     - `order_not_refundable` (409): Read the order: only a paid order can be refunded, until all of it is.
+             *     - `refund_exceeds_payment` (409): Read the order: `total` less `refunded` is left. Nothing was refunded.
+             *     - `refund_exceeds_units` (409): Read the order's refunds: their units are refunded already. Nothing was refunded.
              *     - `order_too_old` (409): Nothing was started, and nothing will be. Deposit the money into the buyer's wallet, and restock the units that came back.
              *     - `order_expired` (409): Place a new order.
              *     - `order_cancelled` (409): Place a new order.
              *     - `order_busy` (409): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.
              *     - `refund_pending` (409): Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.
-             *     - `events_not_kept` (410): Read the order itself: it is kept, with the stage in which it ended.
+             *     - `events_not_kept` (410): Of one order: read the order itself, which is kept with the stage in which it ended. Of a shop: begin again without `after`, and read the orders whose events you may have missed.
              *     - `on_hand_below_reserved` (409): Count at least as many units as are reserved, or wait until orders have ended.
              *     - `on_hand_changed` (409): Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.
              *     - `on_hand_set_at_creation` (409): To change the name and price, leave `onHand` out. Add units with `POST /v1/skus/{sku}/restocks`, and set a counted number with `POST /v1/skus/{sku}/counts`.
+             *     - `too_many_webhooks` (409): Remove one that is not needed, or change it.
+             *     - `webhook_disabled` (409): Nothing was started. Switch it on with `PATCH /v1/webhooks/{id}` and `{"enabled": true}`.
              *     - `precondition_failed` (412): Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.
              *     - `key_not_usable` (409): Make another key.
              *     - `idempotency_in_progress` (409): Send the same request again after the seconds in Retry-After.
@@ -715,14 +998,20 @@ export interface components {
              *     - `address_too_long` (414): Send an address of at most 8,000 characters: no id, filter or cursor of this API needs more.
              *     - `unsupported_media_type` (415): Send Content-Type: application/json, in UTF-8 and without Content-Encoding.
              *     - `idempotency_key_reused` (422): Use a new key for each new intent.
+             *     - `incompatible_parameters` (422): Each part is valid alone. Correct those that `errors` names.
              *     - `unknown_sku` (422): Order only SKUs from the catalogue. Nothing was reserved.
+             *     - `sku_not_in_order` (422): Read the order's lines, and name their SKUs. Nothing was refunded.
              *     - `unknown_wallet` (422): Name an existing wallet. Nothing was reserved.
              *     - `wallet_not_allowed` (422): Name a wallet of the order's buyer, or let its owner permit this buyer first. Nothing was reserved.
              *     - `currency_mismatch` (422): Order only SKUs that are priced in the wallet's currency. Nothing was reserved.
              *     - `total_limit_exceeded` (422): Order fewer units, or place several orders. Nothing was reserved.
+             *     - `total_not_positive` (422): Give discounts that leave the order more than zero, and each line at least zero. Nothing was reserved.
+             *     - `total_mismatch` (422): Compare your sum with `quantity * unitPrice` of each line plus each adjustment, in the currency of the wallet. Nothing was reserved.
              *     - `insufficient_funds` (422): Deposit money into the wallet and try again with a new Idempotency-Key.
              *     - `stock_limit_exceeded` (422): Restock fewer units.
              *     - `balance_limit_exceeded` (422): Deposit less.
+             *     - `webhook_url_refused` (422): Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.
+             *     - `too_many_events` (422): Nothing was started. Divide the time into shorter ranges.
              *     - `rate_limited` (429): Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. The RateLimit header of every answer says how many requests are left.
              *     - `too_many_refused_payments` (429): Deposit money into the wallet, then send the same request again: until the deadline, a payment that the wallet can cover is taken.
              *     - `headers_too_large` (431): Keep them within 16 KiB together, and send at most 100 headers.
@@ -730,10 +1019,11 @@ export interface components {
              *     - `overloaded` (503): Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes ahead of new ones.
              *     - `unavailable` (503): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.
              *     - `personal_data_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.
+             *     - `webhooks_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.
              *     - `stopping` (503): Send requests to another server, or to this one again after the seconds in Retry-After.
              * @enum {string}
              */
-            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "precondition_failed" | "key_not_usable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "unknown_sku" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "insufficient_funds" | "stock_limit_exceeded" | "balance_limit_exceeded" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "stopping";
+            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "stopping";
             /** @description What is wrong with the request, by field. */
             errors?: {
                 field: string;
@@ -897,6 +1187,11 @@ export interface components {
                 /** @example 2 */
                 quantity: number;
                 /**
+                 * @description Units that were refunded so far
+                 * @example 0
+                 */
+                refundedQuantity: number;
+                /**
                  * @description Null in an order that was never priced
                  * @example 1250
                  */
@@ -915,6 +1210,28 @@ export interface components {
                  */
                 currency: string;
             } | null;
+            /**
+             * @description Minor units of the total's currency that were given back so far
+             * @example 0
+             */
+            refunded: number;
+            /** @description As they were given. Missing if there are none */
+            adjustments?: components["schemas"]["OrderAdjustment"][];
+            /**
+             * @description What the order is called where it came from. Orders are found by it
+             * @example PO-2026-0417
+             */
+            reference?: string;
+            /**
+             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @example {
+             *       "channel": "app",
+             *       "campaign": "spring"
+             *     }
+             */
+            metadata?: {
+                [key: string]: string;
+            };
             /**
              * Format: date-time
              * @description An order that is not paid by then expires
@@ -953,6 +1270,22 @@ export interface components {
              */
             deliveryNote?: string;
         };
+        OrderAdjustment: {
+            /** @enum {string} */
+            kind: "discount" | "tax" | "shipping" | "fee";
+            /** @example Ten per cent off */
+            label: string;
+            /**
+             * @description Minor units: below zero for a discount, above zero for everything else
+             * @example -250
+             */
+            amount: number;
+            /**
+             * @description The line that it is about. Left out for the whole order
+             * @example TEA-GREEN-100
+             */
+            sku?: string;
+        };
         /** @description Present while the order needs a person */
         Attention: {
             /** @enum {string} */
@@ -982,6 +1315,11 @@ export interface components {
                 sku: string;
                 /** @example 2 */
                 quantity: number;
+                /**
+                 * @description What the buyer was shown, in minor units. Another price of the SKU rejects the order
+                 * @example 1250
+                 */
+                unitPrice?: number;
             }[];
             /**
              * @description `debit`: the money is taken when the order is paid. `hold`: it is held now, and captured when the order is paid
@@ -989,6 +1327,26 @@ export interface components {
              * @enum {string}
              */
             paymentMode?: "debit" | "hold";
+            /** @description Whether the order is paid at once */
+            pay?: boolean;
+            /** @description What the shop takes off or adds, such as discounts and taxes. For merchants */
+            adjustments?: components["schemas"]["OrderAdjustment"][];
+            total?: components["schemas"]["Money"] & unknown;
+            /**
+             * @description What the order is called where it came from. Orders are found by it
+             * @example PO-2026-0417
+             */
+            reference?: string;
+            /**
+             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @example {
+             *       "channel": "app",
+             *       "campaign": "spring"
+             *     }
+             */
+            metadata?: {
+                [key: string]: string;
+            };
             contact?: components["schemas"]["Contact"];
             /** @example Ring twice */
             deliveryNote?: string;
@@ -1036,14 +1394,160 @@ export interface components {
             /** @example changed my mind */
             reason: string;
         };
-        RefundOrder: {
+        RefundOrder: components["schemas"]["RefundRest"] | components["schemas"]["RefundAmount"] | components["schemas"]["RefundLines"];
+        /** @description All that is left of the payment */
+        RefundRest: {
             /** @example changed my mind */
             reason: string;
             /**
-             * @description Whether the units go back on hand
+             * @description Whether the units that were not refunded yet go back on hand
              * @example true
              */
             restock: boolean;
+        };
+        /** @description An amount. No units are refunded with it */
+        RefundAmount: {
+            /** @example changed my mind */
+            reason: string;
+            /**
+             * @description Minor units of the order's currency
+             * @example 250
+             */
+            amount: number;
+        };
+        /** @description Units, and what they cost with the adjustments of their lines */
+        RefundLines: {
+            /** @example changed my mind */
+            reason: string;
+            /** @description Lines with the same SKU and the same `restock` are added up */
+            lines: {
+                /** @example TEA-GREEN-100 */
+                sku: string;
+                /** @example 1 */
+                quantity: number;
+                /**
+                 * @description Whether these units go back on hand
+                 * @example true
+                 */
+                restock: boolean;
+            }[];
+        };
+        RefundPage: {
+            items: components["schemas"]["Refund"][];
+            /** @description Null on the last page */
+            nextCursor: string | null;
+        };
+        Refund: {
+            /**
+             * Format: uuid
+             * @description The command that caused it. Missing if an operator did, or if it is no longer known
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            commandId?: string;
+            /**
+             * @description The order's version after it
+             * @example 3
+             */
+            version: number;
+            /**
+             * @description Minor units that were given back
+             * @example 250
+             */
+            amount: number;
+            /**
+             * @description ISO 4217 code
+             * @example EUR
+             */
+            currency: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            at: string;
+            /** @description Empty in a refund of an amount */
+            lines: {
+                /** @example TEA-GREEN-100 */
+                sku: string;
+                /** @example 1 */
+                quantity: number;
+                /**
+                 * @description What these units cost
+                 * @example 1250
+                 */
+                amount: number;
+                restocked: boolean;
+            }[];
+        };
+        EventPage: {
+            items: components["schemas"]["Event"][];
+            /** @description Always there: ask with it for what comes after this page */
+            nextCursor: string;
+            /** @description Whether to ask again at once */
+            hasMore: boolean;
+        };
+        Event: {
+            /**
+             * @description The same in every way the event is sent, and each time it is sent
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2
+             */
+            id: string;
+            /** @enum {string} */
+            type: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+            /**
+             * @description Counts the events of the shop, without gaps. Those of one order are in the order in which they happened
+             * @example 4711
+             */
+            sequence: number;
+            /** @example main */
+            shopId: string;
+            /**
+             * Format: date-time
+             * @description When it happened
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            at: string;
+            data: {
+                /**
+                 * Format: uuid
+                 * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+                 */
+                orderId: string;
+                /**
+                 * @description Counts the events of the order
+                 * @example 2
+                 */
+                version: number;
+                /**
+                 * @description Null in an order's first event
+                 * @enum {string|null}
+                 */
+                from: "awaiting_payment" | "paid" | "refunded" | "cancelled" | "expired" | "rejected" | null;
+                /** @enum {string} */
+                stage: "awaiting_payment" | "paid" | "refunded" | "cancelled" | "expired" | "rejected";
+                reason?: string;
+                /**
+                 * Format: uuid
+                 * @description The command that caused it. Missing if time caused it
+                 * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+                 */
+                commandId?: string;
+                /** @example buyer-7 */
+                buyerId: string;
+                /** @description Null in an order that was never priced, or that was rejected for its total */
+                total: {
+                    /**
+                     * @description Minor units, such as cents
+                     * @example 1250
+                     */
+                    amount: number;
+                    /**
+                     * @description ISO 4217 code
+                     * @example EUR
+                     */
+                    currency: string;
+                } | null;
+            };
         };
         WalletPermission: {
             /**
@@ -1181,7 +1685,7 @@ export interface components {
              */
             recordedAt: string;
             /** @enum {string} */
-            kind: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention";
+            kind: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
             shopId?: string;
             /** @description Which one: the id of an order, wallet or key, or a shop/SKU */
             subject: string;
@@ -1418,6 +1922,21 @@ export interface components {
                 unitsReturned: number;
             }[];
         };
+        CurrencyList: {
+            items: components["schemas"]["Currency"][];
+        };
+        Currency: {
+            /**
+             * @description ISO 4217 code
+             * @example EUR
+             */
+            code: string;
+            /**
+             * @description The digits of its minor unit: an amount of 1250 EUR is 12.50 euros
+             * @example 2
+             */
+            minorUnits: number;
+        };
         Shop: {
             /** @example north */
             id: string;
@@ -1525,6 +2044,238 @@ export interface components {
              */
             overlapSeconds: number;
         };
+        ShownWebhook: components["schemas"]["Webhook"] & {
+            /**
+             * @description With which events are signed, for whoever verifies them. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string;
+        };
+        Webhook: {
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            id: string;
+            /** @example https://shop.example.com/holdfast-events */
+            url: string;
+            description: string | null;
+            /** @description Null for all */
+            types: string[] | null;
+            /** @enum {string} */
+            state: "active" | "disabled";
+            /**
+             * @description `owner`: switched off. `failing`: every attempt failed for too long. `gone`: it answered 410. For the last two, events wait until it is switched on again
+             * @enum {string|null}
+             */
+            disabledReason: "owner" | "failing" | "gone" | null;
+            /**
+             * Format: date-time
+             * @description The first failure since the last event that was taken; null while it works
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            failingSince: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            createdAt: string;
+            /** @example key:k7x2mfq4tzab */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            updatedAt: string;
+        };
+        CreateWebhook: {
+            /**
+             * Format: uri
+             * @description `https://`, and in a network that webhooks are sent to
+             * @example https://shop.example.com/holdfast-events
+             */
+            url: string;
+            /** @example the warehouse */
+            description?: string | null;
+            /**
+             * @description Which events are sent; null for all, also those that later releases add
+             * @example [
+             *       "order.paid",
+             *       "order.expired"
+             *     ]
+             */
+            types?: ("order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
+        };
+        WebhookPage: {
+            items: components["schemas"]["Webhook"][];
+            /** @description Null on the last page */
+            nextCursor: string | null;
+        };
+        ChangeWebhook: {
+            /**
+             * Format: uri
+             * @description `https://`, and in a network that webhooks are sent to
+             * @example https://shop.example.com/holdfast-events
+             */
+            url?: string;
+            /** @example the warehouse */
+            description?: string | null;
+            /**
+             * @description Which events are sent; null for all, also those that later releases add
+             * @example [
+             *       "order.paid",
+             *       "order.expired"
+             *     ]
+             */
+            types?: ("order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
+            /** @description False: nothing is sent any more, and what happens in the meantime is not sent later. True: sending begins again, with all that waits */
+            enabled?: boolean;
+        };
+        ShownWebhookSecret: components["schemas"]["RotatedWebhookSecret"] & {
+            /**
+             * @description With which events are signed, for whoever verifies them. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string;
+        };
+        RotatedWebhookSecret: {
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Until when an earlier secret signs as well; null when none does
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            othersUntil: string | null;
+        };
+        RotateWebhookSecret: {
+            /**
+             * @description How long the secrets that the webhook has until now go on signing; 0 ends them at once
+             * @example 86400
+             */
+            overlapSeconds: number;
+        };
+        Delivery: {
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            id: string;
+            /**
+             * @description The `webhook-id` of what is sent
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2
+             */
+            eventId: string;
+            /** @enum {string} */
+            type: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired" | "webhook.test";
+            /**
+             * @description `event`: sent because it happened. `redelivery`: once more, because somebody asked for it. `test`: a test event
+             * @enum {string}
+             */
+            kind: "event" | "redelivery" | "test";
+            /**
+             * Format: uuid
+             * @description Null for a test event
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            orderId: string | null;
+            version: number | null;
+            sequence: number | null;
+            /**
+             * @description `given_up`: it failed for three days, or what it is about is no longer kept
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "given_up";
+            /** @example 1 */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description Not before this time, and not before the earlier events of the order have ended. Null once it has ended
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            nextAttemptAt: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            endedAt: string | null;
+        };
+        Redelivered: {
+            /**
+             * @description How many events will be sent
+             * @example 42
+             */
+            events: number;
+        };
+        Redeliver: {
+            /** @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2 */
+            eventId?: string;
+            /**
+             * Format: date-time
+             * @description The first instant of a range
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description The instant after a range
+             */
+            to?: string;
+        };
+        DeliveryPage: {
+            items: components["schemas"]["Delivery"][];
+            /** @description Null on the last page */
+            nextCursor: string | null;
+        };
+        DeliveryAttemptPage: {
+            items: components["schemas"]["DeliveryAttempt"][];
+            /** @description Null on the last page */
+            nextCursor: string | null;
+        };
+        DeliveryAttempt: {
+            /** @example 1 */
+            number: number;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            at: string;
+            /** @example 38 */
+            durationMs: number;
+            /**
+             * @description Of the answer; null without one
+             * @example 204
+             */
+            status: number | null;
+            /**
+             * @description Null when the receiver took it.
+             *     - `host_unknown`: The name of the address has no IP address.
+             *     - `address_refused`: The address leads to a network that no webhooks are sent to, or needs https.
+             *     - `not_connected`: No connection could be made.
+             *     - `tls_failed`: The certificate or the encryption of the receiver is not accepted.
+             *     - `connection_lost`: The connection ended before the answer.
+             *     - `not_http`: The answer was no HTTP response, or one with too many headers.
+             *     - `no_answer`: There was no answer in time.
+             *     - `redirected`: The answer was a redirect, which is not followed.
+             *     - `refused`: The answer was none of 200 to 299.
+             *     - `gone`: The answer was 410: nobody wants these events any more.
+             *     - `unreadable_secret`: The secret of the webhook cannot be opened with WEBHOOK_SECRET_KEYS.
+             * @enum {string|null}
+             */
+            failure: "host_unknown" | "address_refused" | "not_connected" | "tls_failed" | "connection_lost" | "not_http" | "no_answer" | "redirected" | "refused" | "gone" | "unreadable_secret" | null;
+            /**
+             * @description The code of a failed connection; null for the rest
+             * @example ECONNREFUSED
+             */
+            cause: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1544,6 +2295,7 @@ export type Deposit = components['schemas']['Deposit'];
 export type EntryPage = components['schemas']['EntryPage'];
 export type Entry = components['schemas']['Entry'];
 export type Order = components['schemas']['Order'];
+export type OrderAdjustment = components['schemas']['OrderAdjustment'];
 export type Attention = components['schemas']['Attention'];
 export type CreateOrder = components['schemas']['CreateOrder'];
 export type Contact = components['schemas']['Contact'];
@@ -1552,6 +2304,13 @@ export type OrderEventPage = components['schemas']['OrderEventPage'];
 export type OrderEvent = components['schemas']['OrderEvent'];
 export type CancelOrder = components['schemas']['CancelOrder'];
 export type RefundOrder = components['schemas']['RefundOrder'];
+export type RefundRest = components['schemas']['RefundRest'];
+export type RefundAmount = components['schemas']['RefundAmount'];
+export type RefundLines = components['schemas']['RefundLines'];
+export type RefundPage = components['schemas']['RefundPage'];
+export type Refund = components['schemas']['Refund'];
+export type EventPage = components['schemas']['EventPage'];
+export type Event = components['schemas']['Event'];
 export type WalletPermission = components['schemas']['WalletPermission'];
 export type AttentionPage = components['schemas']['AttentionPage'];
 export type AttentionMark = components['schemas']['AttentionMark'];
@@ -1566,6 +2325,8 @@ export type Measurement = components['schemas']['Measurement'];
 export type AlertPage = components['schemas']['AlertPage'];
 export type Alert = components['schemas']['Alert'];
 export type Stats = components['schemas']['Stats'];
+export type CurrencyList = components['schemas']['CurrencyList'];
+export type Currency = components['schemas']['Currency'];
 export type Shop = components['schemas']['Shop'];
 export type PutShop = components['schemas']['PutShop'];
 export type ShopPage = components['schemas']['ShopPage'];
@@ -1574,13 +2335,27 @@ export type Key = components['schemas']['Key'];
 export type CreateKey = components['schemas']['CreateKey'];
 export type KeyPage = components['schemas']['KeyPage'];
 export type RotateKey = components['schemas']['RotateKey'];
+export type ShownWebhook = components['schemas']['ShownWebhook'];
+export type Webhook = components['schemas']['Webhook'];
+export type CreateWebhook = components['schemas']['CreateWebhook'];
+export type WebhookPage = components['schemas']['WebhookPage'];
+export type ChangeWebhook = components['schemas']['ChangeWebhook'];
+export type ShownWebhookSecret = components['schemas']['ShownWebhookSecret'];
+export type RotatedWebhookSecret = components['schemas']['RotatedWebhookSecret'];
+export type RotateWebhookSecret = components['schemas']['RotateWebhookSecret'];
+export type Delivery = components['schemas']['Delivery'];
+export type Redelivered = components['schemas']['Redelivered'];
+export type Redeliver = components['schemas']['Redeliver'];
+export type DeliveryPage = components['schemas']['DeliveryPage'];
+export type DeliveryAttemptPage = components['schemas']['DeliveryAttemptPage'];
+export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
 export type $defs = Record<string, never>;
 export interface operations {
     getSku: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of your copy. The answer is 304 if the copy is still current */
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
                 "If-None-Match"?: string;
             };
             path: {
@@ -1626,9 +2401,9 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag of the SKU that the change is based on. The change is refused if the name, price or units on hand have changed since. `*`: only if the SKU exists. */
-                "If-Match"?: string;
+                "If-Match"?: "*" | string;
                 /** @description `*`: only if the SKU does not exist yet */
-                "If-None-Match"?: string;
+                "If-None-Match"?: "*" | string;
             };
             path: {
                 sku: string;
@@ -1679,7 +2454,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag of the SKU that the change is based on. The change is refused if the name, price or units on hand have changed since. `*`: only if the SKU exists. */
-                "If-Match"?: string;
+                "If-Match"?: "*" | string;
             };
             path: {
                 sku: string;
@@ -1719,7 +2494,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag of the SKU that the change is based on. The change is refused if the name, price or units on hand have changed since. `*`: only if the SKU exists. */
-                "If-Match"?: string;
+                "If-Match"?: "*" | string;
             };
             path: {
                 sku: string;
@@ -1791,7 +2566,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of your copy. The answer is 304 if the copy is still current */
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
                 "If-None-Match"?: string;
             };
             path: {
@@ -1871,7 +2646,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
             };
             header?: never;
@@ -1906,10 +2681,12 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 stage?: "reserving" | "awaiting_payment" | "paying" | "paid" | "refunding" | "refunded" | "cancelled" | "expired" | "rejected";
                 buyerId?: string;
+                /** @description Orders that have this reference */
+                reference?: string;
                 /** @description Orders that were placed with this address, in one shop. For merchants */
                 contactEmail?: string;
             };
@@ -1976,7 +2753,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of your copy. The answer is 304 if the copy is still current */
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
                 "If-None-Match"?: string;
             };
             path: {
@@ -2021,7 +2798,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
             };
             header?: never;
@@ -2133,7 +2910,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Refunded */
+            /** @description The order, with `refunded` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2141,6 +2918,117 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Order"];
                 };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOrderRefunds: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of refunds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the page before. Without it, the oldest event that is kept is first */
+                after?: string;
+                /** @description Only events of this type */
+                type?: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    streamOrder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The stream goes on after the event with this `id` */
+                "last-event-id"?: number;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The order has ended, and you have heard of everything */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -2291,7 +3179,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
             };
             header?: never;
@@ -2355,7 +3243,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 /** @description `repaired`: reconciliation repaired it. `gone`: a later run no longer found it */
                 state?: "open" | "repaired" | "gone";
@@ -2391,11 +3279,11 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 orderId?: string;
                 subject?: string;
-                kind?: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention";
+                kind?: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
                 actor?: string;
                 /** @description Recorded at this time or later */
                 from?: string;
@@ -2432,7 +3320,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
                 from?: string;
@@ -2468,7 +3356,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 state?: "open" | "closed";
                 name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
@@ -2504,7 +3392,7 @@ export interface operations {
             query: {
                 /** @description A day in UTC */
                 from: string;
-                /** @description A day in UTC */
+                /** @description Not before `from`, and within 366 days of it, in UTC */
                 to: string;
                 sku?: string;
             };
@@ -2522,6 +3410,49 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Stats"];
                 };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCurrencies: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurrencyList"];
+                };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -2613,7 +3544,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
             };
             header?: never;
@@ -2646,7 +3577,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description `nextCursor` of the previous page */
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
             };
             header?: never;
@@ -2792,6 +3723,397 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of webhooks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhook"];
+            };
+        };
+        responses: {
+            /** @description Registered */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownWebhook"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook */
+            200: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the webhook that the change is based on. The change is refused if the webhook was changed since. */
+                "If-Match"?: "*" | string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the webhook that the change is based on. The change is refused if the webhook was changed since. */
+                "If-Match"?: "*" | string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeWebhook"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateWebhookSecret"];
+            };
+        };
+        responses: {
+            /** @description Rotated */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownWebhookSecret"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendTestEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will be sent at once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliverEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redeliver"];
+            };
+        };
+        responses: {
+            /** @description They will be sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redelivered"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
+                cursor?: string;
+                /** @description `given_up`: it failed for three days, or what it is about is no longer kept */
+                state?: "pending" | "delivered" | "given_up";
+                /** @description Of this event alone */
+                eventId?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeliveryAttempts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                deliveryId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryAttemptPage"];
                 };
             };
             /** @description A problem. */
