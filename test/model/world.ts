@@ -51,6 +51,8 @@ export interface Line {
   quantity: number;
   /** Null when it was never priced. */
   unitPrice: number | null;
+  /** What its adjustments come to. */
+  adjustment: number;
   /** Units. */
   refunded: number;
 }
@@ -229,7 +231,7 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
   if (units.some(({ line }) => line === undefined)) return refuse('sku_not_in_order');
   if (units.some(({ line, quantity }) => line && line.refunded + quantity > line.quantity))
     return refuse('refund_exceeds_units');
-  const cost = units.reduce((sum, { line, quantity }) => sum + quantity * (line?.unitPrice ?? 0), 0);
+  const cost = units.reduce((sum, { line, quantity }) => sum + (line ? costOf(line, quantity) : 0), 0);
   const amount = request.amount ?? (request.lines ? cost : left);
   if (amount > left) return refuse('refund_exceeds_payment');
   for (const { line, quantity, restock: isRestocked } of units) {
@@ -244,6 +246,12 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
   // An order that stays paid rests there because it was paid.
   order.reason = stage === 'refunded' ? reason : null;
   return { stage, reason: order.reason, refusal: null };
+}
+
+/** What further units of a line come to: all of them together come to what the line costs, whatever each was rounded to. */
+function costOf({ quantity, unitPrice, adjustment, refunded }: Line, units: number): number {
+  const net = quantity * (unitPrice ?? 0) + adjustment;
+  return Math.floor((net * (refunded + units)) / quantity) - Math.floor((net * refunded) / quantity);
 }
 
 /** The units that a refund asks for, each with its line if the order has it. */
@@ -378,13 +386,14 @@ function move(order: Order, event: OrderEvent): void {
 }
 
 /** The same SKU on two lines is one. */
-function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
+function summed({ shopId = MAIN_SHOP, lines, adjustments = [] }: PlacedOrder): Order['lines'] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
   return [...quantities].map(([sku, quantity]) => ({
     sku: skuKey({ shopId, sku }),
     quantity,
     unitPrice: null,
+    adjustment: sumOf(adjustments.filter((of) => of.sku === sku)),
     refunded: 0,
   }));
 }

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Answer, Order } from '../../../api/client.ts';
-import { orderWorkflowsOf } from '../../../client/inspection.ts';
-import { findOrder } from '../../../db/orders.ts';
+import { requirePayment } from '../../../api/orders/pay-at-once.ts';
+import type { Caller } from '../../../domain/access.ts';
 import { orderWorkflowId } from '../../../domain/workflow-ids.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { countEvents, untilEvents } from '../../support/history.ts';
+import { always, interruptions } from '../../support/interruptions.ts';
 import { lockSku, lockWallet } from '../../support/obstacles.ts';
 import { REAPPLY, completedTasks, reset } from '../../support/resets.ts';
 import { expectStatus, idOf } from '../../support/shop.ts';
@@ -14,7 +15,11 @@ import { startSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
 const WINDOW = 15 * 60_000;
-const { shop, client, clock, sql, database, taskQueue } = await startSystem({ paymentWindow: WINDOW });
+const { between, interrupt } = interruptions();
+const { shop, client, clock, sql, database, temporal } = await startSystem({
+  paymentWindow: WINDOW,
+  workerDatabase: between,
+});
 
 afterEach(() => expectRulesHold(sql));
 
@@ -127,6 +132,10 @@ describe('an order that is paid at once while', () => {
     expect(await shop.stageOf(id)).toBe('awaiting_payment');
     await unlock();
     expect([201, 503]).toContain((await first).status);
+    // The placing of the order is what waits for the payment: nothing else was sent.
+    expect(
+      await countEvents(client, orderWorkflowId(id), 'workflowExecutionUpdateAcceptedEventAttributes'),
+    ).toBe(1);
     expect(await answerOf(send)).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
   });
@@ -161,28 +170,48 @@ describe('an order that is paid at once while', () => {
     expect([...(await readPayments(id))]).toEqual([]);
   });
 
-  test.each([
-    ['its workflow is terminated is paid by the retry of its request', false],
-    ['its workflow is terminated and started again without it is paid by the retry of its request', true],
-  ])('%s', async (_, isRestarted) => {
+  test('its reservation loses its answer is cancelled by a cancel, and its payment is not even tried', async () => {
+    const { wallet, sku, send, untilKnown } = await anOrder();
+    const plan = interrupt('reserve', wallet, always('commits but loses its answer'));
+    const placing = send();
+    const id = await untilKnown();
+    await until('the fallback', async () => plan.happened() >= 2);
+    expect(await shop.cancel(id)).toMatchObject({ status: 200, body: { stage: 'cancelled', version: 2 } });
+    plan.stop();
+    await placing;
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+    expect(await shop.stockOf(sku)).toMatchObject({ onHand: 10, reserved: 0 });
+    expect(await sql`select from order_step where order_id = ${id} and step = 'pay'`).toHaveLength(0);
+  });
+
+  test('its workflow is terminated is paid by the retry of its request', async () => {
     const { wallet, send, untilKnown } = await anOrder();
     const unlock = await lockWallet(sql, wallet);
     const placing = send();
     const id = await untilKnown();
     await untilEvents(client, orderWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
     await workflowOf(id).terminate('test');
-    if (isRestarted) {
-      // As reconciliation does, which knows the order as it is recorded.
-      const order = await findOrder(database, id);
-      if (!order) throw new Error(`There is no order ${id}.`);
-      expect(await orderWorkflowsOf(client, taskQueue).restartOrder(order)).toBe(true);
-    }
     await unlock();
     await placing;
     expect(await answerOf(send)).toMatchObject({ status: 201, body: { id, stage: 'paid' } });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_000, held: 0 });
     expect(await readPayments(id)).toHaveLength(1);
   });
+});
+
+test('an order whose workflow does not know that it is to be paid at once is paid by its own id all the same', async () => {
+  // As after reconciliation has started the workflow again.
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const id = await shop.placed(wallet, sku, 2);
+  const caller = { id: 'key:test', shop: 'main', roles: ['merchant'] } satisfies Caller;
+  const pay = () => requirePayment({ temporal, database, caller, claims: database }, { id }, 0);
+  expect(await Promise.all([pay(), pay()])).toMatchObject([{ stage: 'paid' }, { stage: 'paid' }]);
+  await shop.refund(id, true);
+  expect(await pay()).toMatchObject({ stage: 'refunded' });
+  expect(await readPayments(id)).toEqual([{ kind: 'debit' }, { kind: 'refund' }]);
+  expect(
+    await sql`select from order_step where order_id = ${id} and step = 'pay' and command_id = ${id}`,
+  ).toHaveLength(1);
 });
 
 describe.each(REAPPLY)('an order that was paid at once, when it is reset and %s', (reapply) => {
