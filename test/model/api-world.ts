@@ -12,6 +12,8 @@ export type Call =
       walletId: string;
       paymentMode: 'debit' | 'hold';
       lines: OrderLine[];
+      /** Whether it is paid at once. */
+      pay: boolean;
     }
   | { kind: 'pay' | 'cancel'; key: string; order: string }
   | { kind: 'refund'; key: string; order: string; restock: boolean }
@@ -62,13 +64,18 @@ function act(api: ApiWorld, call: Call): CallAnswer {
   const { world } = api;
   switch (call.kind) {
     case 'create': {
-      const { order: orderId, walletId, paymentMode, lines } = call;
+      const { order: orderId, walletId, paymentMode, lines, pay } = call;
       perform(world, {
         kind: 'reserve',
         request: { orderId, buyerId: 'buyer', walletId, paymentMode, lines, paymentDeadline: AT, at: AT },
       });
       const placed = world.orders.get(orderId);
-      if (placed?.stage !== 'rejected') return { status: 201, stage: placed?.stage };
+      if (placed?.stage !== 'rejected') {
+        if (pay) step(world, { kind: 'pay', request: { orderId, commandId: orderId, at: AT } });
+        return pay && stageOf(api, orderId) === 'awaiting_payment'
+          ? problem(422, 'insufficient_funds')
+          : { status: 201, stage: stageOf(api, orderId) };
+      }
       const code = placed.reason ?? '';
       return problem(code === REJECTED_WITH_409 ? 409 : 422, code);
     }
