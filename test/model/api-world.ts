@@ -1,7 +1,8 @@
 /** The answers that the HTTP API must give, on top of what the steps do to the world. */
+import type { OrderLine } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
-import { emptyWorld, perform, skuKey, type Order, type Request, type World } from './world.ts';
+import { emptyWorld, perform, skuKey, type Request, type World } from './world.ts';
 
 export type Call =
   | {
@@ -10,7 +11,7 @@ export type Call =
       order: string;
       walletId: string;
       paymentMode: 'debit' | 'hold';
-      lines: Order['lines'];
+      lines: OrderLine[];
     }
   | { kind: 'pay' | 'cancel'; key: string; order: string }
   | { kind: 'refund'; key: string; order: string; restock: boolean }

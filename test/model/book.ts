@@ -1,6 +1,7 @@
 /** Turns a case's commands into requests, and names their subjects in the words of a failure's report. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
+import type { RefundPart } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { CreateOrder, Single } from './commands.ts';
 import { SKU_COUNT, WALLET_COUNT } from './commands.ts';
@@ -137,12 +138,16 @@ export function openBook(): Book {
         });
       }
       case 'refund': {
-        const { restock } = command;
+        const { amount, lines, restock } = command;
         const orderId = idOf(command.order);
         const reason = reasonFor('refunded');
+        const asked = {
+          ...(amount !== null && { amount }),
+          ...(lines && { lines: lines.map(({ sku, ...line }) => ({ sku: at(skus, sku), ...line })) }),
+        };
         return issue({
           kind: 'refund',
-          request: { orderId, reason, commandId: uuidv7(), restock, at: now() },
+          request: { orderId, reason, commandId: uuidv7(), restock, at: now(), ...asked },
         });
       }
       case 'deposit': {
@@ -194,6 +199,12 @@ export function openBook(): Book {
   const nameOf = (key: string) => names.get(key) ?? key;
   const linesOf = (lines: PlacedOrder['lines']) =>
     lines.map(({ sku, quantity }) => `${quantity} of ${nameOf(sku)}`).join(' and ');
+  function partOf({ amount, lines, restock }: RefundPart): string {
+    const back = (isRestocked: boolean) => (isRestocked ? ', back on hand' : '');
+    if (amount !== undefined) return String(amount);
+    if (lines === undefined) return `the rest${back(restock)},`;
+    return lines.map((line) => `${line.quantity} of ${nameOf(line.sku)}${back(line.restock)}`).join(' and ');
+  }
 
   function describe({ kind, request: asked }: Request): string {
     switch (kind) {
@@ -207,7 +218,7 @@ export function openBook(): Book {
       case 'release':
         return `release ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'refund':
-        return `refund ${nameOf(asked.orderId)} ${asked.restock ? 'and restock ' : ''}(${asked.reason})`;
+        return `refund ${partOf(asked)} of ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'deposit':
         return `deposit ${asked.amount} into ${nameOf(asked.walletId)}`;
       case 'restock':

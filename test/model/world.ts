@@ -46,11 +46,22 @@ export interface OrderEvent {
   at: string;
 }
 
+export interface Line {
+  sku: string;
+  quantity: number;
+  /** Null when it was never priced. */
+  unitPrice: number | null;
+  /** Units. */
+  refunded: number;
+}
+
 export interface Order {
   walletId: string;
   paymentMode: PlacedOrder['paymentMode'];
   /** By {@link skuKey}. */
-  lines: { sku: string; quantity: number }[];
+  lines: Line[];
+  /** What was given back of it so far. */
+  refunded: number;
   /** Null when it was never priced. The total of a rejected order is not compared. */
   total: number | null;
   stage: RestingStage;
@@ -158,7 +169,10 @@ function reserve(world: World, request: PlacedOrder): StepResult {
   const total = refusal ? null : priceOf(world, lines);
   const stage = refusal ? 'rejected' : 'awaiting_payment';
   if (total !== null) {
-    for (const { sku, quantity } of lines) stockOf(world, sku).reserved += quantity;
+    for (const line of lines) {
+      stockOf(world, line.sku).reserved += line.quantity;
+      line.unitPrice = stockOf(world, line.sku).price;
+    }
     if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
   place(world, request, { lines, total, stage, reason: refusal, commandId: null });
@@ -197,19 +211,57 @@ function release(world: World, order: Order, { to, reason, commandId, at }: Rele
   return { stage: to, reason, refusal: null };
 }
 
-function refund(
-  world: World,
-  order: Order,
-  { orderId, reason, commandId, restock: wanted, at }: RefundRequest,
-): StepResult {
-  if (order.stage !== 'paid' && order.stage !== 'refunded')
-    return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
-  return once(world, orderId, 'refund', () => {
-    walletOf(world, order.walletId).posted += totalOf(order);
-    if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
-    move(order, { stage: 'refunded', reason, commandId, at });
-    return { stage: 'refunded', reason, refusal: null };
-  });
+function refund(world: World, order: Order, request: RefundRequest): StepResult {
+  const key = `${request.orderId} refund ${request.commandId}`;
+  const recorded = world.steps.get(key);
+  if (recorded) return recorded;
+  if (order.stage !== 'paid') return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
+  const answer = refundPaid(world, order, request);
+  world.steps.set(key, answer);
+  return answer;
+}
+
+function refundPaid(world: World, order: Order, request: RefundRequest): StepResult {
+  const { reason, commandId, at } = request;
+  const refuse = (refusal: string): StepResult => ({ stage: 'paid', reason: null, refusal });
+  const left = totalOf(order) - order.refunded;
+  const units = unitsOf(world, order, request);
+  if (units.some(({ line }) => line === undefined)) return refuse('sku_not_in_order');
+  if (units.some(({ line, quantity }) => line && line.refunded + quantity > line.quantity))
+    return refuse('refund_exceeds_units');
+  const cost = units.reduce((sum, { line, quantity }) => sum + quantity * (line?.unitPrice ?? 0), 0);
+  const amount = request.amount ?? (request.lines ? cost : left);
+  if (amount > left) return refuse('refund_exceeds_payment');
+  for (const { line, quantity, restock: isRestocked } of units) {
+    if (!line) continue;
+    line.refunded += quantity;
+    if (isRestocked) stockOf(world, line.sku).onHand += quantity;
+  }
+  walletOf(world, order.walletId).posted += amount;
+  order.refunded += amount;
+  const stage = amount === left ? 'refunded' : 'paid';
+  move(order, { stage, reason, commandId, at });
+  // An order that stays paid rests there because it was paid.
+  order.reason = stage === 'refunded' ? reason : null;
+  return { stage, reason: order.reason, refusal: null };
+}
+
+/** The units that a refund asks for, each with its line if the order has it. */
+function unitsOf(
+  { shops }: World,
+  { lines, walletId }: Order,
+  { amount, lines: asked, restock: wanted }: RefundRequest,
+) {
+  const shopId = known(shops.get(walletId), `the shop of wallet ${walletId}`);
+  if (amount !== undefined) return [];
+  return asked === undefined
+    ? lines
+        .filter((line) => line.refunded < line.quantity)
+        .map((line) => ({ line, quantity: line.quantity - line.refunded, restock: wanted }))
+    : asked.map(({ sku, ...units }) => ({
+        line: lines.find((line) => line.sku === skuKey({ shopId, sku })),
+        ...units,
+      }));
 }
 
 function deposit(
@@ -292,6 +344,7 @@ function place(
   world.orders.set(orderId, {
     walletId,
     paymentMode,
+    refunded: 0,
     ...facts,
     events: [{ stage, reason, commandId, at }],
   });
@@ -307,7 +360,12 @@ function move(order: Order, event: OrderEvent): void {
 function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
-  return [...quantities].map(([sku, quantity]) => ({ sku: skuKey({ shopId, sku }), quantity }));
+  return [...quantities].map(([sku, quantity]) => ({
+    sku: skuKey({ shopId, sku }),
+    quantity,
+    unitPrice: null,
+    refunded: 0,
+  }));
 }
 
 const priceOf = (world: World, lines: Order['lines']): number =>
