@@ -19,6 +19,8 @@ const PAYS = 0;
 const SKIPS = 20;
 const RELEASES = 40;
 const REFUSES = 60;
+/** Paid orders are, too, by the refund of all that is left. */
+const PARTS = 20;
 
 const order = ({ buyer, until }: Facts): PlacedOrder => ({
   orderId: uuidv7(),
@@ -109,6 +111,34 @@ export const ABOUT_STEPS: readonly Question[] = [
         reason: 'bench',
         commandId: uuidv7(),
         restock: true,
+        at: until,
+      }),
+  },
+  {
+    name: 'refund an amount of an order',
+    by: [refund],
+    as: 'holdfast',
+    ask: (database, { orders, until }, turn) =>
+      refund(database, {
+        orderId: nth(orders.paid, PARTS + turn).id,
+        reason: 'bench',
+        commandId: uuidv7(),
+        amount: 1,
+        restock: false,
+        at: until,
+      }),
+  },
+  {
+    name: 'refund units that an order does not have',
+    by: [refund],
+    as: 'holdfast',
+    ask: (database, { orders, until }, turn) =>
+      refund(database, {
+        orderId: nth(orders.paid, PARTS + turn).id,
+        reason: 'bench',
+        commandId: uuidv7(),
+        lines: [{ sku: 'SKU-0', quantity: 1, restock: true }],
+        restock: false,
         at: until,
       }),
   },
@@ -209,6 +239,7 @@ export const ABOUT_STEPS: readonly Question[] = [
     ask: (database, { orders, buyer }, turn) =>
       askWhichAreLocked(database, [
         { kind: 'order', id: nth(orders.paid, turn).id },
+        { kind: 'order line', id: `${nth(orders.paid, turn).id}/SKU-7` },
         { kind: 'SKU', id: 'main/SKU-7' },
         { kind: 'SKU', id: 'main/SKU-8' },
         { kind: 'wallet', id: buyer.walletId },
