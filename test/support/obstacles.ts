@@ -38,9 +38,30 @@ async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): 
   };
 }
 
-/** Locks an order's lines until the returned function is called: a refund of what is left of it waits, and fails at its lock time-out. */
-export const refuseRefund = (sql: Sql, orderId: string): Promise<() => Promise<void>> =>
-  lock(sql, (held) => held`select from order_line where order_id = ${orderId} for update`);
+/** Takes the place of an order's first refund until the returned function is called: the refund waits for it, and fails at its lock time-out. */
+export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Promise<void>> {
+  const taken = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const undone = new Error('Its place is free again.');
+  const transaction = sql
+    .begin(async (held) => {
+      await held`
+        insert into refund (order_id, version, shop_id, amount, currency, reason, at)
+        select id, 3, shop_id, 0, currency, 'test', now() from orders where id = ${orderId}
+      `;
+      taken.resolve();
+      await release.promise;
+      throw undone;
+    })
+    .catch((error: unknown) => {
+      if (error !== undone) throw error;
+    });
+  await Promise.race([taken.promise, transaction]);
+  return async () => {
+    release.resolve();
+    await transaction;
+  };
+}
 
 /** Fills a wallet up to its limit: a refund into it must wait. */
 export async function fillWallet(sql: Sql, walletId: string): Promise<void> {
