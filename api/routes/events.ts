@@ -1,7 +1,8 @@
 /** Published events: of a shop for programs that poll, and of an order in a stream. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { readFeed } from '../../db/events/read.ts';
+import { findProgress, readFeed } from '../../db/events/read.ts';
+import type { Database } from '../../db/connection.ts';
 import { isFinal } from '../../domain/events.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -40,7 +41,8 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(stream, async (c) => {
     const { id } = c.req.valid('param');
     const { 'last-event-id': after = 0 } = c.req.valid('header');
-    const order = await requireEvents(c.var.database, id);
+    const order = await findProgress(c.var.database, id);
+    if (!order || order.areEventsDropped) return await refuse(c.var.database, id);
     const hasEnded = isFinal(order.stage);
     if (hasEnded && after >= order.version) return c.body(null, 204);
     if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS);
@@ -52,6 +54,12 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   });
 
   return app;
+}
+
+/** @throws {Problem} that says why there is no stream. */
+async function refuse(database: Database, orderId: string): Promise<never> {
+  await requireEvents(database, orderId);
+  throw new Problem('unavailable', 'The order was recorded at this moment.');
 }
 
 /** Buyers of two shops may be called alike. */

@@ -166,6 +166,19 @@ export async function findPublished(
   return rows.map(toEvent);
 }
 
+/** Where an order stands, for who wants to hear of its events; undefined for an order that is not recorded. */
+export async function findProgress(
+  database: Database,
+  orderId: string,
+): Promise<{ stage: RestingStage; version: number; areEventsDropped: boolean } | undefined> {
+  const [order] = await database.run(
+    ({ sql }) => sql<{ stage: RestingStage; version: number; areEventsDropped: boolean }[]>`
+      select stage, version, events_are_dropped(id) as "areEventsDropped" from orders where id = ${orderId}
+    `,
+  );
+  return order;
+}
+
 export interface OrderPosition {
   orderId: string;
   /** The version that was read last. */
