@@ -56,7 +56,7 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true } satisfies RetentionInput]);
+  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true, deliveries: true } satisfies RetentionInput]);
 
 export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
 

@@ -120,6 +120,8 @@ export interface StatsEnd {
 export interface RetentionInput {
   /** Whether it makes and drops months, besides removing keys. */
   inMonths: true;
+  /** Whether it removes old deliveries of webhooks, as every run since 0.8 does. */
+  deliveries?: true;
 }
 
 export interface RetentionEnd {
@@ -128,6 +130,8 @@ export interface RetentionEnd {
   droppedMonths?: string[];
   /** Idempotency keys that were removed one by one. */
   removedKeys: number;
+  /** Deliveries of webhooks. Missing in runs from before 0.8. */
+  removedDeliveries?: number;
 }
 
 /** The head of the audit after a run, which Temporal keeps outside of the database. */

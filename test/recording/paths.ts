@@ -313,7 +313,11 @@ export const PATHS: Readonly<Record<string, Path>> = {
 
   'keys-removed': async ({ client, taskQueue }) => {
     const workflowId = `${WORKFLOW.retention}-recorded`;
-    await client.workflow.execute(WORKFLOW.retention, { workflowId, taskQueue, args: [{ inMonths: true }] });
+    await client.workflow.execute(WORKFLOW.retention, {
+      workflowId,
+      taskQueue,
+      args: [{ inMonths: true, deliveries: true }],
+    });
     return workflowId;
   },
 
