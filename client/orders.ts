@@ -25,6 +25,7 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import { wakeWebhook } from './webhooks.ts';
 import {
   orderStart,
   refundStart,
@@ -55,6 +56,8 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
    * @param options.restart for an order that is paid although its refund's workflow has ended: the refund begins again.
    */
   requestRefund(refund: RefundInput, options?: { restart: boolean }): Promise<RefundOutcome>;
+  /** Makes what sends to a webhook look for what is due. */
+  wakeWebhook(webhookId: string): Promise<void>;
 }
 
 export interface OrderClientOptions extends TemporalAddress {
@@ -147,6 +150,8 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
         return refundOutcomeOfFailure(error);
       }
     },
+
+    wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
 
     check,
     close,

@@ -17,7 +17,7 @@ export interface Receiver {
   failures: number;
   /** While it seems to be down as a whole: when one event is tried again. */
   retryAt: Date | null;
-  /** Deliveries that were tried in vain and wait, of different orders or kinds; counted up to {@link MOST_TRIED_COUNTED}. */
+  /** Events that were tried in vain and wait, each of another order; counted up to {@link MOST_TRIED_COUNTED}. */
   tried: number;
 }
 
@@ -82,7 +82,7 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
           select count(*)::integer
           from (
             select from webhook_delivery
-            where webhook_id = webhook.id and state = 'pending' and first_attempt_at is not null
+            where webhook_id = webhook.id and state = 'pending' and first_attempt_at is not null and kind = 'event'
             limit ${MOST_TRIED_COUNTED}
           ) as tried
         ) as tried
@@ -90,11 +90,9 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
       where id = ${request.webhookId}
     `;
     if (receiver === undefined) return undefined;
-    const { webhookId, at } = request;
-    const isResting = receiver.retryAt !== null && receiver.retryAt > new Date(at);
-    if (receiver.state !== 'active' || isResting) return { receiver, secrets: [], deliveries: [] };
-    const probes = receiver.retryAt !== null;
-    const deliveries = await take(sql, { ...request, limit: probes ? 1 : request.limit, probes });
+    const { webhookId } = request;
+    const deliveries = receiver.state === 'active' ? await takeFor(sql, receiver, request) : [];
+    if (deliveries.length === 0) return { receiver, secrets: [], deliveries };
     const secrets = await sql<SigningSecret[]>`
       select id, sealed, sealing_key as "sealingKey"
       from webhook_secret
@@ -134,17 +132,34 @@ async function withEvents(
   });
 }
 
-/** @param request.probes whether it is tried out whether the receiver is back: with what is due, or else with what is due first. */
+/** Of a receiver that seems to be down as a whole, one event when it is tried again, and in the meantime tests. */
+async function takeFor(sql: Queryable, { retryAt }: Receiver, request: ClaimRequest): Promise<Claimed[]> {
+  if (retryAt === null) return take(sql, request, 'due');
+  const tests = await take(sql, request, 'test');
+  if (retryAt > new Date(request.at)) return tests;
+  const probe = await take(sql, { ...request, limit: 1 }, 'event');
+  // When no event is left, nothing could end the rest.
+  return [...tests, ...(probe.length > 0 ? probe : await take(sql, request, 'due'))];
+}
+
+/** @param what `event`: the one that is due first, even if that is later. */
 const take = (
   sql: Queryable,
-  { webhookId, at, limit, lease, probes }: ClaimRequest & { probes: boolean },
+  { webhookId, at, limit, lease }: ClaimRequest,
+  what: 'due' | 'test' | 'event',
 ) => sql<Claimed[]>`
   -- What is due, and waits for nothing earlier? An end is never taken back, so what the snapshot shows as ended is; and what somebody else
   -- claims at this moment is passed over, or judged again as they left it.
   with due as materialized (
     select id from webhook_delivery as delivery
     where
-      webhook_id = ${webhookId} and state = 'pending' ${probes ? sql`` : sql`and due_at <= ${at}`}
+      webhook_id = ${webhookId} and state = 'pending' ${
+        what === 'due'
+          ? sql`and due_at <= ${at}`
+          : what === 'test'
+            ? sql`and due_at <= ${at} and kind = 'test'`
+            : sql`and kind = 'event'`
+      }
       and not exists (${earlierThan(sql)})
       and shop_id = (select shop_id from webhook where id = ${webhookId})
     order by due_at, id

@@ -29,11 +29,10 @@ import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
-import { TEST_WEBHOOKS } from './webhooks.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
-import { TEST_WEBHOOK_KEYS } from './webhooks.ts';
+import { TEST_WEBHOOKS, TEST_WEBHOOK_KEYS } from './webhooks.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
@@ -164,7 +163,7 @@ export async function startSystem({
     identifyBearer,
     paymentWindow,
     personalData: readKeys(),
-    webhooks: TEST_WEBHOOKS,
+    webhooks: { ...TEST_WEBHOOKS, ...(webhooks !== false && { wake: temporal.wakeWebhook }) },
     attentionAfter,
     rateLimits: GENEROUS,
   });

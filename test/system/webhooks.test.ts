@@ -1,14 +1,16 @@
 /** What becomes of events whose receivers are down, slow or wrong, on the real system and with moved time. */
 import { v7 as uuidv7 } from 'uuid';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { wakeWebhook } from '../../client/webhooks.ts';
 import { changeWebhook } from '../../db/webhooks/change.ts';
 import { removeWebhook } from '../../db/webhooks/webhooks.ts';
+import { SENDING_LEASE_MS } from '../../domain/timeouts.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { makeWebhookSecret, sealWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { webhookWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type WebhooksEnd } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
+import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import {
@@ -17,7 +19,7 @@ import {
   type Arrived,
   type WebhookReceiver,
 } from '../support/webhook-receiver.ts';
-import { readWebhookKeys, registerWebhook } from '../support/webhooks.ts';
+import { TEST_WEBHOOK_KEYS, readWebhookKeys, registerWebhook } from '../support/webhooks.ts';
 
 const system = await startSystem({ webhooks: true });
 const { database, sql, shop, clock, client, taskQueue } = system;
@@ -64,7 +66,8 @@ const versionsOf = ({ arrived }: WebhookReceiver, orderId: string) => [
     arrived
       .filter(
         ({ event, answered }) =>
-          event.data.orderId === orderId && typeof answered === 'number' && answered < 300,
+          event.data.orderId === orderId &&
+          (answered === 'slow head' || (typeof answered === 'number' && answered < 300)),
       )
       .map(({ event }) => event.data.version),
   ),
@@ -300,5 +303,68 @@ describe('a webhook', () => {
     expect(details).toMatch(/2 events wait to be sent to http:\/\/127\.0\.0\.1:\d+, the oldest since .* UTC/);
     expect(details).toMatch(/`refused`, status 503/);
     expect(details).not.toMatch(/token=secret/);
+  });
+
+  test('whose worker is killed in the middle of a send is sent that event again, and none is skipped', async () => {
+    await system.stopWorker();
+    const worker = startScript('worker/main.ts', {
+      DATABASE_URL: system.url,
+      TEMPORAL_ADDRESS: inject('temporalAddress'),
+      TASK_QUEUE: taskQueue,
+      WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
+      WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
+    });
+    await worker.says('worker ready');
+    const receiver = await aReceiver();
+    receiver.behave(() => 'hang');
+    const id = await paid();
+    await until('the event to be under way', () => Promise.resolve(receiver.arrived.length > 0));
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+    receiver.behave(() => 204);
+    await system.startWorker();
+    await until('the workflow to know that its worker is gone', async () => {
+      const { raw } = await client.workflow.getHandle(webhookWorkflowId(receiver.id)).describe();
+      return (raw.pendingActivities ?? []).length === 0;
+    });
+    await clock.forward(webhookWorkflowId(receiver.id), SENDING_LEASE_MS);
+    await all(receiver, [id]);
+    expect(receiver.arrived.map(({ event }) => event.data.version)).toEqual([1, 1, 2]);
+    expect(new Set(receiver.arrived.map(({ headers }) => headers['webhook-id'])).size).toBe(2);
+  });
+
+  test('whose worker stops lets what is under way end, and the next worker goes on', async () => {
+    const receiver = await aReceiver();
+    const arrival = Promise.withResolvers<void>();
+    receiver.behave(() => {
+      arrival.resolve();
+      return 'slow head';
+    });
+    const id = await paid();
+    await arrival.promise;
+    await system.stopWorker();
+    expect(receiver.arrived).toHaveLength(1);
+    expect(await openDeliveries(receiver.id)).toMatchObject([{ version: 2, attempts: 0 }]);
+    receiver.behave(() => 204);
+    await system.startWorker();
+    await all(receiver, [id]);
+    expect(receiver.arrived.map(({ event }) => event.data.version)).toEqual([1, 2]);
+  });
+
+  test('is sent a test event at once, also while its receiver is taken for down', async () => {
+    const receiver = await aReceiver();
+    await receiver.down();
+    await Promise.all([paid(), paid(), paid()]);
+    await until(
+      'the receiver to be taken for down',
+      async () => (await stateOf(receiver.id)).retryAt !== null,
+    );
+    await receiver.up();
+    const { status } = await shop.post(`/v1/webhooks/${receiver.id}/test-events`);
+    expect(status).toBe(201);
+    await until('the test event', () =>
+      Promise.resolve(receiver.arrived.some(({ event }) => event.type === 'webhook.test')),
+    );
+    expect((await stateOf(receiver.id)).retryAt).not.toBeNull();
   });
 });
