@@ -139,6 +139,11 @@ const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
 
+const databaseAndWebhookKeys = z.object({
+  DATABASE_URL: databaseUrl,
+  WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
+});
+
 const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
 
 const localSchema = z.object({
@@ -192,6 +197,8 @@ export const databaseSettings = (environment: Environment): { DATABASE_URL: stri
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
+export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
+  read(databaseAndWebhookKeys, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */

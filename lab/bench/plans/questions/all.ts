@@ -7,6 +7,7 @@ import { ABOUT_ORDERS } from './orders.ts';
 import { ABOUT_RECONCILIATION } from './reconciliation.ts';
 import { ABOUT_SHOPS } from './shop.ts';
 import { ABOUT_STEPS } from './steps.ts';
+import { ABOUT_WEBHOOKS } from './webhooks.ts';
 
 export const QUESTIONS: readonly Question[] = [
   ...ABOUT_ORDERS,
@@ -16,4 +17,5 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
   ...ABOUT_WHAT_IS_KEPT,
+  ...ABOUT_WEBHOOKS,
 ];
