@@ -6,6 +6,7 @@
 import { MEASURES } from '../../../domain/measures.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import { NIL_UUID } from '../../../db/schema/columns.ts';
+import { fillWebhooks } from './fill-webhooks.ts';
 
 export const MONTHS = 6;
 /** `main` and some others. */
@@ -294,6 +295,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await fillOperations(sql, { orders, until });
   // What triggers wrote that run also where they are off.
   await sql`truncate audit_inbox`;
+  report('  webhooks');
+  await fillWebhooks(sql, until);
 }
 
 /** A new database has everything until now in one partition. */

@@ -15,6 +15,7 @@ export const NOT_ASKED: readonly {
       'rules/money.ts': ['moneyHeld', 'sumOfEntries'],
       'rules/order-parts.ts': 'all',
       'rules/stock.ts': ['unitsHeld', 'unitsLeft', 'isOversold'],
+      'webhooks/webhooks.ts': ['fits'],
       'steps/fragments.ts': 'all',
       'steps/reserve-decide.ts': 'all',
       'steps/reserve-record.ts': 'all',

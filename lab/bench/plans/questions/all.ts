@@ -6,6 +6,7 @@ import { ABOUT_ORDERS } from './orders.ts';
 import { ABOUT_RECONCILIATION } from './reconciliation.ts';
 import { ABOUT_SHOPS } from './shop.ts';
 import { ABOUT_STEPS } from './steps.ts';
+import { ABOUT_WEBHOOKS } from './webhooks.ts';
 
 export const QUESTIONS: readonly Question[] = [
   ...ABOUT_ORDERS,
@@ -14,4 +15,5 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
   ...ABOUT_WHAT_IS_KEPT,
+  ...ABOUT_WEBHOOKS,
 ];
