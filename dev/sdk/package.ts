@@ -12,7 +12,7 @@ const SDK = join(ROOT, 'sdk');
 const COMPILER = join(SDK, 'node_modules/typescript/bin/tsc');
 
 /** What the manifest says to this repository alone. */
-const OUR_OWN: ReadonlySet<string> = new Set(['private', 'devDependencies']);
+const OUR_OWN: ReadonlySet<string> = new Set(['private', 'scripts', 'devDependencies']);
 
 /** Writes a folder that `npm install` and `npm publish` take. */
 export async function packSdk(folder: string): Promise<void> {
