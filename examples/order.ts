@@ -1,4 +1,4 @@
-/** An order from its place to its refund, and what a program does with refusals. */
+/** An order from its place to its refund, in two parts, and what a program does with a refusal. */
 import { createHoldfast, isProblem } from '@holdfast/client';
 
 const holdfast = createHoldfast({
@@ -36,12 +36,20 @@ try {
   await holdfast.payOrder(order.id, { idempotencyKey: `${basket}/second payment` });
 }
 
-const refunded = await holdfast.refundOrder(
+const part = await holdfast.refundOrder(
   order.id,
-  { reason: 'arrived broken', restock: false },
-  { idempotencyKey: `${basket}/refund` },
+  { reason: 'arrived broken', lines: [{ sku, quantity: 1, restock: false }] },
+  { idempotencyKey: `${basket}/first refund` },
 );
-console.log(`${refunded.id} is ${refunded.stage}.`);
+console.log(
+  `One mug was broken: ${part.refunded} of ${part.total?.amount} is returned, and the order is ${part.stage}.`,
+);
+const rest = await holdfast.refundOrder(
+  order.id,
+  { reason: 'not wanted any more', restock: true },
+  { idempotencyKey: `${basket}/second refund` },
+);
+console.log(`The other one too: the order is ${rest.stage}.`);
 
 for await (const entry of holdfast.iterateWalletEntries(wallet.id))
   console.log(`${entry.kind} ${entry.amount}, then ${entry.postedAfter}`);

@@ -11,6 +11,9 @@ const SDK = join(ROOT, 'sdk');
 /** Version 5.9: what it compiles, the compilers of others understand. */
 const COMPILER = join(SDK, 'node_modules/typescript/bin/tsc');
 
+/** What the manifest says to this repository alone. */
+const OUR_OWN: ReadonlySet<string> = new Set(['private', 'scripts', 'devDependencies']);
+
 /** Writes a folder that `npm install` and `npm publish` take. */
 export async function packSdk(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -18,9 +21,8 @@ export async function packSdk(folder: string): Promise<void> {
   const manifest = z
     .record(z.string(), z.unknown())
     .parse(JSON.parse(await readFile(join(SDK, 'package.json'), 'utf8')));
-  const { private: _private, devDependencies: _devDependencies, ...published } = manifest;
   const packed = {
-    ...published,
+    ...Object.fromEntries(Object.entries(manifest).filter(([name]) => !OUR_OWN.has(name))),
     exports: { '.': { types: './dist/index.d.ts', default: './dist/index.js' } },
     files: ['dist', 'openapi.json'],
   };

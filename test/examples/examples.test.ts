@@ -8,15 +8,19 @@ import { promisify } from 'node:util';
 import { afterAll, expect, inject, test } from 'vitest';
 import { expectRulesHold } from '../support/database.ts';
 import { serve } from '../support/http.ts';
+import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
 
 const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url));
 
-const system = await startSystem({ publishing: true });
+const system = await startSystem({ webhooks: true });
 const wire = await serve(system);
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-examples-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 afterAll(() => expectRulesHold(system.sql));
+
+const environment = () => ({ HOLDFAST_ADDRESS: wire.url, HOLDFAST_KEY: inject('developmentKey') });
 
 const tried = new Set<string>();
 
@@ -25,7 +29,7 @@ async function run(example: string, ...args: string[]): Promise<string> {
   tried.add(example);
   const program = example.endsWith('.ts') ? process.execPath : 'bash';
   const { stdout } = await promisify(execFile)(program, [join(FOLDER, example), ...args], {
-    env: { ...process.env, HOLDFAST_ADDRESS: wire.url, HOLDFAST_KEY: inject('developmentKey') },
+    env: { ...process.env, ...environment() },
     timeout: 50_000,
   });
   return stdout;
@@ -35,7 +39,7 @@ test.each([
   ['order.sh', /^(\S+) is paid\.\n\1 is refunded\.\n1 awaiting_payment\n2 paid\n3 refunded\n$/],
   [
     'order.ts',
-    /^(\S+) waits for payment until \S+\.\nThe wallet is empty: .*\n\1 is refunded\.\n(\S+ -?\d+, then \d+\n){3}$/,
+    /^(\S+) waits for payment until \S+\.\nThe wallet is empty: .*\nOne mug was broken: 1290 of 2580 is returned, and the order is paid\.\nThe other one too: the order is refunded\.\n(\S+ -?\d+, then \d+\n){4}$/,
   ],
 ])('%s plays an order, and nothing happens twice when it runs again', async (example, printed) => {
   const first = await run(example);
@@ -62,6 +66,28 @@ test('events.sh and events.ts list the same events, and events.ts goes on where 
   const orderId = await system.shop.placed(walletId, await system.shop.sku(1));
   const next = events.trimEnd().split('\n').length + 1;
   expect(await run('events.ts', file)).toBe(`${next} order.awaiting_payment ${orderId}\n`);
+});
+
+test('webhook-receiver.ts prints what is sent to it, once, and takes its webhook away when it is stopped', async () => {
+  tried.add('webhook-receiver.ts');
+  const receiver = startScript(join(FOLDER, 'webhook-receiver.ts'), environment());
+  const says = (what: string) =>
+    until(`the receiver to print "${what}"`, async () => receiver.output().includes(what));
+  await says('Waiting for events, with two secrets.');
+  const walletId = await system.shop.wallet(1_000);
+  const orderId = await system.shop.placed(walletId, await system.shop.sku(1));
+  await system.shop.pay(orderId);
+  await says(`order.paid ${orderId}`);
+  // At the latest along with the next event.
+  await says('The webhook works.');
+  expect(
+    receiver
+      .output()
+      .split('\n')
+      .filter((line) => line.includes(orderId)),
+  ).toEqual([`order.awaiting_payment ${orderId}`, `order.paid ${orderId}`]);
+  expect(await receiver.stop(), receiver.output()).toBe(0);
+  expect(await system.sql`select from webhook where state = 'active'`).toHaveLength(0);
 });
 
 test('every example is tried', () => {

@@ -20,11 +20,11 @@ describe('a POST', () => {
     const { holdfast, requests } = scripted([first, opened]);
     expect(await holdfast.createWallet(WALLET)).toMatchObject({ id: 'w' });
     expect(requests.map(({ method, address, body }) => ({ method, address, body }))).toEqual(
-      Array(2).fill({
+      Array.from({ length: 2 }, () => ({
         method: 'POST',
         address: 'https://holdfast.example/v1/wallets',
         body: JSON.stringify(WALLET),
-      }),
+      })),
     );
     const keys = requests.map(({ headers }) => headers.get('idempotency-key'));
     expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);

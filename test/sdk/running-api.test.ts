@@ -141,10 +141,10 @@ describe('each intent has exactly one order when', () => {
     const caller = connect(`http://127.0.0.1:${port}`, { patience: 60_000 });
     const { sku } = await intent(1_000);
     const wallets = await Promise.all(Array.from({ length: 8 }, () => shop.wallet(0)));
-    let isOver = false;
+    const over = new AbortController();
     const callers = wallets.map(async (walletId) => {
       const placed: string[] = [];
-      while (!isOver)
+      while (!over.signal.aborted)
         placed.push(
           (await caller.createOrder({ buyerId: 'buyer', walletId, lines: [{ sku, quantity: 1 }] })).id,
         );
@@ -166,7 +166,7 @@ describe('each intent has exactly one order when', () => {
     await holdfast.cancelOrder(watched.id, { reason: 'enough' });
     expect(await stages).toEqual(['awaiting_payment', 'cancelled']);
     await until('more orders', async () => (await count()) > before + 10);
-    isOver = true;
+    over.abort();
     const placed = await Promise.all(callers);
     for (const [index, walletId] of wallets.entries())
       expect((await ordersOf(walletId)).filter((id) => id !== watched.id).toSorted()).toEqual(

@@ -456,7 +456,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
   /**
    * Send an event once more, or all that were to be sent in a range of time
    *
-   * An event of the shop by its `eventId`, or those that were to be sent to this webhook from `from` until before `to`, at most 10,000. Each is sent with the `webhook-id` that it had and the header `holdfast-delivery-kind: redelivery`. One that still waits for its first success is tried at once instead.
+   * An event of the shop by its `eventId`, or those that were to be sent to this webhook from `from` until before `to`, at most 2,000. Each is sent with the `webhook-id` that it had and the header `holdfast-delivery-kind: redelivery`. One that still waits for its first success is tried at once instead.
    *
    * For `merchant`; scope `webhooks:write`.
    *

@@ -811,7 +811,7 @@ export interface paths {
         put?: never;
         /**
          * Send an event once more, or all that were to be sent in a range of time
-         * @description An event of the shop by its `eventId`, or those that were to be sent to this webhook from `from` until before `to`, at most 10,000. Each is sent with the `webhook-id` that it had and the header `holdfast-delivery-kind: redelivery`. One that still waits for its first success is tried at once instead.
+         * @description An event of the shop by its `eventId`, or those that were to be sent to this webhook from `from` until before `to`, at most 2,000. Each is sent with the `webhook-id` that it had and the header `holdfast-delivery-kind: redelivery`. One that still waits for its first success is tried at once instead.
          *
          *     For `merchant`; scope `webhooks:write`.
          */
@@ -1733,7 +1733,7 @@ export interface components {
              */
             minute: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
             /**
              * @description Seconds, a share from 0 to 1, or a count, depending on the measure
              * @example 0.02
@@ -1754,7 +1754,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
             /** @enum {string} */
             state: "open" | "closed";
             /**
@@ -2266,10 +2266,10 @@ export interface components {
              *     - `redirected`: The answer was a redirect, which is not followed.
              *     - `refused`: The answer was none of 200 to 299.
              *     - `gone`: The answer was 410: nobody wants these events any more.
-             *     - `unreadable_secret`: The secret of the webhook cannot be opened with WEBHOOK_SECRET_KEYS.
+             *     - `not_kept`: The event is no longer kept.
              * @enum {string|null}
              */
-            failure: "host_unknown" | "address_refused" | "not_connected" | "tls_failed" | "connection_lost" | "not_http" | "no_answer" | "redirected" | "refused" | "gone" | "unreadable_secret" | null;
+            failure: "host_unknown" | "address_refused" | "not_connected" | "tls_failed" | "connection_lost" | "not_http" | "no_answer" | "redirected" | "refused" | "gone" | "not_kept" | null;
             /**
              * @description The code of a failed connection; null for the rest
              * @example ECONNREFUSED
@@ -3322,7 +3322,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
                 from?: string;
                 to?: string;
             };
@@ -3359,7 +3359,7 @@ export interface operations {
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 state?: "open" | "closed";
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
             };
             header?: never;
             path?: never;

@@ -54,17 +54,9 @@ test('the package works in a program of others, compiled by TypeScript 5.9', asy
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   writeFileSync(join(folder, 'program.ts'), PROGRAM);
-  const compiling = [
-    ...['--target', 'es2022', '--lib', 'es2022,dom,dom.iterable,dom.asynciterable'],
-    ...[
-      '--module',
-      'nodenext',
-      '--strict',
-      '--skipLibCheck',
-      '--exactOptionalPropertyTypes',
-      join(folder, 'program.ts'),
-    ],
-  ];
+  const options =
+    '--target es2022 --lib es2022,dom,dom.iterable,dom.asynciterable --module nodenext --strict --skipLibCheck --exactOptionalPropertyTypes';
+  const compiling = [...options.split(' '), join(folder, 'program.ts')];
   await run(process.execPath, [COMPILER, ...compiling]).catch((error: unknown) =>
     // The compiler prints its errors where others print results.
     expect.fail(printed.parse(error).stdout),
