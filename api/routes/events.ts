@@ -6,6 +6,7 @@ import type { Database } from '../../db/connection.ts';
 import { isFinal } from '../../domain/events.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { requireEvents } from '../orders/require-order.ts';
 import { Problem } from '../problems/problem.ts';
 import { toFeedReply } from '../schemas/events.ts';
@@ -35,7 +36,7 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
         'events_not_kept',
         'Events after this cursor were dropped because of their age, or an older database was restored.',
       );
-    return c.json(toFeedReply(shopId, page), 200);
+    return c.json(linkNext(c, toFeedReply(shopId, page), 'after'), 200);
   });
 
   app.openapi(stream, async (c) => {
@@ -68,5 +69,7 @@ const buyerOf = ({ var: { caller } }: Context<ApiEnv>): string | undefined =>
 
 function otherShop(): Problem {
   const message = 'is a cursor of another shop';
-  return new Problem('incompatible_parameters', `after: ${message}`, { errors: [{ field: 'after', message }] });
+  return new Problem('incompatible_parameters', `after: ${message}`, {
+    errors: [{ field: 'after', message }],
+  });
 }
