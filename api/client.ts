@@ -4,13 +4,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import type { cancelBody, createOrderBody, eventPage, orderSchema, refundBody } from './schemas/orders.ts';
+import type { cancelBody, createOrderBody, eventPage, orderSchema } from './schemas/orders.ts';
+import type { refundBody, refundPage } from './schemas/refunds.ts';
 import type { putSkuBody, restockBody, skuSchema } from './schemas/skus.ts';
 import type { createWalletBody, depositBody, walletSchema } from './schemas/wallets.ts';
 
 export type CreateOrder = z.input<typeof createOrderBody>;
 export type Order = z.output<typeof orderSchema>;
 export type OrderEvents = z.output<typeof eventPage>;
+export type RefundOrder = z.input<typeof refundBody>;
+export type Refunds = z.output<typeof refundPage>;
 export type Sku = z.output<typeof skuSchema>;
 export type Wallet = z.output<typeof walletSchema>;
 
@@ -93,8 +96,12 @@ export class ApiClient {
     return this.post(`/v1/orders/${id}/cancel`, body, options);
   }
 
-  refundOrder(id: string, body: z.input<typeof refundBody>, options?: PostOptions): Promise<Answer<Order>> {
+  refundOrder(id: string, body: RefundOrder, options?: PostOptions): Promise<Answer<Order>> {
     return this.post(`/v1/orders/${id}/refund`, body, options);
+  }
+
+  listOrderRefunds(id: string): Promise<Answer<Refunds>> {
+    return this.get(`/v1/orders/${id}/refunds`);
   }
 
   putSku(sku: string, body: z.input<typeof putSkuBody>): Promise<Answer<Sku>> {

@@ -1,11 +1,12 @@
 /** What rules and reconciliation ask Temporal about the workflows of orders. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import type { OrderWorkflows } from '../domain/order-workflows.ts';
-import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
+import type { BrokenPromise, OrderWorkflows } from '../domain/order-workflows.ts';
+import { orderWorkflowId, readWorkflowId } from '../domain/workflow-ids.ts';
 import { WORKFLOW, orderQuery, refundQuery, type OrderView, type RefundView } from '../workflows/messages.ts';
 import { askTemporal, askWorkflow } from './ask.ts';
-import { BROKEN_STATUS_QUERY, findLostRefund } from './lost-commands.ts';
+import { findLostRefund } from './lost-commands.ts';
 import { restartOrder, restartRefund } from './restart.ts';
+import { BROKEN_STATUS_QUERY } from './runs.ts';
 
 /** Workflows in a page of a listing: a caller may query each of them, and an activity must not be silent for a minute. */
 const PAGE = 100;
@@ -70,7 +71,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
     async isMarked(workflowId) {
       const handle = client.workflow.getHandle(workflowId);
       const query = async (): Promise<OrderView | RefundView> =>
-        workflowId.startsWith(refundWorkflowId('')) ? handle.query(refundQuery) : handle.query(orderQuery);
+        readWorkflowId(workflowId)?.kind === 'refund' ? handle.query(refundQuery) : handle.query(orderQuery);
       try {
         if (!(await isRunning(workflowId))) return false;
         return (await askWorkflow(client, query)).attention !== null;
@@ -87,8 +88,8 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
       );
       return {
         orders: found.flatMap(({ workflowId, startedAt }) => {
-          const orderId = findIdAfter(orderWorkflowId(''), workflowId);
-          return orderId === undefined ? [] : [{ orderId, startedAt }];
+          const subject = readWorkflowId(workflowId);
+          return subject?.kind === 'order' ? [{ orderId: subject.orderId, startedAt }] : [];
         }),
         next,
       };
@@ -100,19 +101,18 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
         `WorkflowType IN ${types} AND ExecutionStatus IN ${BROKEN_STATUS_QUERY}`,
         after,
       );
-      const ids = found.flatMap(
-        ({ workflowId }) =>
-          findIdAfter(orderWorkflowId(''), workflowId) ?? findIdAfter(refundWorkflowId(''), workflowId) ?? [],
-      );
-      return { orderIds: [...new Set(ids)], next };
+      const promises = new Map<string, BrokenPromise>();
+      for (const { workflowId } of found) {
+        const subject = readWorkflowId(workflowId);
+        if (!subject) continue;
+        const { orderId, commandId } = subject;
+        promises.set(`${orderId} ${commandId}`, { orderId, commandId });
+      }
+      return { promises: [...promises.values()], next };
     },
 
-    findLostRefund: (orderId) => findLostRefund(client, orderId),
+    findLostRefund: (promise) => findLostRefund(client, promise),
     restartOrder: (order) => restartOrder(client, taskQueue, order),
     restartRefund: (refund) => restartRefund(client, taskQueue, refund),
   };
 }
-
-/** The rest of a workflow id after its prefix; undefined for an id with another prefix. */
-const findIdAfter = (prefix: string, workflowId: string): string | undefined =>
-  workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : undefined;

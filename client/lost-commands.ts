@@ -2,34 +2,25 @@
  * Finds lost commands: a refund or a cancel that a workflow accepted, and then lost because it failed, timed out or was terminated.
  * They are read from the history of the run.
  */
-import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { Client } from '@temporalio/client';
 import { z } from 'zod';
-import type { LostRefund } from '../domain/order-workflows.ts';
-import { CANCELLED_IN_TEMPORAL, type RefundInput } from '../domain/order.ts';
+import type { BrokenPromise, LostRefund } from '../domain/order-workflows.ts';
+import { CANCELLED_IN_TEMPORAL, REFUND_REFUSALS, type RefundInput } from '../domain/order.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../workflows/messages.ts';
-import { askTemporal } from './ask.ts';
-
-/** How a run can end without having finished its work. `CANCELED` is not among them: such an order gave everything back first. */
-const BROKEN_STATUSES = { FAILED: 'failed', TERMINATED: 'was terminated', TIMED_OUT: 'timed out' } as const;
-/** The same in a query for workflows. */
-export const BROKEN_STATUS_QUERY = "('Failed', 'Terminated', 'TimedOut')";
+import {
+  decodeFirst,
+  decodeInput,
+  fetchHistory,
+  findNewestRun,
+  readRefund,
+  type History,
+  type NewestRun,
+} from './runs.ts';
 
 const cancelSchema = z.looseObject({ commandId: z.string(), reason: z.string() });
 const giveUpSchema = z.looseObject({ reason: z.string() });
-const refundSchema = z.looseObject({
-  orderId: z.string(),
-  commandId: z.string().nullable(),
-  reason: z.string(),
-  restock: z.boolean(),
-});
-/** Passed on unchanged, with fields that a newer release has added. */
-const refundInput = z.custom<RefundInput>((value) => refundSchema.safeParse(value).success);
 const attentionSchema = z.looseObject({ attentionAfter: z.number().optional() });
-
-type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
-type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
 /** A cancel as a caller, or a person in the Web UI, sent it. */
 export interface LostCancel {
@@ -47,50 +38,65 @@ export async function findLostCancel(client: Client, orderId: string): Promise<L
 }
 
 /** The refund of a paid order that a workflow accepted and that no workflow carries out. */
-export async function findLostRefund(client: Client, orderId: string): Promise<LostRefund | undefined> {
-  const refund = await findNewestRun(client, refundWorkflowId(orderId));
+export async function findLostRefund(
+  client: Client,
+  { orderId, commandId }: BrokenPromise,
+): Promise<LostRefund | undefined> {
+  const workflowId = refundWorkflowId(orderId, commandId);
+  const refund = await findNewestRun(client, workflowId);
   if (refund) {
     if (!refund.howItBroke) return undefined;
-    const history = await fetchHistory(client, refund.run);
-    // A refused refund had nothing to give back, and its caller was answered: nothing is lost.
-    if (!wasRefused(history))
-      return {
-        refund: refundInput.parse(await decodeInput(client, history)),
-        finding: `is paid, and the workflow of its refund ${refund.howItBroke}`,
-      };
+    const lost = await readBrokenRefund(client, refund);
+    if (lost) return (await hasOtherWorkflow(client, lost.refund, workflowId)) ? undefined : lost;
   }
-  const order = await findNewestRun(client, orderWorkflowId(orderId));
+  return commandId === null ? findRefundOfLostCancel(client, orderId) : undefined;
+}
+
+/** Undefined for a refund that was refused: it had nothing to give back, and its caller was answered. */
+async function readBrokenRefund(
+  client: Client,
+  { run, howItBroke }: NewestRun,
+): Promise<LostRefund | undefined> {
+  const history = await fetchHistory(client, run);
+  if (wasRefused(history)) return undefined;
+  return {
+    refund: await readRefund(client, history),
+    finding: `is paid, and the workflow of its refund ${howItBroke}`,
+  };
+}
+
+/** The order's workflow had accepted a cancel when it was already paid, or about to be. */
+async function findRefundOfLostCancel(client: Client, orderId: string): Promise<LostRefund | undefined> {
+  const workflowId = orderWorkflowId(orderId);
+  const order = await findNewestRun(client, workflowId);
   if (!order?.howItBroke) return undefined;
   const history = await fetchHistory(client, order.run);
   const cancel = await findUnansweredCancel(client, history);
   if (!cancel) return undefined;
   const { attentionAfter } = attentionSchema.parse(await decodeInput(client, history));
+  const refund = {
+    orderId,
+    ...cancel,
+    restock: true,
+    ...(attentionAfter !== undefined && { attentionAfter }),
+  };
+  // Reconciliation has started it before, and it is not recorded yet.
+  if (cancel.commandId !== null && (await hasOtherWorkflow(client, refund, workflowId))) return undefined;
   return {
-    refund: {
-      orderId,
-      ...cancel,
-      restock: true,
-      ...(attentionAfter !== undefined && { attentionAfter }),
-    },
+    refund,
     finding: `is paid, and its workflow ${order.howItBroke} after it had accepted a cancel`,
   };
 }
 
-/** The newest run, and how it broke, if it did. A reset terminates a run, too, but starts a newer one. */
-async function findNewestRun(client: Client, workflowId: string) {
-  try {
-    const run = await askTemporal(client, () => client.workflow.getHandle(workflowId).describe());
-    return { run, howItBroke: describeBreak(run) };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
-}
-
-const fetchHistory = (
+/** Whether the refund was begun again since, in its own workflow. If that broke, it is listed, too. */
+async function hasOtherWorkflow(
   client: Client,
-  { workflowId, runId }: WorkflowExecutionDescription,
-): Promise<History> => askTemporal(client, () => client.workflow.getHandle(workflowId, runId).fetchHistory());
+  { orderId, commandId }: RefundInput,
+  than: string,
+): Promise<boolean> {
+  const own = refundWorkflowId(orderId, commandId);
+  return own !== than && (await findNewestRun(client, own)) !== undefined;
+}
 
 /** The first cancel that was accepted and never answered. */
 async function findUnansweredCancel(client: Client, { events }: History): Promise<LostCancel | undefined> {
@@ -118,17 +124,7 @@ async function findUnansweredCancel(client: Client, { events }: History): Promis
   return undefined;
 }
 
-const decodeInput = (client: Client, { events }: History): Promise<unknown> =>
-  decodeFirst(client, events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads);
-
-async function decodeFirst({ options }: Client, payloads: Payloads): Promise<unknown> {
-  const [first] = await decodeArrayFromPayloads(options.loadedDataConverter, payloads);
-  return first;
-}
-
-const describeBreak = ({ status }: WorkflowExecutionDescription): string | undefined =>
-  Object.entries(BROKEN_STATUSES).find(([name]) => name === status.name)?.[1];
+const REFUSED: ReadonlySet<unknown> = new Set(['order_not_refundable', ...REFUND_REFUSALS]);
 
 const wasRefused = ({ events }: History): boolean =>
-  events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.type ===
-  'order_not_refundable';
+  REFUSED.has(events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.type);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { RefundInput } from '../domain/order.ts';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
-import { orderWorkflowId } from '../domain/workflow-ids.ts';
+import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   cancelUpdate,
@@ -25,6 +25,7 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import { findOlderRefund, isRunning } from './refund-runs.ts';
 import {
   orderStart,
   refundStart,
@@ -51,10 +52,15 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
   /** @param waitedMs as for {@link pay}. */
   cancel(orderId: string, command: CancelCommand, waitedMs: number): Promise<CommandOutcome>;
   /**
-   * Asks for the refund of a paid order, and waits until it is made or has to wait. An order has one refund: the database knows whose.
-   * @param options.restart for an order that is paid although its refund's workflow has ended: the refund begins again.
+   * Asks for a refund of a paid order, and waits until it is made, is refused or has to wait.
+   * @param options.isRetry whether it may have been asked for before.
+   * @param options.waitedMs as for {@link pay}.
+   * @param options.restart for a refund that is not recorded although its workflow has ended: it begins again.
    */
-  requestRefund(refund: RefundInput, options?: { restart: boolean }): Promise<RefundOutcome>;
+  requestRefund(
+    refund: RefundInput,
+    options: { isRetry: boolean; waitedMs: number; restart?: boolean },
+  ): Promise<RefundOutcome>;
 }
 
 export interface OrderClientOptions extends TemporalAddress {
@@ -126,23 +132,28 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
         order.executeUpdate(cancelUpdate, { updateId, args: [cancel] }),
       ),
 
-    async requestRefund(refund, { restart } = { restart: false }) {
-      // A terminated refund always begins again: its step is idempotent by the order.
+    async requestRefund(refund, { isRetry, waitedMs, restart = false }) {
+      // A terminated refund always begins again: its step is idempotent by its command.
       const policy = policyOf(restart ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY');
-      // All callers share one update: however many ask, and however often, they take one of the ten that a workflow may have in
+      // All retries share one update: however many ask, and however often, they take one of the ten that a workflow may have in
       // flight. A restart needs a new one, because the run that ended still answers the shared one.
       const updateId = restart ? `refund-${randomUUID()}` : 'refund';
+      const own = refundWorkflowId(refund.orderId, refund.commandId);
       try {
-        const { stage } = await call(() =>
-          workflow.executeUpdateWithStart(refundUpdate, {
-            updateId,
-            startWorkflowOperation: new WithStartWorkflowOperation<RefundWorkflow>(
-              WORKFLOW.refund,
-              refundStart(refund, policy),
-            ),
-          }),
-        );
-        return stage === 'refunding' ? 'pending' : 'decided';
+        return await call(async () => {
+          const older = isRetry ? await findOlderRefund(client, refund) : undefined;
+          const startWorkflowOperation = new WithStartWorkflowOperation<RefundWorkflow>(
+            WORKFLOW.refund,
+            refundStart(refund, policy),
+          );
+          const answer =
+            older === undefined
+              ? await workflow.executeUpdateWithStart(refundUpdate, { updateId, startWorkflowOperation })
+              : await workflow.getHandle(older).executeUpdate(refundUpdate, { updateId });
+          if (answer.stage !== 'refunding') return 'decided';
+          // The shared update was answered when the refund began to wait. It may have ended since, and then not as it was to.
+          return isRetry && !(await isRunning(client, older ?? own)) ? 'ended' : 'pending';
+        }, CALL_DEADLINE_MS - waitedMs);
       } catch (error) {
         return refundOutcomeOfFailure(error);
       }

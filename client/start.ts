@@ -2,6 +2,7 @@
 import type { WorkflowStartOptions } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';
+import { summarizeRefund } from '../domain/refund-summary.ts';
 import { MAIN_SHOP } from '../domain/shops.ts';
 import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import { ORDER_RULES, type OrderEnd, type OrderInput, type RefundEnd } from '../workflows/messages.ts';
@@ -32,10 +33,10 @@ export const orderStart = (order: NewOrder, { summary = summarize(order), ...pol
 
 export const refundStart = (
   refund: RefundInput,
-  { summary = refund.restock ? 'Refund and restock' : 'Refund', ...policy }: StartPolicy,
+  { summary = summarizeRefund(refund), ...policy }: StartPolicy,
 ) =>
   ({
-    workflowId: refundWorkflowId(refund.orderId),
+    workflowId: refundWorkflowId(refund.orderId, refund.commandId),
     args: [refund],
     staticSummary: summary,
     ...idPolicies(policy),

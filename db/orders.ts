@@ -25,7 +25,7 @@ type LineRow = typeof orderLine.$inferSelect;
 
 export interface Order extends OrderRow {
   /** In SKU order. */
-  lines: Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'>[];
+  lines: (Pick<LineRow, 'sku' | 'quantity' | 'unitPrice'> & { refundedQuantity: LineRow['refunded'] })[];
   /** As its caller gave them. */
   adjustments: readonly Adjustment[];
   reference: string | null;
@@ -38,6 +38,7 @@ const ORDER_WITH_LINE = `${selectList({
   ...getTableColumns(orders),
   sku: orderLine.sku,
   quantity: orderLine.quantity,
+  refundedQuantity: orderLine.refunded,
   unitPrice: orderLine.unitPrice,
 })}, orders.adjustments, orders.reference, orders.metadata`;
 
@@ -175,9 +176,9 @@ type OrderWithLine = OrderRow &
 
 function withLines(rows: readonly OrderWithLine[]): Order[] {
   const found = new Map<string, Order>();
-  for (const { sku, quantity, unitPrice, adjustments, ...order } of rows) {
+  for (const { sku, quantity, refundedQuantity, unitPrice, adjustments, ...order } of rows) {
     const known = found.get(order.id) ?? { ...order, adjustments: adjustments ?? [], lines: [] };
-    if (sku !== null) known.lines.push({ sku, quantity, unitPrice });
+    if (sku !== null) known.lines.push({ sku, quantity, refundedQuantity, unitPrice });
     found.set(order.id, known);
   }
   return [...found.values()];
@@ -195,18 +196,6 @@ export async function listOpenOrders(
       .where(and(eq(orders.stage, 'awaiting_payment'), after === null ? undefined : gt(orders.id, after)))
       .orderBy(asc(orders.id))
       .limit(limit),
-  );
-  return rows.map(({ id }) => id);
-}
-
-/** Which of these orders are paid and not refunded. */
-export async function listPaidOrders(database: Database, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const rows = await database.run(({ orm }) =>
-    orm
-      .select({ id: orders.id })
-      .from(orders)
-      .where(and(inArray(orders.id, [...ids]), eq(orders.stage, 'paid'))),
   );
   return rows.map(({ id }) => id);
 }

@@ -55,3 +55,28 @@ export async function findRefundRefusal(
   );
   return REFUND_REFUSALS.find((known) => known === recorded?.reason);
 }
+
+interface PromisedRefund {
+  orderId: string;
+  /** Null when it is unknown, or when it is of all that is left. */
+  commandId: string | null;
+}
+
+/** Which of these refunds, of orders that are paid, are not recorded. */
+export async function listUnmadeRefunds(
+  database: Database,
+  refunds: readonly PromisedRefund[],
+): Promise<PromisedRefund[]> {
+  if (refunds.length === 0) return [];
+  return database.run(
+    ({ sql }) => sql<PromisedRefund[]>`
+      -- Which of these refunds are still to be made? Once nothing is left of an order's payment, no refund of it is.
+      select promised."orderId", promised."commandId"
+      from jsonb_to_recordset(${JSON.stringify(refunds)}::text::jsonb) as promised ("orderId" uuid, "commandId" uuid)
+      join orders on orders.id = promised."orderId" and orders.stage = 'paid'
+      where not exists (
+        select from refund where refund.order_id = promised."orderId" and refund.command_id = promised."commandId"
+      )
+    `,
+  );
+}

@@ -12,11 +12,11 @@ export interface OrderWorkflows {
   isMarked: (workflowId: string) => Promise<boolean>;
   /** Orders whose workflow runs, according to the listing, which lags. */
   listRunning: (after: string | null) => Promise<{ orders: RunningOrder[]; next: string | null }>;
-  /** Orders whose workflow, or whose refund's workflow, failed, timed out or was terminated, according to the listing. */
-  listBroken: (after: string | null) => Promise<{ orderIds: string[]; next: string | null }>;
-  /** The refund that was requested from a workflow and that no workflow carries out now. */
-  findLostRefund: (orderId: string) => Promise<LostRefund | undefined>;
-  /** Starts a refund again. Returns false when one is running by now, or has succeeded. */
+  /** What may have been lost with workflows that failed, timed out or were terminated, according to the listing. */
+  listBroken: (after: string | null) => Promise<{ promises: BrokenPromise[]; next: string | null }>;
+  /** The refund that was promised there and that no workflow carries out now. */
+  findLostRefund: (promise: BrokenPromise) => Promise<LostRefund | undefined>;
+  /** Starts a refund again. Returns false when its workflow is running by now, or has succeeded. */
   restartRefund: (refund: RefundInput) => Promise<boolean>;
   /**
    * Starts an open order's workflow again, with the deadline its caller was given, and with the cancel that the previous run had
@@ -28,6 +28,13 @@ export interface OrderWorkflows {
 export interface RunningOrder {
   orderId: string;
   startedAt: Date;
+}
+
+/** A workflow that ended too early may have promised a refund. */
+export interface BrokenPromise {
+  orderId: string;
+  /** Of a refund that has a workflow of its own; null for what the order's workflow promised, or the one refund of an order of 0.7. */
+  commandId: string | null;
 }
 
 export interface LostRefund {

@@ -3,7 +3,31 @@ import type { Measure } from './measures.ts';
 
 /** One id per order: starting the same order twice finds the first start. */
 export const orderWorkflowId = (orderId: string): string => `order-${orderId}`;
-/** One id per order: a second refund of the same order cannot run. */
-export const refundWorkflowId = (orderId: string): string => `refund-${orderId}`;
+/**
+ * One id per refund, by the command that requested it. A refund without a command is of all that is left, and has the one id that the
+ * refund of an order had before 0.8, which may still run.
+ */
+export const refundWorkflowId = (orderId: string, commandId: string | null): string =>
+  commandId === null ? `refund-${orderId}` : `refund-${orderId}-${commandId}`;
 /** One delivery per measure and deployment; a namespace may have several deployments. */
 export const deliverWorkflowId = (taskQueue: string, name: Measure): string => `alerts-${taskQueue}-${name}`;
+
+/** What the workflow of an order or of a refund is about. */
+export interface WorkflowSubject {
+  kind: 'order' | 'refund';
+  orderId: string;
+  /** Of a refund that has an id of its own. */
+  commandId: string | null;
+}
+
+const UUID = '[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}';
+const OF_ORDER = new RegExp(`^order-(${UUID})$`);
+const OF_REFUND = new RegExp(`^refund-(${UUID})(?:-(${UUID}))?$`);
+
+/** Undefined for the workflow of something else. */
+export function readWorkflowId(workflowId: string): WorkflowSubject | undefined {
+  const [, orderId] = OF_ORDER.exec(workflowId) ?? [];
+  if (orderId !== undefined) return { kind: 'order', orderId, commandId: null };
+  const [, refunded, commandId = null] = OF_REFUND.exec(workflowId) ?? [];
+  return refunded === undefined ? undefined : { kind: 'refund', orderId: refunded, commandId };
+}

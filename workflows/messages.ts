@@ -44,7 +44,7 @@ export interface OrderEnd {
 }
 
 export interface RefundEnd extends OrderEnd {
-  /** The command whose refund this is; the refund of any other command was refused. */
+  /** The command whose refund this is. */
   commandId: string | null;
 }
 
@@ -72,7 +72,7 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it waits for room in the wallet. */
+/** How far a refund is: `refunding` when it waits for room in the wallet. What became of it otherwise, the database knows. */
 export interface RefundAnswer {
   stage: Stage;
 }

@@ -4,10 +4,11 @@
  */
 import type { Database } from '../../db/connection.ts';
 import type { Finding } from '../../db/findings.ts';
-import { findOrder, listOpenOrders, listPaidOrders, listWithoutEvents } from '../../db/orders.ts';
+import { findOrder, listOpenOrders, listWithoutEvents } from '../../db/orders.ts';
+import { listUnmadeRefunds } from '../../db/refunds.ts';
 import type { TemporalKind } from '../../db/rules/detectors.ts';
 import { findRunningWithoutOpenOrder } from '../../db/rules/running-orders.ts';
-import type { LostRefund, OrderWorkflows } from '../../domain/order-workflows.ts';
+import type { BrokenPromise, LostRefund, OrderWorkflows } from '../../domain/order-workflows.ts';
 import { DISAGREEMENT_GRACE_MS } from '../../domain/timeouts.ts';
 import { signOfLife } from '../sign-of-life.ts';
 import { askEach } from './ask-temporal.ts';
@@ -80,36 +81,48 @@ export async function detectMissingOrders(
 }
 
 /**
- * Paid orders whose refund was promised by a workflow that failed, timed out or was terminated; with the refund of each that can be made.
+ * Refunds of paid orders that were promised by a workflow that failed, timed out or was terminated; with each that can be made, by its
+ * finding's subject.
  */
 export async function detectLostRefunds(
   database: Database,
   workflows: OrderWorkflows,
   { after }: PageOfWorkflows,
 ): Promise<WorkflowPage & { refunds: Map<string, LostRefund> }> {
-  const { orderIds, next } = await workflows.listBroken(after);
-  const { answers, failed } = await askEach(
-    'workflow_failed',
-    // An order in any other stage has been dealt with: the listing has its workflow for as long as Temporal keeps it.
-    await listPaidOrders(database, orderIds),
-    workflows.findLostRefund,
+  const { promises, next } = await workflows.listBroken(after);
+  // Every other one has been dealt with: the listing has its workflow for as long as Temporal keeps it.
+  const unkept = new Map(
+    (await listUnmadeRefunds(database, promises)).map((promise) => [subjectOf(promise), promise]),
   );
-  const lost = new Map<string, LostRefund>();
-  for (const [orderId, refund] of answers) if (refund) lost.set(orderId, refund);
+  const { answers, failed } = await askEach('workflow_failed', [...unkept.keys()], async (subject) => {
+    const promise = unkept.get(subject);
+    return promise && workflows.findLostRefund(promise);
+  });
+  const lost = [...answers.values()].filter((refund) => refund !== undefined);
   // An attempt that was under way when its workflow ended may have committed since.
-  const stillPaid = new Set(await listPaidOrders(database, [...lost.keys()]));
-  const promised = [...lost].filter(([orderId]) => stillPaid.has(orderId));
-  const tooOld = new Set(await listWithoutEvents(database, [...stillPaid]));
-  const findings = promised.map(([orderId, { finding }]) => ({
-    subject: orderId,
+  const unmade = await listUnmadeRefunds(
+    database,
+    lost.map(({ refund: { orderId, commandId } }) => ({ orderId, commandId })),
+  );
+  const stillLost = new Set(unmade.map(subjectOf));
+  const promised = new Map(
+    lost.map((refund) => [subjectOf(refund.refund), refund] as const).filter(([of]) => stillLost.has(of)),
+  );
+  const tooOld = new Set(await listWithoutEvents(database, [...new Set(unmade.map(({ orderId }) => orderId))]));
+  const findings = [...promised].map(([subject, { refund: { orderId }, finding }]) => ({
+    subject,
     orderId,
     finding: tooOld.has(orderId)
       ? `${finding}; its events are no longer kept, so a person has to give the money back`
       : finding,
   }));
-  const refunds = new Map(promised.filter(([orderId]) => !tooOld.has(orderId)));
-  return { inspected: orderIds.length, findings, failed, next, refunds };
+  const refunds = new Map([...promised].filter(([, { refund }]) => !tooOld.has(refund.orderId)));
+  return { inspected: promises.length, findings, failed, next, refunds };
 }
+
+/** An order may have lost several refunds. */
+const subjectOf = ({ orderId, commandId }: BrokenPromise): string =>
+  commandId === null ? orderId : `${orderId}/${commandId}`;
 
 const DETECTORS = {
   workflow_missing: detectMissingWorkflows,

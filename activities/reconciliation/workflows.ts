@@ -10,6 +10,7 @@ import {
   type RepairResult,
 } from '../../db/findings.ts';
 import { findOrder } from '../../db/orders.ts';
+import { listUnmadeRefunds } from '../../db/refunds.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { messageOf } from '../../process/redaction.ts';
 import { signOfLife } from '../sign-of-life.ts';
@@ -68,12 +69,13 @@ export async function reconcileLostRefunds(
   const repairs = await repairEach(database, found, startedAt, async ({ subject, finding }) => {
     const refund = page.refunds.get(subject)?.refund;
     if (!refund) return 'for a person';
-    const order = await findOrder(database, subject);
-    if (order?.stage !== 'paid' || !(await workflows.restartRefund(refund))) return 'nothing wrong';
+    const { orderId, commandId, amount, lines, restock } = refund;
+    const isUnmade = (await listUnmadeRefunds(database, [{ orderId, commandId }])).length > 0;
+    if (!isUnmade || !(await workflows.restartRefund(refund))) return 'nothing wrong';
     return {
       done: 'The refund was started again, as it was requested.',
       before: { stage: 'paid', workflow: finding },
-      after: { workflow: 'running', commandId: refund.commandId, restock: refund.restock },
+      after: { workflow: 'running', commandId, amount, lines, restock },
     };
   });
   return {

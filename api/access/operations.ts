@@ -41,6 +41,7 @@ export const OPERATIONS = {
   createOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
   getOrder: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrders: { roles: READERS, scope: 'orders:read', shops: 'any' },
+  listOrderRefunds: { roles: READERS, scope: 'orders:read', shops: 'any' },
   listOrderEvents: { roles: READERS, scope: 'orders:read', shops: 'any' },
   payOrder: { roles: PARTIES, scope: 'orders:write', shops: 'one' },
   cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },

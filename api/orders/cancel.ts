@@ -7,21 +7,20 @@ import type { RefusalReason } from '../../domain/order.ts';
 import { mayCall } from '../access/operations.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
-import { refundPaid, refundPending } from './refund.ts';
+import { refundPaid, refundPending, type Asked } from './refund.ts';
 import { describeStage } from './refusals.ts';
 import { requireReachable } from './require-order.ts';
 import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from './verdict.ts';
 
 /**
  * Cancels an order and returns it. A paid order is refunded, and its units go back on hand, if the caller may refund orders.
- * @param waitedMs how much of the request's time is already spent.
  * @throws {Problem} when the cancel is refused.
  */
 export async function cancelOrder(
   servers: CommandServers & Pick<Dependencies, 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
-  waitedMs: number,
+  asked: Asked,
 ): Promise<Order> {
   const { temporal, database, caller, attentionAfter } = servers;
   const cancel: Command = {
@@ -34,7 +33,7 @@ export async function cancelOrder(
   if (before) return before;
   await requireReachable(servers, orderId);
 
-  const outcome = await temporal.cancel(orderId, command, waitedMs);
+  const outcome = await temporal.cancel(orderId, command, asked.waitedMs);
   throwImmediateRefusal(outcome);
   const after =
     outcome.outcome === 'refused'
@@ -46,7 +45,8 @@ export async function cancelOrder(
   if (order?.stage !== 'paid') return throwUndecided(database, orderId, outcome);
   if (isRefunding(outcome)) throw refundPending(orderId);
   if (!mayCall('refundOrder', caller.roles)) throw new Problem(cancel.refusal, describeStage(order));
-  return refundPaid({ temporal, database }, { ...command, orderId, restock: true, attentionAfter }, cancel);
+  const rest = { ...command, orderId, restock: true, attentionAfter };
+  return refundPaid({ temporal, database }, rest, cancel, asked);
 }
 
 /** Whether the order's workflow is refunding the order itself, for this cancel or for another one. */

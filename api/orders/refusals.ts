@@ -171,7 +171,7 @@ const findOrderedSkus = (database: Database, { shopId, lines }: Order) =>
   );
 
 /** Names at most five things, since an order may have a hundred lines, and none if nothing is missing by now. */
-function listAtMostFive(what: string, things: readonly string[]): string {
+export function listAtMostFive(what: string, things: readonly string[]): string {
   if (things.length === 0) return `${what}.`;
   return `${what}: ${things.slice(0, 5).join(', ')}${things.length > 5 ? ' and others' : ''}.`;
 }

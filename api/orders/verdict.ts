@@ -20,6 +20,8 @@ export interface Command {
   openStages: readonly RestingStage[];
   /** The refusal in a stage that has no more specific one. */
   refusal: ProblemCode;
+  /** Why an order in an open stage refuses the command for good, if it does. */
+  explain?: (order: Order) => Promise<Problem | undefined>;
 }
 
 /**
@@ -27,16 +29,18 @@ export interface Command {
  * @throws {Problem} the refusal, if the command had no effect and never will.
  */
 export async function findVerdict(database: Database, command: Command): Promise<Order | undefined> {
-  const { orderId, commandId, openStages } = command;
+  const { orderId, commandId, openStages, explain } = command;
   const order = await findOrder(database, orderId);
   // No command has moved an order that still awaits its payment.
   if (!order || (order.stage === 'awaiting_payment' && openStages.includes(order.stage))) return undefined;
   // Read after the order, so that the record of whatever moved the order to this stage is visible.
   if (await isRecorded(database, orderId, commandId))
-    // If the order was still in an open stage, the command took effect between the two reads.
+    // The order may still be in an open stage: after a refund in part, or as the command took effect between the two reads.
     return openStages.includes(order.stage) ? requireOrder(database, orderId) : order;
   if (!openStages.includes(order.stage))
     throw new Problem(chooseRefusal(order.stage, command.refusal), describeStage(order));
+  const refused = await explain?.(order);
+  if (refused) throw refused;
   if ((await listWithoutEvents(database, [orderId])).length > 0)
     throw new Problem(
       ORDER_TOO_OLD,

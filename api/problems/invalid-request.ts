@@ -4,6 +4,8 @@ import type { ZodError } from 'zod';
 import { CONTACT_FIELDS, PERSONAL_FIELDS } from '../../domain/personal-data.ts';
 import { Problem } from './problem.ts';
 
+type Issue = ZodError['issues'][number];
+
 /** A program that sends more errors than this would not be helped by reading them all. */
 const ERRORS_SHOWN = 20;
 /** How much of an unknown field's name is shown: the name may be as long as the body. */
@@ -17,7 +19,7 @@ export function refuseInvalid(
   // Without a content type there is no body: every body that readBody passes on has one.
   if (result.target === 'json' && c.req.header('Content-Type') === undefined)
     throw new Problem('malformed_body', 'This call needs a body.');
-  const errors = listErrors(result.error).slice(0, ERRORS_SHOWN);
+  const errors = listErrors(result.error.issues).slice(0, ERRORS_SHOWN);
   throw new Problem(
     'validation_failed',
     errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
@@ -27,9 +29,18 @@ export function refuseInvalid(
   );
 }
 
-function listErrors({ issues }: ZodError): { field: string; message: string }[] {
+interface FieldError {
+  field: string;
+  message: string;
+}
+
+function listErrors(issues: readonly Issue[], under: Issue['path'] = []): FieldError[] {
   return issues.flatMap((issue) => {
-    const path = issue.path.join('.');
+    if (issue.code === 'invalid_union') {
+      const meant = findMeantForm(issue.errors);
+      if (meant) return listErrors(meant, [...under, ...issue.path]);
+    }
+    const path = [...under, ...issue.path].join('.');
     // What somebody wrote into a contact stays out of problems and logs, names of fields included.
     if (issue.code === 'unrecognized_keys' && isPersonal(issue.path[0]))
       return [{ field: path, message: `must have no fields but ${CONTACT_FIELDS.join(', ')}` }];
@@ -39,6 +50,13 @@ function listErrors({ issues }: ZodError): { field: string; message: string }[] 
       return { field: path ? `${path}.${field}` : field, message: 'unknown field' };
     });
   });
+}
+
+/** Of the forms that a value may have, the one that it fails least; undefined when several are as near. */
+function findMeantForm(forms: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const fewest = Math.min(...forms.map((issues) => issues.length));
+  const nearest = forms.filter((issues) => issues.length === fewest);
+  return nearest.length === 1 ? nearest[0] : undefined;
 }
 
 const isPersonal = (field: unknown): boolean => PERSONAL_FIELDS.some((personal) => personal === field);

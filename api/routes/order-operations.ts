@@ -1,6 +1,6 @@
 /** The calls on orders as the OpenAPI document describes them. orders.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
-import { REJECTION_REASONS } from '../../domain/order.ts';
+import { REFUND_REFUSALS, REJECTION_REASONS } from '../../domain/order.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import {
@@ -12,9 +12,9 @@ import {
   orderParams,
   orderSchema,
   ordersQuery,
-  refundBody,
 } from '../schemas/orders.ts';
 import { keyedResponses, problemResponses, responsesOf } from '../schemas/problem.ts';
+import { refundBody, refundPage, refundsQuery } from '../schemas/refunds.ts';
 import { noQuery } from '../schemas/values.ts';
 
 const tags = ['Orders'];
@@ -140,7 +140,9 @@ export const refund = createRoute({
   path: '/orders/{id}/refund',
   operationId: 'refundOrder',
   tags,
-  summary: 'Refund a paid order',
+  summary: 'Refund a paid order, or a part of it',
+  description:
+    'All that is left of the payment, an amount, or units. An order may be refunded any number of times, and never of more than was paid. The order is `refunded` once nothing is left, and stays `paid` until then.',
   parameters,
   request: {
     params: orderParams,
@@ -148,10 +150,25 @@ export const refund = createRoute({
     body: { required: true, content: { 'application/json': { schema: refundBody } } },
   },
   responses: keyedResponses(
-    { 200: { description: 'Refunded', content } },
+    { 200: { description: 'The order, with `refunded`', content } },
     'not_found',
     'order_not_refundable',
+    ...REFUND_REFUSALS,
     'order_too_old',
+    'order_busy',
     'refund_pending',
   ),
+});
+
+export const refunds = createRoute({
+  method: 'get',
+  path: '/orders/{id}/refunds',
+  operationId: 'listOrderRefunds',
+  tags,
+  summary: 'List the refunds of an order, oldest first',
+  request: { params: orderParams, query: refundsQuery },
+  responses: {
+    200: { description: 'A page of refunds', content: { 'application/json': { schema: refundPage } } },
+    ...problemResponses('validation_failed', 'not_found'),
+  },
 });

@@ -6,6 +6,7 @@ import { findOpenMarks } from '../../db/attention.ts';
 import { recordOrderDetail } from '../../db/order-detail.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { findPersonalData } from '../../db/personal-data.ts';
+import { listRefunds } from '../../db/refunds.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import { seesPersonalData } from '../access/personal-data.ts';
 import { admitCreates } from '../admission/creates.ts';
@@ -26,14 +27,15 @@ import { createTurns } from '../orders/turns.ts';
 import { Problem } from '../problems/problem.ts';
 import { toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
 import { toPage } from '../schemas/page.ts';
-import { cancel, create, events, get, list, pay, refund } from './order-operations.ts';
+import { toRefundPart, toRefundReply } from '../schemas/refunds.ts';
+import { cancel, create, events, get, list, pay, refund, refunds } from './order-operations.ts';
 
 export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database, temporal, logger, paymentWindow, attentionAfter, personalData } = dependencies;
   const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
-  // after the deadline is refused while another still waits.
-  const [payments, cancels] = [createTurns(2), createTurns(1)];
+  // after the deadline is refused while another still waits. Some refunds at once: each of an order's waits for the one before it.
+  const [payments, cancels, parts] = [createTurns(2), createTurns(1), createTurns(4)];
   const admission = admitCreates(database, logger, create.operationId);
 
   app.openapi(create, (c) => {
@@ -121,9 +123,15 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(cancel, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    return answerWithOrder(c, { operation: cancel.operationId, request: { param, json } }, (commandId) =>
+    const call = { operation: cancel.operationId, request: { param, json } };
+    return answerWithOrder(c, call, (commandId, isRetry) =>
       cancels.take(lineOf(c, param.id), (waitedMs) =>
-        cancelOrder({ ...serversOf(c), attentionAfter }, param.id, { commandId, ...json }, waitedMs),
+        cancelOrder(
+          { ...serversOf(c), attentionAfter },
+          param.id,
+          { commandId, ...json },
+          { waitedMs, isRetry },
+        ),
       ),
     );
   });
@@ -131,8 +139,23 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(refund, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    return answerWithOrder(c, { operation: refund.operationId, request: { param, json } }, (commandId) =>
-      refundOrder(serversOf(c), { orderId: param.id, commandId, attentionAfter, ...json }),
+    const call = { operation: refund.operationId, request: { param, json } };
+    return answerWithOrder(c, call, (commandId, isRetry) => {
+      const command = { orderId: param.id, commandId, attentionAfter, ...toRefundPart(json) };
+      return parts.take(lineOf(c, param.id), (waitedMs) =>
+        refundOrder(serversOf(c), command, { isRetry, waitedMs }),
+      );
+    });
+  });
+
+  app.openapi(refunds, async (c) => {
+    const { id } = c.req.valid('param');
+    const { limit, cursor: after = 0 } = c.req.valid('query');
+    const rows = await listRefunds(c.var.database, id, { after, limit: limit + 1 });
+    if (rows.length === 0) await requireOrder(c.var.database, id);
+    return c.json(
+      toPage('refunds', rows, { limit, item: toRefundReply, cursorOf: ({ version }) => version }),
+      200,
     );
   });
 
@@ -147,11 +170,11 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   function answerWithOrder(
     c: Context<ApiEnv>,
     call: KeyedRequest,
-    command: (commandId: string) => Promise<Order>,
+    command: (commandId: string, isRetry: boolean) => Promise<Order>,
   ): Promise<Response> {
-    return answerOnce(c, dependencies, call, async (commandId) => ({
+    return answerOnce(c, dependencies, call, async (commandId, isRetry) => ({
       status: 200,
-      body: toOrderReply(await command(commandId)),
+      body: toOrderReply(await command(commandId, isRetry)),
     }));
   }
 }

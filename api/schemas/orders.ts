@@ -84,13 +84,6 @@ export const createOrderBody = z
 
 export const cancelBody = z.strictObject({ reason }).openapi('CancelOrder');
 
-export const refundBody = z
-  .strictObject({
-    reason,
-    restock: z.boolean().openapi({ example: true, description: 'Whether the units go back on hand' }),
-  })
-  .openapi('RefundOrder');
-
 export const ordersQuery = pageQuery('orders', id).extend({
   stage: z.enum(STAGES).optional(),
   buyerId: party.optional(),
@@ -115,6 +108,7 @@ export const orderSchema = z
       z.object({
         sku: skuName,
         quantity: z.int().openapi({ example: 2 }),
+        refundedQuantity: z.int().openapi({ example: 0, description: 'Units that were refunded so far' }),
         unitPrice: amount.nullable().openapi({ description: 'Null in an order that was never priced' }),
       }),
     ),
@@ -122,6 +116,10 @@ export const orderSchema = z
       .object({ amount: amount.openapi({ example: 2500 }), currency })
       .nullable()
       .openapi({ description: 'Null in an order that was never priced, or that was rejected for its total' }),
+    refunded: amount.openapi({
+      example: 0,
+      description: "Minor units of the total's currency that were given back so far",
+    }),
     adjustments: adjustments
       .optional()
       .openapi({ description: 'As they were given. Missing if there are none' }),
@@ -170,6 +168,7 @@ export function toOrderReply(
     paymentMode,
     lines,
     total: total === null || order.currency === null ? null : { amount: total, currency: order.currency },
+    refunded: order.refunded,
     ...(order.adjustments.length > 0 && { adjustments: [...order.adjustments] }),
     ...(order.reference !== null && { reference: order.reference }),
     ...(order.metadata !== null && { metadata: order.metadata }),

@@ -7,6 +7,7 @@ type List =
   | 'orders'
   | 'events'
   | 'entries'
+  | 'refunds'
   | 'attention'
   | 'findings'
   | 'audit'

@@ -95,7 +95,7 @@ const SUBJECTS: Readonly<Record<ProvingKind, string>> = {
   order_inconsistent: 'order',
   order_lost: 'order',
   transfer_unbalanced: 'transfer',
-  workflow_failed: 'order',
+  workflow_failed: 'order/refund',
 };
 
 /** Sorts what the detectors found by the rules that it breaks. A rule that could not be checked is not known to hold. */

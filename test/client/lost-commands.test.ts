@@ -1,6 +1,7 @@
 /** A refund or a cancel that a workflow accepted is carried out even if that workflow failed, timed out or was terminated. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createActivities } from '../../activities/order.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import type { RefundInput } from '../../domain/order.ts';
@@ -17,7 +18,6 @@ const { shop, client, sql, database, taskQueue } = system;
 const { workflowOf, reconcile, findingsAbout, placed } = reconciling(system);
 const workflows = orderWorkflowsOf(client, taskQueue);
 
-const refundOf = (id: string) => client.workflow.getHandle(refundWorkflowId(id));
 const ignore = () => {};
 
 const repairs: (() => Promise<unknown>)[] = [];
@@ -38,15 +38,10 @@ async function refuseStep(step: 'refund' | 'release'): Promise<void> {
   repairs.push(() => sql.unsafe(`drop function refuse_${step}() cascade`));
 }
 
-/** Terminates every workflow of the order, as a person can in the Web UI. */
-async function terminateAll(id: string): Promise<void> {
-  for (const handle of [workflowOf(id), refundOf(id)]) await handle.terminate('by mistake').catch(ignore);
-}
-
 /** The listing of workflows lags behind. */
 const untilListed = (id: string) =>
   until('the listing to know that the workflow broke', async () =>
-    (await workflows.listBroken(null)).orderIds.includes(id) ? true : undefined,
+    (await workflows.listBroken(null)).promises.some(({ orderId }) => orderId === id),
   );
 
 const untilRefunded = (id: string) =>
@@ -63,37 +58,53 @@ async function paid() {
 const findBreaches = async (id: string) =>
   (await breachesOfWorkflows(database, workflows)).filter(({ subject }) => subject.includes(id));
 
-describe('a refund that its workflow accepted', () => {
-  /** The refund of a paid order, as the API begins it, which keeps failing. */
+const startRefund = (workflowId: string, refund: RefundInput, workflowRunTimeout = 60_000) =>
+  client.workflow.start<(input: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
+    workflowId,
+    taskQueue,
+    args: [refund],
+    workflowRunTimeout,
+  });
+
+describe.each([
+  ['a refund that its workflow accepted', (_: string, commandId: string) => commandId],
+  ['the one refund of an order that 0.7 accepted', () => null],
+] as const)('%s', (_what, commandInId) => {
+  /** The refund of a paid order, which keeps failing. */
   async function failing({ restock = true, runTimeout = 60_000 } = {}) {
     const order = await paid();
     await refuseStep('refund');
     const refund = { orderId: order.id, commandId: randomUUID(), reason: 'broken', restock };
-    const workflowId = refundWorkflowId(order.id);
-    await client.workflow.start<(input: RefundInput) => Promise<RefundEnd>>(WORKFLOW.refund, {
-      workflowId,
-      taskQueue,
-      args: [refund],
-      workflowRunTimeout: runTimeout,
-    });
+    const workflowId = refundWorkflowId(order.id, commandInId(order.id, refund.commandId));
+    const workflow = await startRefund(workflowId, refund, runTimeout);
     await untilEvents(client, workflowId, 'activityTaskScheduledEventAttributes', 1);
-    return { ...order, ...refund };
+    return { ...order, ...refund, workflow, subject: `${order.id}/${refund.commandId}` };
   }
 
   test('is started again exactly once, as it was requested, after its workflow was terminated', async () => {
-    const { id, wallet, sku, commandId } = await failing();
-    await refundOf(id).terminate('by mistake');
+    const { id, wallet, sku, commandId, workflow, subject } = await failing();
+    await workflow.terminate('by mistake');
     await untilListed(id);
     expect(await findBreaches(id)).toEqual([
-      { subject: `order ${id}`, finding: 'is paid, and the workflow of its refund was terminated' },
+      {
+        subject: `order/refund ${subject}`,
+        finding: 'is paid, and the workflow of its refund was terminated',
+      },
     ]);
     await repairSteps();
     expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });
-    expect(await refundOf(id).result()).toMatchObject({ stage: 'refunded', commandId });
+    const again = client.workflow.getHandle(refundWorkflowId(id, commandId));
+    expect(await again.result()).toMatchObject({ stage: 'refunded', commandId });
     expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
     expect(await shop.stockOf(sku)).toMatchObject({ onHand: 10 });
     expect(await findingsAbout(id)).toMatchObject([
-      { kind: 'workflow_failed', state: 'repaired', repair: { after: { commandId, restock: true } } },
+      {
+        kind: 'workflow_failed',
+        subject,
+        orderId: id,
+        state: 'repaired',
+        repair: { after: { commandId, restock: true } },
+      },
     ]);
     expect(await reconcile()).toMatchObject({ found: 0 });
     expect(await findingsAbout(id)).toHaveLength(1);
@@ -102,8 +113,8 @@ describe('a refund that its workflow accepted', () => {
   });
 
   test('is started again once by several runs of reconciliation at the same time', async () => {
-    const { id, wallet, sku } = await failing({ restock: false });
-    await refundOf(id).terminate('by mistake');
+    const { id, wallet, sku, workflow } = await failing({ restock: false });
+    await workflow.terminate('by mistake');
     await untilListed(id);
     await repairSteps();
     await Promise.all([reconcile(), reconcile(), reconcile()]);
@@ -115,8 +126,8 @@ describe('a refund that its workflow accepted', () => {
   });
 
   test('is started again after its workflow timed out', async () => {
-    const { id, commandId } = await failing({ restock: false, runTimeout: 2_000 });
-    await refundOf(id).result().catch(ignore);
+    const { id, commandId, workflow } = await failing({ restock: false, runTimeout: 2_000 });
+    await workflow.result().catch(ignore);
     await untilListed(id);
     await repairSteps();
     await reconcile();
@@ -127,19 +138,89 @@ describe('a refund that its workflow accepted', () => {
   });
 
   test('is not reported as a finding while a later run of its workflow carries it out', async () => {
-    const { id } = await failing();
-    await refundOf(id).terminate('by mistake');
+    const { id, workflow, orderId, commandId, reason, restock } = await failing();
+    await workflow.terminate('by mistake');
     await untilListed(id);
-    const again = shop.refund(id, true);
-    await until('the next run', async () =>
-      (await refundOf(id).describe()).status.name === 'RUNNING' ? true : undefined,
-    );
+    const again = await startRefund(refundWorkflowId(id, commandId), { orderId, commandId, reason, restock });
     await reconcile();
     expect(await findingsAbout(id)).toEqual([]);
     expect(await findBreaches(id)).toEqual([]);
     await repairSteps();
-    await again;
-    await untilRefunded(id);
+    await again.result();
+    expect(await shop.stageOf(id)).toBe('refunded');
+  });
+});
+
+describe('of the refunds of one order', () => {
+  /** Two refunds of 100 and one of 200, of which all fail. */
+  async function failingParts() {
+    const order = await paid();
+    await refuseStep('refund');
+    const parts = await Promise.all(
+      [100, 100, 200].map(async (amount) => {
+        const commandId = randomUUID();
+        const workflowId = refundWorkflowId(order.id, commandId);
+        const part = { orderId: order.id, commandId, reason: 'scratched', amount, restock: false };
+        const workflow = await startRefund(workflowId, part);
+        await untilEvents(client, workflowId, 'activityTaskScheduledEventAttributes', 1);
+        return { ...part, workflow };
+      }),
+    );
+    return { ...order, parts };
+  }
+
+  test('each that was lost is started again once, and each that was not goes on', async () => {
+    const { id, wallet, parts } = await failingParts();
+    const lost = parts.slice(1);
+    for (const { workflow } of lost) await workflow.terminate('by mistake');
+    await until('the listing to know both', async () => {
+      const { promises } = await workflows.listBroken(null);
+      return promises.filter(({ orderId }) => orderId === id).length === 2;
+    });
+    await repairSteps();
+    expect(await reconcile()).toMatchObject({ found: 2, repaired: 2 });
+    for (const { commandId } of parts)
+      expect(await client.workflow.getHandle(refundWorkflowId(id, commandId)).result()).toMatchObject({
+        stage: 'paid',
+        commandId,
+      });
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_400, held: 0 });
+    const findings = await findingsAbout(id);
+    expect(new Set(findings.map(({ subject }) => subject))).toEqual(
+      new Set(lost.map(({ commandId }) => `${id}/${commandId}`)),
+    );
+    expect(findings).toMatchObject([
+      { state: 'repaired', repair: { after: { restock: false } } },
+      { state: 'repaired' },
+    ]);
+    expect(await reconcile()).toMatchObject({ found: 0 });
+    await expectRulesHold(sql);
+  });
+
+  test('one whose workflow was terminated after it had been made is no finding, although the order is still paid', async () => {
+    const { id, parts } = await failingParts();
+    const [first] = parts;
+    if (!first) throw new Error('There is no refund.');
+    const { workflow, ...part } = first;
+    await workflow.terminate('by mistake');
+    await untilListed(id);
+    await repairSteps();
+    // The attempt that was under way.
+    await createActivities(database).refund({ ...part, at: new Date().toISOString() });
+    expect(await findBreaches(id)).toEqual([]);
+    await reconcile();
+    expect(await findingsAbout(id)).toEqual([]);
+  });
+
+  test('one that was refused is not reported as lost, although its workflow failed', async () => {
+    const { id } = await paid();
+    const part = { orderId: id, commandId: randomUUID(), reason: 'too much', amount: 1_001, restock: false };
+    const workflow = await startRefund(refundWorkflowId(id, part.commandId), part);
+    await workflow.result().catch(ignore);
+    await untilListed(id);
+    expect(await findBreaches(id)).toEqual([]);
+    await reconcile();
+    expect(await findingsAbout(id)).toEqual([]);
   });
 });
 
@@ -173,7 +254,7 @@ describe('a cancel that its workflow accepted', () => {
       },
     ],
   ] as const)(
-    '%s while the payment was taken becomes a refund even if every workflow of the order was terminated',
+    '%s while the payment was taken becomes a refund even if the workflow of the order was terminated',
     async (_how, reason, cancel) => {
       const { id, wallet, sku } = await placed();
       const letGo = await lockWallet(sql, wallet);
@@ -183,15 +264,12 @@ describe('a cancel that its workflow accepted', () => {
       await cancel(id);
       await letGo();
       await until('the payment', async () => ((await shop.stageOf(id)) === 'paid' ? true : undefined));
-      // The refund has failed and is tried again, in the order's workflow or in its own: a first attempt could commit later.
+      // The refund has failed and is tried again: a first attempt could commit later.
       await until('a refund that is tried again', async () => {
-        const runs = await Promise.allSettled([refundOf(id).describe(), workflowOf(id).describe()]);
-        const pending = runs.flatMap((run) =>
-          run.status === 'fulfilled' ? (run.value.raw.pendingActivities ?? []) : [],
-        );
-        return pending.some(({ activityType }) => activityType?.name === 'refund') ? true : undefined;
+        const { pendingActivities: pending } = (await workflowOf(id).describe()).raw;
+        return pending?.some(({ activityType }) => activityType?.name === 'refund');
       });
-      await terminateAll(id);
+      await workflowOf(id).terminate('by mistake');
       await paying;
       await repairSteps();
       await untilListed(id);

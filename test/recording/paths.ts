@@ -2,11 +2,12 @@
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
-import { deliverWorkflowId, orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { deliverWorkflowId, orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import { untilEvents } from '../support/history.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
+import { refundHandleOf, refundWorkflowOf } from '../support/refunds.ts';
 import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
@@ -29,7 +30,7 @@ async function placeOrder(
 ) {
   const [sku, wallet] = await Promise.all([shop.sku(10), existing ?? shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
-  return { id, workflowId: orderWorkflowId(id), wallet };
+  return { id, workflowId: orderWorkflowId(id), wallet, sku };
 }
 
 async function placeAndPay(system: TestSystem, options?: OrderOptions) {
@@ -254,7 +255,7 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   'refunded-with-restock': async (system) => {
     const { id } = await placeAndPay(system);
     await system.shop.refund(id, true);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-retry-by-operator': async (system) => {
@@ -262,10 +263,10 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     const unlock = await lockWallet(system.sql, wallet);
     const refunding = system.shop.refund(id, true);
     await untilMarked(system, id);
-    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    const handle = await refundHandleOf(system, id);
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
     await Promise.all([unlock(), refunding]);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-wallet-was-full': async (system) => {
@@ -273,30 +274,36 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
     await placeAndPay(system, { wallet });
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-after-wallet-was-full-and-retry-by-operator': async (system) => {
     const { id, wallet } = await placeAndPay(system);
     await fillWallet(system.sql, wallet);
     await system.shop.refund(id, true);
-    const handle = system.client.workflow.getHandle(refundWorkflowId(id));
+    const handle = await refundHandleOf(system, id);
     await handle.executeUpdate(retryNowUpdate, { args: [OPERATOR] });
     await placeAndPay(system, { wallet });
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
   },
 
   'refunded-without-restock': async (system) => {
     const { id } = await placeAndPay(system);
     await system.shop.refund(id, false);
-    return refundWorkflowId(id);
+    return refundWorkflowOf(system, id);
+  },
+
+  'refunded-in-part-by-units': async (system) => {
+    const { id, sku } = await placeAndPay(system);
+    await system.shop.refundOrder(id, { reason: 'scratched', lines: [{ sku, quantity: 1, restock: true }] });
+    return refundWorkflowOf(system, id);
   },
 };
 
 export const PATHS: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
 
-  // Another test resets each order above to each of its tasks; the next two have too many tasks for that.
+  // Another test resets each order above to each of its tasks; these have too many tasks for that, or no task of their own.
   'cancelled-while-paying-and-wallet-is-full': async (system) => {
     const { id, workflowId, wallet, unlock, paying } = await holdUpPayment(system);
     const allowRefund = await refuseRefund(system.sql, id);
@@ -308,6 +315,20 @@ export const PATHS: Readonly<Record<string, Path>> = {
     await cancelling;
     await placeAndPay(system, { wallet });
     return workflowId;
+  },
+
+  'refunded-in-part-by-amount': async (system) => {
+    const { id } = await placeAndPay(system);
+    await system.shop.refundOrder(id, { reason: 'scratched', amount: 250 });
+    return refundWorkflowOf(system, id);
+  },
+
+  'refunded-in-part-after-wallet-was-full': async (system) => {
+    const { id, wallet } = await placeAndPay(system);
+    await fillWallet(system.sql, wallet);
+    await system.shop.refundOrder(id, { reason: 'scratched', amount: 250 });
+    await placeAndPay(system, { wallet });
+    return refundWorkflowOf(system, id);
   },
 
   'paid-after-as-many-refusals-as-are-tried': async (system) => {

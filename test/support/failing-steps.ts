@@ -1,8 +1,9 @@
 /** Orders in which a step keeps failing, and what their callers and operators see of that. */
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { lockWallet } from './obstacles.ts';
+import { refundHandleOf } from './refunds.ts';
 import type { TestSystem } from './system.ts';
 import { until } from './until.ts';
 
@@ -13,7 +14,7 @@ export function failingSteps({ shop, client, sql }: TestSystem) {
 
   return {
     workflowOf: (orderId: string) => client.workflow.getHandle(orderWorkflowId(orderId)),
-    refundOf: (orderId: string) => client.workflow.getHandle(refundWorkflowId(orderId)),
+    refundOf: (orderId: string) => refundHandleOf({ client, sql }, orderId),
     attentionOf,
     untilMarked,
 

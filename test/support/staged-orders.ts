@@ -7,7 +7,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle }
 import { z } from 'zod';
 import type { StepActivities } from '../../activities/order.ts';
 import { isRetryable } from '../../client/errors.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import type { Command, Stage } from '../model/pairs.ts';
 import { countEvents } from './history.ts';
@@ -15,6 +15,7 @@ import { always, type Interruption, type Interruptions } from './interruptions.t
 import { startSecondApi } from './second-api.ts';
 import type { Answer } from './answer.ts';
 import { expectStatus, type Shop } from './shop.ts';
+import { refundWorkflowOf } from './refunds.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 import type { TestSystem } from './system.ts';
 import { until } from './until.ts';
@@ -229,7 +230,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
     const workflowId =
       stage === 'refunding' && command !== 'pay' && command !== 'cancel'
-        ? refundWorkflowId(order.id)
+        ? await refundWorkflowOf(system, order.id)
         : orderWorkflowId(order.id);
     const workflow = client.workflow.getHandle(workflowId);
     const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';

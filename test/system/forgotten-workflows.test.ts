@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterEach, expect, test } from 'vitest';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Answer } from '../support/answer.ts';
 import { breachesOfWorkflows, expectRulesHold } from '../support/database.ts';
 import { forgetAnswer } from '../support/idempotency-keys.ts';
+import { refundWorkflowOf } from '../support/refunds.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -66,7 +67,7 @@ test('an answer that was kept is the same, and nothing happens again', async () 
   expect(firsts.map(({ status }) => status)).toEqual([201, 200, 200, 201, 200, 409]);
   const workflowIds = [
     orderWorkflowId(idOf(paid.first)),
-    refundWorkflowId(idOf(paid.first)),
+    await refundWorkflowOf(system, idOf(paid.first)),
     orderWorkflowId(idOf(cancelled.first)),
     orderWorkflowId(String(rejected.first.body.orderId)),
   ];

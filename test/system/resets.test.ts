@@ -5,10 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PAYMENT_MODES } from '../../domain/order.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { always } from '../support/interruptions.ts';
 import { WINDOW, startOrdersToReset, untilFallback } from '../support/orders-to-reset.ts';
+import { refundWorkflowOf } from '../support/refunds.ts';
 import { reset, REAPPLY } from '../support/resets.ts';
 import type { Answer } from '../support/answer.ts';
 import { until } from '../support/until.ts';
@@ -183,7 +184,7 @@ describe.concurrent.each(INTERRUPTED)(
       const plan = interrupt('refund', id, always(interruption));
       const refunding = shop.refund(id, true, { key });
       await untilFallback(plan);
-      await reset(client, await taskOf(refundWorkflowId(id), 0), reapply);
+      await reset(client, await taskOf(await refundWorkflowOf({ client, sql }, id), 0), reapply);
       plan.stop();
       await refunding;
       const answer = await finalAnswer(() => shop.refund(id, true, { key }));
@@ -222,7 +223,11 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     const plan = interrupt('refund', id, always('fails before it is sent'));
     const refunding = shop.refund(id, true);
     await untilFallback(plan);
-    await reset(client, await taskOf(refundWorkflowId(id), 0), 'is sent its commands again');
+    await reset(
+      client,
+      await taskOf(await refundWorkflowOf({ client, sql }, id), 0),
+      'is sent its commands again',
+    );
     const heard = await refunding;
     plan.stop();
     expect(heard).toMatchObject(SEND_AGAIN);

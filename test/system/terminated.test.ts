@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
-import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, orderQuery, type OrderEnd, type OrderInput } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { untilEvents } from '../support/history.ts';
 import { plant } from '../support/planted.ts';
+import { refundHandleOf } from '../support/refunds.ts';
 import { reconciling } from '../support/reconciling.ts';
 import type { Answer } from '../support/answer.ts';
 import { anOrder } from '../support/step-requests.ts';
@@ -78,8 +79,8 @@ test('a refund whose workflow was terminated is carried out when it is requested
   const unlock = await lockWallet(sql, wallet);
   const key = randomUUID();
   const refunding = shop.refund(id, true, { key });
-  const refund = client.workflow.getHandle(refundWorkflowId(id));
-  await untilEvents(client, refundWorkflowId(id), 'activityTaskScheduledEventAttributes', 1);
+  const refund = await refundHandleOf(system, id);
+  await untilEvents(client, refund.workflowId, 'activityTaskScheduledEventAttributes', 1);
   await refund.terminate('by mistake');
   await unlock();
   await refunding;
@@ -97,9 +98,12 @@ test('a refund that was lost with the database that recorded it is carried out w
     for (const table of ['order_event', 'stat_pending'])
       await to`delete from ${sql(table)} where order_id = ${id} and version = 3`;
     await to`delete from order_step where order_id = ${id} and step = 'refund'`;
+    await to`delete from refund_line where order_id = ${id}`;
+    await to`delete from refund where order_id = ${id}`;
+    await to`update order_line set refunded = 0, refunded_amount = 0 where order_id = ${id}`;
     await to`delete from entry using transfer where transfer_id = transfer.id and order_id = ${id} and kind = 'refund'`;
     await to`delete from transfer where order_id = ${id} and kind = 'refund'`;
-    await to`update orders set stage = 'paid', version = 2, reason = null where id = ${id}`;
+    await to`update orders set stage = 'paid', version = 2, reason = null, refunded = 0 where id = ${id}`;
     await to`update wallet set posted = posted - 1000 where id = ${wallet}`;
     await to`delete from idempotency_key where key = ${key}`;
   });

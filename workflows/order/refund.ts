@@ -1,4 +1,4 @@
-/** A refund of a paid order: its own short workflow, one per order. Once begun it ends, even when it is cancelled. */
+/** A refund of a paid order, or of a part of it: its own short workflow. Once begun it ends, even when it is cancelled. */
 import {
   ApplicationFailure,
   CancellationScope,
@@ -8,21 +8,21 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { StepResult } from '../../activities/order.ts';
-import { ORDER_TOO_OLD, type RefundInput } from '../../domain/order.ts';
+import type { RefundInput } from '../../domain/order.ts';
+import { summarizeRefund } from '../../domain/refund-summary.ts';
 import { refundQuery, refundUpdate, type RefundAnswer, type RefundEnd } from '../messages.ts';
 import { now } from '../time.ts';
 import { untilTrue } from './handlers.ts';
 import { answerRefundInterventions } from './interventions.ts';
+import { describeRefund, describeRefunded, explainRefusedRefund } from './refund-details.ts';
 import { refusalOf } from './refusals.ts';
 import { newStepHealth, waitsVisibly, type StepHealth } from './retry-and-attention.ts';
 import { step } from './steps.ts';
 import { withHealth } from './web-ui-details.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
-  const { orderId, commandId, restock } = input;
-  const units = restock ? 'puts the units back on hand' : 'leaves the units sold';
   const health: StepHealth = newStepHealth(input, () =>
-    setCurrentDetails(withHealth(health, `Gives the money of order ${orderId} back and ${units}.`)),
+    setCurrentDetails(withHealth(health, describeRefund(input))),
   );
   health.show();
   setHandler(refundQuery, () => ({
@@ -47,25 +47,15 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
     return outcome.result;
   });
   const { stage, reason } = result;
-  if (refusalOf('refund', result) === ORDER_TOO_OLD)
-    throw ApplicationFailure.nonRetryable(
-      `The events of order ${orderId} are no longer kept, so its refund cannot be recorded. The money was not given back.`,
-      ORDER_TOO_OLD,
-    );
-  if (stage !== 'refunded') {
-    throw ApplicationFailure.nonRetryable(
-      `Order ${orderId} is ${stage}, so there is nothing to refund.`,
-      'order_not_refundable',
-    );
-  }
-  setCurrentDetails(`The money of order ${orderId} is back in its wallet.`);
-  return { stage, reason, commandId };
+  const refusal = refusalOf('refund', result);
+  if (refusal !== null)
+    throw ApplicationFailure.nonRetryable(explainRefusedRefund(input, stage, refusal), refusal);
+  setCurrentDetails(describeRefunded(input, stage));
+  return { stage, reason, commandId: input.commandId };
 }
 
-function refundMoney(
-  health: StepHealth,
-  { orderId, commandId, reason, restock }: RefundInput,
-): Promise<StepResult> {
-  const summary = restock ? 'Refund and restock' : 'Refund';
-  return step.refund(health, { orderId, commandId, reason, restock, at: now() }, summary);
+function refundMoney(health: StepHealth, input: RefundInput): Promise<StepResult> {
+  const { orderId, commandId, reason, amount, lines, restock } = input;
+  const part = { ...(amount !== undefined && { amount }), ...(lines !== undefined && { lines }), restock };
+  return step.refund(health, { orderId, commandId, reason, ...part, at: now() }, summarizeRefund(input));
 }

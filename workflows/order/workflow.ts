@@ -186,7 +186,7 @@ async function refundByChild(
   const { orderId } = input;
   try {
     await executeChild<typeof refund>(WORKFLOW.refund, {
-      workflowId: refundWorkflowId(orderId),
+      workflowId: refundWorkflowId(orderId, null),
       args: [{ orderId, commandId, reason, restock: true, attentionAfter: health.attentionAfter }],
       // A refund that has begun ends, whatever happens to this workflow.
       parentClosePolicy: ParentClosePolicy.ABANDON,

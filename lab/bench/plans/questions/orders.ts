@@ -6,11 +6,10 @@ import {
   listEvents,
   listOpenOrders,
   listOrders,
-  listPaidOrders,
   type OrderFilter,
 } from '../../../../db/orders.ts';
-import { findRefundRefusal, listRefunds } from '../../../../db/refunds.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
+import { findRefundRefusal, listRefunds, listUnmadeRefunds } from '../../../../db/refunds.ts';
 import { findRunningWithoutOpenOrder } from '../../../../db/rules/running-orders.ts';
 import type { Stage } from '../../../../domain/stages.ts';
 import { nth, type Facts } from '../facts.ts';
@@ -118,13 +117,13 @@ export const ABOUT_ORDERS: readonly Question[] = [
     ask: (database, { middle }) => listOpenOrders(database, { after: middle, limit: 500 }),
   },
   {
-    name: 'which of these orders are paid',
-    by: [listPaidOrders],
+    name: 'which of these refunds are not made',
+    by: [listUnmadeRefunds],
     as: 'holdfast',
     ask: (database, { orders }) =>
-      listPaidOrders(
+      listUnmadeRefunds(
         database,
-        orders.paid.map(({ id }) => id),
+        orders.paid.map(({ id: orderId, commandId }) => ({ orderId, commandId })),
       ),
   },
   {
