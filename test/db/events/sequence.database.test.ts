@@ -74,7 +74,8 @@ test('many writers at full speed, some of whom commit late or not at all, three 
   onTestFinished(async () => {
     await Promise.all([many.end(), ...publishers.map((publisher) => publisher.close())]);
   });
-  let isPublishing = true;
+  const publishing = new AbortController();
+  const { signal } = publishing;
 
   async function write(shopId: string, number: number): Promise<void> {
     const writer = await writerIn(sql, shopId);
@@ -94,16 +95,16 @@ test('many writers at full speed, some of whom commit late or not at all, three 
     }
   }
   async function publish(publisher: (typeof publishers)[number]): Promise<void> {
-    while (isPublishing) await publishEvents(publisher, 7);
+    while (!signal.aborted) await publishEvents(publisher, 7);
   }
   async function poll({ poller }: (typeof pollers)[number]): Promise<void> {
-    while (isPublishing || (await poller.poll())) await poller.poll();
+    while (!signal.aborted || (await poller.poll())) await poller.poll();
   }
 
   const reading = Promise.all([...publishers.map(publish), ...pollers.map(poll)]);
   await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((number) => write(shops[number % 2] ?? '', number)));
   while ((await sql`select from outbox`).length > 0) await delay(10);
-  isPublishing = false;
+  publishing.abort();
   await reading;
   for (const { shopId, poller } of pollers) {
     expect(poller.seen).toHaveLength(4 * 25 * 2);
