@@ -92,6 +92,8 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
       for (const name of SERVER_NAMES)
         if (!faults.some(({ kind, target: hit }) => kind === 'kill' && hit === name))
           await strike(kill(name), randomFrom(seed, `kill ${name} at last`), signal);
+      if (!faults.some(({ target: hit }) => hit === ACROSS_A_DEADLINE))
+        await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
       for (const receiver of receivers)
         if (!faults.some(({ target: hit }) => hit === receiver.process.name))
           await strike(
@@ -99,8 +101,6 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
             randomFrom(seed, `kill ${receiver.process.name} at last`),
             signal,
           );
-      if (!faults.some(({ target: hit }) => hit === ACROSS_A_DEADLINE))
-        await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
     },
     failed: all.then(
       () => new Promise<never>(() => {}),
