@@ -81,7 +81,7 @@ ALTER TABLE "webhook" ADD CONSTRAINT "webhook_shop_id_shop_id_fk" FOREIGN KEY ("
 ALTER TABLE "webhook_secret" ADD CONSTRAINT "webhook_secret_webhook_id_webhook_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhook"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "webhook_by_shop" ON "webhook" USING btree ("shop_id","id");--> statement-breakpoint
 CREATE INDEX "webhook_delivery_by_webhook" ON "webhook_delivery" USING btree ("webhook_id","id");--> statement-breakpoint
-CREATE INDEX "webhook_delivery_undelivered" ON "webhook_delivery" USING btree ("webhook_id","state","id") WHERE state <> 'delivered';--> statement-breakpoint
+CREATE INDEX "webhook_delivery_by_state" ON "webhook_delivery" USING btree ("webhook_id","state","id");--> statement-breakpoint
 CREATE INDEX "webhook_delivery_due" ON "webhook_delivery" USING btree ("webhook_id","due_at") WHERE state = 'pending';--> statement-breakpoint
 CREATE INDEX "webhook_delivery_waiting" ON "webhook_delivery" USING btree ("webhook_id","order_id","kind","version") WHERE state = 'pending';--> statement-breakpoint
 CREATE INDEX "webhook_delivery_tried" ON "webhook_delivery" USING btree ("webhook_id") WHERE state = 'pending' and first_attempt_at is not null;--> statement-breakpoint

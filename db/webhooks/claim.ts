@@ -219,13 +219,19 @@ export async function listWebhooksDue(
 ): Promise<string[]> {
   const due = await database.run(
     ({ sql }) => sql<{ id: string }[]>`
-      select id from webhook
+      select id
+      from
+        webhook
+        -- Webhook by webhook, what is due first: not all that waits anywhere.
+        cross join lateral (
+          select due_at from webhook_delivery
+          where webhook_id = webhook.id and webhook_delivery.state = 'pending'
+          order by due_at
+          limit 1
+        ) as first
       where
-        state = 'active' and (retry_at is null or retry_at <= ${at}) ${after === undefined ? sql`` : sql`and id > ${after}`}
-        and exists (
-          select from webhook_delivery
-          where webhook_id = webhook.id and webhook_delivery.state = 'pending' and (webhook.retry_at is not null or due_at <= ${at})
-        )
+        state = 'active' and (retry_at is null or retry_at <= ${at}) and (retry_at is not null or first.due_at <= ${at})
+        ${after === undefined ? sql`` : sql`and id > ${after}`}
       order by id
       limit ${limit}
     `,

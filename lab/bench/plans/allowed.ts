@@ -182,6 +182,21 @@ export const ALLOWED: readonly Allowed[] = [
     because: 'it looks at all notices that wait for a receiver',
   },
   {
+    questions: 'remove old deliveries',
+    rows: 20_000,
+    because: 'it goes through all deliveries that are old enough, in the order of their ids',
+  },
+  {
+    questions: 'how much waits at a webhook',
+    rows: 2_000,
+    because: 'it counts what waits, up to a thousand',
+  },
+  {
+    questions: 'webhooks that have something due',
+    rows: 2_000,
+    because: 'it looks at each webhook, of which a shop has at most 50',
+  },
+  {
     questions: 'figures of',
     rows: 40_000,
     because:

@@ -83,13 +83,13 @@ const place = async (): Promise<string> =>
   );
 const [open, paid, cancelled] = [await place(), await place(), await place()];
 expectStatus(await alice.client.payOrder(paid), 200);
-expectStatus(await alice.client.cancelOrder(cancelled, { reason: 'changed my mind' }), 200);
 const webhook = idOf(
   expectStatus(await seller.client.post('/v1/webhooks', { url: 'http://127.0.0.1:9/events' }), 201),
 );
 const delivery = idOf(
   expectStatus(await seller.client.post(`/v1/webhooks/${webhook}/test-events`, undefined), 201),
 );
+expectStatus(await alice.client.cancelOrder(cancelled, { reason: 'changed my mind' }), 200);
 expectStatus(await alice.client.put(`/v1/wallets/${wallet}/permissions/carol`, undefined), 200, 201);
 
 // What is not sealed is in no list of the audit.
@@ -154,7 +154,7 @@ function call(route: PublishedRoute, client: ApiClient): Promise<Answer> {
 async function statusOf(route: PublishedRoute, client: ApiClient): Promise<number> {
   const id = idFor(route.path);
   const answer = await client.response(
-    ...requestFor(route, { id, sku: id, shop: id, buyerId: 'carol' }, valuesFor(route)),
+    ...requestFor(route, { id, sku: id, shop: id, buyerId: 'carol' }, VALUES),
   );
   await answer.body?.cancel();
   return answer.status;
@@ -307,17 +307,9 @@ describe('an operator', () => {
     expect(await client.cancelOrder(mine, { reason: 'asked by phone' })).toMatchObject({
       body: { stage: 'cancelled' },
     });
-    const lines = [{ sku, quantity: 1, restock: false }];
-    expect(await client.refundOrder(bought, { reason: 'broken', lines })).toMatchObject({
+    expect(await client.refundOrder(bought, { reason: 'broken', restock: false })).toMatchObject({
       body: { stage: 'refunded' },
     });
-    for (const [who, { client: by }] of [
-      ['its seller', seller],
-      ['its buyer', alice],
-    ] as const)
-      expect((await by.listOrderRefunds(bought)).body.items, who).toMatchObject([
-        { amount: 500, reason: 'broken', lines: [{ sku, quantity: 1, amount: 500, restocked: false }] },
-      ]);
   });
 
   test('of the installation sees the orders of all shops at once', async () => {

@@ -49,13 +49,13 @@ export const ABOUT_WEBHOOKS: readonly Question[] = [
     by: [findWebhook],
     ask: (database, { webhooks }, turn) => findWebhook(database, nth(webhooks.others, turn)),
   }),
-  ...askedBy(READERS, {
+  ...askedBy(['shop', 'installation'], {
     name: 'deliveries of a webhook',
     by: [listDeliveries],
     ask: (database, { webhooks }) => listDeliveries(database, { webhookId: webhooks.busy }, PAGE),
   }),
   ...(['pending', 'delivered', 'given_up'] as const).flatMap((state) =>
-    askedBy(['shop', 'empty shop'], {
+    askedBy(['shop', 'installation'], {
       name: `${state} deliveries of a webhook`,
       by: [listDeliveries],
       ask: (database, { webhooks }) => listDeliveries(database, { webhookId: webhooks.busy, state }, PAGE),
