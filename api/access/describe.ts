@@ -15,7 +15,11 @@ export function describeAccess(document: OpenApiDocument): OpenApiDocument {
     for (const method of METHODS) {
       const operation = item[method];
       const access = findAccess(operation?.operationId);
-      if (!operation || !access) continue;
+      if (!operation) continue;
+      if (!access) {
+        operation.security = [];
+        continue;
+      }
       operation.description = [operation.description, describe(access)].filter(Boolean).join('\n\n');
       operation.security = [{ [SECURITY_SCHEME]: [] }];
       operation['x-roles'] = access.roles;

@@ -51,7 +51,11 @@ export const CONDITION_SCHEMA = { anyOf: [{ const: '*' }, { type: 'string' as co
 const TAG_SCHEMA = { type: 'string' as const, pattern: `^${ONE_TAG}$` };
 
 export const ETAG_HEADER = {
-  ETag: { description: 'Identifies what was read, for `If-Match` and `If-None-Match`', schema: TAG_SCHEMA },
+  ETag: {
+    description: 'Identifies what was read, for `If-Match` and `If-None-Match`',
+    required: true,
+    schema: TAG_SCHEMA,
+  },
 };
 
 export const NOT_MODIFIED = {

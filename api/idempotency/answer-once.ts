@@ -12,6 +12,7 @@ import {
 } from '../../db/idempotency.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { setLocation } from '../http/addresses.ts';
 import { PROBLEM_JSON, Problem } from '../problems/problem.ts';
 import { takeFingerprints, type ParsedRequest } from './fingerprint.ts';
 import { readKey } from './key.ts';
@@ -21,8 +22,8 @@ export interface KeyedRequest {
   operation: string;
   /** The path's parameters and the body, validated. */
   request: ParsedRequest;
-  /** The collection in which a 201 creates something: its address is this path and the command's id. */
-  location?: string;
+  /** Where to read what a 201 shows. */
+  location?: (commandId: string) => string;
 }
 
 /**
@@ -97,7 +98,7 @@ export async function answerOnce(
     if (!isContentful(status))
       throw new Error(`The kept answer has status ${status}, which no answer can have.`);
     if (isReplayed) c.header('Idempotency-Replayed', 'true');
-    if (status === 201 && location) c.header('Location', `${location}/${commandId}`);
+    if (status === 201 && location) setLocation(c, location(commandId));
     return c.body(body, status, {
       'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,
     });

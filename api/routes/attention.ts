@@ -2,6 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { requireOrder } from '../orders/require-order.ts';
 import {
   attentionQuery,
@@ -48,7 +49,8 @@ export function attentionRoutes(): OpenAPIHono<ApiEnv> {
   app.openapi(list, async (c) => {
     const { limit, cursor: after } = c.req.valid('query');
     const rows = await listOpenMarks(c.var.database, { after, limit: limit + 1 });
-    return c.json(toPage('attention', rows, { limit, item: toMarkReply, cursorOf: formatMarkCursor }), 200);
+    const page = toPage('attention', rows, { limit, item: toMarkReply, cursorOf: formatMarkCursor });
+    return c.json(linkNext(c, page), 200);
   });
 
   app.openapi(interventions, async (c) => {

@@ -2,6 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listAudit } from '../../db/audit/read.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { auditPage, auditQuery, toAuditReply } from '../schemas/audit.ts';
 import { toPage } from '../schemas/page.ts';
@@ -26,7 +27,8 @@ export function auditRoutes(): OpenAPIHono<ApiEnv> {
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listAudit(c.var.database, filter, { before, limit: limit + 1 });
-    return replyExactly(c, toPage('audit', rows, { limit, item: toAuditReply, cursorOf: ({ seq }) => seq }));
+    const page = toPage('audit', rows, { limit, item: toAuditReply, cursorOf: ({ seq }) => seq });
+    return replyExactly(c, linkNext(c, page));
   });
   return app;
 }

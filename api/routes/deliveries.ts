@@ -8,6 +8,8 @@ import { readEventId } from '../../domain/events.ts';
 import { MOST_REDELIVERED } from '../../domain/webhooks.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
+import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
 import { toAttemptReply, toDeliveryReply } from '../schemas/deliveries.ts';
@@ -26,7 +28,7 @@ export function deliveryRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> 
     const call = {
       operation: operations.sendTest.operationId,
       request: { param },
-      location: `/v1/webhooks/${param.id}/deliveries`,
+      location: (id: string) => `/v1/webhooks/${param.id}/deliveries/${id}`,
     };
     return answerOnce(c, dependencies, call, async (id) => {
       const { outcome } = await sendTest(c.var.database, { webhookId: param.id, id });
@@ -70,15 +72,13 @@ export function deliveryRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> 
     const { database } = c.var;
     if (!(await findWebhook(database, webhookId))) throw webhookNotFound(webhookId);
     const rows = await listDeliveries(database, { webhookId, ...filter }, { before, limit: limit + 1 });
-    return c.json(
-      toPage('deliveries', rows, { limit, item: toDeliveryReply, cursorOf: ({ id }) => id }),
-      200,
-    );
+    const page = toPage('deliveries', rows, { limit, item: toDeliveryReply, cursorOf: ({ id }) => id });
+    return c.json(linkNext(c, page), 200);
   });
 
   app.openapi(operations.get, async (c) => {
     const { id, deliveryId } = c.req.valid('param');
-    return c.json(toDeliveryReply(await requireDelivery(c.var.database, id, deliveryId)), 200);
+    return replyWithTag(c, toDeliveryReply(await requireDelivery(c.var.database, id, deliveryId)));
   });
 
   app.openapi(operations.listAttempts, async (c) => {
@@ -87,10 +87,8 @@ export function deliveryRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> 
     const { database } = c.var;
     await requireDelivery(database, id, deliveryId);
     const rows = await listAttempts(database, deliveryId, { after, limit: limit + 1 });
-    return c.json(
-      toPage('attempts', rows, { limit, item: toAttemptReply, cursorOf: ({ number }) => number }),
-      200,
-    );
+    const page = toPage('attempts', rows, { limit, item: toAttemptReply, cursorOf: ({ number }) => number });
+    return c.json(linkNext(c, page), 200);
   });
 
   return app;

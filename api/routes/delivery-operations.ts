@@ -1,6 +1,7 @@
 /** The calls on what webhooks were sent, as the OpenAPI document describes them. deliveries.ts carries them out. */
 import { createRoute } from '@hono/zod-openapi';
 import { MOST_REDELIVERED } from '../../domain/webhooks.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import {
   attemptPage,
@@ -81,8 +82,13 @@ export const get = createRoute({
   operationId: 'getDelivery',
   tags,
   summary: 'Read what became of one delivery',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: deliveryParams, query: noQuery },
-  responses: responsesOf({ 200: { description: 'The delivery', content } }, 'validation_failed', 'not_found'),
+  responses: responsesOf(
+    { 200: { description: 'The delivery', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
+    'validation_failed',
+    'not_found',
+  ),
 });
 
 export const listAttempts = createRoute({

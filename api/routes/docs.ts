@@ -3,14 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { SECURITY_SCHEME, describeAccess } from '../access/describe.ts';
 import type { ApiEnv } from '../env.ts';
+import { describeHeaders } from '../http/describe-headers.ts';
 import { Problem } from '../problems/problem.ts';
 
 const INFO = {
   title: 'Holdfast',
-  version: '1.0.0',
+  /** docs/api-changelog.md says what changed with it. */
+  version: '1.1.0',
+  license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key. The headers `RateLimit-Policy` and `RateLimit` of every answer under /v1 say how many requests its caller has left.',
 };
+
+/** Whoever has the document has it from the server that it is about. */
+const SERVERS = [{ url: '/' }];
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -67,7 +73,9 @@ export function docsRoutes(api: OpenAPIHono<ApiEnv>, developmentKey: string | un
 
   app.get('/openapi.json', (c) => {
     description ??= JSON.stringify(
-      describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO })),
+      describeHeaders(
+        describeAccess(api.getOpenAPI31Document({ openapi: '3.1.0', info: INFO, servers: SERVERS })),
+      ),
     );
     return c.body(description, 200, { 'Content-Type': 'application/json' });
   });

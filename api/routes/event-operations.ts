@@ -15,7 +15,7 @@ export const feed = createRoute({
   request: { query: feedQuery },
   responses: {
     200: { description: 'A page of events', content: { 'application/json': { schema: feedPage } } },
-    ...problemResponses('validation_failed', 'events_not_kept'),
+    ...problemResponses('validation_failed', 'incompatible_parameters', 'events_not_kept'),
   },
 });
 

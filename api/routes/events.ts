@@ -5,6 +5,7 @@ import { readFeed } from '../../db/events/read.ts';
 import { isFinal } from '../../domain/events.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { requireEvents } from '../orders/require-order.ts';
 import { Problem } from '../problems/problem.ts';
 import { toFeedReply } from '../schemas/events.ts';
@@ -31,7 +32,7 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const page = await readFeed(c.var.database, { shopId, after, types, limit });
     if (page === undefined)
       throw new Problem('events_not_kept', 'Events after this cursor were dropped because of their age.');
-    return c.json(toFeedReply(shopId, page), 200);
+    return c.json(linkNext(c, toFeedReply(shopId, page), 'after'), 200);
   });
 
   app.openapi(stream, async (c) => {
@@ -57,5 +58,7 @@ const buyerOf = ({ var: { caller } }: Context<ApiEnv>): string | undefined =>
 
 function otherShop(): Problem {
   const message = 'is a cursor of another shop';
-  return new Problem('incompatible_parameters', `after: ${message}`, { errors: [{ field: 'after', message }] });
+  return new Problem('incompatible_parameters', `after: ${message}`, {
+    errors: [{ field: 'after', message }],
+  });
 }

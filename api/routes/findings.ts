@@ -2,6 +2,7 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listFindings } from '../../db/findings.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { findingPage, toFindingReply, findingsQuery } from '../schemas/findings.ts';
 import { toPage } from '../schemas/page.ts';
@@ -25,10 +26,8 @@ export function findingRoutes(): OpenAPIHono<ApiEnv> {
   app.openapi(list, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listFindings(c.var.database, filter, { before, limit: limit + 1 });
-    return replyExactly(
-      c,
-      toPage('findings', rows, { limit, item: toFindingReply, cursorOf: ({ id }) => id }),
-    );
+    const page = toPage('findings', rows, { limit, item: toFindingReply, cursorOf: ({ id }) => id });
+    return replyExactly(c, linkNext(c, page));
   });
   return app;
 }

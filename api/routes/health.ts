@@ -2,7 +2,7 @@
 import { OpenAPIHono, createRoute, z } from '@hono/zod-openapi';
 import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
-import { onlyProblems } from '../schemas/problem.ts';
+import { LENGTH_PROBLEMS, onlyProblems } from '../schemas/problem.ts';
 
 const tags = ['Health'];
 
@@ -17,6 +17,7 @@ const alive = createRoute({
       description: 'The process is up',
       content: { 'application/json': { schema: z.object({ status: z.literal('up') }) } },
     },
+    ...onlyProblems(...LENGTH_PROBLEMS),
   },
 });
 
@@ -31,7 +32,7 @@ const ready = createRoute({
       description: 'Both answer',
       content: { 'application/json': { schema: z.object({ status: z.literal('ready') }) } },
     },
-    ...onlyProblems('stopping', 'unavailable', 'internal_error'),
+    ...onlyProblems(...LENGTH_PROBLEMS, 'stopping', 'unavailable', 'internal_error'),
   },
 });
 

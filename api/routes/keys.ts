@@ -6,7 +6,10 @@ import { ALL_SHOPS } from '../../domain/shops.ts';
 import { requireOwnScopes } from '../access/own-scopes.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
+import { showOnce } from '../idempotency/show-once.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import { Problem } from '../problems/problem.ts';
 import {
@@ -63,8 +66,13 @@ const get = createRoute({
   operationId: 'getKey',
   tags,
   summary: 'Read an API key, without its text',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: keyParams, query: noQuery },
-  responses: responsesOf({ 200: { description: 'The key', content } }, 'validation_failed', 'not_found'),
+  responses: responsesOf(
+    { 200: { description: 'The key', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
+    'validation_failed',
+    'not_found',
+  ),
 });
 
 const rotate = createRoute({
@@ -104,7 +112,11 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { database, caller } = c.var;
     const json = c.req.valid('json');
     requireOwnScopes(c, json.scopes ?? null);
-    const call = { operation: create.operationId, request: { json } };
+    const call = {
+      operation: create.operationId,
+      request: { json },
+      location: (commandId: string) => addressOf(keyIdOf(commandId)),
+    };
     let shown: string | undefined;
     const answer = await answerOnce(c, dependencies, call, async (commandId) => {
       const id = keyIdOf(commandId);
@@ -124,20 +136,21 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
       shown = text;
       return { status: 201, body: toKeyReply(made.key) };
     });
-    return answer.ok ? showOnce(answer, shown, ({ id }) => `/v1/keys/${id}`) : answer;
+    return showOnce(answer, { text: shown });
   });
 
   app.openapi(list, async (c) => {
     const { limit, cursor: after } = c.req.valid('query');
     const rows = await listKeys(c.var.database, { after, limit: limit + 1 });
-    return c.json(toPage('keys', rows, { limit, item: toKeyReply, cursorOf: formatKeyCursor }), 200);
+    const page = toPage('keys', rows, { limit, item: toKeyReply, cursorOf: formatKeyCursor });
+    return c.json(linkNext(c, page), 200);
   });
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
     const found = await findKey(c.var.database, id);
     if (!found) throw keyNotFound(id);
-    return c.json(toKeyReply(found), 200);
+    return replyWithTag(c, toKeyReply(found));
   });
 
   app.openapi(rotate, async (c) => {
@@ -146,7 +159,11 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const json = c.req.valid('json');
     const found = await findKey(database, param.id);
     if (found) requireOwnScopes(c, found.scopes);
-    const call = { operation: rotate.operationId, request: { param, json } };
+    const call = {
+      operation: rotate.operationId,
+      request: { param, json },
+      location: () => addressOf(param.id),
+    };
     let shown: string | undefined;
     const answer = await answerOnce(c, dependencies, call, async () => {
       // A retry whose answer was not kept makes one more text, and the one that nobody saw expires with the others.
@@ -166,7 +183,7 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
           return { status: 201, body: toKeyReply(rotated.key) };
       }
     });
-    return answer.ok ? showOnce(answer, shown) : answer;
+    return showOnce(answer, { text: shown });
   });
 
   app.openapi(revoke, (c) => {
@@ -183,21 +200,6 @@ export function keyRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   return app;
 }
 
-/**
- * Adds the key's text to the answer of the request that made it. What is kept under the Idempotency-Key is the answer without it: a
- * table that holds every answer must not become a list of secrets.
- */
-async function showOnce(
-  answer: Response,
-  shown: string | undefined,
-  location?: (key: { id: string }) => string,
-): Promise<Response> {
-  const key = keySchema.parse(await answer.json());
-  const headers = new Headers(answer.headers);
-  headers.set('Cache-Control', 'no-store');
-  if (location) headers.set('Location', location(key));
-  const body = { ...key, ...(shown !== undefined && { text: shown }) };
-  return new Response(JSON.stringify(body), { status: answer.status, headers });
-}
+const addressOf = (id: string): string => `/v1/keys/${id}`;
 
 const keyNotFound = (id: string) => new Problem('not_found', `There is no key ${id}.`);

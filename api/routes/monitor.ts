@@ -3,6 +3,7 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listAlerts } from '../../db/monitor/alerts.ts';
 import { listMeasurements } from '../../db/monitor/measurements.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import {
   alertPage,
   toAlertReply,
@@ -51,13 +52,14 @@ export function monitorRoutes(): OpenAPIHono<ApiEnv> {
     const { limit, cursor: after, ...filter } = c.req.valid('query');
     const rows = await listMeasurements(c.var.database, filter, { after, limit: limit + 1 });
     const page = { limit, item: toMeasurementReply, cursorOf: formatMeasurementCursor };
-    return c.json(toPage('measurements', rows, page), 200);
+    return c.json(linkNext(c, toPage('measurements', rows, page)), 200);
   });
 
   app.openapi(alerts, async (c) => {
     const { limit, cursor: before, ...filter } = c.req.valid('query');
     const rows = await listAlerts(c.var.database, filter, { before, limit: limit + 1 });
-    return c.json(toPage('alerts', rows, { limit, item: toAlertReply, cursorOf: ({ id }) => id }), 200);
+    const page = toPage('alerts', rows, { limit, item: toAlertReply, cursorOf: ({ id }) => id });
+    return c.json(linkNext(c, page), 200);
   });
 
   return app;

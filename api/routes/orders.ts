@@ -12,6 +12,7 @@ import { seesPersonalData } from '../access/personal-data.ts';
 import { admitCreates } from '../admission/creates.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
@@ -48,7 +49,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const key = readKey(c);
     const personal = openPersonalFields(personalData, { contact, deliveryNote });
     const hashPersonal = personal?.hashFor([shop, caller, key]);
-    const call = { operation: create.operationId, request: { json, hashPersonal }, location: '/v1/orders' };
+    const call = { operation: create.operationId, request: { json, hashPersonal }, location: addressOf };
     const admitted = {
       call: { caller, shop, key },
       needs: listLockedRows(shop, json),
@@ -98,7 +99,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
       rows.map(({ id }) => id),
     );
     const item = (order: Order) => toOrderReply(order, marks.get(order.id));
-    return c.json(toPage('orders', rows, { limit, item, cursorOf: ({ id }) => id }), 200);
+    return c.json(linkNext(c, toPage('orders', rows, { limit, item, cursorOf: ({ id }) => id })), 200);
   });
 
   app.openapi(events, async (c) => {
@@ -106,10 +107,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { limit, cursor: after = 0 } = c.req.valid('query');
     const rows = await listEvents(c.var.database, id, { after, limit: limit + 1 });
     if (rows.length === 0) await requireEvents(c.var.database, id);
-    return c.json(
-      toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version }),
-      200,
-    );
+    const page = toPage('events', rows, { limit, item: toEventReply, cursorOf: ({ version }) => version });
+    return c.json(linkNext(c, page), 200);
   });
 
   app.openapi(pay, async (c) => {
@@ -154,10 +153,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { limit, cursor: after = 0 } = c.req.valid('query');
     const rows = await listRefunds(c.var.database, id, { after, limit: limit + 1 });
     if (rows.length === 0) await requireOrder(c.var.database, id);
-    return c.json(
-      toPage('refunds', rows, { limit, item: toRefundReply, cursorOf: ({ version }) => version }),
-      200,
-    );
+    const page = toPage('refunds', rows, { limit, item: toRefundReply, cursorOf: ({ version }) => version });
+    return c.json(linkNext(c, page), 200);
   });
 
   return app;
@@ -179,6 +176,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     }));
   }
 }
+
+const addressOf = (id: string): string => `/v1/orders/${id}`;
 
 /** Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
 const lineOf = (c: Context<ApiEnv>, orderId: string): string =>

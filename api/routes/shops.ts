@@ -2,6 +2,8 @@
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { findShop, listShops, putShop } from '../../db/shops.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext, setLocation } from '../http/addresses.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { Problem } from '../problems/problem.ts';
 import { toPage } from '../schemas/page.ts';
 import { BODY_PROBLEMS, responsesOf } from '../schemas/problem.ts';
@@ -35,8 +37,13 @@ const get = createRoute({
   operationId: 'getShop',
   tags,
   summary: 'Read a shop',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: shopParams, query: noQuery },
-  responses: responsesOf({ 200: { description: 'The shop', content } }, 'validation_failed', 'not_found'),
+  responses: responsesOf(
+    { 200: { description: 'The shop', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
+    'validation_failed',
+    'not_found',
+  ),
 });
 
 const list = createRoute({
@@ -59,6 +66,7 @@ export function shopRoutes(): OpenAPIHono<ApiEnv> {
     const { shop: id } = c.req.valid('param');
     const { name } = c.req.valid('json');
     const { outcome, shop } = await putShop(c.var.database, { id, name });
+    if (outcome === 'created') setLocation(c);
     return c.json(toShopReply(shop), outcome === 'created' ? 201 : 200);
   });
 
@@ -66,13 +74,14 @@ export function shopRoutes(): OpenAPIHono<ApiEnv> {
     const { shop: id } = c.req.valid('param');
     const found = await findShop(c.var.database, id);
     if (!found) throw new Problem('not_found', `There is no shop ${id}.`);
-    return c.json(toShopReply(found), 200);
+    return replyWithTag(c, toShopReply(found));
   });
 
   app.openapi(list, async (c) => {
     const { limit, cursor: after } = c.req.valid('query');
     const rows = await listShops(c.var.database, { after, limit: limit + 1 });
-    return c.json(toPage('shops', rows, { limit, item: toShopReply, cursorOf: ({ id }) => id }), 200);
+    const page = toPage('shops', rows, { limit, item: toShopReply, cursorOf: ({ id }) => id });
+    return c.json(linkNext(c, page), 200);
   });
 
   return app;

@@ -6,6 +6,7 @@ import { CURRENCIES } from '../../domain/currencies.ts';
 import { ON_HAND_LIMIT } from '../../domain/limits.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { setLocation } from '../http/addresses.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
@@ -41,6 +42,7 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
       case 'created':
       case 'changed':
         c.header('ETag', skuTag(result.sku));
+        if (result.outcome === 'created') setLocation(c);
         return c.json(toSkuReply(result.sku), result.outcome === 'created' ? 201 : 200);
     }
   });
@@ -56,7 +58,11 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     const { ifIn } = readSkuConditions(c);
-    const call = { operation: restock.operationId, request: { param, json, ifMatch: ifIn } };
+    const call = {
+      operation: restock.operationId,
+      request: { param, json, ifMatch: ifIn },
+      location: () => addressOf(param.sku),
+    };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
         const result = await restockSku(c.var.database, {
@@ -87,7 +93,11 @@ export function skuRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     const { ifIn } = readSkuConditions(c);
-    const call = { operation: count.operationId, request: { param, json, ifMatch: ifIn } };
+    const call = {
+      operation: count.operationId,
+      request: { param, json, ifMatch: ifIn },
+      location: () => addressOf(param.sku),
+    };
     return addTag(
       await answerOnce(c, dependencies, call, async (movementId) => {
         const result = await countSku(c.var.database, {
@@ -124,6 +134,8 @@ async function addTag(answer: Response): Promise<Response> {
   answer.headers.set('ETag', skuTag(toSku(skuSchema.parse(body))));
   return answer;
 }
+
+const addressOf = (sku: string): string => `/v1/skus/${sku}`;
 
 const skuNotFound = (sku: string) => new Problem('not_found', `There is no SKU ${sku}.`);
 

@@ -3,6 +3,8 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { allowBuyer, disallowBuyer, findPermission } from '../../db/wallet-permissions.ts';
 import { findWallet } from '../../db/wallets.ts';
 import type { ApiEnv } from '../env.ts';
+import { setLocation } from '../http/addresses.ts';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { Problem } from '../problems/problem.ts';
 import { responsesOf } from '../schemas/problem.ts';
 import { noQuery } from '../schemas/values.ts';
@@ -36,9 +38,10 @@ const get = createRoute({
   operationId: 'getWalletPermission',
   tags,
   summary: 'Read whether another buyer may order with this wallet',
+  parameters: [KNOWN_TAG_PARAMETER],
   request,
   responses: responsesOf(
-    { 200: { description: 'The buyer is allowed', content } },
+    { 200: { description: 'The buyer is allowed', headers: ETAG_HEADER, content }, ...NOT_MODIFIED },
     'validation_failed',
     'not_found',
   ),
@@ -66,6 +69,7 @@ export function walletPermissionRoutes(): OpenAPIHono<ApiEnv> {
     const { id: walletId, buyerId } = c.req.valid('param');
     const allowed = await allowBuyer(c.var.database, { walletId, buyerId });
     if (!allowed) throw walletNotFound(walletId);
+    if (allowed.outcome === 'created') setLocation(c);
     return c.json(toPermissionReply(allowed.permission), allowed.outcome === 'created' ? 201 : 200);
   });
 
@@ -74,7 +78,7 @@ export function walletPermissionRoutes(): OpenAPIHono<ApiEnv> {
     const permission = await findPermission(c.var.database, { walletId, buyerId });
     if (!permission)
       throw new Problem('not_found', `The buyer has no permission to order with the wallet ${walletId}.`);
-    return c.json(toPermissionReply(permission), 200);
+    return replyWithTag(c, toPermissionReply(permission));
   });
 
   app.openapi(disallow, async (c) => {

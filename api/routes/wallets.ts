@@ -6,6 +6,7 @@ import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
@@ -95,7 +96,7 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(create, (c) => {
     const json = c.req.valid('json');
     requireOwnId(c.var.caller, json.ownerId, 'ownerId');
-    const call = { operation: create.operationId, request: { json }, location: '/v1/wallets' };
+    const call = { operation: create.operationId, request: { json }, location: addressOf };
     return answerOnce(c, dependencies, call, async (id) => {
       if (!CURRENCIES.has(json.currency)) throw retiredCurrency('currency', json.currency);
       const created = await createWallet(c.var.database, { id, shopId: c.var.caller.shop, ...json });
@@ -113,7 +114,11 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(makeDeposit, (c) => {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
-    const call = { operation: makeDeposit.operationId, request: { param, json } };
+    const call = {
+      operation: makeDeposit.operationId,
+      request: { param, json },
+      location: () => addressOf(param.id),
+    };
     return answerOnce(c, dependencies, call, async (transferId) => {
       const result = await deposit(c.var.database, { transferId, walletId: param.id, amount: json.amount });
       switch (result.outcome) {
@@ -135,10 +140,13 @@ export function walletRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const { limit, cursor: before } = c.req.valid('query');
     const rows = await listEntries(c.var.database, id, { before, limit: limit + 1 });
     if (rows.length === 0 && !(await findWallet(c.var.database, id))) throw walletNotFound(id);
-    return c.json(toPage('entries', rows, { limit, item: toEntryReply, cursorOf: ({ seq }) => seq }), 200);
+    const page = toPage('entries', rows, { limit, item: toEntryReply, cursorOf: ({ seq }) => seq });
+    return c.json(linkNext(c, page), 200);
   });
 
   return app;
 }
+
+const addressOf = (id: string): string => `/v1/wallets/${id}`;
 
 const walletNotFound = (id: string) => new Problem('not_found', `There is no wallet ${id}.`);

@@ -16,6 +16,7 @@ import { makeWebhookSecret, openWebhookSecret, sealWebhookSecret } from '../../d
 import { MOST_WEBHOOKS } from '../../domain/webhooks.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
+import { linkNext } from '../http/addresses.ts';
 import { readCondition, replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { showOnce } from '../idempotency/show-once.ts';
@@ -40,7 +41,11 @@ export function webhookRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const json = c.req.valid('json');
     const keys = requireWebhookKeys(webhooks);
     let secret: string | undefined;
-    const call = { operation: create.operationId, request: { json }, location: '/v1/webhooks' };
+    const call = {
+      operation: create.operationId,
+      request: { json },
+      location: (id: string) => `/v1/webhooks/${id}`,
+    };
     const answer = await answerOnce(c, dependencies, call, async (id) => {
       await requireReachable(json.url, webhooks);
       const owner = { webhookId: id, id };
@@ -64,7 +69,8 @@ export function webhookRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(list, async (c) => {
     const { limit, cursor: before } = c.req.valid('query');
     const rows = await listWebhooks(c.var.database, { before, limit: limit + 1 });
-    return c.json(toPage('webhooks', rows, { limit, item: toWebhookReply, cursorOf: ({ id }) => id }), 200);
+    const page = toPage('webhooks', rows, { limit, item: toWebhookReply, cursorOf: ({ id }) => id });
+    return c.json(linkNext(c, page), 200);
   });
 
   app.openapi(get, async (c) => {

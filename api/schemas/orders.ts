@@ -9,18 +9,7 @@ import { toAttentionReply, attentionSchema } from './attention.ts';
 import { adjustments, metadata, reference } from './order-contents.ts';
 import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
 import { contactBody, contactSchema, deliveryNote, email } from './personal-data.ts';
-import {
-  LIMITS,
-  amount,
-  currency,
-  id,
-  instant,
-  money,
-  party,
-  reason,
-  skuName,
-  whole,
-} from './values.ts';
+import { LIMITS, amount, currency, id, instant, money, party, reason, skuName, whole } from './values.ts';
 
 export const orderParams = z.strictObject({ id });
 

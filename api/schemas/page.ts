@@ -94,7 +94,10 @@ export function toPage<Row, Item>(
 ): { items: Item[]; nextCursor: string | null } {
   const shown = rows.slice(0, size);
   const last = rows.length > size ? shown.at(-1) : undefined;
-  return { items: shown.map(item), nextCursor: last === undefined ? null : writeCursor(list, cursorOf(last)) };
+  return {
+    items: shown.map(item),
+    nextCursor: last === undefined ? null : writeCursor(list, cursorOf(last)),
+  };
 }
 
 /** The reply of a list call. */

@@ -28,8 +28,11 @@ const problemSchema = z
   })
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });
 
+/** Problems of an address or of headers that are too long, whatever they are about. */
+export const LENGTH_PROBLEMS = ['address_too_long', 'headers_too_large'] as const;
 /** Problems that every call under /v1 may answer with. */
 const ALWAYS = [
+  ...LENGTH_PROBLEMS,
   'unauthenticated',
   'forbidden',
   'rate_limited',

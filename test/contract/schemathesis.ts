@@ -67,12 +67,24 @@ export async function runSchemathesis(task: Task): Promise<Verdict> {
 
 function argumentsOf({ address, operations, seed, seconds, folder }: Task): string[] {
   return [
-    ...['--config-file', CONFIGURATION, '--no-color', 'run', `${address}/openapi.json`],
+    '--config-file',
+    CONFIGURATION,
+    '--no-color',
+    'run',
+    `${address}/openapi.json`,
     ...operations.flatMap((operation) => ['--include-operation-id', operation]),
-    ...['--seed', String(seed), '--max-time', String(seconds), '--generation-database', 'none'],
-    ...['--report', 'junit', '--report-junit-path', join(folder, 'report.xml')],
+    ...flags({
+      seed,
+      'max-time': seconds,
+      'generation-database': 'none',
+      report: 'junit',
+      'report-junit-path': join(folder, 'report.xml'),
+    }),
   ];
 }
+
+const flags = (values: Readonly<Record<string, string | number>>): string[] =>
+  Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)]);
 
 function countOf(report: string): Pick<Verdict, 'passed' | 'failed'> {
   const [, errors, failures, skipped, tests] =

@@ -100,8 +100,8 @@ describe('the feed', () => {
     const mine = await shop.get('/v1/events?limit=1');
     expect((await client.get('/v1/events')).body).toMatchObject({ items: [], hasMore: false });
     expect(await client.get(`/v1/events?after=${String(mine.body['nextCursor'])}`)).toMatchObject({
-      status: 400,
-      body: { code: 'validation_failed' },
+      status: 422,
+      body: { code: 'incompatible_parameters' },
     });
   });
 
