@@ -12,7 +12,7 @@ const after = await readFile(file, 'utf8').catch(() => undefined);
 
 // A service goes on forever. This one stops when nothing has happened for a moment.
 const stopped = new AbortController();
-let idle = setTimeout(() => stopped.abort(), 2_000);
+let idle = setTimeout(() => stopped.abort(), 5_000);
 try {
   for await (const page of holdfast.followEvents({
     ...(after !== undefined && { after }),

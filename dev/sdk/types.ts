@@ -43,7 +43,10 @@ export async function writeTypes(document: ApiDocument): Promise<string> {
 function withoutRepetition(document: ApiDocument): ApiDocument {
   const shorten = (operation: ApiOperation): ApiOperation => ({
     ...operation,
-    parameters: operation.parameters?.filter(({ name }) => !SENT_BY_THE_CLIENT.has(name)),
+    parameters: operation.parameters
+      ?.filter(({ name }) => !SENT_BY_THE_CLIENT.has(name))
+      // A method's headers are among its options.
+      .map((parameter) => (parameter.in === 'header' ? { ...parameter, required: false } : parameter)),
     responses: {
       ...Object.fromEntries(Object.entries(operation.responses).filter(([status]) => status < '400')),
       default: PROBLEM,

@@ -1,10 +1,10 @@
 /** The client: one method for each operation of the API, and what goes beyond one call. */
-import createClient from 'openapi-fetch';
+import createClient, { type Client } from 'openapi-fetch';
 import { answersOf } from './calls.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { followEvents, type FollowOptions } from './follow-events.ts';
 import { operationsOf } from './generated/operations.ts';
-import type { paths } from './generated/types.ts';
+import type { Event, EventPage, paths } from './generated/types.ts';
 import { streamOrder, type StreamOptions } from './stream.ts';
 import { createTransport, type Fetch, type Key } from './transport.ts';
 
@@ -29,7 +29,21 @@ export interface HoldfastOptions {
   clock?: Clock;
 }
 
-export type Holdfast = ReturnType<typeof createHoldfast>;
+/** One method for each operation, and these. */
+export interface Holdfast extends ReturnType<typeof operationsOf> {
+  /**
+   * Every event of an order, once and in order, as it happens: the stream goes on by itself when the connection is lost. It ends with
+   * the order's last event.
+   */
+  stream: (orderId: string, options?: StreamOptions) => AsyncGenerator<Event, void, undefined>;
+  /** Every event of the shop, in pages, as they come. Keep the `nextCursor` of each page that is done. */
+  followEvents: (options?: FollowOptions) => AsyncGenerator<EventPage, never, undefined>;
+  /**
+   * The layer below: `http.GET('/v1/skus/{sku}', ...)` resolves with `data` or `error`, and the `response` with its headers. It sends
+   * the same credentials and keys, and repeats as the methods do.
+   */
+  http: Client<paths>;
+}
 
 export function createHoldfast({
   address,
@@ -40,7 +54,7 @@ export function createHoldfast({
   // Not bound at once: a program may replace it, as tests and tracing do.
   fetch = (to, init) => globalThis.fetch(to, init),
   clock = systemClock,
-}: HoldfastOptions) {
+}: HoldfastOptions): Holdfast {
   const connection = { address: address.replace(/\/+$/, ''), key, shop, fetch, clock, patience, timeout };
   const transport = createTransport(connection);
   const http = createClient<paths>({
@@ -50,14 +64,8 @@ export function createHoldfast({
   const operations = operationsOf(answersOf(http, transport));
   return {
     ...operations,
-    /** Every event of the shop, in pages, as they come. Keep the `nextCursor` of each page that is done. */
-    followEvents: (options: FollowOptions = {}) => followEvents(operations.listEvents, clock, options),
-    /** Every event of an order, once and in order, as it happens; goes on by itself when the connection is lost. */
-    stream: (orderId: string, options?: StreamOptions) => streamOrder(connection, orderId, options),
-    /**
-     * The layer below: `http.GET('/v1/skus/{sku}', ...)` resolves with `data` or `error`, and the `response` with its headers. It sends
-     * the same credentials and keys, and repeats as the methods do.
-     */
+    stream: (orderId, options) => streamOrder(connection, orderId, options),
+    followEvents: (options = {}) => followEvents(operations.listEvents, clock, options),
     http,
   };
 }

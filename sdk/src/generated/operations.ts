@@ -3,7 +3,7 @@ import type { Answers, CallOptions, Query } from '../calls.ts';
 import { walkPages } from '../pages.ts';
 import type { AlertPage, AttentionPage, AuditPage, CancelOrder, ChangeWebhook, Count, CreateKey, CreateOrder, CreateWallet, CreateWebhook, CurrencyList, Delivery, DeliveryAttemptPage, DeliveryPage, Deposit, EntryPage, EventPage, FindingPage, InterventionList, Key, KeyPage, MeasurementPage, Order, OrderEventPage, OrderPage, PutShop, PutSku, Redeliver, Redelivered, RefundOrder, RefundPage, Restock, RotateKey, RotateWebhookSecret, Shop, ShopPage, ShownKey, ShownWebhook, ShownWebhookSecret, Sku, Stats, Wallet, WalletPermission, Webhook, WebhookPage } from './types.ts';
 
-/** Any of them may also answer with `validation_failed`, `unauthenticated`, `forbidden`, `rate_limited`, `internal_error`, `overloaded`, `unavailable`. */
+/** Any of them may also answer with `validation_failed`, `unauthenticated`, `forbidden`, `address_too_long`, `rate_limited`, `headers_too_large`, `internal_error`, `overloaded`, `unavailable`. */
 export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
   /**
    * Create a SKU with its first units, or change its name and price
@@ -180,7 +180,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
    *
    * For `merchant`, `operator`, `auditor`; scope `events:read`.
    *
-   * Problems: `events_not_kept`.
+   * Problems: `events_not_kept`, `incompatible_parameters`.
    */
   listEvents: (query: Query<'listEvents'> = {}, options?: CallOptions): Promise<EventPage> =>
     answer(http.GET('/v1/events', { params: { query }, ...sendWith(options) })),

@@ -2280,7 +2280,22 @@ export interface components {
     responses: never;
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description Where to read what this answer shows: a path of this server
+         * @example /v1/orders/01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+         */
+        Location: string;
+        /**
+         * @description The next page, as `rel="next"` (RFC 8288): a path of this server with everything that you asked for. Missing when `nextCursor` is null
+         * @example </v1/orders?limit=20&cursor=orders.01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44>; rel="next"
+         */
+        Link: string;
+        /** @description `true` when this is the answer to an earlier request with the same key */
+        "Idempotency-Replayed": string;
+        /** @description With `error="invalid_token"` when there were credentials (RFC 6750) */
+        "WWW-Authenticate": string;
+    };
     pathItems: never;
 }
 export type Sku = components['schemas']['Sku'];
@@ -2349,6 +2364,10 @@ export type Redeliver = components['schemas']['Redeliver'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryAttemptPage = components['schemas']['DeliveryAttemptPage'];
 export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
+export type HeaderLocation = components['headers']['Location'];
+export type HeaderLink = components['headers']['Link'];
+export type HeaderIdempotencyReplayed = components['headers']['Idempotency-Replayed'];
+export type HeaderWwwAuthenticate = components['headers']['WWW-Authenticate'];
 export type $defs = Record<string, never>;
 export interface operations {
     getSku: {
@@ -2369,7 +2388,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2380,7 +2399,7 @@ export interface operations {
             304: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2420,7 +2439,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2431,7 +2450,8 @@ export interface operations {
             201: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2471,7 +2491,9 @@ export interface operations {
             201: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2511,7 +2533,9 @@ export interface operations {
             201: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2545,6 +2569,8 @@ export interface operations {
             /** @description Opened */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2580,7 +2606,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2591,7 +2617,7 @@ export interface operations {
             304: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2625,6 +2651,8 @@ export interface operations {
             /** @description Deposited. The wallet just after the deposit */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2660,6 +2688,7 @@ export interface operations {
             /** @description A page of entries */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2699,6 +2728,7 @@ export interface operations {
             /** @description A page of orders */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2732,6 +2762,8 @@ export interface operations {
             /** @description Reserved until `paymentDeadline` */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2767,7 +2799,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2778,7 +2810,7 @@ export interface operations {
             304: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2812,6 +2844,7 @@ export interface operations {
             /** @description A page of events */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2843,6 +2876,7 @@ export interface operations {
             /** @description Paid */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2878,6 +2912,7 @@ export interface operations {
             /** @description Cancelled, or refunded if it was paid */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2913,6 +2948,7 @@ export interface operations {
             /** @description The order, with `refunded` */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2948,6 +2984,7 @@ export interface operations {
             /** @description A page of refunds */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2983,6 +3020,7 @@ export interface operations {
             /** @description A page of events */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3044,7 +3082,10 @@ export interface operations {
     getWalletPermission: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
                 buyerId: string;
@@ -3056,11 +3097,22 @@ export interface operations {
             /** @description The buyer is allowed */
             200: {
                 headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["WalletPermission"];
                 };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -3097,6 +3149,7 @@ export interface operations {
             /** @description Allowed */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3191,6 +3244,7 @@ export interface operations {
             /** @description A page of marks */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3258,6 +3312,7 @@ export interface operations {
             /** @description A page of findings */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3299,6 +3354,7 @@ export interface operations {
             /** @description A page of the audit */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3335,6 +3391,7 @@ export interface operations {
             /** @description A page of measurements */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3370,6 +3427,7 @@ export interface operations {
             /** @description A page of alerts */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3438,7 +3496,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3449,7 +3507,7 @@ export interface operations {
             304: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3468,7 +3526,10 @@ export interface operations {
     getShop: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
             path: {
                 shop: string;
             };
@@ -3479,11 +3540,22 @@ export interface operations {
             /** @description The shop */
             200: {
                 headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Shop"];
                 };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -3523,6 +3595,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3556,6 +3629,7 @@ export interface operations {
             /** @description A page of shops */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3589,6 +3663,7 @@ export interface operations {
             /** @description A page of keys */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3622,6 +3697,8 @@ export interface operations {
             /** @description Made */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3642,7 +3719,10 @@ export interface operations {
     getKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -3653,11 +3733,22 @@ export interface operations {
             /** @description The key */
             200: {
                 headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Key"];
                 };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -3688,6 +3779,8 @@ export interface operations {
             /** @description Rotated */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3719,6 +3812,7 @@ export interface operations {
             /** @description Revoked, now or earlier */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3752,6 +3846,7 @@ export interface operations {
             /** @description A page of webhooks */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3785,6 +3880,8 @@ export interface operations {
             /** @description Registered */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3820,7 +3917,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3831,7 +3928,7 @@ export interface operations {
             304: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -3901,7 +3998,7 @@ export interface operations {
             200: {
                 headers: {
                     /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
-                    ETag?: string;
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3937,6 +4034,7 @@ export interface operations {
             /** @description Rotated */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3968,6 +4066,8 @@ export interface operations {
             /** @description It will be sent at once */
             201: {
                 headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4003,6 +4103,7 @@ export interface operations {
             /** @description They will be sent */
             200: {
                 headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4042,6 +4143,7 @@ export interface operations {
             /** @description A page */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4062,7 +4164,10 @@ export interface operations {
     getDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
                 deliveryId: string;
@@ -4074,11 +4179,22 @@ export interface operations {
             /** @description The delivery */
             200: {
                 headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Delivery"];
                 };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {
@@ -4110,6 +4226,7 @@ export interface operations {
             /** @description A page */
             200: {
                 headers: {
+                    Link: components["headers"]["Link"];
                     [name: string]: unknown;
                 };
                 content: {
