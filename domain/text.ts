@@ -66,10 +66,11 @@ const CONTROLS = {
 /**
  * The rule as a regular expression, for the description of the API: it refuses just what {@link findFlaw} refuses, but for halves of characters,
  * which most programs cannot even write. It counts the characters itself, because blanks at both ends do not count.
+ * @param least 0 for a text that may be empty, if it is not trimmed.
  */
-export function patternOf({ max, trimmed, lines }: TextRule): string {
+export function patternOf({ max, trimmed, lines }: TextRule, least = 1): string {
   const refused = lines ? CONTROLS.lines : CONTROLS.none;
-  if (!trimmed) return `^[^${refused}]{1,${max}}$`;
+  if (!trimmed) return `^[^${refused}]{${least},${max}}$`;
   const edge = `[^${BLANK}${refused}]`;
   return `^[${BLANK}]*${edge}([^${refused}]{0,${max - 2}}${edge})?[${BLANK}]*$`;
 }

@@ -1,5 +1,5 @@
 /** Shows what webhooks were sent, and sends it once more. */
-import { OpenAPIHono } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Database } from '../../db/connection.ts';
 import { findDelivery, listAttempts, listDeliveries, type Delivery } from '../../db/webhooks/deliveries.ts';
 import { redeliver, sendTest, type Wanted } from '../../db/webhooks/redeliver.ts';
@@ -14,6 +14,7 @@ import { answerOnce } from '../idempotency/answer-once.ts';
 import { Problem } from '../problems/problem.ts';
 import { toAttemptReply, toDeliveryReply } from '../schemas/deliveries.ts';
 import { toPage } from '../schemas/page.ts';
+import type { redeliverBody } from '../schemas/webhooks.ts';
 import { requireWebhookKeys, wake } from '../webhooks/services.ts';
 import * as operations from './delivery-operations.ts';
 import { webhookNotFound } from './webhooks.ts';
@@ -43,15 +44,16 @@ export function deliveryRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> 
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     requireWebhookKeys(webhooks);
+    const wanted = toWanted(json);
     const call = { operation: operations.redeliver.operationId, request: { param, json } };
     return answerOnce(c, dependencies, call, async (commandId) => {
       const webhookId = param.id;
-      const result = await redeliver(c.var.database, { webhookId, commandId, wanted: toWanted(json) });
+      const result = await redeliver(c.var.database, { webhookId, commandId, wanted });
       switch (result.outcome) {
         case 'unknown_webhook':
           throw webhookNotFound(webhookId);
         case 'unknown_event':
-          throw new Problem('not_found', `There is no event ${json.eventId ?? ''}.`);
+          throw new Problem('not_found', `There is no event ${'eventId' in json ? json.eventId : ''}.`);
         case 'disabled':
           throw disabled(webhookId);
         case 'too_many':
@@ -102,17 +104,16 @@ async function requireDelivery(database: Database, webhookId: string, id: string
   return found;
 }
 
-interface Range {
-  eventId?: string | undefined;
-  from?: string | undefined;
-  to?: string | undefined;
-}
-
-function toWanted({ eventId, from, to }: Range): Wanted {
-  const event = eventId === undefined ? undefined : readEventId(eventId);
-  if (event) return { event };
-  if (from === undefined || to === undefined) throw new Error('The schema lets nothing else in.');
-  return { from: new Date(from), to: new Date(to) };
+/** @throws {Problem} when a range has no beginning before its end. */
+function toWanted(body: z.output<typeof redeliverBody>): Wanted {
+  if ('eventId' in body) {
+    const event = readEventId(body.eventId);
+    if (!event) throw new Error('The schema lets no other id in.');
+    return { event };
+  }
+  if (body.from < body.to) return body;
+  const message = 'must be after `from`';
+  throw new Problem('incompatible_parameters', `to: ${message}`, { errors: [{ field: 'to', message }] });
 }
 
 const disabled = (id: string): Problem =>

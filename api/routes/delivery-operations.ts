@@ -56,6 +56,7 @@ export const redeliver = createRoute({
       },
     },
     'not_found',
+    'incompatible_parameters',
     'webhook_disabled',
     'too_many_events',
     'webhooks_unavailable',

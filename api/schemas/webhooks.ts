@@ -5,7 +5,7 @@ import { EVENT_ID_PATTERN, ORDER_EVENT_TYPES } from '../../domain/events.ts';
 import { TEXT } from '../../domain/text.ts';
 import { DISABLED_REASONS, LONGEST_URL, WEBHOOK_STATES } from '../../domain/webhooks.ts';
 import { byId, pageQuery, pageSchema } from './page.ts';
-import { hasYear, id, instant, text, whole, YEAR_MESSAGE } from './values.ts';
+import { id, instant, text, time, whole } from './values.ts';
 
 const LONGEST_OVERLAP_S = 2_592_000;
 
@@ -74,28 +74,24 @@ export const rotateSecretBody = z
   })
   .openapi('RotateWebhookSecret');
 
-/** RFC 3339, in a body. */
-const time = z.iso.datetime().refine(hasYear, YEAR_MESSAGE);
-
-export const redeliverBody = z
+const oneEvent = z
   .strictObject({
     eventId: z
       .string()
       .regex(new RegExp(EVENT_ID_PATTERN), 'must be the id of an event')
-      .optional()
       .openapi({ example: '01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2' }),
-    from: time.optional().openapi({ description: 'The first instant of a range' }),
-    to: time.optional().openapi({ description: 'The instant after a range' }),
   })
-  .refine(
-    ({ eventId, from, to }) =>
-      eventId === undefined ? from !== undefined && to !== undefined : from === undefined && to === undefined,
-    'must have either `eventId`, or `from` and `to`',
-  )
-  .refine(({ from, to }) => from === undefined || to === undefined || Date.parse(from) < Date.parse(to), {
-    path: ['to'],
-    error: 'must be after `from`',
+  .openapi('RedeliverEvent');
+
+const range = z
+  .strictObject({
+    from: time.openapi({ description: 'The first instant of a range' }),
+    to: time.openapi({ description: 'The instant after a range: later than `from`' }),
   })
+  .openapi('RedeliverRange');
+
+export const redeliverBody = z
+  .union([oneEvent, range], { error: 'must have either `eventId`, or `from` and `to`' })
   .openapi('Redeliver');
 
 export const redeliveredSchema = z

@@ -23,8 +23,11 @@ def before_call(context, case, kwargs):
     refresh_key(case)
     if not is_negative(case, ParameterLocation.PATH):
         name_what_exists(case)
-    if case.operation.label == "POST /v1/orders" and not is_negative(case, ParameterLocation.BODY):
-        order_what_exists(case.body)
+    if not is_negative(case, ParameterLocation.BODY) and isinstance(case.body, dict):
+        if case.operation.label == "POST /v1/orders":
+            order_what_exists(case.body)
+        if "url" in case.body and draw_from(case.body["url"]):
+            case.body["url"] = KNOWN["receiver"]
 
 
 @schemathesis.hook
@@ -62,23 +65,26 @@ def kind_of(path):
     return parts[2] if len(parts) > 2 else ""
 
 
+def draw_from(value):
+    """A number from a generated value, the same in every run: 0 for one of four."""
+    number = sum(str(value).encode())
+    return number // 4 + 1 if number % 4 else 0
+
+
 def name_what_exists(case):
     """Three of four times. What a link of an earlier step named is known, and stays."""
     known = KNOWN["ids"].get(kind_of(case.operation.path))
     given = (case.path_parameters or {}).get("id")
     if not known or not isinstance(given, str) or given.lower() in known or not ID.fullmatch(given):
         return
-    draw = sum(given.encode())
-    if draw % 4:
-        case.path_parameters["id"] = known[draw // 4 % len(known)]
+    draw = draw_from(given)
+    if draw:
+        case.path_parameters["id"] = known[draw % len(known)]
 
 
 def order_what_exists(body):
     """Of all orders that a generator can think of, hardly one has a wallet and SKUs that exist."""
-    if not isinstance(body, dict) or not isinstance(body.get("walletId"), str):
-        return
-    draw = sum(body["walletId"].encode())
-    if draw % 4 == 0:
+    if not draw_from(body["walletId"]):
         return
     body["walletId"] = KNOWN["wallet"]
     body["buyerId"] = KNOWN["buyer"]

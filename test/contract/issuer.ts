@@ -1,4 +1,4 @@
-/** An issuer of tokens for buyers: it publishes its key over HTTP, and signs with it. */
+/** An issuer of tokens for buyers: it publishes its key over HTTP, and signs with it. It takes whatever is sent to it as a webhook. */
 import { createServer } from 'node:http';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import { listen } from '../../api/http/listen.ts';
@@ -9,6 +9,7 @@ const ALGORITHM = 'ES256';
 const KEY_ID = 'contract';
 
 export interface Issuer {
+  address: string;
   /** Lets the API accept its tokens. */
   settings: Readonly<Record<string, string>>;
   /** A token of this buyer, for a day. */
@@ -23,9 +24,11 @@ export async function openIssuer(): Promise<Issuer> {
     response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ keys }));
   });
   const { host, port } = await listen(server, '127.0.0.1', 0);
+  const address = `http://${host}:${port}/`;
   return {
+    address,
     settings: {
-      JWT_JWKS_URL: `http://${host}:${port}/keys`,
+      JWT_JWKS_URL: `${address}keys`,
       JWT_ISSUER: ISSUER,
       JWT_AUDIENCE: AUDIENCE,
     },

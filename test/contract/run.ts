@@ -17,14 +17,13 @@ import { findPython } from './virtual-environment.ts';
 
 /** Two cores: one for Schemathesis, and one for the system. */
 const AT_ONCE = 2;
-const DEFAULT_MINUTES = 2;
+const DEFAULT_EXAMPLES = 6;
+const MOST_EXAMPLES = 10_000;
 const MOST_MINUTES = 1_440;
+/** Whoever may do everything sends every value at its edges: what a role sees of an operation does not change what the operation accepts. */
+const SENDS_EDGES = 'all roles, installation';
 
-/** How much of the time each caller gets. The first may do everything, in any shop. */
-const SHARES: Readonly<Record<string, number>> = { 'all roles, installation': 5, merchant: 4, buyer: 3 };
-const SHARE = 2;
-
-/** Never ends by itself, and its events are no JSON document: test/api/routes/ has its tests. The pages of /docs are not in the document. */
+/** It never ends by itself, and sends no JSON document: it has tests of its own. The pages at /docs are not in the document. */
 const NOT_TESTED: ReadonlySet<string> = new Set(['streamOrder']);
 
 const command = defineCommand({
@@ -34,24 +33,30 @@ const command = defineCommand({
   failed: 'an answer is not as the document says, or the run could not go on',
 })
   .option('--seed <n>', 'decides what is sent', wholeNumber(0, 2 ** 32), 1)
-  .option('--minutes <n>', 'how long requests are sent', wholeNumber(1, MOST_MINUTES), DEFAULT_MINUTES)
+  .option(
+    '--examples <n>',
+    'requests drawn of each operation',
+    wholeNumber(1, MOST_EXAMPLES),
+    DEFAULT_EXAMPLES,
+  )
+  .option('--minutes <n>', 'draw requests for this long instead', wholeNumber(1, MOST_MINUTES))
   .option('--as <caller>', 'one caller alone, such as merchant');
 
-await runInterruptibleCommand(command, async (interrupted, { seed, minutes, as }) => {
+await runInterruptibleCommand(command, async (interrupted, { seed, examples, minutes, as }) => {
   const report = (line: string): void => console.error(line);
   const python = await findPython({ report, signal: interrupted });
   const issuer = await openIssuer();
   try {
-    const settings = { worker: {}, API: { ...issuer.settings, ...secretKeys() } };
+    const shared = { ...secretKeys(), WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' };
+    const settings = { worker: shared, API: { ...issuer.settings, ...shared } };
     const options = { prefix: 'holdfast-contract-', restarts: false, settings, signal: interrupted, report };
     const verdicts = await withSystem(options, async (system) => {
       const { callers, known } = await prepare(system, issuer);
       const chosen = callers.filter(({ name }) => as === undefined || name === as);
-      const total = chosen.reduce((sum, { name }) => sum + (SHARES[name] ?? SHARE), 0);
       const { signal, folder } = system.processes;
       const published = await operationsIn(`${system.apiUrl}/openapi.json`);
+      const turns = Math.ceil(chosen.length / AT_ONCE);
       return inTurns(chosen, AT_ONCE, async (caller) => {
-        const share = (SHARES[caller.name] ?? SHARE) / total;
         const verdict = await runSchemathesis({
           python,
           address: system.apiUrl,
@@ -59,7 +64,9 @@ await runInterruptibleCommand(command, async (interrupted, { seed, minutes, as }
           known,
           operations: published.filter((operation) => mayCall(caller, operation)),
           seed,
-          seconds: Math.max(5, Math.round(60 * minutes * share * Math.min(AT_ONCE, chosen.length))),
+          ...(minutes === undefined
+            ? { examples, seconds: undefined, atEdges: caller.name === SENDS_EDGES }
+            : { examples: undefined, seconds: Math.round((60 * minutes) / turns), atEdges: true }),
           folder: join(folder, caller.name.replaceAll(/\W+/g, '-')),
           signal,
         });
@@ -68,7 +75,8 @@ await runInterruptibleCommand(command, async (interrupted, { seed, minutes, as }
       });
     });
     const [passed, failed] = [sumOf(verdicts, 'passed'), sumOf(verdicts, 'failed')];
-    if (failed > 0) console.log(`Repeat it with npm run contract -- --seed ${seed} --minutes ${minutes}.`);
+    if (failed > 0)
+      console.log(`The seed was ${seed}: npm run contract -- --seed ${seed} sends the same again.`);
     console.log(`${passed} passed, ${failed} failed`);
     if (failed > 0) return 'failed';
   } finally {
@@ -76,10 +84,10 @@ await runInterruptibleCommand(command, async (interrupted, { seed, minutes, as }
   }
 });
 
-/** Keys of an installation that encrypts personal data. */
+/** Keys of an installation that encrypts personal data and the secrets of webhooks. */
 function secretKeys(): Record<string, string> {
   const key = (): string => `contract:${randomBytes(KEY_BYTES).toString('base64')}`;
-  return { PERSONAL_DATA_KEYS: key(), PERSONAL_DATA_INDEX_KEYS: key() };
+  return { PERSONAL_DATA_KEYS: key(), PERSONAL_DATA_INDEX_KEYS: key(), WEBHOOK_SECRET_KEYS: key() };
 }
 
 async function operationsIn(document: string): Promise<string[]> {

@@ -11,6 +11,8 @@ import type { Caller, Known } from './shop.ts';
 const CONFIGURATION = fileURLToPath(new URL('schemathesis.toml', import.meta.url));
 const HOOKS = fileURLToPath(new URL('hooks.py', import.meta.url));
 const MAIN = 'from schemathesis.cli import schemathesis; schemathesis()';
+/** Seconds in which a number of cases is done also on a slow machine. */
+const LONGEST_S = 900;
 /** It ends by itself after its time and what it has begun. */
 const OVERTIME_MS = 60_000;
 
@@ -23,7 +25,12 @@ export interface Task {
   /** The operations that it tests. */
   operations: readonly string[];
   seed: number;
-  seconds: number;
+  /** How many cases of each operation, and sequences, are drawn; undefined when time alone bounds them. */
+  examples: number | undefined;
+  /** How long cases are drawn; undefined when their number alone bounds them. */
+  seconds: number | undefined;
+  /** Whether each value of each request is sent at its edges, besides. */
+  atEdges: boolean;
   /** Where it works. */
   folder: string;
   signal: AbortSignal;
@@ -56,16 +63,20 @@ export async function runSchemathesis(task: Task): Promise<Verdict> {
       PYTHONHASHSEED: '0',
     },
     stdio: ['ignore', log, log],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(1_000 * task.seconds + OVERTIME_MS)]),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(1_000 * (task.seconds ?? LONGEST_S) + OVERTIME_MS)]),
   });
   await Promise.race([once(child, 'exit'), once(child, 'error').then(([error]) => Promise.reject(error))]);
   const output = await readFile(join(folder, 'output.log'), 'utf8');
   const report = await readFile(join(folder, 'report.xml'), 'utf8').catch(() => undefined);
   if (report === undefined) throw new UserError(`Schemathesis ended without a report:\n${output}`);
-  return { ...countOf(report), cases: Number(/^ {2}(\d+) generated/m.exec(output)?.[1] ?? 0), output };
+  return {
+    ...countOf(report, task.operations.length),
+    cases: Number(/^ {2}(\d+) generated/m.exec(output)?.[1] ?? 0),
+    output,
+  };
 }
 
-function argumentsOf({ address, operations, seed, seconds, folder }: Task): string[] {
+function argumentsOf({ address, operations, seed, examples, seconds, atEdges, folder }: Task): string[] {
   return [
     '--config-file',
     CONFIGURATION,
@@ -74,7 +85,9 @@ function argumentsOf({ address, operations, seed, seconds, folder }: Task): stri
     `${address}/openapi.json`,
     ...operations.flatMap((operation) => ['--include-operation-id', operation]),
     ...flags({
+      phases: ['examples', ...(atEdges ? ['coverage'] : []), 'fuzzing', 'stateful'].join(','),
       seed,
+      'max-examples': examples,
       'max-time': seconds,
       'generation-database': 'none',
       report: 'junit',
@@ -83,15 +96,18 @@ function argumentsOf({ address, operations, seed, seconds, folder }: Task): stri
   ];
 }
 
-const flags = (values: Readonly<Record<string, string | number>>): string[] =>
-  Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)]);
+const flags = (values: Readonly<Record<string, string | number | undefined>>): string[] =>
+  Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
+  );
 
-function countOf(report: string): Pick<Verdict, 'passed' | 'failed'> {
+/** An operation that there was no time for has not passed. */
+function countOf(report: string, operations: number): Pick<Verdict, 'passed' | 'failed'> {
   const [, errors, failures, skipped, tests] =
     /<testsuites errors="(\d+)" failures="(\d+)" skipped="(\d+)" tests="(\d+)"/.exec(report)?.map(Number) ??
     [];
   if (errors === undefined || failures === undefined || skipped === undefined || tests === undefined)
     throw new UserError('The report of Schemathesis has another form than expected.');
-  const failed = errors + failures;
-  return { passed: tests - failed - skipped, failed };
+  const failed = errors + failures + Math.max(0, operations - tests);
+  return { passed: tests - errors - failures - skipped, failed };
 }

@@ -32,6 +32,8 @@ export interface Known {
   wallet: string;
   buyer: string;
   sku: string;
+  /** The address of a receiver of webhooks. */
+  receiver: string;
 }
 
 export interface Prepared {
@@ -68,7 +70,14 @@ export async function prepare({ apiUrl, credentials }: System, issuer: Issuer): 
   const kept = callers.flatMap(({ key }) => readKeyText(key)?.keyId ?? []);
   return {
     callers,
-    known: { ids: { orders, wallets: [wallet], keys }, kept, wallet, buyer: BUYER, sku: SKU },
+    known: {
+      ids: { orders, wallets: [wallet], keys, webhooks: [] },
+      kept,
+      wallet,
+      buyer: BUYER,
+      sku: SKU,
+      receiver: issuer.address,
+    },
   };
 }
 
