@@ -108,14 +108,24 @@ export async function detectLostRefunds(
   const promised = new Map(
     lost.map((refund) => [subjectOf(refund.refund), refund] as const).filter(([of]) => stillLost.has(of)),
   );
-  const tooOld = new Set(await listWithoutEvents(database, [...new Set(unmade.map(({ orderId }) => orderId))]));
-  const findings = [...promised].map(([subject, { refund: { orderId }, finding }]) => ({
-    subject,
-    orderId,
-    finding: tooOld.has(orderId)
-      ? `${finding}; its events are no longer kept, so a person has to give the money back`
-      : finding,
-  }));
+  const tooOld = new Set(
+    await listWithoutEvents(database, [...new Set(unmade.map(({ orderId }) => orderId))]),
+  );
+  const findings = [...promised].map(
+    ([
+      subject,
+      {
+        refund: { orderId },
+        finding,
+      },
+    ]) => ({
+      subject,
+      orderId,
+      finding: tooOld.has(orderId)
+        ? `${finding}; its events are no longer kept, so a person has to give the money back`
+        : finding,
+    }),
+  );
   const refunds = new Map([...promised].filter(([, { refund }]) => !tooOld.has(refund.orderId)));
   return { inspected: promises.length, findings, failed, next, refunds };
 }

@@ -9,7 +9,15 @@ import { LONGEST } from '../support/longest-first.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What test/ has of its own. */
-const OWN_FOLDERS = new Set(['system', 'model', 'contract', 'repository', 'support', 'recording', 'histories']);
+const OWN_FOLDERS = new Set([
+  'system',
+  'model',
+  'contract',
+  'repository',
+  'support',
+  'recording',
+  'histories',
+]);
 
 /** A folder of the code, or a file whose tests fill a folder. */
 const isInTheCode = (path: string): boolean =>

@@ -41,7 +41,14 @@ test('a run is not overdue in a new installation before three of its intervals a
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
   expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'seal', 'stats', 'webhooks']);
   expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'seal', 'stats', 'webhooks']);
-  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'seal', 'stats', 'webhooks']);
+  expect(await overdueAt(180 * MINUTE + 1)).toEqual([
+    'monitor',
+    'reconcile',
+    'retention',
+    'seal',
+    'stats',
+    'webhooks',
+  ]);
 });
 
 test.each([
