@@ -9,14 +9,10 @@ import { currency, noQuery } from '../schemas/values.ts';
 const currencySchema = z
   .object({
     code: currency,
-    minorUnits: z
-      .int()
-      .min(0)
-      .max(4)
-      .openapi({
-        example: 2,
-        description: 'The digits of its minor unit: an amount of 1250 EUR is 12.50 euros',
-      }),
+    minorUnits: z.int().min(0).max(4).openapi({
+      example: 2,
+      description: 'The digits of its minor unit: an amount of 1250 EUR is 12.50 euros',
+    }),
   })
   .openapi('Currency');
 
