@@ -129,8 +129,11 @@ export async function listOrders(
           ) as found
           where
             order_detail.shop_id = shop.id and order_detail.reference between ${reference} and ${reference}
+            ${buyerId === undefined ? sql`` : sql`and order_detail.buyer_id between ${buyerId} and ${buyerId}`}
             ${before === undefined ? sql`` : sql`and order_detail.order_id < ${before}`}
-          order by order_detail.reference desc, order_detail.order_id desc
+          order by
+            ${buyerId === undefined ? sql`` : sql`order_detail.buyer_id desc,`}
+            order_detail.reference desc, order_detail.order_id desc
         `);
       if (buyerId !== undefined)
         return ofEachShop(sql`

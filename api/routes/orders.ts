@@ -93,7 +93,16 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   app.openapi(list, async (c) => {
     const { limit, cursor: before, contactEmail, ...filter } = c.req.valid('query');
     const placedWith = contactEmail === undefined ? undefined : readAddress(c, personalData, contactEmail);
-    const rows = await listOrders(c.var.database, { ...filter, placedWith }, { before, limit: limit + 1 });
+    const rows = await listOrders(
+      c.var.database,
+      // Among the references of all buyers a buyer's own would be looked for one by one.
+      {
+        ...filter,
+        placedWith,
+        ...(filter.reference !== undefined && { buyerId: filter.buyerId ?? c.var.caller.buyer }),
+      },
+      { before, limit: limit + 1 },
+    );
     const marks = await findOpenMarks(
       c.var.database,
       rows.map(({ id }) => id),

@@ -31,6 +31,7 @@ CREATE TABLE "order_detail" (
 ALTER TABLE "order_adjustment" ADD CONSTRAINT "order_adjustment_order_id_orders_id_fk" FOREIGN KEY ("order_id") REFERENCES "public"."orders"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "order_adjustment" ADD CONSTRAINT "order_adjustment_line" FOREIGN KEY ("order_id","sku") REFERENCES "public"."order_line"("order_id","sku") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "order_detail_by_reference" ON "order_detail" USING btree ("shop_id","reference","order_id") WHERE reference is not null;--> statement-breakpoint
+CREATE INDEX "order_detail_by_buyer_and_reference" ON "order_detail" USING btree ("shop_id","buyer_id","reference","order_id") WHERE reference is not null;--> statement-breakpoint
 
 -- Both are history: written once, with the order, and never changed.
 GRANT SELECT, INSERT ON order_adjustment, order_detail TO holdfast_running;--> statement-breakpoint

@@ -173,6 +173,10 @@ export const orderDetail = pgTable(
     index('order_detail_by_reference')
       .on(t.shopId, t.reference, t.orderId)
       .where(sql`reference is not null`),
+    // And which of this buyer's? (Everybody's orders may have one reference.)
+    index('order_detail_by_buyer_and_reference')
+      .on(t.shopId, t.buyerId, t.reference, t.orderId)
+      .where(sql`reference is not null`),
   ],
 );
 

@@ -43,8 +43,8 @@ export async function untilEvents(
 }
 
 /** All that the workflow's history says, with its payloads as they are read. */
-export async function readHistory(client: Client, workflowId: string): Promise<string> {
-  const history = historyToJSON(await client.workflow.getHandle(workflowId).fetchHistory());
+export async function readHistory(client: Client, workflowId: string, runId?: string): Promise<string> {
+  const history = historyToJSON(await client.workflow.getHandle(workflowId, runId).fetchHistory());
   return history.replaceAll(/"data":\s*"([^"]*)"/g, (_, data: string) =>
     Buffer.from(data, 'base64').toString(),
   );

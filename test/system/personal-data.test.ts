@@ -8,6 +8,7 @@ import { fetchFrom } from '../../api/client.ts';
 import { findPersonalData } from '../../db/personal-data.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { expectRulesHold } from '../support/database.ts';
+import { readHistory } from '../support/history.ts';
 import { TEST_KEYS, readKeys } from '../support/personal-data.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
@@ -85,19 +86,14 @@ async function readTables(): Promise<string> {
 async function readHistories(): Promise<string> {
   const texts = [];
   for await (const { workflowId, runId, memo, searchAttributes } of client.workflow.list()) {
-    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    texts.push(workflowId, JSON.stringify([memo, searchAttributes, events], inText));
+    texts.push(
+      workflowId,
+      JSON.stringify([memo, searchAttributes]),
+      await readHistory(client, workflowId, runId),
+    );
   }
   return texts.join('\n');
 }
-
-/** A payload's bytes are JSON, which is searched as it is. */
-const inText = (_: string, value: unknown): unknown =>
-  value instanceof Uint8Array || Buffer.isBuffer(value)
-    ? Buffer.from(value).toString()
-    : typeof value === 'bigint'
-      ? String(value)
-      : value;
 
 const readLogs = (): string => started.map((process) => process.output()).join('\n');
 
@@ -179,6 +175,8 @@ test('what a buyer wrote is nowhere, whatever became of the orders and however t
   const searched = await readEverything();
   for (const somewhere of ['tables', 'histories', 'logs']) expect(searched[somewhere]).toContain(paid);
   expect(searched['histories']).toContain(orderWorkflowId(expired));
+  // What is in payloads is read, too.
+  expect(searched['histories']).toContain(`"sku":"${sku.toLowerCase()}"`);
   await expectNowhere();
 
   const orders = [paid, refunded, cancelled, expired, String(rejected['orderId'])];

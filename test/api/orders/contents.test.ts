@@ -33,7 +33,7 @@ interface Listed {
 }
 
 async function list(query: Record<string, string>, by: Shop = shop): Promise<Listed> {
-  const answer = await by.get<Listed>(`/v1/orders?${new URLSearchParams(query)}`);
+  const answer = await by.get<Listed>(`/v1/orders?${new URLSearchParams(query).toString()}`);
   return expectStatus(answer, 200).body;
 }
 
@@ -173,23 +173,27 @@ describe('what the caller expects to pay', () => {
   });
 });
 
+/** In no order: PostgreSQL keeps its own. */
+const fieldsOf = (metadata: Record<string, string> = {}): Set<string> =>
+  new Set(Object.entries(metadata).map((field) => field.join(' = ')));
+
 describe('a reference and metadata', () => {
   test('are kept and shown, and Temporal never gets them', async () => {
     const reference = `PO ${randomUUID()}`;
-    const sent = JSON.parse(
+    // A literal cannot say it: `__proto__` would be its prototype.
+    const sent: Record<string, string> = JSON.parse(
       `{"channel": "app", "empty": "", "__proto__": "kept", "constructor": "kept", "Stra\u00dfe": "line\\nend \\"quoted\\""}`,
     );
     const placed = expectStatus(
       await shop.order(wallet, [{ sku, quantity: 1 }], { reference: `  ${reference} `, metadata: sent }),
       201,
     );
-    const shown = (body: object) => JSON.parse(JSON.stringify(body)).metadata;
     expect(placed.body).toMatchObject({ reference });
-    expect(Object.entries(shown(placed.body)).toSorted()).toEqual(Object.entries(sent).toSorted());
+    expect(fieldsOf(placed.body.metadata)).toEqual(fieldsOf(sent));
     const id = idOf(placed);
     const { body } = await shop.getOrder(id);
     expect(body).toMatchObject({ reference });
-    expect(Object.entries(shown(body)).toSorted()).toEqual(Object.entries(sent).toSorted());
+    expect(fieldsOf(body.metadata)).toEqual(fieldsOf(sent));
     const history = await readHistory(client, orderWorkflowId(id));
     expect(history).toContain(sku);
     expect(history).not.toContain(reference);
