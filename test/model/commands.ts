@@ -8,6 +8,17 @@ export interface CreateOrder {
   paymentMode: 'debit' | 'hold';
   wallet: number;
   lines: { sku: number; quantity: number }[];
+  /** Left out for an order that has nothing but its lines. */
+  terms?: Terms | undefined;
+}
+
+/** What an order has besides its lines. What it expects is right while its SKUs have the prices with which they began. */
+export interface Terms {
+  /** Of a line, by its index, or of the whole order. */
+  adjustments: { amount: number; line: number | null }[];
+  /** How far the caller is wrong; null when it expects nothing. */
+  price: number | null;
+  total: number | null;
 }
 
 /** Neither an amount nor units: all that is left. */
@@ -60,10 +71,29 @@ const wallet = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(WALLET_COUN
 const quantity = fc.integer({ min: 1, max: 4 });
 // Mostly the newest, so that commands collide.
 const order = fc.oneof({ weight: 2, arbitrary: fc.nat(1) }, fc.nat(8));
+/** Mostly right. */
+const expected = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.constantFrom(-1, 1) },
+);
+const terms = fc.record({
+  adjustments: fc.array(
+    fc.record({
+      // Some take more off than there is.
+      amount: fc.integer({ min: -300, max: 100 }).filter((amount) => amount !== 0),
+      line: fc.option(fc.nat(2)),
+    }),
+    { maxLength: 3 },
+  ),
+  price: expected,
+  total: expected,
+});
 const createFields = {
   paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
   wallet,
   lines: fc.array(fc.record({ sku, quantity }), { minLength: 1, maxLength: 3 }),
+  terms: fc.option(terms, { nil: undefined, freq: 2 }),
 };
 
 const kind = <K extends string>(name: K) => fc.constant(name);
@@ -75,23 +105,28 @@ const onOpenOrder = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
 );
 const skipPayment = fc.record({ kind: kind('skipPayment'), order });
-const nothing = fc.constant(null);
-const units = fc.uniqueArray(
-  fc.record({ sku, quantity: fc.integer({ min: 1, max: 3 }), restock: fc.boolean() }),
-  {
+/** @param of a SKU that the order may have. */
+export function partOf(of: fc.Arbitrary<number>): fc.Arbitrary<RefundedPart> {
+  const restock = fc.boolean();
+  const nothing = fc.constant(null);
+  const units = fc.uniqueArray(fc.record({ sku: of, quantity: fc.integer({ min: 1, max: 3 }), restock }), {
     minLength: 1,
     maxLength: 2,
     selector: (line) => line.sku,
-  },
-);
-const refundOf = (
-  part: Pick<{ [K in keyof RefundedPart]: fc.Arbitrary<RefundedPart[K]> }, 'amount' | 'lines'>,
-) => fc.record({ kind: kind('refund'), order, restock: fc.boolean(), ...part });
-const refund = fc.oneof(
-  { weight: 2, arbitrary: refundOf({ amount: nothing, lines: nothing }) },
-  { weight: 2, arbitrary: refundOf({ amount: fc.integer({ min: 1, max: 400 }), lines: nothing }) },
-  { weight: 3, arbitrary: refundOf({ amount: nothing, lines: units }) },
-);
+  });
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.record({ amount: nothing, lines: nothing, restock }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ amount: fc.integer({ min: 1, max: 400 }), lines: nothing, restock }),
+    },
+    { weight: 3, arbitrary: fc.record({ amount: nothing, lines: units, restock }) },
+  );
+}
+
+const refund = fc
+  .record({ kind: kind('refund'), order, part: partOf(sku) })
+  .map(({ part, ...command }) => ({ ...command, ...part }));
 const deposit = fc.record({ kind: kind('deposit'), wallet, amount: fc.integer({ min: 1, max: 3_000 }) });
 const restock = fc.record({ kind: kind('restock'), sku, quantity });
 
@@ -191,6 +226,17 @@ export function simplerCommands(command: Command): Command[] {
   ];
 }
 
+function simplerTerms(given: Terms | undefined): (Terms | undefined)[] {
+  if (!given) return [];
+  const { adjustments, price, total } = given;
+  return [
+    undefined,
+    ...(adjustments.length > 1 ? adjustments.map((only) => ({ ...given, adjustments: [only] })) : []),
+    ...(price === null ? [] : [{ ...given, price: null }]),
+    ...(total === null ? [] : [{ ...given, total: null }]),
+  ];
+}
+
 function simplerSingles(single: Single): Single[] {
   switch (single.kind) {
     case 'create':
@@ -199,6 +245,7 @@ function simplerSingles(single: Single): Single[] {
         ...(single.lines.length > 1 ? single.lines.map((line) => ({ ...single, lines: [line] })) : []),
         ...(single.paymentMode === 'hold' ? [{ ...single, paymentMode: 'debit' as const }] : []),
         ...(single.wallet > 0 ? [{ ...single, wallet: 0 }] : []),
+        ...simplerTerms(single.terms).map((other) => ({ ...single, terms: other })),
         ...single.lines.flatMap((line, index) =>
           [
             ...(line.quantity > 1 ? [{ ...line, quantity: 1 }] : []),

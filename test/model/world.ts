@@ -49,8 +49,8 @@ export interface OrderEvent {
 export interface Line {
   sku: string;
   quantity: number;
-  /** Null when it was never priced. */
-  unitPrice: number | null;
+  /** What it costs with its adjustments. Zero when it was never priced. */
+  net: number;
   /** Units. */
   refunded: number;
 }
@@ -88,6 +88,8 @@ export interface World {
 
 /** Two shops may sell under one code. */
 export const skuKey = ({ shopId, sku }: SkuKey): string => `${shopId}/${sku}`;
+/** Of a {@link skuKey}. */
+export const codeOf = (key: string): string => key.slice(key.indexOf('/') + 1);
 
 export const emptyWorld = (): World => ({
   skus: new Map(),
@@ -166,12 +168,13 @@ const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): 
 function reserve(world: World, request: PlacedOrder): StepResult {
   const lines = summed(request);
   const refusal = whyRejected(world, request, lines);
-  const total = refusal ? null : priceOf(world, lines);
+  const total = refusal ? null : priceOf(world, lines) + sumOf(request.adjustments);
   const stage = refusal ? 'rejected' : 'awaiting_payment';
   if (total !== null) {
     for (const line of lines) {
       stockOf(world, line.sku).reserved += line.quantity;
-      line.unitPrice = stockOf(world, line.sku).price;
+      line.net =
+        priceOf(world, [line]) + sumOf(request.adjustments?.filter(({ sku }) => sku === codeOf(line.sku)));
     }
     if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
@@ -229,7 +232,7 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
   if (units.some(({ line }) => line === undefined)) return refuse('sku_not_in_order');
   if (units.some(({ line, quantity }) => line && line.refunded + quantity > line.quantity))
     return refuse('refund_exceeds_units');
-  const cost = units.reduce((sum, { line, quantity }) => sum + quantity * (line?.unitPrice ?? 0), 0);
+  const cost = units.reduce((sum, { line, quantity }) => sum + (line ? costOf(line, quantity) : 0), 0);
   const amount = request.amount ?? (request.lines ? cost : left);
   if (amount > left) return refuse('refund_exceeds_payment');
   for (const { line, quantity, restock: isRestocked } of units) {
@@ -244,6 +247,12 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
   // An order that stays paid rests there because it was paid.
   order.reason = stage === 'refunded' ? reason : null;
   return { stage, reason: order.reason, refusal: null };
+}
+
+/** What the next units of a line cost that are refunded: all of them together cost what the line does. */
+function costOf({ net, quantity, refunded }: Line, units: number): number {
+  const shareOf = (of: number) => Math.floor((net * of) / quantity);
+  return shareOf(refunded + units) - shareOf(refunded);
 }
 
 /** The units that a refund asks for, each with its line if the order has it. */
@@ -317,22 +326,43 @@ function putSku({ skus }: World, { shopId, sku, name, price, currency, onHand }:
   return { outcome: stock ? 'changed' : 'created', sku: { ...put } };
 }
 
-function whyRejected(
-  world: World,
-  { shopId = MAIN_SHOP, buyerId, walletId, paymentMode }: PlacedOrder,
-  lines: Order['lines'],
-): RejectionReason | null {
+function whyRejected(world: World, request: PlacedOrder, lines: Order['lines']): RejectionReason | null {
+  const { shopId = MAIN_SHOP, buyerId, walletId, paymentMode } = request;
   const wallet = world.wallets.get(walletId);
   if (!wallet || world.shops.get(walletId) !== shopId) return 'unknown_wallet';
   if (wallet.ownerId !== buyerId) return 'wallet_not_allowed';
   if (lines.some(({ sku }) => !world.skus.has(sku))) return 'unknown_sku';
   if (lines.some(({ sku }) => stockOf(world, sku).currency !== wallet.currency)) return 'currency_mismatch';
+  const total = priceOf(world, lines) + sumOf(request.adjustments);
+  const unexpected = whyUnexpected(world, request, total);
+  if (unexpected) return unexpected;
   const isShort = ({ sku, quantity }: { sku: string; quantity: number }) =>
     stockOf(world, sku).onHand - stockOf(world, sku).reserved < quantity;
   if (lines.some(isShort)) return 'out_of_stock';
-  if (paymentMode === 'hold' && wallet.posted - wallet.held < priceOf(world, lines))
-    return 'insufficient_funds';
+  if (paymentMode === 'hold' && wallet.posted - wallet.held < total) return 'insufficient_funds';
   return null;
+}
+
+/** What an order comes to is not what it may come to, or not what its caller expects. */
+function whyUnexpected(
+  world: World,
+  { shopId = MAIN_SHOP, walletId, lines, adjustments, expectedTotal }: PlacedOrder,
+  total: number,
+): RejectionReason | null {
+  const priceIn = (sku: string) => stockOf(world, skuKey({ shopId, sku })).price;
+  if (lines.some(({ sku, expectedPrice }) => expectedPrice !== undefined && expectedPrice !== priceIn(sku)))
+    return 'price_changed';
+  const isNegative = ({ sku }: { sku: string }) =>
+    sumOf(adjustments?.filter((adjustment) => adjustment.sku === sku)) +
+      lines
+        .filter((line) => line.sku === sku)
+        .reduce((sum, { quantity }) => sum + quantity * priceIn(sku), 0) <
+    0;
+  if (total <= 0 || lines.some(isNegative)) return 'total_not_positive';
+  const { currency } = walletOf(world, walletId);
+  const isExpected =
+    !expectedTotal || (expectedTotal.amount === total && expectedTotal.currency === currency);
+  return isExpected ? null : 'total_mismatch';
 }
 
 function place(
@@ -363,13 +393,16 @@ function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
   return [...quantities].map(([sku, quantity]) => ({
     sku: skuKey({ shopId, sku }),
     quantity,
-    unitPrice: null,
+    net: 0,
     refunded: 0,
   }));
 }
 
 const priceOf = (world: World, lines: Order['lines']): number =>
   lines.reduce((sum, { sku, quantity }) => sum + quantity * stockOf(world, sku).price, 0);
+
+const sumOf = (adjustments: PlacedOrder['adjustments'] = []): number =>
+  adjustments.reduce((sum, { amount }) => sum + amount, 0);
 
 const stockOf = ({ skus }: World, sku: string): Sku => known(skus.get(sku), `SKU ${sku}`);
 const walletOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);

@@ -116,7 +116,21 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
     from sale cross join generate_series(0, 1) as line
     where line <= number % 2
   `;
-  await sql`analyze order_line`;
+  // Some of the orders have adjustments, which come to nothing, so that totals stay as they are.
+  await sql`
+    insert into order_adjustment (order_id, position, kind, label, amount)
+    select id, position, case position when 1 then 'fee' else 'discount' end, 'Test', case position when 1 then 10 else -10 end
+    from sale cross join generate_series(1, 2) as position
+    where number % 5 = 0
+  `;
+  // References are of one order each, but for those of the buyer of most.
+  await sql`
+    insert into order_detail (order_id, shop_id, buyer_id, reference)
+    select id, shop_id, buyer_id, case when number % 50 = 0 then 'the same' else 'PO-' || number end
+    from sale
+    where number % 2 = 0
+  `;
+  await sql`analyze order_line, order_adjustment, order_detail`;
   report('  steps');
   await sql`
     insert into order_step (order_id, step, command_id, stage, reason, recorded_at)

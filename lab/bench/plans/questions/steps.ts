@@ -36,6 +36,13 @@ const order = ({ buyer, until }: Facts): PlacedOrder => ({
   ],
 });
 
+const TERMS: Pick<PlacedOrder, 'adjustments'> = {
+  adjustments: [
+    { kind: 'discount', label: 'Test', amount: -1, sku: 'SKU-7' },
+    { kind: 'tax', label: 'Test', amount: 2 },
+  ],
+};
+
 const call = (operation: string, key: string, caller = 'key:caller-1'): KeyedCall => ({
   caller,
   shop: 'main',
@@ -64,12 +71,28 @@ export const ABOUT_STEPS: readonly Question[] = [
       ),
   },
   {
-    name: 'cancel a reservation before it is answered',
+    name: 'reserve an order with adjustments',
+    by: [reserve],
+    as: 'holdfast',
+    ask: (database, facts) => reserve(database, { ...order(facts), ...TERMS }),
+  },
+  {
+    name: 'reserve twenty orders in a group, every other one with adjustments',
+    by: [reserveAll],
+    as: 'holdfast',
+    ask: (database, facts) =>
+      reserveAll(
+        database,
+        Array.from({ length: 20 }, (_, index) => ({ ...order(facts), ...(index % 2 === 0 && TERMS) })),
+      ),
+  },
+  ...[{}, TERMS].map((terms): Question => ({
+    name: `cancel a reservation${terms === TERMS ? ' with adjustments' : ''} before it is answered`,
     by: [cancelReservation],
     as: 'holdfast',
     ask: (database, facts) =>
-      cancelReservation(database, { ...order(facts), reason: 'bench', commandId: uuidv7() }),
-  },
+      cancelReservation(database, { ...order(facts), ...terms, reason: 'bench', commandId: uuidv7() }),
+  })),
   {
     name: 'pay an order',
     by: [pay],
