@@ -434,6 +434,16 @@ describe('while the wallet is full,', () => {
       if (answer.status !== 200) expect(answer).toMatchObject({ body: { code: 'refund_exceeds_payment' } });
   });
 
+  test('a refund that waits and whose workflow was terminated is begun again when its caller asks again', async () => {
+    const { id, wallet } = await paidWithRoom(0);
+    const key = randomUUID();
+    expect(await ask(id, { amount: 10 }, key)).toMatchObject(PENDING);
+    const waiting = await refundHandleOf(system, id);
+    await waiting.terminate('by mistake');
+    await makeRoom(wallet, 10);
+    expect(await ask(id, { amount: 10 }, key)).toMatchObject({ status: 200, body: { refunded: 10 } });
+  });
+
   test('a bounded number of refunds of an order waits, and each of these can be asked for again', async () => {
     const { id, wallet } = await paidWithRoom(0);
     const keys = times(REFUNDS_WAITING, () => randomUUID());

@@ -1,6 +1,7 @@
 /** A refund that 0.7 began, in the one refund workflow of its order, goes on when 0.8 starts, and its caller hears of it. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
+import { orderWorkflowsOf } from '../../client/inspection.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, refundUpdate, retryNowUpdate, type RefundEnd } from '../../workflows/messages.ts';
@@ -91,6 +92,10 @@ test('when it was terminated, its caller begins it again, once, and reconciliati
   await workflow.terminate('by mistake');
   expect(await ask()).toMatchObject(PENDING);
   const [own] = await listRefundWorkflows(system, id);
+  await until('the listing to know that it broke', async () => {
+    const { promises } = await orderWorkflowsOf(client, taskQueue).listBroken(null);
+    return promises.some(({ orderId }) => orderId === id);
+  });
   await reconcile();
   expect(await findingsAbout(id)).toEqual([]);
   await makeRoom(wallet);
