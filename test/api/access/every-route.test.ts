@@ -83,10 +83,16 @@ describe('the table of operations', () => {
     const document = await readFile(new URL('../../../docs/api.md', import.meta.url), 'utf8');
     const rows = document.split('\n').flatMap((line) => {
       const [, operations, roles, scope] =
-        /^\| (`\w+`(?:, `\w+`)*) +\| (\w+(?:, \w+)*) +\| `([\w-]+:\w+)` +\|/.exec(line) ?? [];
+        /^\| (`\w+`(?:, `\w+`)*) +\| (\w+(?:, \w+)*) +\| (`[\w-]+:\w+`|none) +\|/.exec(line) ?? [];
       return (operations ?? '')
         .split(', ')
-        .map((name) => [name.replaceAll('`', ''), { roles: roles?.split(', '), scope }] as const);
+        .map(
+          (name) =>
+            [
+              name.replaceAll('`', ''),
+              { roles: roles?.split(', '), scope: scope === 'none' ? null : scope?.replaceAll('`', '') },
+            ] as const,
+        );
     });
     const documented = Object.fromEntries(rows.filter(([name]) => name !== ''));
     const actual = Object.fromEntries(
