@@ -228,10 +228,11 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   }
 
   async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
-    const held = stage === 'refunding' ? order.calls.find((its) => its.command === 'refund') : undefined;
+    const firstRefund =
+      stage === 'refunding' ? order.calls.find((its) => its.command === 'refund') : undefined;
     const workflowId =
-      held && command !== 'pay' && command !== 'cancel'
-        ? refundWorkflowId(order.id, await commandOf(held))
+      firstRefund && command !== 'pay' && command !== 'cancel'
+        ? refundWorkflowId(order.id, await commandOf(firstRefund))
         : orderWorkflowId(order.id);
     const workflow = client.workflow.getHandle(workflowId);
     const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
@@ -246,7 +247,7 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
         order.calls.push(its);
         sent = ask(its);
         // It begins a workflow of its own.
-        if (held && command === 'refund')
+        if (firstRefund && command === 'refund')
           hasArrived = async () => isThere(client, refundWorkflowId(order.id, await commandOf(its)));
         break;
       }
