@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../db/connection.ts';
 import { migrateDatabase } from '../../../db/migrate.ts';
 import { openPostgres } from '../../../db/postgres.ts';
@@ -57,6 +57,9 @@ test('no event is lost or published twice, and no number that was read is given 
   await sql`create function take_a_moment() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return null; end $$`;
   await sql`create trigger slow after insert on published_event for each statement execute function take_a_moment()`;
   const publishers = [startPublisher(), startPublisher(), startPublisher()];
+  onTestFinished(() => {
+    for (const { child } of publishers) child.kill('SIGKILL');
+  });
   const poller = pollerOf(database, shopId, 20);
   let isDone = false;
 
@@ -98,7 +101,6 @@ test('no event is lost or published twice, and no number that was read is given 
   await until('all to be published', () => persist(async () => (await sql`select from outbox`).length === 0));
   isDone = true;
   await polling;
-  for (const { child } of publishers) child.kill('SIGKILL');
 
   await expectSawAll(sql, shopId, poller);
   await expectRulesHold(sql);
