@@ -1,23 +1,16 @@
 /** The keys that encrypt the secrets of webhooks can be changed while events are sent, and no secret is lost by it. */
 import { expect, test } from 'vitest';
-import { claimDue } from '../../db/webhooks/claim.ts';
 import { resealSecrets } from '../../db/webhooks/secret-rotation.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { UnknownKeyError } from '../../domain/key-ring.ts';
 import { SealBrokenError } from '../../domain/sealing.ts';
-import { openWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { freshDatabase } from '../support/database.ts';
 import { aKey } from '../support/personal-data.ts';
-import { TEST_WEBHOOK_KEYS, readWebhookKeys, registerWebhook } from '../support/webhooks.ts';
+import { TEST_WEBHOOK_KEYS, readWebhookKeys, registerWebhook, signingSecrets } from '../support/webhooks.ts';
 
 const { database, sql } = await freshDatabase();
 
-async function openAll(id: string, keys: string): Promise<string[]> {
-  const due = await claimDue(database, { webhookId: id, at: new Date().toISOString(), limit: 1, lease: 1 });
-  return (due?.secrets ?? []).map(({ id: secret, sealed, sealingKey }) =>
-    openWebhookSecret(readWebhookKeys(keys), { webhookId: id, id: secret }, { sealed, key: sealingKey }),
-  );
-}
+const openAll = (id: string, keys: string) => signingSecrets(database, id, keys);
 
 test('after a rotation the older key is needed no longer, and the secrets are the same', async () => {
   const { id, secret } = await registerWebhook(database.reaching({ shop: MAIN_SHOP }));

@@ -1,11 +1,13 @@
 /** Registers webhooks and publishes events for tests of the database. */
 import { v7 as uuidv7 } from 'uuid';
 import type { WebhookServices } from '../../api/webhooks/services.ts';
-import type { Database } from '../../db/connection.ts';
+import type { Database, DatabasePool } from '../../db/connection.ts';
 import { publishEvents } from '../../db/events/publish.ts';
+import { claimDue } from '../../db/webhooks/claim.ts';
+import { sendTest } from '../../db/webhooks/redeliver.ts';
 import { createWebhook, type NewWebhook } from '../../db/webhooks/webhooks.ts';
-import { MAIN_SHOP } from '../../domain/shops.ts';
-import { makeWebhookSecret, sealWebhookSecret } from '../../domain/webhook-secrets.ts';
+import { ALL_SHOPS, MAIN_SHOP } from '../../domain/shops.ts';
+import { makeWebhookSecret, openWebhookSecret, sealWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { webhookSchema } from '../../settings/webhooks.ts';
 
 /** As a setting spells it. */
@@ -47,4 +49,23 @@ export async function registerWebhook(
 /** Publishes until nothing waits. */
 export async function publishAll(database: Database): Promise<void> {
   while ((await publishEvents(database)).length > 0);
+}
+
+/** The secrets with which a webhook's events are signed now, the newest first. */
+export async function signingSecrets(
+  database: DatabasePool,
+  webhookId: string,
+  keys: string = TEST_WEBHOOK_KEYS,
+): Promise<string[]> {
+  // Secrets come with what is to be sent.
+  await sendTest(database.reaching({ shop: ALL_SHOPS }), { webhookId, id: uuidv7() });
+  const due = await claimDue(database, {
+    webhookId,
+    at: new Date(Date.now() + 1_000).toISOString(),
+    limit: 1,
+    lease: 1,
+  });
+  return (due?.secrets ?? []).map(({ id, sealed, sealingKey }) =>
+    openWebhookSecret(readWebhookKeys(keys), { webhookId, id }, { sealed, key: sealingKey }),
+  );
 }

@@ -154,7 +154,7 @@ function call(route: PublishedRoute, client: ApiClient): Promise<Answer> {
 async function statusOf(route: PublishedRoute, client: ApiClient): Promise<number> {
   const id = idFor(route.path);
   const answer = await client.response(
-    ...requestFor(route, { id, sku: id, shop: id, buyerId: 'carol' }, VALUES),
+    ...requestFor(route, { id, sku: id, shop: id, buyerId: 'carol', deliveryId: delivery }, VALUES),
   );
   await answer.body?.cancel();
   return answer.status;

@@ -168,8 +168,7 @@ export const ABOUT_WEBHOOKS: readonly Question[] = [
     name: 'webhooks of some events',
     by: [listWebhooksOf],
     as: 'holdfast',
-    ask: (database, { orders }, turn) =>
-      listWebhooksOf(database, [{ orderId: nth(orders.paid, turn).id, version: 2 }]),
+    ask: (database) => listWebhooksOf(database, [{ shopId: MAIN_SHOP, type: 'order.paid' }]),
   },
   {
     name: 'disable a webhook',
