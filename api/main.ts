@@ -8,6 +8,7 @@
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
+ * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */

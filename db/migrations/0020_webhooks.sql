@@ -170,7 +170,9 @@ BEGIN
   WHERE
     (receiver.state = 'active' OR receiver.disabled_reason <> 'owner')
     AND (receiver.types IS NULL OR added.type = ANY (string_to_array(receiver.types, ' ')))
-  ORDER BY added.shop_id, added.sequence;
+  ORDER BY added.shop_id, added.sequence
+  -- An event that is published again, because its row was lost, was sent: it holds up no other.
+  ON CONFLICT (webhook_id, event_id, command_id) DO NOTHING;
   RETURN NULL;
 END $$;
 --> statement-breakpoint

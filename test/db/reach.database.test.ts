@@ -135,6 +135,7 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
   audit: ofShop(NO_BUYER),
   published_event: ofOrder,
+  shop_sequence: ofShop(NO_BUYER),
   dropped_sequence: ofShop(NO_BUYER),
   webhook: ofShop(NO_BUYER),
   webhook_delivery: ofShop(NO_BUYER),
@@ -151,7 +152,7 @@ const isDeniedToBuyers = (table: string): boolean =>
   table.startsWith('api_key') ||
   table.startsWith('webhook') ||
   table === 'audit' ||
-  table === 'dropped_sequence';
+  table.endsWith('_sequence');
 
 async function ownRows(table: string, { shop, buyer }: Reach): Promise<string[]> {
   const whose = WHOSE[table]?.(table) ?? '';

@@ -24,6 +24,7 @@ export const NOT_ASKED: readonly {
   {
     because: 'they carry out what they are given',
     functions: {
+      'events/listening.ts': ['listenForEvents'],
       'locked-rows.ts': ['avoidLockedRows'],
       'postgres.ts': ['ormOn', 'inTransaction'],
       'postgres-js-issue-1181.ts': ['keepResultsWhole'],

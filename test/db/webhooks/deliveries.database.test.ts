@@ -107,6 +107,20 @@ describe('publishing', () => {
     expect(await claimed(id)).toHaveLength(2);
   });
 
+  test('holds up nobody with an event that is to be sent already', async () => {
+    const { shopId, place } = await aShop();
+    const { id } = await registerWebhook(api, { shopId });
+    const [again, other] = [await place(), await place()];
+    // As if what was published of it had been lost and is published again.
+    await sql`
+      insert into webhook_delivery (id, webhook_id, shop_id, event_id, type, kind, order_id, version, due_at, created_at)
+      values (${uuidv7()}, ${id}, ${shopId}, ${`${again}-1`}, 'order.awaiting_payment', 'event', ${again}, 1, now(), now())
+    `;
+    await publishAll(database);
+    const due = await claimed(id);
+    expect(due.map(({ orderId }) => orderId).toSorted()).toEqual([again, other].toSorted());
+  });
+
   test('says the event as the feed says it', async () => {
     const { shopId, place } = await aShop();
     const { id } = await registerWebhook(api, { shopId });

@@ -1,5 +1,6 @@
 /** Everything that the product asks its database. */
 import type { Question } from '../question.ts';
+import { ABOUT_EVENTS } from './events.ts';
 import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
 import { ABOUT_OPERATIONS } from './operations.ts';
 import { ABOUT_ORDERS } from './orders.ts';
@@ -11,6 +12,7 @@ import { ABOUT_WEBHOOKS } from './webhooks.ts';
 export const QUESTIONS: readonly Question[] = [
   ...ABOUT_ORDERS,
   ...ABOUT_STEPS,
+  ...ABOUT_EVENTS,
   ...ABOUT_SHOPS,
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
