@@ -13,7 +13,7 @@ const ATTENTION_AFTER = '8s';
 /** The worker is then killed while it counts the shop's figures, too. */
 const STATS_EVERY = '5s';
 /** What a killed worker did not wake is found soon. */
-const WEBHOOKS_EVERY = '5s';
+const WEBHOOKS_EVERY = '15s';
 
 /** The system, with connections for observing it. None of them passes a proxy. */
 export interface FaultSystem extends System, Target {
