@@ -120,7 +120,9 @@ export const REFUND_REFUSALS = [
 export type RefundRefusal = (typeof REFUND_REFUSALS)[number];
 
 /** Units of one of an order's lines that are refunded. */
-export interface RefundLine extends OrderLine {
+export interface RefundLine {
+  sku: string;
+  quantity: number;
   /** Whether these units go back on hand. */
   restock: boolean;
 }

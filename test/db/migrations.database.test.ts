@@ -1,15 +1,10 @@
 /** Migrating a database of an earlier release keeps what is in it. */
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { v7 as uuidv7 } from 'uuid';
-import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
-import { z } from 'zod';
-import { openPostgres } from '../../db/postgres.ts';
+import { expect, test } from 'vitest';
 import { openDatabase } from '../../db/connection.ts';
 import { claimKey, keepAnswer } from '../../db/idempotency.ts';
-import { MIGRATIONS, migrateDatabase } from '../../db/migrate.ts';
+import { migrateDatabase } from '../../db/migrate.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { pay } from '../../db/steps/pay.ts';
 import { refund } from '../../db/steps/refund.ts';
@@ -17,40 +12,10 @@ import { reserve } from '../../db/steps/reserve.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
 import { expectRulesHold } from '../support/database.ts';
+import { emptyDatabase, migrateUpTo } from '../support/earlier-release.ts';
 import { plant } from '../support/planted.ts';
 import { inMonths, nameOf, rowsByMonth } from '../support/months.ts';
 import { anOrder, payment, refundOf } from '../support/step-requests.ts';
-
-const folder = await mkdtemp(join(tmpdir(), 'holdfast-migrations-'));
-const admin = openPostgres(inject('databaseUrl'), { connections: 1 });
-afterAll(async () => {
-  await admin.end();
-  await rm(folder, { recursive: true });
-});
-
-async function emptyDatabase() {
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await admin`create database ${admin(name)}`;
-  const url = Object.assign(new URL(inject('databaseUrl')), { pathname: `/${name}` }).href;
-  const sql = openPostgres(url, { connections: 1 });
-  onTestFinished(async () => {
-    await sql.end({ timeout: 1 });
-    await admin`drop database ${admin(name)} with (force)`;
-  });
-  return { url, sql };
-}
-
-const journalSchema = z.looseObject({ entries: z.array(z.looseObject({ idx: z.number() })) });
-
-/** Brings the database up with the first migrations alone. */
-async function migrateUpTo(url: string, last: number): Promise<void> {
-  await cp(MIGRATIONS, folder, { recursive: true });
-  const file = join(folder, 'meta/_journal.json');
-  const journal = journalSchema.parse(JSON.parse(await readFile(file, 'utf8')));
-  const entries = journal.entries.filter(({ idx }) => idx <= last);
-  await writeFile(file, JSON.stringify({ ...journal, entries }));
-  await migrateDatabase(url, folder);
-}
 
 test('payments of 0.1 get the key of the command that made them, and nothing else of them changes', async () => {
   const { url, sql } = await emptyDatabase();

@@ -103,6 +103,14 @@ describe('a key', () => {
     expect(await removeAll()).toMatchObject({ removed: 2 });
   });
 
+  test('of an order that is open, and whose payment at once was refused, is kept for as long', async () => {
+    const { orderId } = await placed('40 days', 1);
+    await sql`update idempotency_key set response_status = 422 where command_id = ${orderId}`;
+    expect(await removeAll()).toMatchObject({ removed: 0 });
+    await release(releaseTo(orderId, 'expired'));
+    expect(await removeAll()).toMatchObject({ removed: 1 });
+  });
+
   test('of an order that is lost is kept, so that the loss goes on being found', async () => {
     const lost = await plantIdempotencyKey(sql, { age: '900 days' });
     expect(await removeAll()).toMatchObject({ removed: 0 });

@@ -10,6 +10,7 @@ import { migrateDatabase } from '../../db/migrate.ts';
 import { findOrder, listEvents, listOrders } from '../../db/orders.ts';
 import { openPostgres } from '../../db/postgres.ts';
 import { requirePrepared } from '../../db/prepared.ts';
+import { listRefunds } from '../../db/refunds.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { putSku } from '../../db/skus.ts';
 import { countPending } from '../../db/stats/count.ts';
@@ -270,7 +271,7 @@ describe('a login that is only a member of the roles', async () => {
 
   test('runs the whole life of orders, and what callers ask of them', async () => {
     await requirePrepared(member);
-    const { open, refunded, walletId } = await openShopOfEveryEnding(
+    const { open, refunded, partly, walletId } = await openShopOfEveryEnding(
       { database: member, sql },
       { buyerId: 'ada' },
     );
@@ -301,8 +302,12 @@ describe('a login that is only a member of the roles', async () => {
       'paid',
       'refunded',
     ]);
-    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(9);
-    expect(await listEntries(buyer, walletId, { before: undefined, limit: 100 })).toHaveLength(5);
+    expect(await listOrders(buyer, {}, { before: undefined, limit: 100 })).toHaveLength(10);
+    expect(await listEntries(buyer, walletId, { before: undefined, limit: 100 })).toHaveLength(8);
+    expect(await listRefunds(buyer, partly, { after: 0, limit: 10 })).toMatchObject([
+      { amount: 500, lines: [{ quantity: 1, restocked: true }] },
+      { amount: 100, lines: [] },
+    ]);
     expect((await countPending(member, 10_000)).isDone).toBe(true);
     const range = { shop: MAIN_SHOP, from: '2026-01-01', to: '2026-01-01', sku: undefined };
     expect((await readStats(shop, range)).days).toHaveLength(2);

@@ -73,8 +73,16 @@ export async function playOnApi(
       case 'create': {
         const order = `order ${(created += 1)}`;
         const lines = command.lines.map(({ sku, quantity }) => ({ sku: skus[sku] ?? '', quantity }));
-        const { paymentMode } = command;
-        return { kind: 'create', key, order, walletId: wallets[command.wallet] ?? '', paymentMode, lines };
+        const { paymentMode, pay } = command;
+        return {
+          kind: 'create',
+          key,
+          order,
+          walletId: wallets[command.wallet] ?? '',
+          paymentMode,
+          lines,
+          pay,
+        };
       }
       case 'deposit':
         return { kind: 'deposit', key, walletId: wallets[command.wallet] ?? '', amount: command.amount };
@@ -110,7 +118,12 @@ export async function playOnApi(
     const { key } = call;
     switch (call.kind) {
       case 'create':
-        return shop.order(call.walletId, call.lines, { paymentMode: call.paymentMode }, { key });
+        return shop.order(
+          call.walletId,
+          call.lines,
+          { paymentMode: call.paymentMode, ...(call.pay && { pay: true }) },
+          { key },
+        );
       case 'pay':
         return shop.pay(idOf(call.order), { key });
       case 'cancel':
@@ -295,7 +308,9 @@ function describeCall(call: Call): string {
         ? `wallet ${call.walletId}, ${call.amount}`
         : `${call.sku}, ${call.quantity}`;
   const lines =
-    call.kind === 'create' ? `: ${JSON.stringify(call.lines)} ${call.paymentMode} from ${call.walletId}` : '';
+    call.kind === 'create'
+      ? `: ${JSON.stringify(call.lines)} ${call.paymentMode} from ${call.walletId}${call.pay ? ', paid at once' : ''}`
+      : '';
   return `${kind} ${about}${lines} [key ${key.slice(0, 4)}]`;
 }
 

@@ -7,6 +7,7 @@ export type ApiSingle =
       paymentMode: 'debit' | 'hold';
       wallet: number;
       lines: { sku: number; quantity: number }[];
+      pay: boolean;
     }
   | { kind: 'pay'; order: number }
   | { kind: 'cancel'; order: number }
@@ -30,6 +31,7 @@ const create = fc.record({
   paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
   wallet: some,
   lines: fc.array(fc.record({ sku: some, quantity }), { minLength: 1, maxLength: 2 }),
+  pay: fc.boolean(),
 });
 
 const single: fc.Arbitrary<ApiSingle> = fc.oneof(

@@ -1,7 +1,8 @@
 /** The answers that the HTTP API must give, on top of what the steps do to the world. */
+import type { OrderLine } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
-import { emptyWorld, perform, skuKey, type Order, type Request, type World } from './world.ts';
+import { emptyWorld, perform, skuKey, type Request, type World } from './world.ts';
 
 export type Call =
   | {
@@ -10,7 +11,9 @@ export type Call =
       order: string;
       walletId: string;
       paymentMode: 'debit' | 'hold';
-      lines: Order['lines'];
+      lines: OrderLine[];
+      /** Whether it is paid at once. */
+      pay: boolean;
     }
   | { kind: 'pay' | 'cancel'; key: string; order: string }
   | { kind: 'refund'; key: string; order: string; restock: boolean }
@@ -61,13 +64,18 @@ function act(api: ApiWorld, call: Call): CallAnswer {
   const { world } = api;
   switch (call.kind) {
     case 'create': {
-      const { order: orderId, walletId, paymentMode, lines } = call;
+      const { order: orderId, walletId, paymentMode, lines, pay } = call;
       perform(world, {
         kind: 'reserve',
         request: { orderId, buyerId: 'buyer', walletId, paymentMode, lines, paymentDeadline: AT, at: AT },
       });
       const placed = world.orders.get(orderId);
-      if (placed?.stage !== 'rejected') return { status: 201, stage: placed?.stage };
+      if (placed?.stage !== 'rejected') {
+        if (pay) step(world, { kind: 'pay', request: { orderId, commandId: orderId, at: AT } });
+        return pay && stageOf(api, orderId) === 'awaiting_payment'
+          ? problem(422, 'insufficient_funds')
+          : { status: 201, stage: stageOf(api, orderId) };
+      }
       const code = placed.reason ?? '';
       return problem(code === REJECTED_WITH_409 ? 409 : 422, code);
     }

@@ -1,8 +1,9 @@
 /** Turns a case's commands into requests, and names their subjects in the words of a failure's report. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
+import type { RefundPart } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
-import type { CreateOrder, Single } from './commands.ts';
+import type { CreateOrder, Single, Terms } from './commands.ts';
 import { SKU_COUNT, WALLET_COUNT } from './commands.ts';
 import type { Request } from './world.ts';
 
@@ -14,6 +15,8 @@ const SHOPS = [MAIN_SHOP, 'second'];
 
 /** The third of each is in dollars, so that some orders mix currencies. */
 const CURRENCIES = ['EUR', 'EUR', 'USD'];
+
+const openingPrice = (sku: number, shop: number): number => 100 + 150 * sku + 10 * shop;
 
 export interface Book {
   /** Identifies the case: the buyer of all its orders, the owner of its wallets and the name of its SKUs. */
@@ -57,7 +60,7 @@ export function openBook(): Book {
             shopId,
             sku,
             name: id,
-            price: 100 + 150 * index + 10 * shop,
+            price: openingPrice(index, shop),
             currency: currencyOf(index),
             onHand: 8,
             isCurrencyCurrent: true,
@@ -78,7 +81,7 @@ export function openBook(): Book {
       ),
   ];
 
-  function newOrder({ paymentMode, wallet, lines }: CreateOrder): PlacedOrder {
+  function newOrder({ paymentMode, wallet, lines, terms }: CreateOrder): PlacedOrder {
     const placed = {
       orderId: uuidv7(),
       shopId: shopOf(wallet),
@@ -86,12 +89,39 @@ export function openBook(): Book {
       walletId: at(wallets, wallet),
       paymentMode,
       lines: lines.map(({ sku, quantity }) => ({ sku: at(skus, sku), quantity })),
+      ...(terms && contentsBy(terms, { wallet, lines })),
       paymentDeadline: new Date(Date.parse(now()) + WINDOW).toISOString(),
       at: now(),
     };
     orders.push({ placed, payment: null });
     names.set(placed.orderId, `order ${orders.length}`);
     return placed;
+  }
+
+  function contentsBy(
+    { adjustments, price, total }: Terms,
+    { wallet, lines }: Pick<CreateOrder, 'wallet' | 'lines'>,
+  ): Pick<PlacedOrder, 'lines' | 'adjustments' | 'expectedTotal'> {
+    const shop = SHOPS.indexOf(shopOf(wallet));
+    const sum =
+      lines.reduce((before, { sku, quantity }) => before + quantity * openingPrice(sku, shop), 0) +
+      adjustments.reduce((before, { amount }) => before + amount, 0);
+    return {
+      lines: lines.map(({ sku, quantity }) => ({
+        sku: at(skus, sku),
+        quantity,
+        ...(price !== null && { expectedPrice: openingPrice(sku, shop) + price }),
+      })),
+      adjustments: adjustments.map(({ amount, line }) => ({
+        kind: amount < 0 ? 'discount' : 'tax',
+        label: 'test',
+        amount,
+        ...(line !== null && { sku: at(skus, at(lines, line % lines.length).sku) }),
+      })),
+      ...(total !== null && {
+        expectedTotal: { amount: sum + total, currency: currencyOf(wallet % WALLET_COUNT) },
+      }),
+    };
   }
 
   const orderAgo = (ago: number) =>
@@ -137,12 +167,16 @@ export function openBook(): Book {
         });
       }
       case 'refund': {
-        const { restock } = command;
+        const { amount, lines, restock } = command;
         const orderId = idOf(command.order);
         const reason = reasonFor('refunded');
+        const asked = {
+          ...(amount !== null && { amount }),
+          ...(lines && { lines: lines.map(({ sku, ...line }) => ({ sku: at(skus, sku), ...line })) }),
+        };
         return issue({
           kind: 'refund',
-          request: { orderId, reason, commandId: uuidv7(), restock, at: now() },
+          request: { orderId, reason, commandId: uuidv7(), restock, at: now(), ...asked },
         });
       }
       case 'deposit': {
@@ -193,13 +227,30 @@ export function openBook(): Book {
 
   const nameOf = (key: string) => names.get(key) ?? key;
   const linesOf = (lines: PlacedOrder['lines']) =>
-    lines.map(({ sku, quantity }) => `${quantity} of ${nameOf(sku)}`).join(' and ');
+    lines
+      .map(({ sku, quantity, expectedPrice }) =>
+        expectedPrice === undefined
+          ? `${quantity} of ${nameOf(sku)}`
+          : `${quantity} of ${nameOf(sku)} at ${expectedPrice}`,
+      )
+      .join(' and ');
+  const termsOf = ({ adjustments = [], expectedTotal }: PlacedOrder): string =>
+    [
+      ...adjustments.map(({ amount, sku }) => `, ${amount} on ${sku === undefined ? 'all' : nameOf(sku)}`),
+      ...(expectedTotal ? [`, ${expectedTotal.amount} in all`] : []),
+    ].join('');
+  function partOf({ amount, lines, restock }: RefundPart): string {
+    const back = (isRestocked: boolean) => (isRestocked ? ', back on hand' : '');
+    if (amount !== undefined) return String(amount);
+    if (lines === undefined) return `the rest${back(restock)},`;
+    return lines.map((line) => `${line.quantity} of ${nameOf(line.sku)}${back(line.restock)}`).join(' and ');
+  }
 
   function describe({ kind, request: asked }: Request): string {
     switch (kind) {
       case 'reserve':
       case 'abandon':
-        return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)} of ${asked.shopId}, ${asked.paymentMode} from ${nameOf(asked.walletId)}`;
+        return `${kind} ${nameOf(asked.orderId)}: ${linesOf(asked.lines)} of ${asked.shopId}, ${asked.paymentMode} from ${nameOf(asked.walletId)}${termsOf(asked)}`;
       case 'pay':
         return `pay ${nameOf(asked.orderId)} by ${asked.commandId}`;
       case 'decline':
@@ -207,7 +258,7 @@ export function openBook(): Book {
       case 'release':
         return `release ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'refund':
-        return `refund ${nameOf(asked.orderId)} ${asked.restock ? 'and restock ' : ''}(${asked.reason})`;
+        return `refund ${partOf(asked)} of ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'deposit':
         return `deposit ${asked.amount} into ${nameOf(asked.walletId)}`;
       case 'restock':

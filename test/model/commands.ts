@@ -8,6 +8,24 @@ export interface CreateOrder {
   paymentMode: 'debit' | 'hold';
   wallet: number;
   lines: { sku: number; quantity: number }[];
+  /** Left out for an order that has nothing but its lines. */
+  terms?: Terms | undefined;
+}
+
+/** What an order has besides its lines. What it expects is right while its SKUs have the prices with which they began. */
+export interface Terms {
+  /** Of a line, by its index, or of the whole order. */
+  adjustments: { amount: number; line: number | null }[];
+  /** How far the caller is wrong; null when it expects nothing. */
+  price: number | null;
+  total: number | null;
+}
+
+/** Neither an amount nor units: all that is left. */
+export interface RefundedPart {
+  amount: number | null;
+  lines: { sku: number; quantity: number; restock: boolean }[] | null;
+  restock: boolean;
 }
 
 /** One request. */
@@ -20,7 +38,7 @@ export type Single =
   | { kind: 'skipPayment'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }
-  | { kind: 'refund'; order: number; restock: boolean }
+  | ({ kind: 'refund'; order: number } & RefundedPart)
   | { kind: 'deposit'; wallet: number; amount: number }
   | { kind: 'restock'; sku: number; quantity: number }
   | { kind: 'count'; sku: number; onHand: number; expectedOnHand: number }
@@ -42,6 +60,8 @@ export type Command =
       gated: boolean;
     };
 
+export const ALL_THAT_IS_LEFT: RefundedPart = { amount: null, lines: null, restock: true };
+
 export const SKU_COUNT = 3;
 export const WALLET_COUNT = 3;
 
@@ -51,10 +71,29 @@ const wallet = fc.oneof({ weight: 12, arbitrary: fc.nat(1) }, fc.nat(WALLET_COUN
 const quantity = fc.integer({ min: 1, max: 4 });
 // Mostly the newest, so that commands collide.
 const order = fc.oneof({ weight: 2, arbitrary: fc.nat(1) }, fc.nat(8));
+/** Mostly right. */
+const expected = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.constantFrom(-1, 1) },
+);
+const terms = fc.record({
+  adjustments: fc.array(
+    fc.record({
+      // Some take more off than there is.
+      amount: fc.integer({ min: -300, max: 100 }).filter((amount) => amount !== 0),
+      line: fc.option(fc.nat(2)),
+    }),
+    { maxLength: 3 },
+  ),
+  price: expected,
+  total: expected,
+});
 const createFields = {
   paymentMode: fc.constantFrom('debit' as const, 'hold' as const),
   wallet,
   lines: fc.array(fc.record({ sku, quantity }), { minLength: 1, maxLength: 3 }),
+  terms: fc.option(terms, { nil: undefined, freq: 2 }),
 };
 
 const kind = <K extends string>(name: K) => fc.constant(name);
@@ -66,14 +105,30 @@ const onOpenOrder = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
 );
 const skipPayment = fc.record({ kind: kind('skipPayment'), order });
-const refund = fc.record({ kind: kind('refund'), order, restock: fc.boolean() });
+const nothing = fc.constant(null);
+const units = fc.uniqueArray(
+  fc.record({ sku, quantity: fc.integer({ min: 1, max: 3 }), restock: fc.boolean() }),
+  {
+    minLength: 1,
+    maxLength: 2,
+    selector: (line) => line.sku,
+  },
+);
+const refundOf = (
+  part: Pick<{ [K in keyof RefundedPart]: fc.Arbitrary<RefundedPart[K]> }, 'amount' | 'lines'>,
+) => fc.record({ kind: kind('refund'), order, restock: fc.boolean(), ...part });
+const refund = fc.oneof(
+  { weight: 2, arbitrary: refundOf({ amount: nothing, lines: nothing }) },
+  { weight: 2, arbitrary: refundOf({ amount: fc.integer({ min: 1, max: 400 }), lines: nothing }) },
+  { weight: 3, arbitrary: refundOf({ amount: nothing, lines: units }) },
+);
 const deposit = fc.record({ kind: kind('deposit'), wallet, amount: fc.integer({ min: 1, max: 3_000 }) });
 const restock = fc.record({ kind: kind('restock'), sku, quantity });
 
 const anySingle: fc.Arbitrary<Single> = fc.oneof(
   { weight: 6, arbitrary: create },
   { weight: 8, arbitrary: onOpenOrder },
-  { weight: 3, arbitrary: refund },
+  { weight: 6, arbitrary: refund },
   { weight: 1, arbitrary: skipPayment },
   { weight: 3, arbitrary: deposit },
   { weight: 3, arbitrary: restock },
@@ -114,15 +169,40 @@ const atOnce = fc.record({
   gated: fc.boolean(),
 });
 
+/** An order that is paid, unless something is missing, and then refunded in parts, some at once: few of the others get that far. */
+const sold = fc
+  .record({
+    create,
+    refunds: fc.array(refund, { minLength: 2, maxLength: 2 }),
+    last: refund,
+    copies: fc.constantFrom(1, 2),
+    gated: fc.boolean(),
+  })
+  .map(({ create: placed, refunds, last, copies, gated }): Command[] => {
+    const requests = refunds.map((one) => ({ ...one, order: 0 }));
+    return [
+      { kind: 'deposit', wallet: placed.wallet, amount: 3_000 },
+      placed,
+      { kind: 'pay', order: 0 },
+      { kind: 'atOnce', requests, copies, gated },
+      { ...last, order: 0 },
+    ];
+  });
+
 /** Long enough for a late retry to be late, and short enough to be read. */
 const LONGEST_CASE = 60;
 
 export const cases: fc.Arbitrary<Command[]> = fc.noBias(
-  fc.array(fc.oneof({ weight: 3, arbitrary: anySingle }, { weight: 1, arbitrary: atOnce }), {
-    minLength: 1,
-    maxLength: LONGEST_CASE,
-    size: 'max',
-  }),
+  fc
+    .array(
+      fc.oneof(
+        { weight: 12, arbitrary: anySingle.map((single): Command[] => [single]) },
+        { weight: 4, arbitrary: atOnce.map((requests): Command[] => [requests]) },
+        { weight: 1, arbitrary: sold },
+      ),
+      { minLength: 1, maxLength: LONGEST_CASE, size: 'max' },
+    )
+    .map((commands) => commands.flat()),
 );
 
 /** The commands that might replace this one in a shorter case: always simpler, so that shrinking ends. */
@@ -141,6 +221,17 @@ export function simplerCommands(command: Command): Command[] {
   ];
 }
 
+function simplerTerms(given: Terms | undefined): (Terms | undefined)[] {
+  if (!given) return [];
+  const { adjustments, price, total } = given;
+  return [
+    undefined,
+    ...(adjustments.length > 1 ? adjustments.map((only) => ({ ...given, adjustments: [only] })) : []),
+    ...(price === null ? [] : [{ ...given, price: null }]),
+    ...(total === null ? [] : [{ ...given, total: null }]),
+  ];
+}
+
 function simplerSingles(single: Single): Single[] {
   switch (single.kind) {
     case 'create':
@@ -149,6 +240,7 @@ function simplerSingles(single: Single): Single[] {
         ...(single.lines.length > 1 ? single.lines.map((line) => ({ ...single, lines: [line] })) : []),
         ...(single.paymentMode === 'hold' ? [{ ...single, paymentMode: 'debit' as const }] : []),
         ...(single.wallet > 0 ? [{ ...single, wallet: 0 }] : []),
+        ...simplerTerms(single.terms).map((other) => ({ ...single, terms: other })),
         ...single.lines.flatMap((line, index) =>
           [
             ...(line.quantity > 1 ? [{ ...line, quantity: 1 }] : []),
@@ -169,14 +261,23 @@ function simplerSingles(single: Single): Single[] {
         ...(single.request > 0 ? [{ ...single, request: 0 }] : []),
         { kind: 'pay', order: 0 },
         { kind: 'cancel', order: 0 },
-        { kind: 'refund', order: 0, restock: true },
+        { kind: 'refund', order: 0, ...ALL_THAT_IS_LEFT },
       ];
     case 'pay':
     case 'skipPayment':
     case 'cancel':
     case 'expire':
-    case 'refund':
     case 'lateReserve':
       return single.order > 0 ? [{ ...single, order: 0 }] : [];
+    case 'refund': {
+      const { order: ago, amount, lines } = single;
+      const isPart = amount !== null || lines !== null;
+      return [
+        ...(ago > 0 ? [{ ...single, order: 0 }] : []),
+        ...(isPart ? [{ ...single, ...ALL_THAT_IS_LEFT }] : []),
+        ...(amount !== null && amount > 1 ? [{ ...single, amount: 1 }] : []),
+        ...(lines !== null && lines.length > 1 ? lines.map((line) => ({ ...single, lines: [line] })) : []),
+      ];
+    }
   }
 }

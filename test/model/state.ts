@@ -7,7 +7,16 @@ export interface State {
   wallets: Record<string, { posted: number; held: number }>;
   orders: Record<
     string,
-    { stage: string; reason: string | null; version: number; total: number | null; events: OrderEvent[] }
+    {
+      stage: string;
+      reason: string | null;
+      version: number;
+      total: number | null;
+      refunded: number;
+      /** Units, by the SKU's code. */
+      refundedUnits: Record<string, number>;
+      events: OrderEvent[];
+    }
   >;
 }
 
@@ -15,11 +24,13 @@ export function stateOf({ skus, wallets, orders }: World): State {
   return {
     skus: mapValues(skus, ({ price, onHand, reserved }) => ({ price, onHand, reserved })),
     wallets: mapValues(wallets, ({ posted, held }) => ({ posted, held })),
-    orders: mapValues(orders, ({ stage, reason, total, events }) => ({
+    orders: mapValues(orders, ({ stage, reason, total, refunded, lines, events }) => ({
       stage,
       reason,
       version: events.length,
       total,
+      refunded,
+      refundedUnits: Object.fromEntries(lines.map((line) => [codeOf(line.sku), line.refunded])),
       events,
     })),
   };
@@ -48,6 +59,10 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
               'reason', reason,
               'version', version,
               'total', case when stage <> 'rejected' then total end,
+              'refunded', refunded,
+              'refundedUnits', (
+                select jsonb_object_agg(line.sku, line.refunded) from order_line as line where line.order_id = orders.id
+              ),
               'events', (
                 select jsonb_agg(
                   jsonb_build_object(
@@ -71,6 +86,9 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
   if (!row) throw new Error('A select without a table returned no row.');
   return row.state;
 }
+
+/** Of a key of the model's, which names the shop, too. */
+const codeOf = (key: string): string => key.slice(key.indexOf('/') + 1);
 
 /** Each difference on a line of its own. */
 export function differences(model: unknown, real: unknown, path: string): string[] {

@@ -46,11 +46,24 @@ export interface OrderEvent {
   at: string;
 }
 
+export interface Line {
+  sku: string;
+  quantity: number;
+  /** Null when it was never priced. */
+  unitPrice: number | null;
+  /** What its adjustments come to. */
+  adjustment: number;
+  /** Units. */
+  refunded: number;
+}
+
 export interface Order {
   walletId: string;
   paymentMode: PlacedOrder['paymentMode'];
   /** By {@link skuKey}. */
-  lines: { sku: string; quantity: number }[];
+  lines: Line[];
+  /** What was given back of it so far. */
+  refunded: number;
   /** Null when it was never priced. The total of a rejected order is not compared. */
   total: number | null;
   stage: RestingStage;
@@ -155,10 +168,13 @@ const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): 
 function reserve(world: World, request: PlacedOrder): StepResult {
   const lines = summed(request);
   const refusal = whyRejected(world, request, lines);
-  const total = refusal ? null : priceOf(world, lines);
+  const total = refusal ? null : priceOf(world, lines) + sumOf(request.adjustments);
   const stage = refusal ? 'rejected' : 'awaiting_payment';
   if (total !== null) {
-    for (const { sku, quantity } of lines) stockOf(world, sku).reserved += quantity;
+    for (const line of lines) {
+      stockOf(world, line.sku).reserved += line.quantity;
+      line.unitPrice = stockOf(world, line.sku).price;
+    }
     if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
   place(world, request, { lines, total, stage, reason: refusal, commandId: null });
@@ -197,19 +213,63 @@ function release(world: World, order: Order, { to, reason, commandId, at }: Rele
   return { stage: to, reason, refusal: null };
 }
 
-function refund(
-  world: World,
-  order: Order,
-  { orderId, reason, commandId, restock: wanted, at }: RefundRequest,
-): StepResult {
-  if (order.stage !== 'paid' && order.stage !== 'refunded')
-    return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
-  return once(world, orderId, 'refund', () => {
-    walletOf(world, order.walletId).posted += totalOf(order);
-    if (wanted) for (const { sku, quantity } of order.lines) stockOf(world, sku).onHand += quantity;
-    move(order, { stage: 'refunded', reason, commandId, at });
-    return { stage: 'refunded', reason, refusal: null };
-  });
+function refund(world: World, order: Order, request: RefundRequest): StepResult {
+  const key = `${request.orderId} refund ${request.commandId}`;
+  const recorded = world.steps.get(key);
+  if (recorded) return recorded;
+  if (order.stage !== 'paid') return { stage: order.stage, reason: null, refusal: 'order_not_refundable' };
+  const answer = refundPaid(world, order, request);
+  world.steps.set(key, answer);
+  return answer;
+}
+
+function refundPaid(world: World, order: Order, request: RefundRequest): StepResult {
+  const { reason, commandId, at } = request;
+  const refuse = (refusal: string): StepResult => ({ stage: 'paid', reason: null, refusal });
+  const left = totalOf(order) - order.refunded;
+  const units = unitsOf(world, order, request);
+  if (units.some(({ line }) => line === undefined)) return refuse('sku_not_in_order');
+  if (units.some(({ line, quantity }) => line && line.refunded + quantity > line.quantity))
+    return refuse('refund_exceeds_units');
+  const cost = units.reduce((sum, { line, quantity }) => sum + (line ? costOf(line, quantity) : 0), 0);
+  const amount = request.amount ?? (request.lines ? cost : left);
+  if (amount > left) return refuse('refund_exceeds_payment');
+  for (const { line, quantity, restock: isRestocked } of units) {
+    if (!line) continue;
+    line.refunded += quantity;
+    if (isRestocked) stockOf(world, line.sku).onHand += quantity;
+  }
+  walletOf(world, order.walletId).posted += amount;
+  order.refunded += amount;
+  const stage = amount === left ? 'refunded' : 'paid';
+  move(order, { stage, reason, commandId, at });
+  // An order that stays paid rests there because it was paid.
+  order.reason = stage === 'refunded' ? reason : null;
+  return { stage, reason: order.reason, refusal: null };
+}
+
+/** What further units of a line come to: all of them together come to what the line costs, whatever each was rounded to. */
+function costOf({ quantity, unitPrice, adjustment, refunded }: Line, units: number): number {
+  const net = quantity * (unitPrice ?? 0) + adjustment;
+  return Math.floor((net * (refunded + units)) / quantity) - Math.floor((net * refunded) / quantity);
+}
+
+/** The units that a refund asks for, each with its line if the order has it. */
+function unitsOf(
+  { shops }: World,
+  { lines, walletId }: Order,
+  { amount, lines: asked, restock: wanted }: RefundRequest,
+) {
+  const shopId = known(shops.get(walletId), `the shop of wallet ${walletId}`);
+  if (amount !== undefined) return [];
+  return asked === undefined
+    ? lines
+        .filter((line) => line.refunded < line.quantity)
+        .map((line) => ({ line, quantity: line.quantity - line.refunded, restock: wanted }))
+    : asked.map(({ sku, ...units }) => ({
+        line: lines.find((line) => line.sku === skuKey({ shopId, sku })),
+        ...units,
+      }));
 }
 
 function deposit(
@@ -265,22 +325,43 @@ function putSku({ skus }: World, { shopId, sku, name, price, currency, onHand }:
   return { outcome: stock ? 'changed' : 'created', sku: { ...put } };
 }
 
-function whyRejected(
-  world: World,
-  { shopId = MAIN_SHOP, buyerId, walletId, paymentMode }: PlacedOrder,
-  lines: Order['lines'],
-): RejectionReason | null {
+function whyRejected(world: World, request: PlacedOrder, lines: Order['lines']): RejectionReason | null {
+  const { shopId = MAIN_SHOP, buyerId, walletId, paymentMode } = request;
   const wallet = world.wallets.get(walletId);
   if (!wallet || world.shops.get(walletId) !== shopId) return 'unknown_wallet';
   if (wallet.ownerId !== buyerId) return 'wallet_not_allowed';
   if (lines.some(({ sku }) => !world.skus.has(sku))) return 'unknown_sku';
   if (lines.some(({ sku }) => stockOf(world, sku).currency !== wallet.currency)) return 'currency_mismatch';
+  const total = priceOf(world, lines) + sumOf(request.adjustments);
+  const unexpected = whyUnexpected(world, request, total);
+  if (unexpected) return unexpected;
   const isShort = ({ sku, quantity }: { sku: string; quantity: number }) =>
     stockOf(world, sku).onHand - stockOf(world, sku).reserved < quantity;
   if (lines.some(isShort)) return 'out_of_stock';
-  if (paymentMode === 'hold' && wallet.posted - wallet.held < priceOf(world, lines))
-    return 'insufficient_funds';
+  if (paymentMode === 'hold' && wallet.posted - wallet.held < total) return 'insufficient_funds';
   return null;
+}
+
+/** What an order comes to is not what it may come to, or not what its caller expects. */
+function whyUnexpected(
+  world: World,
+  { shopId = MAIN_SHOP, walletId, lines, adjustments, expectedTotal }: PlacedOrder,
+  total: number,
+): RejectionReason | null {
+  const priceIn = (sku: string) => stockOf(world, skuKey({ shopId, sku })).price;
+  if (lines.some(({ sku, expectedPrice }) => expectedPrice !== undefined && expectedPrice !== priceIn(sku)))
+    return 'price_changed';
+  const isNegative = ({ sku }: { sku: string }) =>
+    sumOf(adjustments?.filter((adjustment) => adjustment.sku === sku)) +
+      lines
+        .filter((line) => line.sku === sku)
+        .reduce((sum, { quantity }) => sum + quantity * priceIn(sku), 0) <
+    0;
+  if (total <= 0 || lines.some(isNegative)) return 'total_not_positive';
+  const { currency } = walletOf(world, walletId);
+  const isExpected =
+    !expectedTotal || (expectedTotal.amount === total && expectedTotal.currency === currency);
+  return isExpected ? null : 'total_mismatch';
 }
 
 function place(
@@ -292,6 +373,7 @@ function place(
   world.orders.set(orderId, {
     walletId,
     paymentMode,
+    refunded: 0,
     ...facts,
     events: [{ stage, reason, commandId, at }],
   });
@@ -304,14 +386,23 @@ function move(order: Order, event: OrderEvent): void {
 }
 
 /** The same SKU on two lines is one. */
-function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
+function summed({ shopId = MAIN_SHOP, lines, adjustments = [] }: PlacedOrder): Order['lines'] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
-  return [...quantities].map(([sku, quantity]) => ({ sku: skuKey({ shopId, sku }), quantity }));
+  return [...quantities].map(([sku, quantity]) => ({
+    sku: skuKey({ shopId, sku }),
+    quantity,
+    unitPrice: null,
+    adjustment: sumOf(adjustments.filter((of) => of.sku === sku)),
+    refunded: 0,
+  }));
 }
 
 const priceOf = (world: World, lines: Order['lines']): number =>
   lines.reduce((sum, { sku, quantity }) => sum + quantity * stockOf(world, sku).price, 0);
+
+const sumOf = (adjustments: PlacedOrder['adjustments'] = []): number =>
+  adjustments.reduce((sum, { amount }) => sum + amount, 0);
 
 const stockOf = ({ skus }: World, sku: string): Sku => known(skus.get(sku), `SKU ${sku}`);
 const walletOf = ({ wallets }: World, id: string): Wallet => known(wallets.get(id), `wallet ${id}`);

@@ -5,7 +5,7 @@ import { PAYMENT_LIMITS } from '../../domain/order.ts';
 import { deliverWorkflowId, orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import { untilEvents } from '../support/history.ts';
-import { idOf } from '../support/shop.ts';
+import { expectStatus, idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
 import { refundHandleOf, refundWorkflowOf } from '../support/refunds.ts';
 import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/obstacles.ts';
@@ -68,6 +68,30 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
   'paid-debit': async (system) => (await placeAndPay(system)).workflowId,
 
   'paid-hold': async (system) => (await placeAndPay(system, { paymentMode: 'hold' })).workflowId,
+
+  // With all that an order may have besides its lines.
+  'paid-at-once': async ({ shop }) => {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+    const more = {
+      adjustments: [
+        { kind: 'discount', label: 'Ten per cent off', amount: -100, sku },
+        { kind: 'tax', label: 'VAT', amount: 171 },
+      ],
+      total: { amount: 1_071, currency: 'EUR' },
+      pay: true,
+    };
+    const answer = await shop.order(wallet, [{ sku, quantity: 2, unitPrice: 500 }], more);
+    return orderWorkflowId(idOf(expectStatus(answer, 201)));
+  },
+
+  'paid-after-refusal-at-once': async ({ shop }) => {
+    const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(0)]);
+    const refused = await shop.order(wallet, [{ sku, quantity: 2 }], { pay: true });
+    const id = String(refused.body.orderId);
+    await shop.topUp(wallet, 1_000);
+    await shop.pay(id);
+    return orderWorkflowId(id);
+  },
 
   'paid-after-refusal': async (system) => {
     const { id, workflowId, wallet } = await placeOrder(system, { funds: 0 });

@@ -1,5 +1,6 @@
 /** Reads a workflow's history. */
 import { isGrpcServiceError, type Client } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { until } from './until.ts';
 
 /** The kinds of event that tests search for, by the attribute that only they have. */
@@ -38,5 +39,13 @@ export async function untilEvents(
   await until(
     `${count} ${kind} of ${workflowId}`,
     async () => (await countEvents(client, workflowId, kind)) >= count,
+  );
+}
+
+/** All that the workflow's history says, with its payloads as they are read. */
+export async function readHistory(client: Client, workflowId: string): Promise<string> {
+  const history = historyToJSON(await client.workflow.getHandle(workflowId).fetchHistory());
+  return history.replaceAll(/"data":\s*"([^"]*)"/g, (_, data: string) =>
+    Buffer.from(data, 'base64').toString(),
   );
 }

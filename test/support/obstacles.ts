@@ -38,14 +38,17 @@ async function lock(sql: Sql, take: (held: Queryable) => PromiseLike<unknown>): 
   };
 }
 
-/** Takes the key of an order's refund until the returned function is called: the refund waits for it, and fails at its lock time-out. */
+/** Takes the place of an order's first refund until the returned function is called: the refund waits for it, and fails at its lock time-out. */
 export async function refuseRefund(sql: Sql, orderId: string): Promise<() => Promise<void>> {
   const taken = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  const undone = new Error('The key is free again.');
+  const undone = new Error('Its place is free again.');
   const transaction = sql
     .begin(async (held) => {
-      await held`insert into order_step (order_id, step, stage) values (${orderId}, 'refund', 'refunded')`;
+      await held`
+        insert into refund (order_id, version, shop_id, amount, currency, reason, at)
+        select id, 3, shop_id, 0, currency, 'test', now() from orders where id = ${orderId}
+      `;
       taken.resolve();
       await release.promise;
       throw undone;

@@ -41,6 +41,12 @@ export async function openShopOfEveryEnding(
   const refunded = await order('debit');
   await pay(database, payment(refunded));
   await refund(database, refundOf(refunded, true));
+  const partly = await order('debit');
+  await pay(database, payment(partly));
+  const ofUnits = refundOf(partly, false);
+  await refund(database, { ...ofUnits, lines: [{ sku, quantity: 1, restock: true }] });
+  const ofAmount = refundOf(partly, false);
+  await refund(database, { ...ofAmount, amount: 100 });
   const cancelled = await order('debit');
   await release(database, releaseTo(cancelled, 'cancelled'));
   const adjusted = anOrderHere({
@@ -66,6 +72,10 @@ export async function openShopOfEveryEnding(
     captured,
     expired,
     refunded,
+    /** Refunded in part: one of two units, and an amount. */
+    partly,
+    refundOfUnits: ofUnits.commandId,
+    refundOfAmount: ofAmount.commandId,
     cancelled,
     rejected,
     adjusted: adjusted.orderId,
@@ -75,7 +85,10 @@ export async function openShopOfEveryEnding(
 type Plant = (to: Queryable, shop: ShopOfEveryEnding) => Promise<unknown>;
 
 /** The rule that the damage breaks, the kind of finding that shows it, and how it is done. */
-export const PLANTINGS: readonly [rule: number, kind: TableKind, damage: string, plant: Plant][] = [
+export type Planting = [rule: number, kind: TableKind, damage: string, plant: Plant];
+
+/** Of refunds in part: refund-plantings.ts. */
+export const PLANTINGS: readonly Planting[] = [
   [
     1,
     'stock_counter_wrong',

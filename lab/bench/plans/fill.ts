@@ -89,30 +89,48 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await sql`analyze sale`;
   await sql`
     insert into orders (
-      shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total, payment_deadline, created_at, updated_at, version
+      shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total, refunded, payment_deadline, created_at,
+      updated_at, version
     )
     select
       shop_id, id, buyer_id, wallet_id, mode, case when outcome = 'paid' and may_be_refunded then 'refunded' else outcome end,
       case outcome when 'rejected' then 'out_of_stock' when 'expired' then 'payment_window_elapsed' when 'cancelled' then 'changed my mind' end,
-      'EUR', total, placed_at + case outcome when 'awaiting_payment' then interval '400 days' else interval '15 minutes' end,
+      'EUR', total, case when outcome = 'paid' and may_be_refunded then total else 0 end,
+      placed_at + case outcome when 'awaiting_payment' then interval '400 days' else interval '15 minutes' end,
       placed_at, placed_at,
       case when outcome = 'paid' and may_be_refunded then 3 when outcome in ('rejected', 'awaiting_payment') then 1 else 2 end
     from sale
   `;
   report('  lines');
   await sql`
-    insert into order_line (order_id, sku, quantity, unit_price)
+    insert into order_line (order_id, sku, quantity, unit_price, refunded, refunded_amount)
     select
       id,
       'SKU-' || 1 + case
         when number % 10 < 9 then (number * 7 + line * 3) % ${POPULAR_SKUS}::integer
         else (number * 31 + line * 3) % ${SKUS_OF_OTHERS}::integer
       end,
-      1 + number % 3, 500 + number % 100
+      1 + number % 3, 500 + number % 100,
+      case when outcome = 'paid' and may_be_refunded then 1 + number % 3 else 0 end,
+      case when outcome = 'paid' and may_be_refunded then (1 + number % 3) * (500 + number % 100) else 0 end
     from sale cross join generate_series(0, 1) as line
     where line <= number % 2
   `;
-  await sql`analyze order_line`;
+  // Some of the orders have adjustments, which come to nothing, so that totals stay as they are.
+  await sql`
+    insert into order_adjustment (order_id, position, kind, label, amount)
+    select id, position, case position when 1 then 'fee' else 'discount' end, 'Test', case position when 1 then 10 else -10 end
+    from sale cross join generate_series(1, 2) as position
+    where number % 5 = 0
+  `;
+  // References are of one order each, but for those of the buyer of most.
+  await sql`
+    insert into order_detail (order_id, shop_id, buyer_id, reference)
+    select id, shop_id, buyer_id, case when number % 50 = 0 then 'the same' else 'PO-' || number end
+    from sale
+    where number % 2 = 0
+  `;
+  await sql`analyze order_line, order_adjustment, order_detail`;
   report('  steps');
   await sql`
     insert into order_step (order_id, step, command_id, stage, reason, recorded_at)
@@ -133,7 +151,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
     from sale
     where outcome in ('cancelled', 'expired')
     union all
-    select id, 'refund', ${NIL_UUID}::uuid, 'refunded', 'broken', placed_at + interval '3 days'
+    select id, 'refund', ${refundOf(sql)}, 'refunded', 'broken', placed_at + interval '3 days'
     from sale
     where outcome = 'paid' and may_be_refunded
     order by 6
@@ -151,7 +169,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
     from sale
     where outcome not in ('rejected', 'awaiting_payment')
     union all
-    select id, 3, 'paid', 'refunded', overlay(id::text placing 'c' from 20 for 1)::uuid, placed_at + interval '3 days'
+    select id, 3, 'paid', 'refunded', ${refundOf(sql)}, placed_at + interval '3 days'
     from sale
     where outcome = 'paid' and may_be_refunded
     -- In the order of time, as in production: a day's events lie together.
@@ -205,7 +223,24 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
       ${until}::timestamptz - interval '1 month' * (${MONTHS}::integer + 1)
     from buyer
   `;
-  await sql`insert into transfer (shop_id, id, kind, order_id, recorded_at) select shop_id, id, kind, order_id, moved_at from movement`;
+  await sql`
+    insert into transfer (shop_id, id, kind, order_id, command_id, recorded_at)
+    select
+      shop_id, id, kind, order_id,
+      case kind when 'refund' then overlay(order_id::text placing 'c' from 20 for 1)::uuid else ${NIL_UUID}::uuid end, moved_at
+    from movement
+  `;
+  await sql`
+    insert into refund (order_id, command_id, version, shop_id, amount, currency, reason, at, transfer_id)
+    select sale.id, ${refundOf(sql)}, 3, sale.shop_id, total, 'EUR', 'broken', moved_at, movement.id
+    from sale join movement on movement.order_id = sale.id and kind = 'refund'
+  `;
+  await sql`
+    insert into refund_line (order_id, command_id, sku, quantity, amount, restocked)
+    select sale.id, ${refundOf(sql)}, sku, refunded, refunded_amount, is_restocked
+    from sale join order_line on order_line.order_id = sale.id
+    where refunded > 0
+  `;
   await sql`
     insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     select shop_id, id, account, entered_in, entered, 'EUR', posted_after, held_after
@@ -249,8 +284,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   `;
   await sql`analyze reservation, sku`;
   await sql`
-    insert into stock_movement (shop_id, id, sku, kind, quantity, order_id, recorded_at)
-    select shop_id, gen_random_uuid(), sku, 'return', quantity, order_id, placed_at + interval '3 days'
+    insert into stock_movement (shop_id, id, sku, kind, quantity, order_id, command_id, recorded_at)
+    select shop_id, gen_random_uuid(), sku, 'return', quantity, order_id, ${refundOf(sql)}, placed_at + interval '3 days'
     from sale join order_line on order_line.order_id = sale.id
     where outcome = 'paid' and may_be_refunded and is_restocked
   `;
@@ -348,6 +383,8 @@ async function fillPersonalData(sql: Queryable): Promise<void> {
 
 /** The command that paid an order. */
 const paymentOf = (sql: Queryable) => sql`overlay(id::text placing 'b' from 20 for 1)::uuid`;
+/** The command of an order's refund. */
+const refundOf = (sql: Queryable) => sql`overlay(sale.id::text placing 'c' from 20 for 1)::uuid`;
 
 async function fillOperations(
   sql: Queryable,

@@ -42,19 +42,24 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
   `;
   report('  lines');
   await sql`
-    insert into order_line (order_id, sku, quantity, unit_price)
-    select id, 'BENCH-' || (number * 7 + line * 3) % ${SKUS}::integer, 1 + number % 3, 500 + number % 100
+    insert into order_line (order_id, sku, quantity, unit_price, refunded, refunded_amount)
+    select
+      id, 'BENCH-' || (number * 7 + line * 3) % ${SKUS}::integer, 1 + number % 3, 500 + number % 100,
+      case when is_refunded then 1 + number % 3 else 0 end,
+      case when is_refunded then (1 + number % 3) * (500 + number % 100) else 0 end
     from sale cross join generate_series(0, 1) as line
     where line <= number % 2
   `;
   report('  orders');
   await sql`
     insert into orders (
-      shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, payment_deadline, created_at, updated_at, version
+      shop_id, id, buyer_id, wallet_id, payment_mode, stage, currency, total, refunded, payment_deadline, created_at, updated_at,
+      version
     )
     select
       'main', id, 'buyer-' || number % 10000, wallet_id, 'debit', case when is_refunded then 'refunded' else outcome end, 'EUR',
       (1 + number % 2) * (1 + number % 3) * (500 + number % 100),
+      case when is_refunded then (1 + number % 2) * (1 + number % 3) * (500 + number % 100) else 0 end,
       placed_at + interval '15 minutes', placed_at, placed_at,
       case when is_refunded then 3 when outcome = 'rejected' then 1 else 2 end
     from sale
@@ -108,6 +113,17 @@ export async function writeOrders(sql: Queryable, report: (line: string) => void
     from buyer_wallet
   `;
   await sql`insert into transfer (shop_id, id, kind, order_id) select 'main', id, kind, order_id from movement`;
+  await sql`
+    insert into refund (order_id, version, shop_id, amount, currency, reason, at, transfer_id)
+    select sale.id, 3, 'main', amount, 'EUR', 'bench', placed_at + interval '3 days', movement.id
+    from sale join movement on movement.order_id = sale.id and kind = 'refund'
+  `;
+  await sql`
+    insert into refund_line (order_id, command_id, sku, quantity, amount, restocked)
+    select sale.id, ${NIL_UUID}::uuid, sku, refunded, refunded_amount, is_restocked
+    from sale join order_line on order_line.order_id = sale.id
+    where refunded > 0
+  `;
   await sql`
     insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
     select

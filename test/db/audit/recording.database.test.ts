@@ -8,12 +8,13 @@ import { claimKey } from '../../../db/idempotency.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import { putSku } from '../../../db/skus.ts';
 import { pay } from '../../../db/steps/pay.ts';
+import { refund } from '../../../db/steps/refund.ts';
 import { reserve, reserveAll } from '../../../db/steps/reserve.ts';
 import { NO_HASH, type AuditHead } from '../../../domain/audit.ts';
 import { ALL_SHOPS, MAIN_SHOP } from '../../../domain/shops.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { plant } from '../../support/planted.ts';
-import { anOrder } from '../../support/step-requests.ts';
+import { anOrder, payment, refundOf } from '../../support/step-requests.ts';
 import { fundedWallet, openShop, stockedSku } from '../../support/stock.ts';
 
 const { database, sql } = await freshDatabase();
@@ -98,6 +99,39 @@ test('the hash of each row is what anybody can compute of it and the row before,
 });
 
 describe('a row is left', () => {
+  test('by each refund of an order, which says what was given back, of which units, and why', async () => {
+    const [sku, walletId] = await Promise.all([
+      stockedSku(sql, { onHand: 5, price: 500 }),
+      fundedWallet(sql, { funds: 5_000 }),
+    ]);
+    const order = anOrder({ walletId, lines: [{ sku, quantity: 3 }] });
+    await reserve(database, order);
+    await pay(database, payment(order.orderId));
+    const ofUnit = { ...refundOf(order.orderId, false), lines: [{ sku, quantity: 1, restock: true }] };
+    await refund(database, ofUnit);
+    await refund(database, { ...refundOf(order.orderId, false), amount: 200 });
+    await refund(database, refundOf(order.orderId, false));
+    await seal();
+    const rows = await sql`
+      select command_id = ${ofUnit.commandId} as "isOfUnit", why, before::text, after
+      from audit where kind = 'order' and order_id = ${order.orderId} and before ->> 'stage' = 'paid' order by seq
+    `;
+    const units = (quantity: number, amount: number, restocked: boolean) => [
+      { sku, quantity, amount, restocked },
+    ];
+    const refunded = (stage: string, version: number, amount: number, lines: unknown[]) => ({
+      isOfUnit: version === 3,
+      why: 'test',
+      before: `{"stage" : "paid", "version" : ${version - 1}}`,
+      after: { stage, version, refund: { amount, currency: 'EUR', lines } },
+    });
+    expect([...rows]).toEqual([
+      refunded('paid', 3, 500, units(1, 500, true)),
+      refunded('paid', 4, 200, []),
+      refunded('refunded', 5, 800, units(2, 1_000, false)),
+    ]);
+  });
+
   test('by no statement that is rolled back, and by none that changes nothing', async () => {
     const sku = await stockedSku(sql, { onHand: 5 });
     const id = randomUUID()

@@ -5,12 +5,13 @@ import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { openShopOfEveryEnding, PLANTINGS } from '../../support/plantings.ts';
+import { REFUND_PLANTINGS } from '../../support/refund-plantings.ts';
 import { AT } from '../../support/step-requests.ts';
 
 const { database, sql } = await freshDatabase();
 
 const shop = await openShopOfEveryEnding({ database, sql });
-const { open, paid, captured } = shop;
+const { open, paid, captured, partly } = shop;
 
 class Undone extends Error {}
 
@@ -32,7 +33,17 @@ async function breakBy(
   await sql
     .begin(async (transaction) => {
       await transaction`set local session_replication_role = replica`;
-      for (const table of ['sku', 'wallet', 'entry', 'orders', 'order_event', 'hold', 'reservation']) {
+      for (const table of [
+        'sku',
+        'wallet',
+        'entry',
+        'orders',
+        'order_line',
+        'order_event',
+        'hold',
+        'reservation',
+        'refund',
+      ]) {
         const checks = await transaction<{ name: string }[]>`
           select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'c'
         `;
@@ -57,7 +68,7 @@ test('a shop with an order of every ending breaks no rule, and reconciliation fi
   expect(await findingsIn(sql)).toEqual([]);
 });
 
-test.each(PLANTINGS)(
+test.each([...PLANTINGS, ...REFUND_PLANTINGS])(
   'rule %i is broken and reconciliation finds %s because of %s',
   async (rule, kind, _damage, plant) => {
     const { rules, findings } = await breakBy((to) => plant(to, shop));
@@ -106,6 +117,48 @@ const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
     () =>
       sql`insert into transfer (shop_id, id, kind, order_id) values ('main', gen_random_uuid(), 'debit', ${paid})`,
   ],
+  [
+    'a second refund by one command',
+    /transfer_one_refund_of_command/,
+    () => sql`
+      insert into transfer (shop_id, id, kind, order_id, command_id) values ('main', gen_random_uuid(), 'refund', ${partly}, ${shop.refundOfUnits})
+    `,
+  ],
+  [
+    'units that come back a second time by one refund',
+    /stock_movement_one_return_of_command/,
+    () => sql`
+      insert into stock_movement (shop_id, id, sku, kind, quantity, order_id, command_id)
+      values ('main', gen_random_uuid(), ${shop.sku}, 'return', 1, ${partly}, ${shop.refundOfUnits})
+    `,
+  ],
+  [
+    'to count more as refunded than was paid',
+    /orders_refunded_at_most_total/,
+    () => sql`update orders set refunded = total + 1 where id = ${partly}`,
+  ],
+  [
+    'a paid order of which everything is refunded',
+    /orders_refunded_in_full/,
+    () => sql`update orders set refunded = total where id = ${partly}`,
+  ],
+  [
+    'to count something as refunded of an order that is not paid',
+    /orders_refunded_at_most_total/,
+    () => sql`update orders set refunded = 1 where id = ${open}`,
+  ],
+  [
+    'to count more units as refunded than were bought',
+    /order_line_refunded_at_most_quantity/,
+    () => sql`update order_line set refunded = 3, refunded_amount = 1500 where order_id = ${partly}`,
+  ],
+  [
+    'another amount for refunded units than their share of the line',
+    /order_line_refunded_share/,
+    () => sql`update order_line set refunded_amount = 499 where order_id = ${partly}`,
+  ],
+  ['to change a refund', /never changed/, () => sql`update refund set amount = 1`],
+  ['to change the units of a refund', /never changed/, () => sql`delete from refund_line`],
   [
     'a stage without its event',
     /orders_at_last_event/,

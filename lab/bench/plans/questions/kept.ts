@@ -15,6 +15,7 @@ import {
   rotateWrapping,
 } from '../../../../db/personal-data-rotation.ts';
 import { listErasures } from '../../../../db/personal-data-erasures.ts';
+import { recordOrderDetail } from '../../../../db/order-detail.ts';
 import { erasePersonalData, findPersonalData, recordPersonalData } from '../../../../db/personal-data.ts';
 import { requirePrepared } from '../../../../db/prepared.ts';
 import { limitTo } from '../../../../db/reach.ts';
@@ -172,6 +173,19 @@ export const ABOUT_WHAT_IS_KEPT: readonly Question[] = [
       });
       await findPersonalData(limitTo(database, { shop: 'main' }), KEYS, orderId);
     },
+  },
+  {
+    name: "record an order's reference and metadata",
+    by: [recordOrderDetail],
+    as: 'shop',
+    ask: (database) =>
+      recordOrderDetail(database, {
+        orderId: uuidv7(),
+        shopId: 'main',
+        buyerId: 'buyer-0',
+        reference: 'bench',
+        metadata: { channel: 'app' },
+      }),
   },
   {
     name: 'orders with an e-mail address',

@@ -6,6 +6,7 @@ import {
   listEvents,
   listOpenOrders,
   listOrders,
+  type OrderFilter,
 } from '../../../../db/orders.ts';
 import { isPlacedBy } from '../../../../db/order-claims.ts';
 import { findRefundRefusal, listRefunds, listUnmadeRefunds } from '../../../../db/refunds.ts';
@@ -19,7 +20,7 @@ const CALLERS = ['shop', 'buyer', 'installation'] as const;
 const LISTERS = [...CALLERS, 'empty shop'] as const;
 const READ = ['paid', 'cancelled', 'awaiting_payment'] as const satisfies readonly Stage[];
 
-const lists = (name: string, filterOf: (facts: Facts) => { stage?: Stage; buyerId?: string }): Question[] =>
+const lists = (name: string, filterOf: (facts: Facts) => OrderFilter): Question[] =>
   (['first page', 'later page'] as const).flatMap((page) =>
     askedBy(LISTERS, {
       name: `orders ${name}, ${page}`,
@@ -52,6 +53,14 @@ export const ABOUT_ORDERS: readonly Question[] = [
     stage: 'awaiting_payment',
   })),
   ...lists('of a buyer who has none', () => ({ buyerId: 'nobody' })),
+  ...lists('with a reference that few have', () => ({ reference: 'PO-1002' })),
+  ...lists('with a reference that many have', () => ({ reference: 'the same' })),
+  ...lists('with a reference that many have, of a buyer in paid', ({ buyer }) => ({
+    reference: 'the same',
+    buyerId: buyer.id,
+    stage: 'paid',
+  })),
+  ...lists('with a reference that none has', () => ({ reference: 'none' })),
   ...askedBy(CALLERS, {
     name: 'events of an order',
     by: [listEvents],

@@ -19,6 +19,8 @@ const PAYS = 0;
 const SKIPS = 20;
 const RELEASES = 40;
 const REFUSES = 60;
+/** Paid orders are, too, by the refund of all that is left. */
+const PARTS = 20;
 
 const order = ({ buyer, until }: Facts): PlacedOrder => ({
   orderId: uuidv7(),
@@ -33,6 +35,13 @@ const order = ({ buyer, until }: Facts): PlacedOrder => ({
     { sku: 'SKU-8', quantity: 1 },
   ],
 });
+
+const TERMS: Pick<PlacedOrder, 'adjustments'> = {
+  adjustments: [
+    { kind: 'discount', label: 'Test', amount: -1, sku: 'SKU-7' },
+    { kind: 'tax', label: 'Test', amount: 2 },
+  ],
+};
 
 const call = (operation: string, key: string, caller = 'key:caller-1'): KeyedCall => ({
   caller,
@@ -62,12 +71,28 @@ export const ABOUT_STEPS: readonly Question[] = [
       ),
   },
   {
-    name: 'cancel a reservation before it is answered',
+    name: 'reserve an order with adjustments',
+    by: [reserve],
+    as: 'holdfast',
+    ask: (database, facts) => reserve(database, { ...order(facts), ...TERMS }),
+  },
+  {
+    name: 'reserve twenty orders in a group, every other one with adjustments',
+    by: [reserveAll],
+    as: 'holdfast',
+    ask: (database, facts) =>
+      reserveAll(
+        database,
+        Array.from({ length: 20 }, (_, index) => ({ ...order(facts), ...(index % 2 === 0 && TERMS) })),
+      ),
+  },
+  ...[{}, TERMS].map((terms): Question => ({
+    name: `cancel a reservation${terms === TERMS ? ' with adjustments' : ''} before it is answered`,
     by: [cancelReservation],
     as: 'holdfast',
     ask: (database, facts) =>
-      cancelReservation(database, { ...order(facts), reason: 'bench', commandId: uuidv7() }),
-  },
+      cancelReservation(database, { ...order(facts), ...terms, reason: 'bench', commandId: uuidv7() }),
+  })),
   {
     name: 'pay an order',
     by: [pay],
@@ -109,6 +134,34 @@ export const ABOUT_STEPS: readonly Question[] = [
         reason: 'bench',
         commandId: uuidv7(),
         restock: true,
+        at: until,
+      }),
+  },
+  {
+    name: 'refund an amount of an order',
+    by: [refund],
+    as: 'holdfast',
+    ask: (database, { orders, until }, turn) =>
+      refund(database, {
+        orderId: nth(orders.paid, PARTS + turn).id,
+        reason: 'bench',
+        commandId: uuidv7(),
+        amount: 1,
+        restock: false,
+        at: until,
+      }),
+  },
+  {
+    name: 'refund units that an order does not have',
+    by: [refund],
+    as: 'holdfast',
+    ask: (database, { orders, until }, turn) =>
+      refund(database, {
+        orderId: nth(orders.paid, PARTS + turn).id,
+        reason: 'bench',
+        commandId: uuidv7(),
+        lines: [{ sku: 'SKU-0', quantity: 1, restock: true }],
+        restock: false,
         at: until,
       }),
   },
@@ -209,6 +262,7 @@ export const ABOUT_STEPS: readonly Question[] = [
     ask: (database, { orders, buyer }, turn) =>
       askWhichAreLocked(database, [
         { kind: 'order', id: nth(orders.paid, turn).id },
+        { kind: 'order line', id: `${nth(orders.paid, turn).id}/SKU-7` },
         { kind: 'SKU', id: 'main/SKU-7' },
         { kind: 'SKU', id: 'main/SKU-8' },
         { kind: 'wallet', id: buyer.walletId },
