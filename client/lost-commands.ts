@@ -127,6 +127,4 @@ async function findUnansweredCancel(client: Client, { events }: History): Promis
 const REFUSED: ReadonlySet<unknown> = new Set(['order_not_refundable', ...REFUND_REFUSALS]);
 
 const wasRefused = ({ events }: History): boolean =>
-  REFUSED.has(
-    events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.type,
-  );
+  REFUSED.has(events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.type);

@@ -54,11 +54,12 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
   /**
    * Asks for a refund of a paid order, and waits until it is made, is refused or has to wait.
    * @param options.isRetry whether it may have been asked for before.
+   * @param options.waitedMs as for {@link pay}.
    * @param options.restart for a refund that is not recorded although its workflow has ended: it begins again.
    */
   requestRefund(
     refund: RefundInput,
-    options: { isRetry: boolean; restart?: boolean },
+    options: { isRetry: boolean; waitedMs: number; restart?: boolean },
   ): Promise<RefundOutcome>;
 }
 
@@ -131,7 +132,7 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
         order.executeUpdate(cancelUpdate, { updateId, args: [cancel] }),
       ),
 
-    async requestRefund(refund, { isRetry, restart = false }) {
+    async requestRefund(refund, { isRetry, waitedMs, restart = false }) {
       // A terminated refund always begins again: its step is idempotent by its command.
       const policy = policyOf(restart ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY');
       // All retries share one update: however many ask, and however often, they take one of the ten that a workflow may have in
@@ -152,7 +153,7 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
           if (answer.stage !== 'refunding') return 'decided';
           // The shared update was answered when the refund began to wait. It may have ended since, and then not as it was to.
           return isRetry && !(await isRunning(client, older ?? own)) ? 'ended' : 'pending';
-        });
+        }, CALL_DEADLINE_MS - waitedMs);
       } catch (error) {
         return refundOutcomeOfFailure(error);
       }

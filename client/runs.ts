@@ -10,9 +10,7 @@ const BROKEN_STATUSES = { FAILED: 'failed', TERMINATED: 'was terminated', TIMED_
 /** The same in a query for workflows. */
 export const BROKEN_STATUS_QUERY = "('Failed', 'Terminated', 'TimedOut')";
 
-export type History = Awaited<
-  ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>
->;
+export type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;
 export type Payloads = Parameters<typeof decodeArrayFromPayloads>[1];
 
 export interface NewestRun {

@@ -16,7 +16,7 @@ import {
   sql as expression,
   type SQL,
 } from 'drizzle-orm';
-import type { Attention, InterventionAction } from '../domain/attention.ts';
+import { WALLET_FULL, type Attention, type InterventionAction } from '../domain/attention.ts';
 import type { Step } from '../domain/order.ts';
 import { MAIN_SHOP } from '../domain/shops.ts';
 import type { Database } from './connection.ts';
@@ -145,6 +145,16 @@ export async function findOpenMarks(
       .orderBy(desc(attention.raisedAt)),
   );
   return new Map(marks.map((mark) => [mark.orderId, mark]));
+}
+
+/** How many refunds of this order wait for room in its wallet. */
+export async function countWaitingRefunds(database: Database, orderId: string): Promise<number> {
+  return database.run(({ orm }) =>
+    orm.$count(
+      attention,
+      and(eq(attention.orderId, orderId), isNull(attention.clearedAt), eq(attention.reason, WALLET_FULL)),
+    ),
+  );
 }
 
 /** What people did to an order and its refund, oldest first. */

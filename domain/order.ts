@@ -111,6 +111,12 @@ export const PAYMENT_LIMITS = {
   waiting: 3,
 } as const;
 
+/**
+ * How many refunds of one order may wait for room in its wallet. Each has a workflow that tries again and again; a caller who sends new
+ * keys while one waits would add one more each time.
+ */
+export const REFUNDS_WAITING = 10;
+
 /** Why a refund is refused for good: of a payment and of units, ever less is left. */
 export const REFUND_REFUSALS = [
   'refund_exceeds_payment',

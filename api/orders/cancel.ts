@@ -7,22 +7,20 @@ import type { RefusalReason } from '../../domain/order.ts';
 import { mayCall } from '../access/operations.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
-import { refundPaid, refundPending } from './refund.ts';
+import { refundPaid, refundPending, type Asked } from './refund.ts';
 import { describeStage } from './refusals.ts';
 import { requireReachable } from './require-order.ts';
 import { findVerdict, throwImmediateRefusal, throwUndecided, type Command } from './verdict.ts';
 
 /**
  * Cancels an order and returns it. A paid order is refunded, and its units go back on hand, if the caller may refund orders.
- * @param options.waitedMs how much of the request's time is already spent.
- * @param options.isRetry whether the caller may have asked before.
  * @throws {Problem} when the cancel is refused.
  */
 export async function cancelOrder(
   servers: CommandServers & Pick<Dependencies, 'attentionAfter'>,
   orderId: string,
   command: CancelCommand,
-  { waitedMs, isRetry }: { waitedMs: number; isRetry: boolean },
+  asked: Asked,
 ): Promise<Order> {
   const { temporal, database, caller, attentionAfter } = servers;
   const cancel: Command = {
@@ -35,7 +33,7 @@ export async function cancelOrder(
   if (before) return before;
   await requireReachable(servers, orderId);
 
-  const outcome = await temporal.cancel(orderId, command, waitedMs);
+  const outcome = await temporal.cancel(orderId, command, asked.waitedMs);
   throwImmediateRefusal(outcome);
   const after =
     outcome.outcome === 'refused'
@@ -48,7 +46,7 @@ export async function cancelOrder(
   if (isRefunding(outcome)) throw refundPending(orderId);
   if (!mayCall('refundOrder', caller.roles)) throw new Problem(cancel.refusal, describeStage(order));
   const rest = { ...command, orderId, restock: true, attentionAfter };
-  return refundPaid({ temporal, database }, rest, cancel, isRetry);
+  return refundPaid({ temporal, database }, rest, cancel, asked);
 }
 
 /** Whether the order's workflow is refunding the order itself, for this cancel or for another one. */

@@ -1,6 +1,8 @@
 /** Refunds a paid order, or a part of it. Each refund has a workflow of its own: the database knows which took effect. */
+import { countWaitingRefunds } from '../../db/attention.ts';
+import type { Database } from '../../db/connection.ts';
 import type { Order } from '../../db/orders.ts';
-import type { RefundInput } from '../../domain/order.ts';
+import { REFUNDS_WAITING, type RefundInput } from '../../domain/order.ts';
 import type { Servers } from '../dependencies.ts';
 import { Problem } from '../problems/problem.ts';
 import { explainRefusedRefund } from './refund-refusals.ts';
@@ -10,12 +12,19 @@ import { findVerdict, type Command } from './verdict.ts';
 /** A refund that a caller asked for. */
 export type RefundCommand = RefundInput & { commandId: string };
 
+/** How a command was asked for. */
+export interface Asked {
+  /** Whether it may have been before. */
+  isRetry: boolean;
+  /** How much of the request's time is already spent. */
+  waitedMs: number;
+}
+
 /**
  * Refunds a paid order, or a part of it, and returns the order.
- * @param isRetry whether the caller may have asked before.
  * @throws {Problem} when the order is not paid, or less of it is left.
  */
-export async function refundOrder(servers: Servers, refund: RefundCommand, isRetry: boolean): Promise<Order> {
+export async function refundOrder(servers: Servers, refund: RefundCommand, asked: Asked): Promise<Order> {
   const { orderId, commandId } = refund;
   const command: Command = {
     orderId,
@@ -26,7 +35,7 @@ export async function refundOrder(servers: Servers, refund: RefundCommand, isRet
   };
   // Nothing is started for an order that is not paid yet.
   await requireOrder(servers.database, orderId);
-  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command, isRetry);
+  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command, asked);
 }
 
 /**
@@ -37,18 +46,28 @@ export async function refundPaid(
   { temporal, database }: Servers,
   refund: RefundCommand,
   command: Command,
-  isRetry: boolean,
+  asked: Asked,
 ): Promise<Order> {
-  let outcome = await temporal.requestRefund(refund, { isRetry });
+  if (!asked.isRetry) await refuseCrowd(database, refund.orderId);
+  let outcome = await temporal.requestRefund(refund, asked);
   let order = await findVerdict(database, command);
   if (!order && outcome !== 'pending') {
     // Its workflow ended without it, or a backup from before it was restored.
-    outcome = await temporal.requestRefund(refund, { isRetry, restart: true });
+    outcome = await temporal.requestRefund(refund, { ...asked, restart: true });
     order = await findVerdict(database, command);
   }
   if (order) return order;
   if (outcome === 'pending') throw refundPending(refund.orderId);
   throw new Problem('unavailable', 'The refund was interrupted.');
+}
+
+/** @throws {Problem} `order_busy` when many refunds of the order wait for room in its wallet. */
+async function refuseCrowd(database: Database, orderId: string): Promise<void> {
+  if ((await countWaitingRefunds(database, orderId)) >= REFUNDS_WAITING)
+    throw new Problem(
+      'order_busy',
+      `${REFUNDS_WAITING} refunds of this order wait for room in its wallet. Send one of them again, with its key.`,
+    );
 }
 
 export const refundPending = (orderId: string): Problem =>

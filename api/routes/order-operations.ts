@@ -157,6 +157,7 @@ export const refund = createRoute({
     'incompatible_parameters',
     ...REFUND_REFUSALS,
     'order_too_old',
+    'order_busy',
     'refund_pending',
   ),
 });

@@ -35,8 +35,8 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   const { database, temporal, logger, paymentWindow, attentionAfter, personalData } = dependencies;
   const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
-  // after the deadline is refused while another still waits.
-  const [payments, cancels] = [createTurns(2), createTurns(1)];
+  // after the deadline is refused while another still waits. Some refunds at once: each of an order's waits for the one before it.
+  const [payments, cancels, parts] = [createTurns(2), createTurns(1), createTurns(4)];
   const admission = admitCreates(database, logger, create.operationId);
 
   app.openapi(create, (c) => {
@@ -139,13 +139,12 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     const json = c.req.valid('json');
     const call = { operation: refund.operationId, request: { param, json } };
-    return answerWithOrder(c, call, (commandId, isRetry) =>
-      refundOrder(
-        serversOf(c),
-        { orderId: param.id, commandId, attentionAfter, ...toRefundPart(json) },
-        isRetry,
-      ),
-    );
+    return answerWithOrder(c, call, (commandId, isRetry) => {
+      const command = { orderId: param.id, commandId, attentionAfter, ...toRefundPart(json) };
+      return parts.take(lineOf(c, param.id), (waitedMs) =>
+        refundOrder(serversOf(c), command, { isRetry, waitedMs }),
+      );
+    });
   });
 
   app.openapi(refunds, async (c) => {

@@ -71,7 +71,7 @@ describe('a request for an order', () => {
 
   test('that names a SKU twice gets one line with the sum', async () => {
     const { body } = expectStatus(await shop.order(wallet, [aLine, { sku, quantity: 2 }]), 201);
-    expect(body['lines']).toEqual([{ sku, quantity: 3, unitPrice: 500 }]);
+    expect(body['lines']).toEqual([{ sku, quantity: 3, refundedQuantity: 0, unitPrice: 500 }]);
     expectStatus(await shop.cancel(body['id']), 200);
     untouched.orders = await countOrders();
   });

@@ -35,6 +35,18 @@ test('the start of an order or a refund says in the Web UI what it is for, or wh
   const refund = { orderId: '1', commandId: null, reason: 'broken', restock: true };
   expect(refundStart(refund, policy).staticSummary).toBe('Refund and restock');
   expect(refundStart({ ...refund, restock: false }, policy).staticSummary).toBe('Refund');
+  const part = { ...refund, restock: false };
+  expect(refundStart({ ...part, amount: 250 }, policy).staticSummary).toBe('Refund of 250 in minor units');
+  const lines = [
+    { sku: 'A', quantity: 2, restock: true },
+    { sku: 'B', quantity: 1, restock: false },
+  ];
+  expect(refundStart({ ...part, lines }, policy).staticSummary).toBe('Refund of 3 units, 2 restocked');
+  const [first, second] = [lines.slice(0, 1), lines.slice(1)];
+  expect(refundStart({ ...part, lines: first }, policy).staticSummary).toBe(
+    'Refund of 2 units, all restocked',
+  );
+  expect(refundStart({ ...part, lines: second }, policy).staticSummary).toBe('Refund of 1 unit');
   const summary = 'Started again by reconciliation';
   expect(orderStart(order, { ...policy, summary }).staticSummary).toBe(summary);
   expect(refundStart(refund, { ...policy, summary }).staticSummary).toBe(summary);

@@ -1,4 +1,5 @@
 /** Plays one case through the HTTP API, the workflows and Temporal's clock, and in the model side by side. */
+import type { RefundPart } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -96,9 +97,15 @@ export async function playOnApi(
       case 'halfWindow': {
         const order = orders.at(-1 - (command.order % Math.max(orders.length, 1)));
         if (order === undefined) return undefined;
-        return command.kind === 'refund'
-          ? { kind: 'refund', key, order, restock: command.restock }
-          : { kind: command.kind, key, order };
+        if (command.kind !== 'refund') return { kind: command.kind, key, order };
+        const { amount, restock } = command;
+        const lines = command.lines?.map(({ sku, ...units }) => ({ sku: skus[sku] ?? '', ...units }));
+        return {
+          kind: 'refund',
+          key,
+          order,
+          part: { restock, ...(amount !== null && { amount }), ...(lines && { lines }) },
+        };
       }
     }
   }
@@ -129,7 +136,7 @@ export async function playOnApi(
       case 'cancel':
         return shop.cancel(idOf(call.order), 'test', { key });
       case 'refund':
-        return shop.refund(idOf(call.order), call.restock, { key });
+        return shop.refundOrder(idOf(call.order), { reason: 'test', ...toBody(call.part) }, { key });
       case 'deposit':
         return shop.post(`/v1/wallets/${call.walletId}/deposits`, { amount: call.amount }, { key });
       case 'restock':
@@ -319,4 +326,10 @@ function permutations<T>(items: readonly T[]): T[][] {
   return items.flatMap((item, index) =>
     permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]),
   );
+}
+
+/** A part as a call asks for it: by exactly one of its fields. */
+function toBody({ amount, lines, restock }: RefundPart) {
+  if (amount !== undefined) return { amount };
+  return lines === undefined ? { restock } : { lines: [...lines] };
 }

@@ -1,5 +1,6 @@
 /** The commands of an API case: calls, and time that passes. As in commands.ts, order 0 is the newest. */
 import * as fc from 'fast-check';
+import { partOf, type RefundedPart } from './commands.ts';
 
 export type ApiSingle =
   | {
@@ -11,7 +12,7 @@ export type ApiSingle =
     }
   | { kind: 'pay'; order: number }
   | { kind: 'cancel'; order: number }
-  | { kind: 'refund'; order: number; restock: boolean }
+  | ({ kind: 'refund'; order: number } & RefundedPart)
   | { kind: 'deposit'; wallet: number; amount: number }
   | { kind: 'restock'; sku: number; quantity: number }
   /** Half of the payment window passes for an order. */
@@ -38,7 +39,12 @@ const single: fc.Arbitrary<ApiSingle> = fc.oneof(
   { weight: 5, arbitrary: create },
   { weight: 5, arbitrary: fc.record({ kind: kind('pay'), order }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('cancel'), order }) },
-  { weight: 2, arbitrary: fc.record({ kind: kind('refund'), order, restock: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ kind: kind('refund'), order, part: partOf(some) })
+      .map(({ part, ...call }) => ({ ...call, ...part })),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ kind: kind('deposit'), wallet: some, amount: fc.integer({ min: 1, max: 2_000 }) }),

@@ -1,5 +1,5 @@
 /** The answers that the HTTP API must give, on top of what the steps do to the world. */
-import type { OrderLine } from '../../domain/order.ts';
+import type { OrderLine, RefundPart } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
 import { emptyWorld, perform, skuKey, type Request, type World } from './world.ts';
@@ -16,7 +16,7 @@ export type Call =
       pay: boolean;
     }
   | { kind: 'pay' | 'cancel'; key: string; order: string }
-  | { kind: 'refund'; key: string; order: string; restock: boolean }
+  | { kind: 'refund'; key: string; order: string; part: RefundPart }
   | { kind: 'deposit'; key: string; walletId: string; amount: number }
   | { kind: 'restock'; key: string; sku: string; quantity: number }
   | { kind: 'halfWindow'; key: string; order: string };
@@ -96,12 +96,11 @@ function act(api: ApiWorld, call: Call): CallAnswer {
     }
     case 'refund': {
       if (stageOf(api, call.order) !== 'paid') return problem(409, 'order_not_refundable');
-      const { order: orderId, restock } = call;
-      step(world, {
-        kind: 'refund',
-        request: { orderId, reason: 'test', commandId: call.key, restock, at: AT },
-      });
-      return done(api, orderId);
+      const { order: orderId, part } = call;
+      const request = { orderId, reason: 'test', commandId: call.key, at: AT, ...part };
+      const answer = perform(world, { kind: 'refund', request });
+      const code = 'refusal' in answer ? answer.refusal : null;
+      return code === null ? done(api, orderId) : problem(code === 'sku_not_in_order' ? 422 : 409, code);
     }
     case 'deposit': {
       const { walletId, amount } = call;

@@ -239,6 +239,7 @@ export function openBook(): Book {
       ...adjustments.map(({ amount, sku }) => `, ${amount} on ${sku === undefined ? 'all' : nameOf(sku)}`),
       ...(expectedTotal ? [`, ${expectedTotal.amount} in all`] : []),
     ].join('');
+
   function partOf({ amount, lines, restock }: RefundPart): string {
     const back = (isRestocked: boolean) => (isRestocked ? ', back on hand' : '');
     if (amount !== undefined) return String(amount);

@@ -105,23 +105,28 @@ const onOpenOrder = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
 );
 const skipPayment = fc.record({ kind: kind('skipPayment'), order });
-const nothing = fc.constant(null);
-const units = fc.uniqueArray(
-  fc.record({ sku, quantity: fc.integer({ min: 1, max: 3 }), restock: fc.boolean() }),
-  {
+/** @param of a SKU that the order may have. */
+export function partOf(of: fc.Arbitrary<number>): fc.Arbitrary<RefundedPart> {
+  const restock = fc.boolean();
+  const nothing = fc.constant(null);
+  const units = fc.uniqueArray(fc.record({ sku: of, quantity: fc.integer({ min: 1, max: 3 }), restock }), {
     minLength: 1,
     maxLength: 2,
     selector: (line) => line.sku,
-  },
-);
-const refundOf = (
-  part: Pick<{ [K in keyof RefundedPart]: fc.Arbitrary<RefundedPart[K]> }, 'amount' | 'lines'>,
-) => fc.record({ kind: kind('refund'), order, restock: fc.boolean(), ...part });
-const refund = fc.oneof(
-  { weight: 2, arbitrary: refundOf({ amount: nothing, lines: nothing }) },
-  { weight: 2, arbitrary: refundOf({ amount: fc.integer({ min: 1, max: 400 }), lines: nothing }) },
-  { weight: 3, arbitrary: refundOf({ amount: nothing, lines: units }) },
-);
+  });
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.record({ amount: nothing, lines: nothing, restock }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ amount: fc.integer({ min: 1, max: 400 }), lines: nothing, restock }),
+    },
+    { weight: 3, arbitrary: fc.record({ amount: nothing, lines: units, restock }) },
+  );
+}
+
+const refund = fc
+  .record({ kind: kind('refund'), order, part: partOf(sku) })
+  .map(({ part, ...command }) => ({ ...command, ...part }));
 const deposit = fc.record({ kind: kind('deposit'), wallet, amount: fc.integer({ min: 1, max: 3_000 }) });
 const restock = fc.record({ kind: kind('restock'), sku, quantity });
 

@@ -1,6 +1,6 @@
 /** The state of a case, in the model and in PostgreSQL, in one form that can be compared. */
 import type { Sql } from '../../db/postgres.ts';
-import type { OrderEvent, World } from './world.ts';
+import { codeOf, type OrderEvent, type World } from './world.ts';
 
 export interface State {
   skus: Record<string, { price: number; onHand: number; reserved: number }>;
@@ -86,9 +86,6 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
   if (!row) throw new Error('A select without a table returned no row.');
   return row.state;
 }
-
-/** Of a key of the model's, which names the shop, too. */
-const codeOf = (key: string): string => key.slice(key.indexOf('/') + 1);
 
 /** Each difference on a line of its own. */
 export function differences(model: unknown, real: unknown, path: string): string[] {

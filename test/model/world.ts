@@ -49,10 +49,8 @@ export interface OrderEvent {
 export interface Line {
   sku: string;
   quantity: number;
-  /** Null when it was never priced. */
-  unitPrice: number | null;
-  /** What its adjustments come to. */
-  adjustment: number;
+  /** What it costs with its adjustments. Zero when it was never priced. */
+  net: number;
   /** Units. */
   refunded: number;
 }
@@ -90,6 +88,8 @@ export interface World {
 
 /** Two shops may sell under one code. */
 export const skuKey = ({ shopId, sku }: SkuKey): string => `${shopId}/${sku}`;
+/** Of a {@link skuKey}. */
+export const codeOf = (key: string): string => key.slice(key.indexOf('/') + 1);
 
 export const emptyWorld = (): World => ({
   skus: new Map(),
@@ -173,7 +173,8 @@ function reserve(world: World, request: PlacedOrder): StepResult {
   if (total !== null) {
     for (const line of lines) {
       stockOf(world, line.sku).reserved += line.quantity;
-      line.unitPrice = stockOf(world, line.sku).price;
+      line.net =
+        priceOf(world, [line]) + sumOf(request.adjustments?.filter(({ sku }) => sku === codeOf(line.sku)));
     }
     if (request.paymentMode === 'hold') walletOf(world, request.walletId).held += total;
   }
@@ -248,10 +249,10 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
   return { stage, reason: order.reason, refusal: null };
 }
 
-/** What further units of a line come to: all of them together come to what the line costs, whatever each was rounded to. */
-function costOf({ quantity, unitPrice, adjustment, refunded }: Line, units: number): number {
-  const net = quantity * (unitPrice ?? 0) + adjustment;
-  return Math.floor((net * (refunded + units)) / quantity) - Math.floor((net * refunded) / quantity);
+/** What the next units of a line cost that are refunded: all of them together cost what the line does. */
+function costOf({ net, quantity, refunded }: Line, units: number): number {
+  const shareOf = (of: number) => Math.floor((net * of) / quantity);
+  return shareOf(refunded + units) - shareOf(refunded);
 }
 
 /** The units that a refund asks for, each with its line if the order has it. */
@@ -386,14 +387,13 @@ function move(order: Order, event: OrderEvent): void {
 }
 
 /** The same SKU on two lines is one. */
-function summed({ shopId = MAIN_SHOP, lines, adjustments = [] }: PlacedOrder): Order['lines'] {
+function summed({ shopId = MAIN_SHOP, lines }: PlacedOrder): Order['lines'] {
   const quantities = new Map<string, number>();
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity);
   return [...quantities].map(([sku, quantity]) => ({
     sku: skuKey({ shopId, sku }),
     quantity,
-    unitPrice: null,
-    adjustment: sumOf(adjustments.filter((of) => of.sku === sku)),
+    net: 0,
     refunded: 0,
   }));
 }

@@ -30,7 +30,7 @@ async function placeOrder(
 ) {
   const [sku, wallet] = await Promise.all([shop.sku(10), existing ?? shop.wallet(funds)]);
   const id = await shop.placed(wallet, sku, 2, { paymentMode });
-  return { id, workflowId: orderWorkflowId(id), wallet };
+  return { id, workflowId: orderWorkflowId(id), wallet, sku };
 }
 
 async function placeAndPay(system: TestSystem, options?: OrderOptions) {
@@ -292,12 +292,18 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     await system.shop.refund(id, false);
     return refundWorkflowOf(system, id);
   },
+
+  'refunded-in-part-by-units': async (system) => {
+    const { id, sku } = await placeAndPay(system);
+    await system.shop.refundOrder(id, { reason: 'scratched', lines: [{ sku, quantity: 1, restock: true }] });
+    return refundWorkflowOf(system, id);
+  },
 };
 
 export const PATHS: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
 
-  // Another test resets each order above to each of its tasks; the next two have too many tasks for that.
+  // Another test resets each order above to each of its tasks; these have too many tasks for that, or no task of their own.
   'cancelled-while-paying-and-wallet-is-full': async (system) => {
     const { id, workflowId, wallet, unlock, paying } = await holdUpPayment(system);
     const allowRefund = await refuseRefund(system.sql, id);
@@ -309,6 +315,20 @@ export const PATHS: Readonly<Record<string, Path>> = {
     await cancelling;
     await placeAndPay(system, { wallet });
     return workflowId;
+  },
+
+  'refunded-in-part-by-amount': async (system) => {
+    const { id } = await placeAndPay(system);
+    await system.shop.refundOrder(id, { reason: 'scratched', amount: 250 });
+    return refundWorkflowOf(system, id);
+  },
+
+  'refunded-in-part-after-wallet-was-full': async (system) => {
+    const { id, wallet } = await placeAndPay(system);
+    await fillWallet(system.sql, wallet);
+    await system.shop.refundOrder(id, { reason: 'scratched', amount: 250 });
+    await placeAndPay(system, { wallet });
+    return refundWorkflowOf(system, id);
   },
 
   'paid-after-as-many-refusals-as-are-tried': async (system) => {

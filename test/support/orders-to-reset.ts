@@ -44,6 +44,8 @@ export async function startOrdersToReset() {
         'order', (select to_jsonb(orders) from orders where id = ${orderId}),
         'events', (select jsonb_agg(to_jsonb(order_event) order by version) from order_event where order_id = ${orderId}),
         'reservations', (select jsonb_agg(to_jsonb(reservation) order by sku) from reservation where order_id = ${orderId}),
+        'lines', (select jsonb_agg(to_jsonb(order_line) order by sku) from order_line where order_id = ${orderId}),
+        'refunds', (select jsonb_agg(to_jsonb(refund) order by version) from refund where order_id = ${orderId}),
         'hold', (select to_jsonb(hold) from hold where order_id = ${orderId}),
         'transfers', (select jsonb_agg(to_jsonb(transfer) order by id) from transfer where order_id = ${orderId}),
         'returns', (select jsonb_agg(to_jsonb(stock_movement) order by id) from stock_movement where order_id = ${orderId}),

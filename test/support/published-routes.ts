@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { ApiClient } from '../../api/client.ts';
 
-const schema = z.looseObject({
+const named = z.looseObject({
   $ref: z.string().optional(),
   properties: z.record(z.string(), z.unknown()).optional(),
 });
+/** A body may have one of several forms. */
+const schema = named.extend({ anyOf: z.array(named).optional() });
 const parameterSchema = z.looseObject({
   $ref: z.string().optional(),
   name: z.string().optional(),
@@ -44,10 +46,12 @@ export interface PublishedApi {
 
 export async function publishedApi(client: ApiClient): Promise<PublishedApi> {
   const { paths, components } = documentSchema.parse((await client.get('/openapi.json')).body);
+  const find = (of: z.output<typeof schema> | undefined): z.output<typeof schema> | undefined =>
+    of?.$ref === undefined ? of : components.schemas[of.$ref.replace('#/components/schemas/', '')];
   const membersOf = ({ requestBody }: z.output<typeof operationSchema>): string[] => {
-    const declared = requestBody?.content['application/json']?.schema;
-    const named = declared?.$ref?.replace('#/components/schemas/', '');
-    return Object.keys((named === undefined ? declared : components.schemas[named])?.properties ?? {});
+    const declared = find(requestBody?.content['application/json']?.schema);
+    const [form] = declared?.anyOf ?? [];
+    return Object.keys((form === undefined ? declared : find(form))?.properties ?? {});
   };
   return {
     routes: Object.entries(paths).flatMap(([path, methods]) =>

@@ -7,7 +7,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type WorkflowHandle }
 import { z } from 'zod';
 import type { StepActivities } from '../../activities/order.ts';
 import { isRetryable } from '../../client/errors.ts';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId, refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate, orderQuery, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import type { Command, Stage } from '../model/pairs.ts';
 import { countEvents } from './history.ts';
@@ -15,7 +15,7 @@ import { always, type Interruption, type Interruptions } from './interruptions.t
 import { startSecondApi } from './second-api.ts';
 import type { Answer } from './answer.ts';
 import { expectStatus, type Shop } from './shop.ts';
-import { refundWorkflowOf } from './refunds.ts';
+import { isThere } from './refunds.ts';
 import { fundedWallet, stockedSku } from './stock.ts';
 import type { TestSystem } from './system.ts';
 import { until } from './until.ts';
@@ -228,13 +228,15 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
   }
 
   async function send(order: StagedOrder, stage: Stage, command: Command): Promise<void> {
+    const held = stage === 'refunding' ? order.calls.find((its) => its.command === 'refund') : undefined;
     const workflowId =
-      stage === 'refunding' && command !== 'pay' && command !== 'cancel'
-        ? await refundWorkflowOf(system, order.id)
+      held && command !== 'pay' && command !== 'cancel'
+        ? refundWorkflowId(order.id, await commandOf(held))
         : orderWorkflowId(order.id);
     const workflow = client.workflow.getHandle(workflowId);
     const isHeld = stage === 'reserving' || stage === 'paying' || stage === 'refunding';
     const accepted = isHeld ? await countAccepted(workflowId) : 0;
+    let hasArrived = async () => (await countAccepted(workflowId)) > accepted;
     let sent: Promise<unknown>;
     switch (command) {
       case 'pay':
@@ -243,6 +245,9 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
         const its = callOf(order, command);
         order.calls.push(its);
         sent = ask(its);
+        // It begins a workflow of its own.
+        if (held && command === 'refund')
+          hasArrived = async () => isThere(client, refundWorkflowId(order.id, await commandOf(its)));
         break;
       }
       case 'expiry':
@@ -271,21 +276,29 @@ export function stagedOrders(system: TestSystem, { interrupt }: Interruptions): 
     order.pending.push(sent);
     if (command === 'expiry' || command === 'Cancel in Temporal') return;
     // With a step under way the answer must wait, but a command that arrives is accepted within a task, or answered.
-    if (isHeld) await arrival(workflowId, accepted, sent);
+    if (isHeld) await arrival(hasArrived, sent);
   }
 
   const countAccepted = (workflowId: string) =>
     countEvents(client, workflowId, 'workflowExecutionUpdateAcceptedEventAttributes');
 
-  /** Resolves when the workflow has accepted more updates than before the command, when it is answered, or when patience ends. */
-  async function arrival(workflowId: string, before: number, sent: Promise<unknown>): Promise<void> {
+  /** The id that the API gave a command. */
+  const commandOf = ({ command, key }: Call): Promise<string> =>
+    until(`the id of ${command}`, async () => {
+      const [row] = await sql<{ id: string }[]>`
+        select command_id as id from idempotency_key where operation = ${OPERATIONS[command]} and key = ${key}
+      `;
+      return row?.id;
+    });
+
+  /** Resolves when the command has arrived at its workflow, when it is answered, or when patience ends. */
+  async function arrival(hasArrived: () => Promise<boolean>, sent: Promise<unknown>): Promise<void> {
     let isAnswered = false;
     const answered = sent.then(() => {
       isAnswered = true;
     });
-    const hasArrived = async () => isAnswered || (await countAccepted(workflowId)) > before;
-    const accepted = until('a command to arrive', hasArrived, ARRIVAL_MS).catch(() => {});
-    await Promise.race([answered, accepted]);
+    const arrived = until('a command to arrive', async () => isAnswered || hasArrived(), ARRIVAL_MS);
+    await Promise.race([answered, arrived.catch(() => {})]);
   }
 
   return { orderIn, send };

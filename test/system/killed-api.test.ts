@@ -121,6 +121,28 @@ async function paymentRequest(): Promise<Request> {
   };
 }
 
+/** A part of an order of which another part was refunded before. */
+async function refundRequest(): Promise<Request> {
+  const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(5_000), randomUUID()];
+  const id = await shop.placed(wallet, sku);
+  expectStatus(await shop.pay(id), 200);
+  const part = { reason: 'scratched', amount: 100 };
+  expectStatus(await shop.refundOrder(id, part), 200);
+  const refunded = async () => (await shop.getOrder(id)).body.refunded;
+  return {
+    operation: 'refundOrder',
+    key,
+    status: 200,
+    send: (by) => by.refundOrder(id, part, { key }),
+    isDone: async () => (await refunded()) === 200,
+    expectOnce: async (answer) => {
+      expect(answer.body).toMatchObject({ id, stage: 'paid', refunded: 200 });
+      expect(await refunded()).toBe(200);
+      expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_700, held: 0 });
+    },
+  };
+}
+
 interface Kept {
   commandId: string;
   status: number | null;
@@ -288,6 +310,7 @@ describe.each([
     [...GAPS_OF_PERSONAL_FIELDS, ...GAPS.slice(0, 1)],
   ],
   ['a payment', paymentRequest, GAPS],
+  ['a refund in part', refundRequest, GAPS.slice(0, 2)],
 ] as const)('the request for %s', (_, make, gaps) => {
   test.each(gaps)(
     'has its effect once when the API is killed %s, and the retry gets the answer',

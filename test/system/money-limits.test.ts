@@ -118,7 +118,7 @@ describe('an order', () => {
       stage: 'rejected',
       reason: 'total_limit_exceeded',
       total: null,
-      lines: expect.arrayContaining([{ sku: most, quantity: 1, unitPrice: MOST }]),
+      lines: expect.arrayContaining([{ sku: most, quantity: 1, refundedQuantity: 0, unitPrice: MOST }]),
     });
     expect(await shop.stockOf(most)).toMatchObject({ reserved: 0 });
     expect(await shop.stockOf(one)).toMatchObject({ reserved: 0 });

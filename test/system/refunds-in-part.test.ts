@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RefundOrder } from '../../api/client.ts';
+import { REFUNDS_WAITING } from '../../domain/order.ts';
+import { retryNowUpdate } from '../../workflows/messages.ts';
 import type { Answer } from '../support/answer.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { forgetAnswer } from '../support/idempotency-keys.ts';
@@ -22,6 +24,7 @@ const otherApi = startSecondApi(system);
 afterEach(() => expectRulesHold(sql));
 
 const REASON = 'scratched';
+const BY = { actor: 'dana', reason: 'there is room' };
 const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => make(index));
 const PENDING = { status: 409, body: { code: 'refund_pending' } };
@@ -429,5 +432,33 @@ describe('while the wallet is full,', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]));
     for (const answer of answers)
       if (answer.status !== 200) expect(answer).toMatchObject({ body: { code: 'refund_exceeds_payment' } });
+  });
+
+  test('a refund that waits and whose workflow was terminated is begun again when its caller asks again', async () => {
+    const { id, wallet } = await paidWithRoom(0);
+    const key = randomUUID();
+    expect(await ask(id, { amount: 10 }, key)).toMatchObject(PENDING);
+    const waiting = await refundHandleOf(system, id);
+    await waiting.terminate('by mistake');
+    await makeRoom(wallet, 10);
+    expect(await ask(id, { amount: 10 }, key)).toMatchObject({ status: 200, body: { refunded: 10 } });
+  });
+
+  test('a bounded number of refunds of an order waits, and each of these can be asked for again', async () => {
+    const { id, wallet } = await paidWithRoom(0);
+    const keys = times(REFUNDS_WAITING, () => randomUUID());
+    for (const key of keys) expect(await ask(id, { amount: 10 }, key)).toMatchObject(PENDING);
+    const refused = await ask(id, { amount: 10 });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'order_busy' } });
+    expect(await listRefundWorkflows(system, id)).toHaveLength(REFUNDS_WAITING);
+    for (const key of keys) expect(await ask(id, { amount: 10 }, key)).toMatchObject(PENDING);
+    await makeRoom(wallet, 10 * REFUNDS_WAITING);
+    for (const workflowId of await listRefundWorkflows(system, id))
+      await client.workflow
+        .getHandle(workflowId)
+        .executeUpdate(retryNowUpdate, { args: [BY] })
+        .catch(() => {});
+    for (const key of keys) expect(await finalAnswer(id, { amount: 10 }, key)).toMatchObject({ status: 200 });
+    expect(await orderOf(id)).toMatchObject({ refunded: 10 * REFUNDS_WAITING });
   });
 });

@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId, readWorkflowId } from '../../domain/workflow-ids.ts';
 import { giveUpUpdate } from '../../workflows/messages.ts';
 import { ORDER_PATHS } from '../recording/paths.ts';
 import { expectRulesHold } from '../support/database.ts';
@@ -28,7 +28,11 @@ async function endOf(workflowId: string): Promise<string> {
 }
 const endSchema = z.object({ stage: z.string() });
 
-const orderIdOf = (workflowId: string): string => workflowId.replace(/^(order|refund)-/, '');
+function orderIdOf(workflowId: string): string {
+  const subject = readWorkflowId(workflowId);
+  if (!subject) throw new Error(`${workflowId} is the workflow of no order and of no refund.`);
+  return subject.orderId;
+}
 
 /** The number of the event with which the workflow accepted its last command. */
 async function lastCommandTo(workflowId: string): Promise<number> {

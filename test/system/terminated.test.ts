@@ -98,9 +98,12 @@ test('a refund that was lost with the database that recorded it is carried out w
     for (const table of ['order_event', 'stat_pending'])
       await to`delete from ${sql(table)} where order_id = ${id} and version = 3`;
     await to`delete from order_step where order_id = ${id} and step = 'refund'`;
+    await to`delete from refund_line where order_id = ${id}`;
+    await to`delete from refund where order_id = ${id}`;
+    await to`update order_line set refunded = 0, refunded_amount = 0 where order_id = ${id}`;
     await to`delete from entry using transfer where transfer_id = transfer.id and order_id = ${id} and kind = 'refund'`;
     await to`delete from transfer where order_id = ${id} and kind = 'refund'`;
-    await to`update orders set stage = 'paid', version = 2, reason = null where id = ${id}`;
+    await to`update orders set stage = 'paid', version = 2, reason = null, refunded = 0 where id = ${id}`;
     await to`update wallet set posted = posted - 1000 where id = ${wallet}`;
     await to`delete from idempotency_key where key = ${key}`;
   });

@@ -274,9 +274,17 @@ describe('an operator', () => {
     expect(await client.cancelOrder(mine, { reason: 'asked by phone' })).toMatchObject({
       body: { stage: 'cancelled' },
     });
-    expect(await client.refundOrder(bought, { reason: 'broken', restock: false })).toMatchObject({
+    const lines = [{ sku, quantity: 1, restock: false }];
+    expect(await client.refundOrder(bought, { reason: 'broken', lines })).toMatchObject({
       body: { stage: 'refunded' },
     });
+    for (const [who, { client: by }] of [
+      ['its seller', seller],
+      ['its buyer', alice],
+    ] as const)
+      expect((await by.listOrderRefunds(bought)).body.items, who).toMatchObject([
+        { amount: 500, reason: 'broken', lines: [{ sku, quantity: 1, amount: 500, restocked: false }] },
+      ]);
   });
 
   test('of the installation sees the orders of all shops at once', async () => {

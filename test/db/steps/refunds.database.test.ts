@@ -129,7 +129,8 @@ describe('a refund of an amount', () => {
     const { orderId } = await paidOrder([{ quantity: 3, price: 500 }]);
     await refund(database, partOf(orderId, { amount: 400 }));
     const tooMuch = partOf(orderId, { amount: 1_101 });
-    expect(await refundAll([tooMuch, tooMuch])).toEqual(Array(2).fill(refused('refund_exceeds_payment')));
+    const refusal = refused('refund_exceeds_payment');
+    expect(await refundAll([tooMuch, tooMuch])).toEqual([refusal, refusal]);
     expect(await findRefundRefusal(database, orderId, tooMuch.commandId ?? '')).toBe(
       'refund_exceeds_payment',
     );
@@ -297,7 +298,8 @@ describe('the same refund', () => {
     async (_, part, outcome, refunded) => {
       const { orderId, walletId, skus } = await paidOrder([{ quantity: 3, price: 500 }]);
       const request = partOf(orderId, part(skus));
-      expect(await refundAll(Array(10).fill(request))).toEqual(Array(10).fill(outcome));
+      const ten = Array.from({ length: 10 }, () => request);
+      expect(await refundAll(ten)).toEqual(ten.map(() => outcome));
       await refund(database, partOf(orderId, {}));
       expect(await refund(database, request)).toEqual(outcome);
       expect(await balance(walletId)).toBe(FUNDS);
@@ -312,7 +314,8 @@ describe('fifty refunds of one order at once', () => {
   test('by amount give back as many parts as were paid for, and refuse the others', async () => {
     const { orderId, walletId } = await paidOrder([{ quantity: 3, price: 500 }]);
     const results = await refundAll(Array.from({ length: 50 }, () => partOf(orderId, { amount: 70 })));
-    expect(results.filter(({ refusal }) => refusal === null)).toEqual(Array(21).fill(PAID));
+    const made = results.filter(({ refusal }) => refusal === null);
+    expect(made.map(({ stage }) => stage)).toEqual(Array(21).fill('paid'));
     expect(results.filter(({ refusal }) => refusal === 'refund_exceeds_payment')).toHaveLength(29);
     expect(await balance(walletId)).toBe(FUNDS - 30);
   });

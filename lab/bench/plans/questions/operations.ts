@@ -2,6 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import {
   clearAttention,
+  countWaitingRefunds,
   findOpenMarks,
   listInterventions,
   listOpenMarks,
@@ -60,6 +61,11 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
         database,
         orders.paid.slice(0, PAGE).map(({ id }) => id),
       ),
+  }),
+  ...askedBy(['shop', 'buyer', 'installation'], {
+    name: 'waiting refunds of an order',
+    by: [countWaitingRefunds],
+    ask: (database, { orders }, turn) => countWaitingRefunds(database, nth(orders.paid, turn).id),
   }),
   ...askedBy(['shop', 'buyer', 'installation'], {
     name: 'interventions of an order',
