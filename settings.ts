@@ -110,6 +110,7 @@ const workerSchema = z.object({
   MONITOR_EVERY: every.default(UNITS.m),
   RETENTION_EVERY: every.default(UNITS.h),
   SEAL_EVERY: every.default(UNITS.m),
+  WEBHOOKS_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
@@ -137,6 +138,11 @@ const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.W
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+
+const databaseAndWebhookKeys = z.object({
+  DATABASE_URL: databaseUrl,
+  WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
+});
 
 const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
 
@@ -191,6 +197,8 @@ export const databaseSettings = (environment: Environment): { DATABASE_URL: stri
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
+export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
+  read(databaseAndWebhookKeys, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */

@@ -8,6 +8,7 @@ import {
   type DroppedMonth,
   type MadeMonth,
 } from '../db/partitions.ts';
+import { removeOldDeliveries, type RemovedDeliveries } from '../db/webhooks/old-deliveries.ts';
 import { toActivityFailure } from './errors.ts';
 
 /** Milliseconds that each is kept, by the settings. */
@@ -16,10 +17,16 @@ export interface RetentionSettings {
   audit: number;
   measurements: number;
   idempotencyKeys: number;
+  webhookDeliveries: number;
 }
 
 export interface RemovedSome extends RemovedKeys {
   /** Milliseconds for which keys are kept. */
+  keptFor: number;
+}
+
+export interface RemovedSomeDeliveries extends RemovedDeliveries {
+  /** Milliseconds for which deliveries are kept. */
   keptFor: number;
 }
 
@@ -46,6 +53,8 @@ export interface RetentionActivities {
   dropMonths: (at: { at: string }) => Promise<DroppedMonths>;
   /** Removes old idempotency keys for some seconds. Without `at`, by this machine's clock. */
   removeKeys: (from: { after: KeyCursor | null; at?: string }) => Promise<RemovedSome>;
+  /** Removes old deliveries of webhooks for some seconds. */
+  removeDeliveries: (from: { after: string | null; at: string }) => Promise<RemovedSomeDeliveries>;
 }
 
 /** Well within the activity's time-out. */
@@ -84,6 +93,8 @@ export function createRetentionActivities(
         audit: settings.audit,
         measurement: settings.measurements,
         idempotency_key: await keysKeptFor(),
+        // The deliveries that they are of go as long after their end.
+        webhook_attempt: settings.webhookDeliveries,
       };
       const end: DroppedMonths = { dropped: [], staying: [], busy: [], keptFor };
       for (const table of await tablesInMonths(database)) {
@@ -107,6 +118,17 @@ export function createRetentionActivities(
       const now = at === undefined ? Date.now() : Date.parse(at);
       const removing = removeOldKeys(database, { now, keepMs: keptFor, after, forMs: REMOVE_FOR_MS });
       return { keptFor, ...(await toActivityFailure('the removal of old idempotency keys', removing)) };
+    },
+
+    async removeDeliveries({ after, at }) {
+      const keptFor = settings.webhookDeliveries;
+      const removing = removeOldDeliveries(database, {
+        now: Date.parse(at),
+        keepMs: keptFor,
+        after,
+        forMs: REMOVE_FOR_MS,
+      });
+      return { keptFor, ...(await toActivityFailure('the removal of old deliveries', removing)) };
     },
   };
 }

@@ -8,6 +8,7 @@
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
+ * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */
@@ -59,6 +60,7 @@ async function main(): Promise<void> {
     webhooks: {
       keys: settings.WEBHOOK_SECRET_KEYS,
       allowedNetworks: settings.WEBHOOK_ALLOWED_NETWORKS,
+      wake: temporal.wakeWebhook,
     },
     rateLimits: {
       windowMs: settings.RATE_LIMIT_WINDOW,

@@ -14,6 +14,8 @@ export interface DataFolder {
   developmentKey: string;
   /** The file with the keys of personal data. */
   personalDataKeys: string;
+  /** The file with the keys of webhooks' secrets. */
+  webhookKeys: string;
   logFile(name: string): string;
   /** A path inside, short enough to read. */
   shown(path: string): string;
@@ -32,6 +34,7 @@ export function dataFolder(setting: string): DataFolder {
     logs,
     developmentKey: join(path, 'development-key'),
     personalDataKeys: join(path, 'personal-data-keys'),
+    webhookKeys: join(path, 'webhook-keys'),
     logFile: (name) => join(logs, `${name}.log`),
     shown(inside) {
       const fromProject = relative(ROOT, inside);

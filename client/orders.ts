@@ -26,6 +26,7 @@ import {
   type RefundOutcome,
 } from './outcomes.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
+import { wakeWebhook } from './webhooks.ts';
 import {
   orderStart,
   refundStart,
@@ -61,6 +62,8 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
     refund: RefundInput,
     options: { isRetry: boolean; waitedMs: number; restart?: boolean },
   ): Promise<RefundOutcome>;
+  /** Makes what sends to a webhook look for what is due. */
+  wakeWebhook(webhookId: string): Promise<void>;
 }
 
 export interface OrderClientOptions extends TemporalAddress {
@@ -158,6 +161,8 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
         return refundOutcomeOfFailure(error);
       }
     },
+
+    wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
 
     check,
     close,

@@ -12,6 +12,7 @@ export const MEASURES = [
   'abnormal_orders',
   'order_success',
   'runs_overdue',
+  'webhooks_failing',
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
@@ -36,6 +37,7 @@ export const ALERT_RULES: Readonly<Record<Measure, AlertRule>> = {
   abnormal_orders: { unit: 'share', opens: 'above', threshold: 0.001 },
   order_success: { unit: 'share', opens: 'below', threshold: 0.995 },
   runs_overdue: { unit: 'count', opens: 'above', threshold: 0 },
+  webhooks_failing: { unit: 'count', opens: 'above', threshold: 0 },
 };
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;
@@ -43,7 +45,7 @@ export const ALERT_EVENTS = ['opened', 'closed'] as const;
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
 /** The runs that a schedule starts. Each records its end, and checks whether the others end. */
-export const RUN_NAMES = ['reconcile', 'stats', 'monitor', 'retention', 'seal'] as const;
+export const RUN_NAMES = ['reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks'] as const;
 export type RunName = (typeof RUN_NAMES)[number];
 
 /** How many measures a run of the monitor took, and which of them crossed their threshold. */

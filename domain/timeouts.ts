@@ -68,8 +68,15 @@ export const WEBHOOK_CONNECT_MS = 5_000;
 export const WEBHOOK_ANSWER_MS = 10_000;
 /** How long the rest of an answer is waited for, only so that the connection can be used again. */
 export const WEBHOOK_DRAIN_MS = 1_000;
+/**
+ * How long nobody else sends what somebody set out to send. Longer than an attempt with its queries, and counted by the time of what sends;
+ * after it, what a killed worker did not record is sent again.
+ */
+export const SENDING_LEASE_MS = 20_000;
 /** How long one activity sends what is due; then it lets what is under way end. Its workflow starts the next one at once. */
 export const SEND_FOR_MS = 30_000;
+/** One such activity: that long, the last attempts, and the queries before and after them. */
+export const SENDING_ATTEMPT_MS = 90_000;
 /** How long a worker that sends may give no sign of life. Short: until then nothing is sent to its receivers. */
 export const SENDER_SILENT_FOR_MS = 10_000;
 

@@ -12,7 +12,7 @@ export const ATTEMPT_FAILURES = {
   redirected: 'The answer was a redirect, which is not followed.',
   refused: 'The answer was none of 200 to 299.',
   gone: 'The answer was 410: nobody wants these events any more.',
-  unreadable_secret: 'The secret of the webhook cannot be opened with WEBHOOK_SECRET_KEYS.',
+  not_kept: 'The event is no longer kept.',
 } as const satisfies Record<string, string>;
 
 export type AttemptFailure = keyof typeof ATTEMPT_FAILURES;
@@ -26,4 +26,10 @@ export interface AttemptOutcome {
   /** The code of a failed connection, such as ECONNREFUSED; null for the rest. */
   cause: string | null;
   durationMs: number;
+}
+
+export interface FailedAttempt extends Pick<AttemptOutcome, 'status' | 'cause'> {
+  failure: AttemptFailure;
+  /** ISO 8601. */
+  at: string;
 }

@@ -60,8 +60,20 @@ export function nextAttemptAt({ id, firstAttemptAt, at }: FailedDelivery): numbe
 /** From 0 to 1, by the random end of a UUID. */
 const fractionOf = (id: string): number => Number.parseInt(id.slice(-8), 16) / 2 ** 32;
 
-/** A receiver that did not take this many different events in a row, and nothing in between, is taken to be down. */
-export const DOWN_AFTER = 3;
+/** So many failures in a row say that a receiver is down ... */
+const DOWN_AFTER_FAILURES = 3;
+/** ... when they are of so many orders: a single one may be what it cannot take. */
+const DOWN_AFTER_ORDERS = 2;
+
+export interface FailuresInARow {
+  failures: number;
+  /** Events that wait because they were tried in vain, each of another order. */
+  tried: number;
+}
+
+/** Whether a receiver seems to take nothing at all. Then one event is tried now and then, instead of all of them. */
+export const isDown = ({ failures, tried }: FailuresInARow): boolean =>
+  failures >= DOWN_AFTER_FAILURES && tried >= DOWN_AFTER_ORDERS;
 
 const LEAST_PROBE_PAUSE = 5 * SECOND;
 const MOST_PROBE_PAUSE = 5 * MINUTE;

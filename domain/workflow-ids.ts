@@ -31,3 +31,7 @@ export function readWorkflowId(workflowId: string): WorkflowSubject | undefined 
   const [, refunded, commandId = null] = OF_REFUND.exec(workflowId) ?? [];
   return refunded === undefined ? undefined : { kind: 'refund', orderId: refunded, commandId };
 }
+/** One per webhook, so that two never send to the same receiver. */
+export const webhookWorkflowId = (webhookId: string): string => `webhook-${webhookId}`;
+/** The task queue of what sends to receivers, beside the one of orders. */
+export const sendingQueueOf = (taskQueue: string): string => `${taskQueue}-webhooks`;

@@ -28,9 +28,11 @@ function findSecrets(settings: Environment): string[] {
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
   const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
   const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
-  const keys = [settings['PERSONAL_DATA_KEYS'] ?? '', settings['PERSONAL_DATA_INDEX_KEYS'] ?? ''].flatMap(
-    findKeys,
-  );
+  const keys = [
+    settings['PERSONAL_DATA_KEYS'] ?? '',
+    settings['PERSONAL_DATA_INDEX_KEYS'] ?? '',
+    settings['WEBHOOK_SECRET_KEYS'] ?? '',
+  ].flatMap(findKeys);
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
   return [...raw, ...passwords, ...keys, token].flatMap((secret) => [
     secret,

@@ -127,6 +127,19 @@ const ring = between(
   Array.from({ length: 100 }, (_, index) => aKey(`k${index}`)).join(','),
 );
 
+const allNetworks = between(
+  '::1',
+  '10.0.0.0/8, 2001:db8::/32',
+  '',
+  'proxy.example.com',
+  '10.0.0.0/33',
+  '::/129',
+  '10.0.0.1,',
+  '10.0.0.0-10.0.0.9',
+  '*',
+  `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
+);
+
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
@@ -138,6 +151,12 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   DEVELOPMENT_KEY: between(A_KEY, A_KEY, '', 'hf_', A_KEY.slice(0, -1), `${A_KEY}0`),
   PERSONAL_DATA_KEYS: ring,
   PERSONAL_DATA_INDEX_KEYS: ring,
+  WEBHOOK_SECRET_KEYS: ring,
+  WEBHOOK_ALLOWED_NETWORKS: allNetworks,
+  WEBHOOK_DISABLE_AFTER: lasting('1h', '30d', '59m', '31d'),
+  WEBHOOK_DELIVERIES_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
+  WORKER_WEBHOOK_SLOTS: whole('1', '500', '0', '501'),
+  WEBHOOKS_EVERY: every,
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,
@@ -154,18 +173,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RATE_LIMIT_ORDERS: quota,
   RATE_LIMIT_ADMIN: quota,
   RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
-  TRUSTED_PROXIES: between(
-    '::1',
-    '10.0.0.0/8, 2001:db8::/32',
-    '',
-    'proxy.example.com',
-    '10.0.0.0/33',
-    '::/129',
-    '10.0.0.1,',
-    '10.0.0.0-10.0.0.9',
-    '*',
-    `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
-  ),
+  TRUSTED_PROXIES: allNetworks,
   CORS_ORIGINS: between(
     'http://h',
     'https://shop.example.com, https://admin.example.com:8443',
@@ -323,6 +331,19 @@ describe('the settings of tokens', () => {
       expect(() => apiSettings({ ...servers, ...all, JWT_ALGORITHMS: name })).toThrow('JWT_ALGORITHMS');
     },
   );
+});
+
+test('the keys of webhooks are read by API and worker alike, and cannot be printed', () => {
+  for (const read of [apiSettings, workerSettings]) {
+    const { WEBHOOK_SECRET_KEYS: keys } = read({
+      ...servers,
+      WEBHOOK_SECRET_KEYS: `${aKey('b')},${A_SECRET}`,
+    });
+    expect(keys?.map(({ name }) => name)).toEqual(['b', 'a']);
+    for (const shown of [JSON.stringify(keys), inspect(keys, { depth: 9 })])
+      expect(shown).not.toContain(A_SECRET.slice(2, 12));
+    expect(read(servers).WEBHOOK_SECRET_KEYS).toBeUndefined();
+  }
 });
 
 describe('the keys of personal data', () => {

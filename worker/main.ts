@@ -17,6 +17,8 @@ import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
 import { workflowBundle } from './bundle.ts';
+import { wakeOnPublished } from './waking.ts';
+import { createWebhookWorker, webhookSettings } from './webhooks.ts';
 import { connectionsFor, createOrderWorker } from './worker.ts';
 
 function readSettings(): WorkerSettings {
@@ -72,15 +74,24 @@ async function main(): Promise<void> {
       monitor: monitorSettings(settings),
       retention: retentionSettings(settings),
     });
+    const webhooks = await createWebhookWorker({
+      ...webhookSettings(settings),
+      connection,
+      namespace: settings.TEMPORAL_NAMESPACE,
+      taskQueue: settings.TASK_QUEUE,
+      databaseUrl: settings.DATABASE_URL,
+      shutdownGrace: settings.SHUTDOWN_GRACE,
+    });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {
+      webhooks.shutdown();
       if (worker.getState() === 'RUNNING') worker.shutdown();
     };
     stopping.addEventListener('abort', stop);
     // Resolves once running tasks have ended. Only then may what they use be closed.
-    const ended = worker.run().finally(() => ending.abort());
+    const ended = untilBothEnd([worker.run(), webhooks.run()], stop).finally(() => ending.abort());
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
     const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
@@ -94,6 +105,11 @@ async function main(): Promise<void> {
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {
         signal: ending.signal,
+        onPublished: wakeOnPublished(database, client, {
+          taskQueue: settings.TASK_QUEUE,
+          report: (error) =>
+            logger.warn({ err: error }, 'could not wake what sends to webhooks; the schedule does'),
+        }),
         report: (error) => logger.warn({ err: error }, 'could not publish events, trying again'),
       }),
       recordSettings(database, 'worker', settings, {
@@ -106,6 +122,19 @@ async function main(): Promise<void> {
     // The process does not exit while the pool is open.
     await database.close();
   }
+}
+
+/** When one of them fails, the other is stopped, and ends in peace. */
+async function untilBothEnd(runs: readonly Promise<void>[], stop: () => void): Promise<void> {
+  const ends = await Promise.allSettled(
+    runs.map((run) =>
+      run.catch((error: unknown) => {
+        stop();
+        throw error;
+      }),
+    ),
+  );
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 try {

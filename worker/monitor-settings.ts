@@ -12,6 +12,7 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     monitor: settings.MONITOR_EVERY,
     retention: settings.RETENTION_EVERY,
     seal: settings.SEAL_EVERY,
+    webhooks: settings.WEBHOOKS_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
   webhookUrl: settings.ALERT_WEBHOOK_URL,

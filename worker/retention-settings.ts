@@ -7,4 +7,5 @@ export const retentionSettings = (settings: WorkerSettings): RetentionSettings =
   audit: settings.AUDIT_KEPT_FOR,
   measurements: settings.MEASUREMENTS_KEPT_FOR,
   idempotencyKeys: settings.IDEMPOTENCY_RETENTION,
+  webhookDeliveries: settings.WEBHOOK_DELIVERIES_KEPT_FOR,
 });

@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import { MEASURES } from '../domain/measures.ts';
 import { deliverWorkflowId } from '../domain/workflow-ids.ts';
+import { WORKFLOW } from '../workflows/messages.ts';
 
 /** The memo field that names the database in everything a schedule starts: schedules of one database belong to one deployment. */
 export const OWNER = 'holdfastDatabase';
@@ -71,11 +72,19 @@ export async function retire(
   }
   if (taskQueue === successor) return;
   const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
-  for (const workflowId of [...runs, ...deliveries]) {
+  for (const workflowId of [...runs, ...deliveries, ...(await sendersOf(client, taskQueue))]) {
     try {
       await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
+}
+
+/** The workflows that send to webhooks. Those of another deployment have another task queue. */
+async function sendersOf(client: Client, taskQueue: string): Promise<string[]> {
+  const query = `WorkflowType = '${WORKFLOW.deliverWebhook}' AND TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
+  const found: string[] = [];
+  for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
+  return found;
 }

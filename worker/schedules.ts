@@ -40,6 +40,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     monitorSchedule({ taskQueue, every: settings.MONITOR_EVERY }),
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
     sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
+    webhooksSchedule({ taskQueue, every: settings.WEBHOOKS_EVERY }),
   ];
 };
 
@@ -55,9 +56,12 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true } satisfies RetentionInput]);
+  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true, deliveries: true } satisfies RetentionInput]);
 
 export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
+
+export const webhooksSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.webhooks, settings);
 
 const scheduleOf = (
   workflowType: string,

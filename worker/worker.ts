@@ -8,10 +8,12 @@ import { createReconciliationActivities } from '../activities/reconciliation/act
 import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
 import { createSealActivities } from '../activities/audit.ts';
 import { createStatsActivities } from '../activities/stats.ts';
+import { createWakingActivities } from '../activities/webhooks/wake.ts';
 import type { LongDatabase } from '../db/connection.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
+import { wakeWebhook } from '../client/webhooks.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 
 export interface OrderWorkerOptions {
@@ -48,6 +50,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
+      ...createWakingActivities(database, (webhookId) => wakeWebhook(client, taskQueue, webhookId)),
     },
     maxConcurrentLocalActivityExecutions: options.stepSlots,
     maxConcurrentActivityTaskExecutions: options.stepSlots,

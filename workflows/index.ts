@@ -10,3 +10,5 @@ export { reconcile } from './reconcile.ts';
 export { retention } from './retention.ts';
 export { seal } from './seal.ts';
 export { stats } from './stats.ts';
+export { deliverWebhook } from './webhook.ts';
+export { webhooks } from './webhooks.ts';

@@ -2,12 +2,13 @@
  * What others send to the workflows and get back: workflow types, inputs and results, updates and queries. These are wire names: they are
  * in histories and stay. There is no workflow code here, so that the client can import it.
  */
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
 import type { Stage } from '../domain/stages.ts';
+import type { FailedAttempt } from '../domain/webhook-attempts.ts';
 
 export const WORKFLOW = {
   order: 'order',
@@ -18,6 +19,8 @@ export const WORKFLOW = {
   deliverAlerts: 'deliverAlerts',
   retention: 'retention',
   seal: 'seal',
+  deliverWebhook: 'deliverWebhook',
+  webhooks: 'webhooks',
 } as const;
 
 /** Its lines are one per SKU, in SKU order. */
@@ -119,6 +122,8 @@ export interface StatsEnd {
 export interface RetentionInput {
   /** Whether it makes and drops months, besides removing keys. */
   inMonths: true;
+  /** Whether it removes old deliveries of webhooks, as every run since 0.8 does. */
+  deliveries?: true;
 }
 
 export interface RetentionEnd {
@@ -127,6 +132,8 @@ export interface RetentionEnd {
   droppedMonths?: string[];
   /** Idempotency keys that were removed one by one. */
   removedKeys: number;
+  /** Deliveries of webhooks. Missing in runs from before 0.8. */
+  removedDeliveries?: number;
 }
 
 /** The head of the audit after a run, which Temporal keeps outside of the database. */
@@ -146,6 +153,26 @@ export interface DeliverEnd {
   delivered: number;
 }
 
+export interface DeliverWebhookInput {
+  webhookId: string;
+  /** The task queue of what sends: slow receivers take none of the places of orders. */
+  sendingQueue: string;
+  /** The last failure before this run, when it goes on from another one. */
+  lastFailure?: FailedAttempt;
+}
+
+export interface DeliverWebhookEnd {
+  /** By this run. */
+  delivered: number;
+}
+
+export interface WebhooksEnd {
+  /** Webhooks with something due whose workflow was woken, or started. */
+  woken: number;
+}
+
+/** Says that something is due. */
+export const newsSignal = defineSignal('news');
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');
 export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel');

@@ -4,12 +4,18 @@
  * is killed leaves behind is left to the next one.
  */
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
-import type { DroppedMonths, MadeMonths, RemovedSome, RetentionActivities } from '../activities/retention.ts';
+import type {
+  DroppedMonths,
+  MadeMonths,
+  RemovedSome,
+  RemovedSomeDeliveries,
+  RetentionActivities,
+} from '../activities/retention.ts';
 import { WORKFLOW, type RetentionEnd, type RetentionInput } from './messages.ts';
 import { recordEnd } from './run-end.ts';
 import { now } from './time.ts';
 
-const { removeKeys } = proxyActivities<RetentionActivities>({
+const { removeKeys, removeDeliveries } = proxyActivities<RetentionActivities>({
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });
@@ -22,9 +28,9 @@ const { makeMonths, dropMonths } = proxyActivities<RetentionActivities>({
 /** @param input missing in runs from before 0.7, which removed keys and nothing else. */
 export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   if (input === undefined) {
-    const end = await removeOldKeys([]);
+    const { removedKeys } = await removeOldKeys([]);
     await recordEnd(WORKFLOW.retention);
-    return end;
+    return { removedKeys };
   }
   // The same time for all of it.
   const at = now();
@@ -34,17 +40,23 @@ export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   const dropped = await dropMonths({ at });
   lines.push(...describeDropped(dropped));
   setCurrentDetails(lines.join('\n'));
-  const { removedKeys } = await removeOldKeys(lines, at);
+  const { removedKeys, line } = await removeOldKeys(lines, at);
+  lines.push(line);
+  const removedDeliveries = input.deliveries === true ? await removeOldDeliveries(lines, at) : undefined;
   await recordEnd(WORKFLOW.retention);
   return {
     madeMonths: made.made.map(({ partition }) => partition),
     droppedMonths: dropped.dropped.map(({ partition }) => partition),
     removedKeys,
+    ...(removedDeliveries !== undefined && { removedDeliveries }),
   };
 }
 
 /** Removes key by key what did not go with its month. */
-async function removeOldKeys(lines: readonly string[], at?: string): Promise<{ removedKeys: number }> {
+async function removeOldKeys(
+  lines: readonly string[],
+  at?: string,
+): Promise<{ removedKeys: number; line: string }> {
   let removedKeys = 0;
   let after: RemovedSome['next'] = null;
   for (;;) {
@@ -53,9 +65,24 @@ async function removeOldKeys(lines: readonly string[], at?: string): Promise<{ r
       ...(at !== undefined && { at }),
     });
     removedKeys += removed;
-    const removal = `${removedKeys} idempotency keys removed. They are kept for ${inDays(keptFor)} days.`;
-    setCurrentDetails([...lines, removal].join('\n'));
-    if (next === null) return { removedKeys };
+    const line = `${removedKeys} idempotency keys removed. They are kept for ${inDays(keptFor)} days.`;
+    setCurrentDetails([...lines, line].join('\n'));
+    if (next === null) return { removedKeys, line };
+    after = next;
+  }
+}
+
+async function removeOldDeliveries(lines: readonly string[], at: string): Promise<number> {
+  let removedDeliveries = 0;
+  let allGivenUp = 0;
+  let after: RemovedSomeDeliveries['next'] = null;
+  for (;;) {
+    const { removed, givenUp, keptFor, next }: RemovedSomeDeliveries = await removeDeliveries({ after, at });
+    removedDeliveries += removed;
+    allGivenUp += givenUp;
+    const line = `${removedDeliveries} deliveries of webhooks removed, ${allGivenUp} that waited for too long given up. They are kept for ${inDays(keptFor)} days.`;
+    setCurrentDetails([...lines, line].join('\n'));
+    if (next === null) return removedDeliveries;
     after = next;
   }
 }

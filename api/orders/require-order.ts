@@ -13,14 +13,13 @@ export async function requireOrder(database: Database, orderId: string): Promise
 }
 
 /** @throws {Problem} `not_found`, and `events_not_kept` when they are not: an empty list would say that nothing has happened. */
-export async function requireEvents(database: Database, orderId: string): Promise<FoundOrder> {
+export async function requireEvents(database: Database, orderId: string): Promise<void> {
   const order = await requireOrder(database, orderId);
   if ((await listWithoutEvents(database, [orderId])).length > 0)
     throw new Problem(
       'events_not_kept',
       `The order was placed on ${order.createdAt.toISOString().slice(0, 10)}. It is ${order.stage} since ${order.updatedAt.toISOString()}.`,
     );
-  return order;
 }
 
 /**

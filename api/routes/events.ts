@@ -1,7 +1,8 @@
 /** Published events: of a shop for programs that poll, and of an order in a stream. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { readFeed } from '../../db/events/read.ts';
+import { findProgress, readFeed } from '../../db/events/read.ts';
+import type { Database } from '../../db/connection.ts';
 import { isFinal } from '../../domain/events.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -31,14 +32,18 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const types = type === undefined ? undefined : [type];
     const page = await readFeed(c.var.database, { shopId, after, types, limit });
     if (page === undefined)
-      throw new Problem('events_not_kept', 'Events after this cursor were dropped because of their age.');
+      throw new Problem(
+        'events_not_kept',
+        'Events after this cursor were dropped because of their age, or an older database was restored.',
+      );
     return c.json(linkNext(c, toFeedReply(shopId, page), 'after'), 200);
   });
 
   app.openapi(stream, async (c) => {
     const { id } = c.req.valid('param');
     const { 'last-event-id': after = 0 } = c.req.valid('header');
-    const order = await requireEvents(c.var.database, id);
+    const order = await findProgress(c.var.database, id);
+    if (!order || order.areEventsDropped) return await refuse(c.var.database, id);
     const hasEnded = isFinal(order.stage);
     if (hasEnded && after >= order.version) return c.body(null, 204);
     if (c.req.method === 'HEAD') return c.body(null, 200, STREAM_HEADERS);
@@ -50,6 +55,12 @@ export function eventRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
   });
 
   return app;
+}
+
+/** @throws {Problem} that says why there is no stream. */
+async function refuse(database: Database, orderId: string): Promise<never> {
+  await requireEvents(database, orderId);
+  throw new Problem('unavailable', 'The order was recorded at this moment.');
 }
 
 /** Buyers of two shops may be called alike. */

@@ -8,10 +8,10 @@ const MOST_UNREAD = 1_000;
 export interface ServerSent {
   body: ReadableStream<Uint8Array>;
   /** Each throws nothing, also when the caller has hung up. */
-  send(message: { id: number; event: string; data: object }): void;
+  send: (message: { id: number; event: string; data: object }) => void;
   /** Something that clients ignore, and that keeps what lies between from taking the connection for dead. */
-  beat(): void;
-  end(): void;
+  beat: () => void;
+  end: () => void;
 }
 
 /** @param gone called once when it has ended, whoever ended it. */

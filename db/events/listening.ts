@@ -5,10 +5,10 @@ import type { DatabasePool } from '../connection.ts';
 
 export interface EventListener {
   /** Events of these orders were published. */
-  news(orderIds: readonly string[]): void;
+  news: (orderIds: readonly string[]) => void;
   /** Something may have been missed: look at every order. Also called now and then when nothing was. */
-  missed(): void;
-  report(error: unknown): void;
+  missed: () => void;
+  report: (error: unknown) => void;
 }
 
 /** How late an event may be when nobody noticed that its notification was lost. */

@@ -69,7 +69,8 @@ export interface FeedPage {
 
 /**
  * A shop's events after a position, in the order of their numbers. Without one, from the oldest that is kept.
- * @returns undefined when events after the position were dropped since it was given.
+ * @returns undefined when events after the position were dropped since it was given, and when it is ahead of all that was published: then the
+ * database is an older one that was restored, and gives numbers again that it has given before.
  */
 export async function readFeed(
   database: Database,
@@ -93,7 +94,8 @@ export async function readFeed(
       with state as (
         select
           coalesce(max(id), 0) as "droppedUntil",
-          coalesce(bool_or(id > ${after?.dropped ?? 0} and last > ${from}), false) as "hasGap"
+          coalesce(bool_or(id > ${after?.dropped ?? 0} and last > ${from}), false)
+            or ${from} > coalesce((select last from shop_sequence where shop_id = ${shopId}), 0) as "hasGap"
         from dropped_sequence
         where shop_id = ${shopId}
       ),
@@ -162,6 +164,19 @@ export async function findPublished(
     `,
   );
   return rows.map(toEvent);
+}
+
+/** Where an order stands, for who wants to hear of its events; undefined for an order that is not recorded. */
+export async function findProgress(
+  database: Database,
+  orderId: string,
+): Promise<{ stage: RestingStage; version: number; areEventsDropped: boolean } | undefined> {
+  const [order] = await database.run(
+    ({ sql }) => sql<{ stage: RestingStage; version: number; areEventsDropped: boolean }[]>`
+      select stage, version, events_are_dropped(id) as "areEventsDropped" from orders where id = ${orderId}
+    `,
+  );
+  return order;
 }
 
 export interface OrderPosition {

@@ -54,13 +54,17 @@ GRANT SELECT ON outbox, shop_sequence, published_event, dropped_sequence TO hold
 GRANT SELECT ON published_event TO holdfast_shop, holdfast_buyer, holdfast_installation;
 --> statement-breakpoint
 -- Buyers read the events of their orders, and not those of a shop.
-GRANT SELECT ON dropped_sequence TO holdfast_shop, holdfast_installation;
+GRANT SELECT ON shop_sequence, dropped_sequence TO holdfast_shop, holdfast_installation;
 --> statement-breakpoint
 ALTER TABLE published_event ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON published_event TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_shop ON published_event TO holdfast_shop USING (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
 CREATE POLICY of_buyer ON published_event FOR SELECT TO holdfast_buyer USING (EXISTS (SELECT FROM orders WHERE orders.id = published_event.order_id OFFSET 0));--> statement-breakpoint
 CREATE POLICY of_installation ON published_event TO holdfast_installation USING (true);--> statement-breakpoint
+ALTER TABLE shop_sequence ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+CREATE POLICY of_running ON shop_sequence TO holdfast_running USING (true);--> statement-breakpoint
+CREATE POLICY of_shop ON shop_sequence TO holdfast_shop USING (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
+CREATE POLICY of_installation ON shop_sequence TO holdfast_installation USING (true);--> statement-breakpoint
 ALTER TABLE dropped_sequence ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON dropped_sequence TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_shop ON dropped_sequence TO holdfast_shop USING (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
@@ -107,6 +111,10 @@ SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_me
 BEGIN
   IF NOT pg_try_advisory_xact_lock(hashtextextended('publish events', 0)) THEN
     RETURN;
+  END IF;
+  -- A number that somebody has read must not be given to another event after a crash, also where commits do not wait for the disk.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
   -- A new snapshot: it has whatever was committed before the lock was free.
   RETURN QUERY

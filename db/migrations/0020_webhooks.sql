@@ -81,7 +81,7 @@ ALTER TABLE "webhook" ADD CONSTRAINT "webhook_shop_id_shop_id_fk" FOREIGN KEY ("
 ALTER TABLE "webhook_secret" ADD CONSTRAINT "webhook_secret_webhook_id_webhook_id_fk" FOREIGN KEY ("webhook_id") REFERENCES "public"."webhook"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "webhook_by_shop" ON "webhook" USING btree ("shop_id","id");--> statement-breakpoint
 CREATE INDEX "webhook_delivery_by_webhook" ON "webhook_delivery" USING btree ("webhook_id","id");--> statement-breakpoint
-CREATE INDEX "webhook_delivery_undelivered" ON "webhook_delivery" USING btree ("webhook_id","state","id") WHERE state <> 'delivered';--> statement-breakpoint
+CREATE INDEX "webhook_delivery_by_state" ON "webhook_delivery" USING btree ("webhook_id","state","id");--> statement-breakpoint
 CREATE INDEX "webhook_delivery_due" ON "webhook_delivery" USING btree ("webhook_id","due_at") WHERE state = 'pending';--> statement-breakpoint
 CREATE INDEX "webhook_delivery_waiting" ON "webhook_delivery" USING btree ("webhook_id","order_id","kind","version") WHERE state = 'pending';--> statement-breakpoint
 CREATE INDEX "webhook_delivery_tried" ON "webhook_delivery" USING btree ("webhook_id") WHERE state = 'pending' and first_attempt_at is not null;--> statement-breakpoint
@@ -275,3 +275,12 @@ REVOKE ALL ON FUNCTION audit_webhook(), audit_webhook_secret() FROM PUBLIC;
 --> statement-breakpoint
 ALTER TABLE "audit_inbox" DROP CONSTRAINT "audit_inbox_kind";--> statement-breakpoint
 ALTER TABLE "audit_inbox" ADD CONSTRAINT "audit_inbox_kind" CHECK ("audit_inbox"."kind" in ('order', 'wallet', 'sku', 'wallet_permission', 'api_key', 'api_key_secret', 'shop', 'intervention', 'repair', 'settings', 'personal_data', 'retention', 'webhook', 'webhook_secret'));
+--> statement-breakpoint
+
+-- The monitor counts webhooks that fail, and the run that wakes what sends to them is watched like the others.
+ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
+ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing'));--> statement-breakpoint
+ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
+ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing'));--> statement-breakpoint
+ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
+ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks'));

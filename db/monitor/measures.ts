@@ -233,4 +233,18 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       from overdue
     `;
   },
+
+  webhooks_failing: (sql, { ago }) => sql<Measured[]>`
+    with failing as (
+      select id, shop_id from webhook
+      where disabled_reason in ('failing', 'gone') or (state = 'active' and failing_since < ${ago(HOUR)})
+    )
+    select
+      count(*) as value,
+      (
+        select coalesce(json_agg(format('%s/%s', shop_id, id)), '[]')
+        from (select shop_id, id from failing order by id limit ${SUBJECTS}) as first
+      ) as subjects
+    from failing
+  `,
 };

@@ -129,10 +129,8 @@ export const webhookDelivery = pgTable(
     unique('webhook_delivery_once').on(t.webhookId, t.eventId, t.commandId),
     // What was sent to this webhook, newest first?
     index('webhook_delivery_by_webhook').on(t.webhookId, t.id),
-    // What was not delivered there, or not yet? (Few rows.)
-    index('webhook_delivery_undelivered')
-      .on(t.webhookId, t.state, t.id)
-      .where(sql`state <> 'delivered'`),
+    // Which of them are in this state?
+    index('webhook_delivery_by_state').on(t.webhookId, t.state, t.id),
     // What waits at this webhook, the longest due first? (Few rows: pending ones only, as in the two below.)
     index('webhook_delivery_due')
       .on(t.webhookId, t.dueAt)

@@ -17,7 +17,11 @@ export interface Receiver {
   failures: number;
   /** While it seems to be down as a whole: when one event is tried again. */
   retryAt: Date | null;
+  /** Events that were tried in vain and wait, each of another order; counted up to {@link MOST_TRIED_COUNTED}. */
+  tried: number;
 }
+
+const MOST_TRIED_COUNTED = 10;
 
 /** A secret that signs now, encrypted. The newest comes first. */
 export interface SigningSecret {
@@ -73,16 +77,22 @@ export async function claimDue(database: Database, request: ClaimRequest): Promi
   const due = await database.transaction(async (sql) => {
     const [receiver] = await sql<Receiver[]>`
       select
-        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt"
+        id, shop_id as "shopId", url, state, failing_since as "failingSince", failures, retry_at as "retryAt",
+        (
+          select count(*)::integer
+          from (
+            select from webhook_delivery
+            where webhook_id = webhook.id and state = 'pending' and first_attempt_at is not null and kind = 'event'
+            limit ${MOST_TRIED_COUNTED}
+          ) as tried
+        ) as tried
       from webhook
       where id = ${request.webhookId}
     `;
     if (receiver === undefined) return undefined;
-    const { webhookId, at } = request;
-    const isResting = receiver.retryAt !== null && receiver.retryAt > new Date(at);
-    if (receiver.state !== 'active' || isResting) return { receiver, secrets: [], deliveries: [] };
-    const limit = receiver.retryAt === null ? request.limit : 1;
-    const deliveries = await take(sql, { ...request, limit });
+    const { webhookId } = request;
+    const deliveries = receiver.state === 'active' ? await takeFor(sql, receiver, request) : [];
+    if (deliveries.length === 0) return { receiver, secrets: [], deliveries };
     const secrets = await sql<SigningSecret[]>`
       select id, sealed, sealing_key as "sealingKey"
       from webhook_secret
@@ -122,13 +132,34 @@ async function withEvents(
   });
 }
 
-const take = (sql: Queryable, { webhookId, at, limit, lease }: ClaimRequest) => sql<Claimed[]>`
+/** Of a receiver that seems to be down as a whole, one event when it is tried again, and in the meantime tests. */
+async function takeFor(sql: Queryable, { retryAt }: Receiver, request: ClaimRequest): Promise<Claimed[]> {
+  if (retryAt === null) return take(sql, request, 'due');
+  const tests = await take(sql, request, 'test');
+  if (retryAt > new Date(request.at)) return tests;
+  const probe = await take(sql, { ...request, limit: 1 }, 'event');
+  // When no event is left, nothing could end the rest.
+  return [...tests, ...(probe.length > 0 ? probe : await take(sql, request, 'due'))];
+}
+
+/** @param what `event`: the one that is due first, even if that is later. */
+const take = (
+  sql: Queryable,
+  { webhookId, at, limit, lease }: ClaimRequest,
+  what: 'due' | 'test' | 'event',
+) => sql<Claimed[]>`
   -- What is due, and waits for nothing earlier? An end is never taken back, so what the snapshot shows as ended is; and what somebody else
   -- claims at this moment is passed over, or judged again as they left it.
   with due as materialized (
     select id from webhook_delivery as delivery
     where
-      webhook_id = ${webhookId} and state = 'pending' and due_at <= ${at}
+      webhook_id = ${webhookId} and state = 'pending' ${
+        what === 'due'
+          ? sql`and due_at <= ${at}`
+          : what === 'test'
+            ? sql`and due_at <= ${at} and kind = 'test'`
+            : sql`and kind = 'event'`
+      }
       and not exists (${earlierThan(sql)})
       and shop_id = (select shop_id from webhook where id = ${webhookId})
     order by due_at, id
@@ -165,8 +196,8 @@ const earlierThan = (sql: Queryable) => sql`
 export async function nextDue(database: Database, webhookId: string): Promise<Date | null> {
   const [next] = await database.run(
     ({ sql }) => sql<{ at: Date }[]>`
-      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, not before it is tried again.
-      select greatest(delivery.due_at, webhook.retry_at) as at
+      -- When is the first due that waits for nothing earlier? While the receiver seems to be down, when it is tried again.
+      select coalesce(webhook.retry_at, delivery.due_at) as at
       from
         webhook
         cross join lateral (
@@ -188,12 +219,19 @@ export async function listWebhooksDue(
 ): Promise<string[]> {
   const due = await database.run(
     ({ sql }) => sql<{ id: string }[]>`
-      select id from webhook
+      select id
+      from
+        webhook
+        -- Webhook by webhook, what is due first: not all that waits anywhere.
+        cross join lateral (
+          select due_at from webhook_delivery
+          where webhook_id = webhook.id and webhook_delivery.state = 'pending'
+          order by due_at
+          limit 1
+        ) as first
       where
-        state = 'active' and (retry_at is null or retry_at <= ${at}) ${after === undefined ? sql`` : sql`and id > ${after}`}
-        and exists (
-          select from webhook_delivery where webhook_id = webhook.id and webhook_delivery.state = 'pending' and due_at <= ${at}
-        )
+        state = 'active' and (retry_at is null or retry_at <= ${at}) and (retry_at is not null or first.due_at <= ${at})
+        ${after === undefined ? sql`` : sql`and id > ${after}`}
       order by id
       limit ${limit}
     `,
@@ -201,7 +239,7 @@ export async function listWebhooksDue(
   return due.map(({ id }) => id);
 }
 
-/** Those of the shops of these events to which one of the events is to be sent: for waking what sends. */
+/** Those of the shops of these events that are sent to: for waking what sends. One that rests is not woken: it wakes itself. */
 export async function listWebhooksOf(
   database: Database,
   events: readonly { orderId: string; version: number }[],
@@ -213,7 +251,9 @@ export async function listWebhooksOf(
       from
         json_to_recordset(${JSON.stringify(events)}::json) as event ("orderId" uuid, version integer)
         join published_event on order_id = "orderId" and published_event.version = event.version
-        join webhook on webhook.shop_id = published_event.shop_id and webhook.state = 'active'
+        join webhook
+          on webhook.shop_id = published_event.shop_id and webhook.state = 'active' and webhook.retry_at is null
+          and (webhook.types is null or published_event.type = any (string_to_array(webhook.types, ' ')))
     `,
   );
   return found.map(({ id }) => id);

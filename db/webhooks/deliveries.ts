@@ -1,5 +1,5 @@
 /** Reads what was sent to a webhook, or is to be sent, and what became of each attempt. */
-import { and, asc, desc, eq, gt, lt, sql as expression } from 'drizzle-orm';
+import { and, asc, between, desc, eq, gt, lt } from 'drizzle-orm';
 import type { DeliveryState } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';
 import { webhookAttempt, webhookDelivery } from '../schema/webhooks.ts';
@@ -19,26 +19,24 @@ export function listDeliveries(
   { webhookId, state, eventId }: DeliveryFilter,
   { before, limit }: { before: string | undefined; limit: number },
 ): Promise<Delivery[]> {
+  const { webhookId: webhook, state: inState, id } = webhookDelivery;
   return database.run(({ orm }) =>
     orm
       .select()
       .from(webhookDelivery)
       .where(
         and(
-          eq(webhookDelivery.webhookId, webhookId),
-          state && inState(state),
+          // Ranges of one, in whose order the rows come: only the index that has the condition has that order, too.
+          between(webhook, webhookId, webhookId),
+          state && between(inState, state, state),
           eventId === undefined ? undefined : eq(webhookDelivery.eventId, eventId),
-          before === undefined ? undefined : lt(webhookDelivery.id, before),
+          before === undefined ? undefined : lt(id, before),
         ),
       )
-      .orderBy(desc(webhookDelivery.id))
+      .orderBy(desc(webhook), ...(state ? [desc(inState)] : []), desc(id))
       .limit(limit),
   );
 }
-
-/** In the text, not as a parameter: PostgreSQL must see that the index of those that are not delivered answers this. */
-const inState = (state: DeliveryState) =>
-  expression`${webhookDelivery.state} = ${expression.raw(`'${state}'`)}`;
 
 export async function findDelivery(
   database: Database,

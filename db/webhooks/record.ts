@@ -113,6 +113,20 @@ export async function recordAttempts(
         join recorded on recorded.delivery_id = "deliveryId" and recorded.number = attempt.number
         join tried on tried.id = "deliveryId" and tried.kind = 'event'
       ),
+      -- A receiver that was down as a whole is back: what was tried in vain, and what waits behind that, is due now.
+      back as materialized (
+        select waiting.id
+        from webhook_delivery as waiting
+        where
+          webhook_id = ${webhookId} and state = 'pending' and due_at > ${at}
+          and (select works from outcome) and (select retry_at is not null from webhook where id = ${webhookId})
+          and waiting.id not in (select "deliveryId" from attempt)
+        order by waiting.id
+        for no key update skip locked
+      ),
+      resumed as (
+        update webhook_delivery set due_at = ${at} from back where webhook_delivery.id = back.id
+      ),
       changed as (
         update webhook
         set

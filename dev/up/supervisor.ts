@@ -7,7 +7,7 @@ import { ApiClient, fetchFrom } from '../../api/client.ts';
 import { ROOT, dataFolder, type DataFolder } from '../../cli/data-folder.ts';
 import { ensureDemoCatalogue } from '../demo/catalogue.ts';
 import { ensureDevelopmentKey } from '../development-key.ts';
-import { ensurePersonalDataKeys } from '../personal-data-keys.ts';
+import { PERSONAL_DATA_SETTINGS, WEBHOOK_SETTINGS, ensureKeys } from '../local-keys.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
@@ -33,6 +33,8 @@ const SOURCES = [
   'api',
 ] as const;
 
+const LOOPBACK_NETWORKS = '127.0.0.0/8,::1/128';
+
 export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
   /** Restarts worker and API when their source changes, and shows all logs. */
@@ -57,12 +59,13 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
   const watching = watch ? [showAllLogs(folder)] : [];
   try {
     const plan = await planSystem(settings, environment);
-    const personalData = ensurePersonalDataKeys(environment, folder.personalDataKeys);
-    await startSystem({ plan, personalData, settings, folder, servers, signal });
+    const personalData = ensureKeys(PERSONAL_DATA_SETTINGS, environment, folder.personalDataKeys);
+    const webhooks = ensureKeys(WEBHOOK_SETTINGS, environment, folder.webhookKeys);
+    await startSystem({ plan, personalData, webhooks, settings, folder, servers, signal });
     claim.announce({
       api: plan.api,
       webUi: plan.webUi,
-      settings: { ...plan.shared, ...personalData },
+      settings: { ...plan.shared, ...personalData, ...webhooks },
     });
     if (watch) watching.push(restartOnChange(servers));
     if (!signal.aborted) await once(signal, 'abort');
@@ -81,6 +84,8 @@ interface Start {
   plan: SystemPlan;
   /** The settings with the keys of personal data. */
   personalData: Readonly<Record<string, string>>;
+  /** With the keys of webhooks' secrets, of the worker, too. */
+  webhooks: Readonly<Record<string, string>>;
   settings: LocalSettings;
   folder: DataFolder;
   servers: Servers;
@@ -88,7 +93,7 @@ interface Start {
 }
 
 async function startSystem(start: Start): Promise<void> {
-  const { plan, personalData, settings, folder, servers, signal } = start;
+  const { plan, personalData, webhooks, settings, folder, servers, signal } = start;
   const { api, webUi, environment } = plan;
   // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
@@ -96,7 +101,12 @@ async function startSystem(start: Start): Promise<void> {
   if (cli === undefined) await refuseUnlessTemporalAnswers(plan);
   else await startLocalTemporal(start, cli);
   const key = await ensureDevelopmentKey(plan.shared.DATABASE_URL, folder.developmentKey);
-  const env = plan.isLocal ? { ...environment, DEVELOPMENT_KEY: key } : environment;
+  const env = {
+    // Receivers that are being written are on this machine.
+    ...(plan.isLocal && { WEBHOOK_ALLOWED_NETWORKS: LOOPBACK_NETWORKS, DEVELOPMENT_KEY: key }),
+    ...environment,
+    ...webhooks,
+  };
   await allDone([
     servers.launch('Worker', (options) => startWorker({ ...options, env })),
     servers.launch('API', (options) =>

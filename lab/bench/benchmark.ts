@@ -18,11 +18,12 @@ export type Benchmark = (options: BenchmarkOptions) => Promise<Outcome & { hasFa
 /** Orders wait as long as in production. */
 export const API_SETTINGS = { PAYMENT_WINDOW: '15m' } as const;
 
-/** Runs a benchmark on a system of its own. */
+/** Runs a benchmark on a system of its own. @param more settings of worker and API. */
 export function withBenchSystem<T>(
   { signal, report }: RunOptions,
   use: (system: System) => Promise<T>,
+  more: NodeJS.ProcessEnv = {},
 ): Promise<T> {
-  const settings = { worker: {}, API: API_SETTINGS };
+  const settings = { worker: more, API: { ...API_SETTINGS, ...more } };
   return withSystem({ prefix: 'holdfast-bench-', restarts: false, settings, signal, report }, use);
 }

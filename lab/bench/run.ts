@@ -12,8 +12,9 @@ import { benchHotSku } from './hot-sku/hot-sku.ts';
 import { benchOrders } from './orders/orders.ts';
 import { benchPlans } from './plans/plans.ts';
 import { benchStats } from './stats/stats.ts';
+import { benchWebhooks } from './webhooks/webhooks.ts';
 
-const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans'] as const;
+const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks'] as const;
 
 const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   orders: benchOrders,
@@ -21,6 +22,7 @@ const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   stats: benchStats,
   burst: benchBurst,
   plans: benchPlans,
+  webhooks: benchWebhooks,
 };
 
 const command = defineMeasurement({

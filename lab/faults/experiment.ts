@@ -13,6 +13,7 @@ import type { BuyerHistory, History } from './history.ts';
 import { startNemesis, type Nemesis } from './nemesis.ts';
 import { countOpen, settle } from './open-work.ts';
 import { randomFrom } from './random.ts';
+import { checkArrivals, readHappened, startReceivers, untilAllSent } from './receivers.ts';
 import { readRecorded } from './recorded.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
 import { findStalled } from './stalled-orders.ts';
@@ -62,6 +63,7 @@ class Experiment {
     const { sql, client, databaseUrl } = this.#system;
     const startedAt = new Date().toISOString();
     const catalogue = await fillCatalogue(this.#api, this.#history);
+    const receivers = await startReceivers(this.#system.processes, this.#api);
     const warmUp = Math.round(orders * SHARES.warmUp);
     const measured = Math.round(orders * SHARES.measured);
     const few = Math.min(callers, MOST_MEASURED_CALLERS, Math.ceil(measured / LEAST_PER_CALLER));
@@ -77,7 +79,7 @@ class Experiment {
     const count = orders - 2 * (warmUp + measured);
     const load = this.#startLoad(catalogue, { count, callers, perSecond: arrivals });
     const calm = watchForCalm(load);
-    const nemesis = startNemesis(this.#system, calm, { ...this.#options, signal: this.#signal });
+    const nemesis = startNemesis(this.#system, calm, { ...this.#options, receivers, signal: this.#signal });
     const faultsFrom = Date.now();
     const during = await this.#endure(nemesis, load).finally(() => calm.stop());
     const faultSeconds = (Date.now() - faultsFrom) / 1_000;
@@ -95,11 +97,16 @@ class Experiment {
     report('Asking again for every answer.');
     await this.#askAgain();
 
+    report('Waiting until every event was sent.');
+    await untilAllSent(sql, { patienceMs: MORE_PATIENCE_MS, signal: this.#signal });
+
     report('Checking.');
+    const arrived = new Map(receivers.map(({ process: { name }, readArrivals }) => [name, readArrivals()]));
     const recorded = await readRecorded(sql);
     violations.push(
       ...(await findStalled(sql, client, PATIENCE_MS)),
       ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded })),
+      ...checkArrivals(arrived, await readHappened(sql)),
     );
     return summarize(this.#options, this.#system, {
       startedAt,
@@ -111,6 +118,7 @@ class Experiment {
       openAtHeal,
       recovery,
       rates: { before, during, after },
+      arrived,
       violations,
     });
   }

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { connectTemporal } from '../../client/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { ProcessesOptions } from '../harness/processes.ts';
+import { RECEIVER_SETTINGS } from '../harness/receiver.ts';
 import { choosePorts, withSystem, type System } from '../harness/system.ts';
 import type { Target } from './faults.ts';
 import { closeNetwork, openNetwork, routesThrough } from './network.ts';
@@ -11,6 +12,8 @@ import { closeNetwork, openNetwork, routesThrough } from './network.ts';
 const ATTENTION_AFTER = '8s';
 /** The worker is then killed while it counts the shop's figures, too. */
 const STATS_EVERY = '5s';
+/** What a killed worker did not wake is found soon. */
+const WEBHOOKS_EVERY = '5s';
 
 /** The system, with connections for observing it. None of them passes a proxy. */
 export interface FaultSystem extends System, Target {
@@ -34,8 +37,8 @@ export async function withFaultSystem<T>(
   const network = await openNetwork(ports);
   const routes = routesThrough(network);
   const settings = {
-    worker: { STATS_EVERY },
-    API: { PAYMENT_WINDOW: `${paymentWindow}ms`, ATTENTION_AFTER },
+    worker: { STATS_EVERY, WEBHOOKS_EVERY, ...RECEIVER_SETTINGS },
+    API: { PAYMENT_WINDOW: `${paymentWindow}ms`, ATTENTION_AFTER, ...RECEIVER_SETTINGS },
   };
   try {
     return await withSystem(

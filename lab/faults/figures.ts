@@ -107,6 +107,8 @@ export interface RunFigures {
   openAtHeal: number;
   /** From then until every call was answered, no order was open and no workflow ran, in milliseconds. */
   recovery: number;
+  /** What the receivers of webhooks got: each event at least once. */
+  events: readonly { receiver: string; arrived: number; different: number; kills: number }[];
   rates: {
     before: Rate;
     during: Rate;

@@ -15,6 +15,8 @@ import {
 } from './faults.ts';
 import type { FaultRecord } from './figures.ts';
 import { randomFrom, type Random } from './random.ts';
+import { killReceiver } from './receivers.ts';
+import type { LabReceiver } from '../harness/receiver.ts';
 
 /** Seconds from a restart to the next kill. */
 export interface Pace {
@@ -29,6 +31,7 @@ export interface NemesisOptions {
   kills: 'each' | 'one';
   /** Seconds that a pause or a cut lasts at most. */
   longest: number;
+  receivers: readonly LabReceiver[];
   /** Ends the run. */
   signal: AbortSignal;
 }
@@ -46,7 +49,7 @@ export interface Nemesis {
 const RARITY = { pause: 2, network: 2, sessions: 3, everything: 8 } as const;
 
 export function startNemesis(target: Target, calm: CalmIntervals, options: NemesisOptions): Nemesis {
-  const { seed, pace, kills, longest, signal } = options;
+  const { seed, pace, kills, longest, receivers, signal } = options;
   const faults: FaultRecord[] = [];
   const ending = new AbortController();
   const over = AbortSignal.any([signal, ending.signal]);
@@ -76,6 +79,7 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
     ...killing,
     track('pause', pauseOne(longest), RARITY.pause),
     track('network', breakNetwork(longest), RARITY.network),
+    track('receivers', killReceiver(receivers)),
     track('sessions', endSessions, RARITY.sessions),
     track('everything', restartEverything, RARITY.everything),
   ]);
@@ -90,6 +94,13 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
           await strike(kill(name), randomFrom(seed, `kill ${name} at last`), signal);
       if (!faults.some(({ target: hit }) => hit === ACROSS_A_DEADLINE))
         await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
+      for (const receiver of receivers)
+        if (!faults.some(({ target: hit }) => hit === receiver.process.name))
+          await strike(
+            killReceiver([receiver]),
+            randomFrom(seed, `kill ${receiver.process.name} at last`),
+            signal,
+          );
     },
     failed: all.then(
       () => new Promise<never>(() => {}),

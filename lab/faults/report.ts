@@ -50,6 +50,10 @@ function rows(figures: RunFigures): [string, string][] {
     ['attention marks raised, and cleared', String(figures.attentionMarks)],
     ['open orders when the last fault was healed', String(figures.openAtHeal)],
     ['recovery: until nothing was open', seconds(figures.recovery)],
+    ...figures.events.map(({ receiver, arrived, different, kills }): [string, string] => [
+      `events at ${receiver}, killed ${kills} times`,
+      `${different}, and ${arrived - different} once more`,
+    ]),
     ['orders a second before', rate(rates.before)],
     ['… during', rate(rates.during)],
     ['… after', `${rate(rates.after)}: ${Math.round(rates.recovered * 100)} % of before`],

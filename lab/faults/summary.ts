@@ -1,6 +1,7 @@
 /** Makes the figures of a run from what it did and found. */
 import { describeHardware } from '../harness/machine.ts';
 import { SERVER_NAMES, type System } from '../harness/system.ts';
+import type { Arrival } from '../harness/receiver.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
 import { expiryLags } from './expiry-lag.ts';
@@ -16,6 +17,8 @@ export interface RunOutcome extends Pick<
   /** From the start of the nemesis to its end. */
   faultSeconds: number;
   calm: Pick<CalmIntervals, 'count' | 'seconds'>;
+  /** By the receiver's name. */
+  arrived: ReadonlyMap<string, readonly Arrival[]>;
   rates: Record<'before' | 'during' | 'after', Rate>;
 }
 
@@ -32,6 +35,7 @@ export function summarize(
     openAtHeal,
     recovery,
     rates,
+    arrived,
     violations,
   }: RunOutcome,
 ): RunFigures {
@@ -56,6 +60,12 @@ export function summarize(
     attentionMarks: recorded.attentionMarks,
     openAtHeal,
     recovery,
+    events: [...arrived].map(([receiver, all]) => ({
+      receiver,
+      arrived: all.length,
+      different: new Set(all.map(({ id }) => id)).size,
+      kills: faults.filter(({ target }) => target === receiver).length,
+    })),
     rates: { ...rates, recovered: rates.after.perSecond / rates.before.perSecond },
     violations,
   };

@@ -20,6 +20,7 @@ import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { openShopOfEveryEnding, type ShopOfEveryEnding } from '../support/plantings.ts';
 import { AT, anOrder, payment } from '../support/step-requests.ts';
 import { fundedWallet, openShop } from '../support/stock.ts';
+import { registerWebhook } from '../support/webhooks.ts';
 
 const { database, sql, url } = await freshDatabase();
 afterEach(() => expectRulesHold(sql));
@@ -39,9 +40,19 @@ await sql`insert into api_key (id, name, roles, created_at, created_by) values (
 await sql`insert into api_key_secret (hash, key_id, created_at) values (${'d'.repeat(64)}, 'dddddddddddd', ${AT})`;
 await countPending(database, 10_000);
 await sql`select from seal_audit(10000)`;
+for (const shopId of [cafe, bar]) await plantWebhook(shopId);
 await publishEvents(database);
 for (const shopId of [cafe, bar])
   await sql`insert into dropped_sequence (shop_id, last) values (${shopId}, 1)`;
+
+/** What is published is to be sent to it. */
+async function plantWebhook(shopId: string): Promise<void> {
+  const { id } = await registerWebhook(database.reaching({ shop: shopId }), { shopId });
+  await sql`
+    insert into webhook_attempt (delivery_id, number, shop_id, at, duration_ms, status)
+    values (${id}, 1, ${shopId}, ${AT}, 1, 200)
+  `;
+}
 
 /** What the steps do not write. */
 async function plantNotes(
@@ -131,22 +142,34 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join api_key on api_key.id = key_id`,
   audit: ofShop(NO_BUYER),
   published_event: ofOrder,
+  shop_sequence: ofShop(NO_BUYER),
   dropped_sequence: ofShop(NO_BUYER),
+  webhook: ofShop(NO_BUYER),
+  webhook_delivery: ofShop(NO_BUYER),
+  webhook_attempt: ofShop(NO_BUYER),
+  webhook_secret: (table) =>
+    `select ${table}.id, ${table}.id as ctid, shop_id as shop, null as buyer from ${table} join webhook on webhook.id = webhook_id`,
 };
 
-/** Who has which key, who did what, and what there was to read of a shop, is not a buyer's to know. */
+/** What tells rows apart. Of secrets only some columns may be read, and where a row lies is none of them. */
+const rowOf = (table: string): string => (table === 'webhook_secret' ? 'id::text' : 'ctid::text');
+
+/** Who has which key, who did what, and what there was to read of a shop and is sent of it, is not a buyer's to know. */
 const isDeniedToBuyers = (table: string): boolean =>
-  table.startsWith('api_key') || table === 'audit' || table === 'dropped_sequence';
+  table.startsWith('api_key') ||
+  table.startsWith('webhook') ||
+  table === 'audit' ||
+  table.endsWith('_sequence');
 
 async function ownRows(table: string, { shop, buyer }: Reach): Promise<string[]> {
   const whose = WHOSE[table]?.(table) ?? '';
   const rows = await sql<{ row: string }[]>`
-    select ctid::text as row
+    select ${sql.unsafe(rowOf(table))} as row
     from (${sql.unsafe(whose)}) as whose
     where
       (${shop} = '*' or shop = ${shop})
       and (${buyer ?? null}::text is null or (${shop} <> '*' and (buyer = '*' or buyer = ${buyer ?? null})))
-    order by ctid
+    order by row
   `;
   return rows.map(({ row }) => row);
 }
@@ -172,7 +195,12 @@ describe.each(REACHES)('%s', (_, reach, sees) => {
     async (table) => {
       const rows = await database
         .reaching(reach)
-        .run((to) => to.sql<{ row: string }[]>`select ctid::text as row from ${to.sql(table)} order by ctid`)
+        .run(
+          (to) =>
+            to.sql<
+              { row: string }[]
+            >`select ${to.sql.unsafe(rowOf(table))} as row from ${to.sql(table)} order by row`,
+        )
         // Buyers may not even ask.
         .catch((error: unknown) => {
           if (reach.buyer !== undefined && isDeniedToBuyers(table) && isDenied(error)) return [];
@@ -200,7 +228,7 @@ test('the installation has more rows than one shop, and one shop more than one o
 
 test('every table is one that callers read by their policies, or one that no shop and no buyer reads', async () => {
   const tables = await sql<{ name: string; secured: boolean; role: string; reads: boolean }[]>`
-    select relname as name, relrowsecurity as secured, role, has_table_privilege(role, pg_class.oid, 'select') as reads
+    select relname as name, relrowsecurity as secured, role, has_any_column_privilege(role, pg_class.oid, 'select') as reads
     from pg_class cross join jsonb_array_elements_text(${JSON.stringify(REACH_ROLES)}::jsonb) as role
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
   `;
@@ -238,6 +266,9 @@ test('a partition is read and written by nobody, except through its table', asyn
 const OTHERS = 'row-level security policy';
 type Write = (to: Parameters<Parameters<Database['run']>[0]>[0]['sql']) => PromiseLike<unknown>;
 const { walletId: theirWallet, open: theirOrder } = shops.other;
+const [{ id: theirWebhook } = { id: '' }] = await sql<
+  { id: string }[]
+>`select id from webhook where shop_id = ${bar}`;
 
 const REFUSED: readonly [what: string, why: string, write: Write][] = [
   [
@@ -315,6 +346,31 @@ const REFUSED: readonly [what: string, why: string, write: Write][] = [
     (to) =>
       to`insert into api_key_secret (hash, key_id, created_at) values (${'e'.repeat(64)}, ${KEY_IDS[2] ?? ''}, now())`,
   ],
+  [
+    'a webhook',
+    OTHERS,
+    (to) =>
+      to`insert into webhook (id, shop_id, url, created_at, created_by, updated_at) values (gen_random_uuid(), ${bar}, 'https://x', now(), 'x', now())`,
+  ],
+  [
+    'a secret of a webhook',
+    OTHERS,
+    (to) =>
+      to`insert into webhook_secret (webhook_id, id, sealed, sealing_key, created_at) values (${theirWebhook}, gen_random_uuid(), ${Buffer.alloc(60)}, 'x', now())`,
+  ],
+  [
+    'a delivery',
+    OTHERS,
+    (to) =>
+      to`insert into webhook_delivery (id, webhook_id, shop_id, event_id, type, kind, command_id, due_at, created_at) values (gen_random_uuid(), ${theirWebhook}, ${bar}, 'x', 'webhook.test', 'test', gen_random_uuid(), now(), now())`,
+  ],
+  ['a secret of a webhook as it is kept', DENIED, (to) => to`select sealed from webhook_secret`],
+  [
+    'an ended delivery',
+    DENIED,
+    (to) => to`update webhook_delivery set state = 'delivered', ended_at = now()`,
+  ],
+  ['an attempt', DENIED, (to) => to`delete from webhook_attempt`],
   ['a shop', DENIED, (to) => to`insert into shop (id, name) values ('mine', 'Mine')`],
   ['the shop of a SKU', DENIED, (to) => to`update sku set shop_id = ${bar}`],
   ['the owner of a wallet', DENIED, (to) => to`update wallet set owner_id = 'mallory'`],

@@ -37,6 +37,7 @@ const HISTORY = [
   'order_step',
   'intervention',
   'repair',
+  'webhook_attempt',
 ] as const;
 
 /** What only PostgreSQL's own functions write: the audit, what is published, and what is known of months that were dropped. */
@@ -108,6 +109,12 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   api_key_secret: ['insert', 'select', 'update (expires_at)'],
   buyer_key: ['delete', 'insert', 'select', 'update (wrapped, wrapping_key)'],
   personal_data: ['delete', 'insert', 'select', 'update (email_index, index_key)'],
+  webhook: [
+    'select',
+    'update (disabled_reason, failing_since, failures, retry_at, state, updated_at, version)',
+  ],
+  webhook_secret: ['select', 'update (sealed, sealing_key)'],
+  webhook_delivery: ['delete', 'select', 'update (attempts, due_at, ended_at, first_attempt_at, state)'],
   __drizzle_migrations: ['select'],
 };
 

@@ -57,6 +57,11 @@ describe('a system', async () => {
       code: 0,
       output: expect.stringMatching(/^PERSONAL_DATA_KEYS {2}local .*current\nPERSONAL_DATA_INDEX_KEYS /),
     });
+    expect((await stat(join(folder.path, 'webhook-keys'))).mode & 0o777).toBe(0o600);
+    expect(await folder.run('ops/webhooks.ts', 'status')).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^WEBHOOK_SECRET_KEYS {2}local {2}0 secrets {2}current\n$/),
+    });
     expect(await folder.run('ops/keys.ts', 'list')).toMatchObject({
       code: 0,
       output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),

@@ -22,6 +22,7 @@ const figuresSchema = z.object({
     killsOf: z.record(z.string(), z.number()),
   }),
   expiryLag: z.object({ everythingDown: z.object({ orders: z.number() }) }),
+  events: z.array(z.object({ different: z.number(), kills: z.number() })),
   recovery: z.number(),
   rates: z.object({ recovered: z.number() }),
   violations: z.array(z.object({ rule: z.string(), subject: z.string(), finding: z.string() })),
@@ -59,6 +60,12 @@ test('every order survives a short fault run with its money, its units and its a
   expect(figures.faults.byKind['everything at once']).toBeGreaterThan(0);
   expect(figures.expiryLag.everythingDown.orders, 'orders due while everything was down').toBeGreaterThan(0);
   expect(figures.recovery).toBeLessThan(60_000);
+  // Every order has an event at least, and each receiver was killed while they were sent.
+  expect(figures.events).toHaveLength(2);
+  for (const { different, kills } of figures.events) {
+    expect(different).toBeGreaterThanOrEqual(150);
+    expect(kills).toBeGreaterThan(0);
+  }
 }, 280_000);
 
 const REFUSALS = {

@@ -1,8 +1,11 @@
 /** Every path of an order's life, played through the API, and one of each run on a schedule. Each returns the id of the workflow whose history is kept. */
 import { v7 as uuidv7 } from 'uuid';
 import { raiseAttention } from '../../db/attention.ts';
+import { nextDue } from '../../db/webhooks/claim.ts';
+import { removeWebhook } from '../../db/webhooks/webhooks.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
-import { deliverWorkflowId, orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { ALL_SHOPS } from '../../domain/shops.ts';
+import { deliverWorkflowId, orderWorkflowId, webhookWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
 import { untilEvents } from '../support/history.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
@@ -11,6 +14,8 @@ import { refundHandleOf, refundWorkflowOf } from '../support/refunds.ts';
 import { fillWallet, lockSku, lockWallet, refuseRefund } from '../support/obstacles.ts';
 import { unansweredOrder } from '../support/unanswered.ts';
 import { until } from '../support/until.ts';
+import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.ts';
+import { registerWebhook } from '../support/webhooks.ts';
 
 const WINDOW = 15 * 60_000;
 
@@ -358,7 +363,11 @@ export const PATHS: Readonly<Record<string, Path>> = {
 
   'keys-removed': async ({ client, taskQueue }) => {
     const workflowId = `${WORKFLOW.retention}-recorded`;
-    await client.workflow.execute(WORKFLOW.retention, { workflowId, taskQueue, args: [{ inMonths: true }] });
+    await client.workflow.execute(WORKFLOW.retention, {
+      workflowId,
+      taskQueue,
+      args: [{ inMonths: true, deliveries: true }],
+    });
     return workflowId;
   },
 
@@ -378,7 +387,71 @@ export const PATHS: Readonly<Record<string, Path>> = {
     await raiseAlert(system, `${WORKFLOW.monitor}-that-alerts`);
     return deliverWorkflowId(system.taskQueue, 'abnormal_orders');
   },
+
+  'webhooks-woken': async ({ client, taskQueue }) => {
+    const workflowId = `${WORKFLOW.webhooks}-recorded`;
+    await client.workflow.execute(WORKFLOW.webhooks, { workflowId, taskQueue });
+    return workflowId;
+  },
+
+  'webhook-delivered-after-failures': async (system) => {
+    const { receiver, webhookId, workflowId } = await aWebhook(system);
+    receiver.behave(() => 500);
+    await placeAndPay(system);
+    await untilArrived(receiver, 1);
+    receiver.behave(() => 204);
+    // The next attempt is due after some seconds.
+    await system.clock.forward(workflowId, 10_000);
+    await untilArrived(receiver, 3);
+    return endWebhook(system, { receiver, webhookId, workflowId });
+  },
+
+  'webhook-disabled-and-enabled': async (system) => {
+    const webhook = await aWebhook(system);
+    webhook.receiver.behave(() => 410);
+    await placeAndPay(system);
+    await untilArrived(webhook.receiver, 1);
+    webhook.receiver.behave(() => 204);
+    await until('the webhook to be disabled', async () => {
+      const rows =
+        await system.sql`select from webhook where id = ${webhook.webhookId} and state = 'disabled'`;
+      return rows.length > 0;
+    });
+    await system.shop.raw(`/v1/webhooks/${webhook.webhookId}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ enabled: true }),
+    });
+    await untilArrived(webhook.receiver, 3);
+    return endWebhook(system, webhook);
+  },
 };
+
+interface RecordedWebhook {
+  receiver: WebhookReceiver;
+  webhookId: string;
+  workflowId: string;
+}
+
+/** A receiver of everything that happens from now on. */
+async function aWebhook({ database }: TestSystem): Promise<RecordedWebhook> {
+  const receiver = await startWebhookReceiver();
+  const { id } = await registerWebhook(database.reaching({ shop: ALL_SHOPS }), { url: receiver.url });
+  return { receiver, webhookId: id, workflowId: webhookWorkflowId(id) };
+}
+
+const untilArrived = ({ arrived }: WebhookReceiver, count: number) =>
+  until(`${count} events to arrive`, () => Promise.resolve(arrived.length >= count));
+
+/** Nothing more is to be sent: the workflow waits for news for some minutes, and ends. */
+async function endWebhook({ clock, database }: TestSystem, webhook: RecordedWebhook): Promise<string> {
+  const { receiver, webhookId, workflowId } = webhook;
+  await until('nothing to be due', async () => (await nextDue(database, webhookId)) === null);
+  await clock.forward(workflowId, 11 * 60_000);
+  await receiver.down();
+  await removeWebhook(database.reaching({ shop: ALL_SHOPS }), { id: webhookId, ifVersion: undefined });
+  return workflowId;
+}
 
 /** Runs the monitor on an order that needs attention, so that it opens an alert. */
 async function raiseAlert(

@@ -17,7 +17,11 @@ const WORKER_IDENTITY = /^\d+@/;
 // Longer than a step that is soon unlocked needs, so that only the paths about marks have a mark.
 const receiver = await startReceiver();
 afterAll(() => receiver.down());
-const system = await startSystem({ attentionAfter: 1_000, monitor: { webhookUrl: receiver.url } });
+const system = await startSystem({
+  attentionAfter: 1_000,
+  webhooks: true,
+  monitor: { webhookUrl: receiver.url },
+});
 await mkdir(FOLDER, { recursive: true });
 
 test.each(Object.entries(PATHS))('records %s', async (name, play) => {

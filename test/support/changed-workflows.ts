@@ -2,6 +2,7 @@
 import { sleep } from '@temporalio/workflow';
 import {
   deliverAlerts as realDeliverAlerts,
+  deliverWebhook as realDeliverWebhook,
   monitor as realMonitor,
   order as realOrder,
   reconcile as realReconcile,
@@ -9,6 +10,7 @@ import {
   retention as realRetention,
   seal as realSeal,
   stats as realStats,
+  webhooks as realWebhooks,
 } from '../../workflows/index.ts';
 import type { MonitorEnd } from '../../domain/measures.ts';
 import type { RefundInput } from '../../domain/order.ts';
@@ -16,6 +18,8 @@ import type { ReconcileEnd } from '../../domain/rules.ts';
 import type {
   DeliverEnd,
   DeliverInput,
+  DeliverWebhookEnd,
+  DeliverWebhookInput,
   OrderEnd,
   OrderInput,
   ReconcileInput,
@@ -24,6 +28,7 @@ import type {
   RetentionInput,
   SealEnd,
   StatsEnd,
+  WebhooksEnd,
 } from '../../workflows/messages.ts';
 
 export async function order(input: OrderInput): Promise<OrderEnd> {
@@ -64,4 +69,14 @@ export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
 export async function seal(): Promise<SealEnd> {
   await sleep('1s');
   return realSeal();
+}
+
+export async function deliverWebhook(input: DeliverWebhookInput): Promise<DeliverWebhookEnd> {
+  await sleep('1s');
+  return realDeliverWebhook(input);
+}
+
+export async function webhooks(): Promise<WebhooksEnd> {
+  await sleep('1s');
+  return realWebhooks();
 }

@@ -75,17 +75,17 @@ interface PreparedInit {
 const inQuery = (value: string | number | boolean | object = 1): string =>
   typeof value === 'object' ? JSON.stringify(value) : String(value);
 
-/** A request for a route, with valid values. A value that is not known here is 1, which most schemas refuse. */
+/** A request for a route, with valid values. One that is undefined is left out; one that is not known is 1, which most schemas refuse. */
 export function requestFor(
   { method, path, operation, members }: PublishedRoute,
   ids: Readonly<Record<string, string>>,
-  values: Readonly<Record<string, string | number | boolean | object>>,
+  values: Readonly<Record<string, string | number | boolean | object | undefined>>,
 ): [path: string, init: PreparedInit] {
   const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? randomUUID());
   const query = operation.parameters.flatMap(({ in: place, required, name = '' }) =>
     place === 'query' && required === true ? [`${name}=${inQuery(values[name])}`] : [],
   );
-  const body = Object.fromEntries(members.map((name) => [name, values[name] ?? 1]));
+  const body = Object.fromEntries(members.map((name) => [name, name in values ? values[name] : 1]));
   return [
     query.length === 0 ? address : `${address}?${query.join('&')}`,
     {

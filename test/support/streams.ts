@@ -43,7 +43,7 @@ export async function openStream(
   });
   const messages: StreamMessage[] = [];
   async function read(): Promise<void> {
-    if (answer.status !== 200 || answer.body === null) return void (await answer.body?.cancel());
+    if (answer.status !== 200 || answer.body === null) return answer.body?.cancel();
     const parsed = answer.body
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new EventSourceParserStream());

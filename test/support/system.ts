@@ -17,15 +17,22 @@ import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
 import { retentionSettings } from '../../worker/retention-settings.ts';
 import { keepPublishing, type Publishing } from '../../worker/publishing.ts';
+import { wakeOnPublished } from '../../worker/waking.ts';
+import {
+  createWebhookWorker,
+  webhookSettings,
+  type WebhookSettings,
+  type WebhookWorker,
+} from '../../worker/webhooks.ts';
 import { connectionsFor, createOrderWorker } from '../../worker/worker.ts';
 import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
-import { TEST_WEBHOOKS } from './webhooks.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
+import { TEST_WEBHOOKS, TEST_WEBHOOK_KEYS } from './webhooks.ts';
 
 export interface TestSystem extends TestDatabase {
   shop: Shop;
@@ -61,6 +68,8 @@ export interface SystemOptions {
   identifyBearer?: IdentifyBearer;
   /** Whether events are published while the worker runs, and who gets them. */
   publishing?: boolean | Publishing['onPublished'];
+  /** Sends what is published to webhooks. Networks of this machine are allowed. */
+  webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
 }
@@ -75,7 +84,8 @@ export async function startSystem({
   workerConnections = connectionsFor(workerSlots),
   ownNamespace = false,
   identifyBearer,
-  publishing = false,
+  webhooks = false,
+  publishing = webhooks !== false,
   monitor = {},
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -87,6 +97,8 @@ export async function startSystem({
     DATABASE_URL: testDatabase.url,
     TEMPORAL_ADDRESS: address,
     TASK_QUEUE: taskQueue,
+    WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8',
+    WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
   });
 
   const native = await NativeConnection.connect({ address });
@@ -97,7 +109,9 @@ export async function startSystem({
       actor: HOLDFAST,
     }),
   );
-  let running: { worker: Worker; ended: Promise<unknown> } | null = null;
+  const { client, close } = await connectTemporal({ address, namespace });
+  const wake = wakeOnPublished(testDatabase.database, client, { taskQueue, report: () => {} });
+  let running: { worker: Worker; sending: WebhookWorker | null; ended: Promise<unknown> } | null = null;
   const startWorker = async () => {
     const worker = await createOrderWorker({
       connection: native,
@@ -111,18 +125,31 @@ export async function startSystem({
       monitor: { ...monitorSettings(settings), ...monitor },
       retention: retentionSettings(settings),
     });
+    const sending =
+      webhooks === false
+        ? null
+        : await createWebhookWorker({
+            ...webhookSettings(settings),
+            ...(webhooks !== true && webhooks),
+            connection: native,
+            namespace,
+            taskQueue,
+            databaseUrl: testDatabase.url,
+            shutdownGrace: 5_000,
+          });
     const ending = new AbortController();
-    const ended = worker.run().finally(() => ending.abort());
+    const ended = Promise.all([worker.run(), sending?.run()]).finally(() => ending.abort());
     const published =
       publishing !== false &&
       keepPublishing(stepDatabase, {
         signal: ending.signal,
         report: () => {},
-        ...(publishing !== true && { onPublished: publishing }),
+        onPublished: publishing === true ? wake : publishing,
       });
-    running = { worker, ended: Promise.all([ended, published]) };
+    running = { worker, sending, ended: Promise.all([ended, published]) };
   };
   const stopWorker = async () => {
+    running?.sending?.shutdown();
     running?.worker.shutdown();
     await running?.ended;
     running = null;
@@ -136,12 +163,11 @@ export async function startSystem({
     identifyBearer,
     paymentWindow,
     personalData: readKeys(),
-    webhooks: TEST_WEBHOOKS,
+    webhooks: { ...TEST_WEBHOOKS, ...(webhooks !== false && { wake: temporal.wakeWebhook }) },
     attentionAfter,
     rateLimits: GENEROUS,
   });
   const send: Send = (path, init) => api.request(path, init);
-  const { client, close } = await connectTemporal({ address, namespace });
 
   await startWorker();
   afterAll(async () => {

@@ -26,6 +26,8 @@ export type Behaviour =
   | number
   /** Never answers. */
   | 'hang'
+  /** Answers 200 after a second. */
+  | 'slow head'
   /** Answers 200, and then one byte at a time. */
   | 'slow body'
   /** Answers 200 with a body that never ends. */
@@ -115,6 +117,10 @@ async function misbehave(
   response: ServerResponse,
 ): Promise<void> {
   if (how === 'hang') return;
+  if (how === 'slow head') {
+    await delay(1_000);
+    return void response.writeHead(200).end();
+  }
   if (how === 'reset') return void socket.resetAndDestroy();
   if (how === 'half a head') return void socket.end('HTTP/1.1 200 OK\r\ncontent-le');
   if (how === 'no HTTP') return void socket.end('220 mail.example.com ESMTP\r\n\r\n');

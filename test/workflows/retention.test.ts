@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { v7 as uuidv7 } from 'uuid';
 import { afterEach, expect, test } from 'vitest';
 import { createRetentionActivities } from '../../activities/retention.ts';
 import { closedWorkflowsKeptFor } from '../../client/namespace.ts';
+import { MAIN_SHOP } from '../../domain/shops.ts';
 import { workerSettings } from '../../settings.ts';
 import { retentionSettings } from '../../worker/retention-settings.ts';
 import { retentionSchedule, schedulesFor } from '../../worker/schedules.ts';
@@ -13,6 +15,7 @@ import { expectRulesHold } from '../support/database.ts';
 import { dropEveryMonth, inMonths, nameOf } from '../support/months.ts';
 import { plantIdempotencyKey } from '../support/planted.ts';
 import { startSystem } from '../support/system.ts';
+import { registerWebhook } from '../support/webhooks.ts';
 
 const DAY_MS = 86_400_000;
 const system = await startSystem();
@@ -42,7 +45,7 @@ const run = (...args: [RetentionInput] | []) =>
     taskQueue,
     args,
   });
-const runInMonths = () => run({ inMonths: true });
+const runInMonths = () => run({ inMonths: true, deliveries: true });
 const detailsOf = async (handle: Awaited<ReturnType<typeof run>>) =>
   JSON.stringify(await handle.query<unknown>('__temporal_workflow_metadata'));
 
@@ -60,6 +63,7 @@ test('a run of 0.6 removes keys that are older than the setting says and nothing
 test('a run makes the months to come, drops those that the settings let go, removes old keys, and tells all of it', async () => {
   await keyOf('31 days');
   const young = await keyOf('29 days');
+  const { deliveries, deliveriesLeft } = await oldDeliveries();
   await dropEveryMonth(sql, 'measurement');
   // The last month that has to be kept, and the one before.
   const kept = new Date(Date.now() - 400 * DAY_MS);
@@ -73,8 +77,10 @@ test('a run makes the months to come, drops those that the settings let go, remo
     madeMonths: ahead,
     droppedMonths: [`measurement_${nameOf(goes)}`],
     removedKeys: 1,
+    removedDeliveries: 1,
   });
   expect(await left()).toEqual([young]);
+  expect(await deliveriesLeft()).toEqual(deliveries.slice(1));
   expect(await monthsOf('measurement')).toEqual([`measurement_${nameOf(kept)}`, ...ahead]);
   const details = await detailsOf(handle);
   for (const line of [
@@ -85,10 +91,47 @@ test('a run makes the months to come, drops those that the settings let go, remo
     'Months of order_event are kept for 2557 days.',
     'Months of measurement are kept for 400 days.',
     '1 idempotency keys removed. They are kept for 30 days.',
+    '1 deliveries of webhooks removed, 1 that waited for too long given up. They are kept for 30 days.',
   ])
     expect(details).toContain(line);
-  expect(await (await runInMonths()).result()).toEqual({ madeMonths: [], droppedMonths: [], removedKeys: 0 });
+  expect(await (await runInMonths()).result()).toEqual({
+    madeMonths: [],
+    droppedMonths: [],
+    removedKeys: 0,
+    removedDeliveries: 0,
+  });
 });
+
+/** One that ended long ago, one that ended yesterday, one that has waited for long and one that waits since yesterday. */
+async function oldDeliveries() {
+  const { id } = await registerWebhook(database.reaching({ shop: MAIN_SHOP }));
+  const plant = async (days: number, state: string) => {
+    const at = new Date(Date.now() - days * DAY_MS);
+    const delivery = uuidv7({ msecs: at.getTime() });
+    await sql`
+      insert into webhook_delivery
+        (id, webhook_id, shop_id, event_id, type, kind, order_id, version, state, due_at, created_at, ended_at)
+      values (
+        ${delivery}, ${id}, ${MAIN_SHOP}, ${`${delivery}-1`}, 'order.paid', 'event', ${delivery}, 1, ${state}, ${at}, ${at},
+        ${state === 'pending' ? null : at}
+      )
+    `;
+    return delivery;
+  };
+  const deliveries = [
+    await plant(31, 'delivered'),
+    await plant(31, 'pending'),
+    await plant(29, 'delivered'),
+    await plant(29, 'pending'),
+  ];
+  return {
+    deliveries,
+    deliveriesLeft: async () => {
+      const rows = await sql<{ id: string }[]>`select id from webhook_delivery order by id`;
+      return rows.map((row) => row.id);
+    },
+  };
+}
 
 test('two runs at once make each month once, and neither fails', async () => {
   await dropEveryMonth(sql, 'measurement');

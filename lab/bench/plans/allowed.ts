@@ -12,6 +12,19 @@ const A_KEY_IN_ANY_MONTH =
 const OPEN_ORDERS = 'it counts among the orders that are open';
 
 export const ALLOWED: readonly Allowed[] = [
+  {
+    questions: 'published events of',
+    rows: 3_000,
+    everyMonth: true,
+    because:
+      "the months of published events are those of their orders, and their order is that of a shop's numbers: each month is asked for its next. For a type, a thousand are looked through",
+  },
+  {
+    questions: 'publish events',
+    rows: 10_000,
+    everyMonth: true,
+    because: 'it looks up each event of its batch, whose orders may be of any month',
+  },
   { questions: 'whether a caller placed an order', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
   { questions: 'claim the key of', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
   { questions: 'release the key of', everyMonth: true, because: A_KEY_IN_ANY_MONTH },
@@ -167,6 +180,21 @@ export const ALLOWED: readonly Allowed[] = [
     questions: 'waive old notices',
     rows: 10_000,
     because: 'it looks at all notices that wait for a receiver',
+  },
+  {
+    questions: 'remove old deliveries',
+    rows: 20_000,
+    because: 'it goes through all deliveries that are old enough, in the order of their ids',
+  },
+  {
+    questions: 'how much waits at a webhook',
+    rows: 2_000,
+    because: 'it counts what waits, up to a thousand',
+  },
+  {
+    questions: 'webhooks that have something due',
+    rows: 2_000,
+    because: 'it looks at each webhook, of which a shop has at most 50',
   },
   {
     questions: 'figures of',

@@ -29,6 +29,7 @@ export interface Facts {
   keys: readonly { id: string; hash: string }[];
   findings: readonly { id: string; subject: string }[];
   alerts: readonly string[];
+  webhooks: { busy: string; others: readonly string[]; delivered: readonly string[] };
 }
 
 export async function readFacts(sql: Sql, until: Date): Promise<Facts> {
@@ -61,6 +62,7 @@ export async function readFacts(sql: Sql, until: Date): Promise<Facts> {
     findings: await sql<Facts['findings'][number][]>`
       select id, subject from finding where shop_id = ${MAIN_SHOP} and state = 'open' order by id limit ${OF_EACH}
     `,
+    webhooks: await webhooksOf(sql),
     alerts: (await sql<{ id: string }[]>`select id from alert order by id desc limit ${OF_EACH}`).map(
       ({ id }) => id,
     ),
@@ -80,6 +82,16 @@ async function ordersOf(sql: Queryable, condition: Fragment): Promise<OrderFact[
     order by id desc
     limit ${OF_EACH}
   `;
+}
+
+async function webhooksOf(sql: Sql): Promise<Facts['webhooks']> {
+  const ids = await sql<{ id: string }[]>`select id from webhook where shop_id = ${MAIN_SHOP} order by id`;
+  const [busy, ...others] = ids.map(({ id }) => id);
+  if (busy === undefined) throw new Error('The database has no webhooks.');
+  const delivered = await sql<{ id: string }[]>`
+    select id from webhook_delivery where webhook_id = ${busy} and state = 'delivered' order by id limit ${OF_EACH}
+  `;
+  return { busy, others, delivered: delivered.map(({ id }) => id) };
 }
 
 /** The one for this turn. */

@@ -6,6 +6,7 @@
 import { MEASURES } from '../../../domain/measures.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import { NIL_UUID } from '../../../db/schema/columns.ts';
+import { fillWebhooks } from './fill-webhooks.ts';
 
 export const MONTHS = 6;
 /** `main` and some others. */
@@ -177,6 +178,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   `;
   // Its trigger also runs where triggers are off. The newest events are left to be counted.
   await sql`delete from stat_pending where id <= (select max(id) from stat_pending) - 20000`;
+  await fillPublished(sql);
   report('  keys of calls');
   const body = sql`
     json_build_object(
@@ -329,6 +331,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await fillOperations(sql, { orders, until });
   // What triggers wrote that run also where they are off.
   await sql`truncate audit_inbox`;
+  report('  webhooks');
+  await fillWebhooks(sql, until);
 }
 
 /** A new database has everything until now in one partition. */
@@ -341,6 +345,21 @@ async function splitMonths(sql: Queryable, until: Date): Promise<void> {
     select make_months_of(name, ${until}::timestamptz - interval '1 month' * ${MONTHS}::integer, ${MONTHS + 3}::integer)
     from partitioned_table
   `;
+}
+
+/** All but the last are published. */
+async function fillPublished(sql: Queryable): Promise<void> {
+  await sql`
+    with taken as (
+      delete from outbox where id <= (select max(id) from outbox) - 2000 returning id, order_id, version
+    )
+    insert into published_event (order_id, version, shop_id, sequence, type, published_at)
+    select
+      order_id, taken.version, orders.shop_id, row_number() over (partition by orders.shop_id order by taken.id),
+      type_of_move(from_stage, order_event.stage), at
+    from taken join order_event using (order_id, version) join orders on orders.id = order_id
+  `;
+  await sql`insert into shop_sequence (shop_id, last) select shop_id, max(sequence) from published_event group by shop_id`;
 }
 
 async function fillAudit(sql: Queryable): Promise<void> {

@@ -18,6 +18,7 @@ export const NOT_ASKED: readonly {
       'rules/refund-parts.ts': 'all',
       'rules/stock.ts': ['unitsHeld', 'unitsLeft', 'isOversold'],
       'steps/adjustments.ts': 'all',
+      'webhooks/webhooks.ts': ['fits'],
       'steps/fragments.ts': 'all',
       'steps/refund-decide.ts': 'all',
       'steps/refund-record.ts': 'all',
@@ -29,6 +30,7 @@ export const NOT_ASKED: readonly {
   {
     because: 'they carry out what they are given',
     functions: {
+      'events/listening.ts': ['listenForEvents'],
       'locked-rows.ts': ['avoidLockedRows'],
       'postgres.ts': ['ormOn', 'inTransaction'],
       'postgres-js-issue-1181.ts': ['keepResultsWhole'],

@@ -18,7 +18,7 @@ import { seal } from '../../support/tampering.ts';
 import { unansweredOrder } from '../../support/unanswered.ts';
 
 const issuer = await startIssuer({ JWT_SHOP_CLAIM: 'shop', JWT_ROLES_CLAIM: 'roles' });
-const system = await startSystem({ identifyBearer: identifyBearers(issuer.settings) });
+const system = await startSystem({ identifyBearer: identifyBearers(issuer.settings), publishing: true });
 const { send, sql, database } = system;
 await sql`insert into shop (id, name) values ('tea', 'Tea')`;
 afterAll(() => expectRulesHold(sql));
@@ -81,8 +81,15 @@ const place = async (): Promise<string> =>
       201,
     ),
   );
-const [open, paid] = [await place(), await place()];
+const [open, paid, cancelled] = [await place(), await place(), await place()];
 expectStatus(await alice.client.payOrder(paid), 200);
+const webhook = idOf(
+  expectStatus(await seller.client.post('/v1/webhooks', { url: 'http://127.0.0.1:9/events' }), 201),
+);
+const delivery = idOf(
+  expectStatus(await seller.client.post(`/v1/webhooks/${webhook}/test-events`, undefined), 201),
+);
+expectStatus(await alice.client.cancelOrder(cancelled, { reason: 'changed my mind' }), 200);
 expectStatus(await alice.client.put(`/v1/wallets/${wallet}/permissions/carol`, undefined), 200, 201);
 
 // What is not sealed is in no list of the audit.
@@ -104,10 +111,20 @@ const VALUES = {
   amount: 1,
   reason: 'mine now',
   restock: true,
+  url: 'http://127.0.0.1:9/mine',
+  description: 'mine',
+  types: ['order.paid'],
+  enabled: false,
   overlapSeconds: 0,
   from: '2020-01-01',
   to: '2020-12-31',
 };
+
+/** What would be valid from the owner. */
+const valuesFor = ({ operation }: PublishedRoute) =>
+  operation.operationId === 'redeliverEvents'
+    ? { ...VALUES, eventId: undefined, from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }
+    : VALUES;
 
 /** Ids that nothing has. */
 const NOBODYS = { sku: 'NOBODYS', shop: 'nobodys' };
@@ -117,7 +134,10 @@ function idFor(path: string): string {
   if (path.startsWith('/v1/wallets/')) return wallet;
   if (path.startsWith('/v1/keys/')) return sellersKey;
   if (path.startsWith('/v1/shops/')) return 'main';
+  if (path.startsWith('/v1/webhooks/')) return webhook;
   if (path.startsWith('/v1/buyers/')) return 'alice';
+  // A stream ends with the order.
+  if (path.endsWith('/stream')) return cancelled;
   if (path.startsWith('/v1/orders/')) return path.endsWith('/refund') ? paid : open;
   throw new Error(`Say here which id of somebody else ${path} is to be tried with.`);
 }
@@ -125,7 +145,19 @@ function idFor(path: string): string {
 function call(route: PublishedRoute, client: ApiClient): Promise<Answer> {
   const id = route.path.includes('{') ? idFor(route.path) : '';
   const buyerId = route.path.startsWith('/v1/buyers/') ? id : 'carol';
-  return client.raw(...requestFor(route, { id, sku: id, shop: id, buyerId }, VALUES));
+  return client.raw(
+    ...requestFor(route, { id, sku: id, shop: id, buyerId, deliveryId: delivery }, valuesFor(route)),
+  );
+}
+
+/** Of an answer that need not be JSON, as a stream. */
+async function statusOf(route: PublishedRoute, client: ApiClient): Promise<number> {
+  const id = idFor(route.path);
+  const answer = await client.response(
+    ...requestFor(route, { id, sku: id, shop: id, buyerId: 'carol' }, VALUES),
+  );
+  await answer.body?.cancel();
+  return answer.status;
 }
 
 /** All that the owners see. */
@@ -138,6 +170,7 @@ async function look(): Promise<unknown> {
     orders: await read('/v1/orders'),
     order: await read(`/v1/orders/${open}`),
     events: await read(`/v1/orders/${open}/events`),
+    webhook: { ...(await read(`/v1/webhooks/${webhook}`)), failingSince: null },
   };
 }
 const before = await look();
@@ -163,7 +196,7 @@ describe("somebody else's id", () => {
       const [path, init] = requestFor(
         route,
         route.path.startsWith('/v1/keys/') ? { id: makeKeyId() } : { ...NOBODYS, buyerId: 'carol' },
-        VALUES,
+        valuesFor(route),
       );
       const nobodys = await client.raw(path, init);
       const other = path.split('/')[3] ?? '';
@@ -180,7 +213,7 @@ describe("somebody else's id", () => {
       if (access?.roles.includes(role) !== true || access?.shops === 'none') continue;
       const { status, body } = await call(route, client);
       expect([who, status]).toEqual([who, 200]);
-      for (const secret of [sku, wallet, open, paid, sellersKey])
+      for (const secret of [sku, wallet, open, paid, sellersKey, webhook])
         expect(JSON.stringify(body)).not.toContain(secret);
     }
   });
@@ -189,7 +222,7 @@ describe("somebody else's id", () => {
     for (const route of withId.filter(({ method }) => method === 'GET'))
       for (const { role, client } of [seller, alice])
         if (findAccess(route.operation.operationId)?.roles.includes(role) === true)
-          expect([route.path, role, (await call(route, client)).status]).toEqual([route.path, role, 200]);
+          expect([route.path, role, await statusOf(route, client)]).toEqual([route.path, role, 200]);
   });
 
   test('is in no answer of the audit, whatever is asked for, and in that of its own shop', async () => {

@@ -109,6 +109,15 @@ test('who has read up to where a month was dropped is never sent past what they 
   expect(await feed(begun?.next)).toMatchObject({ events: [{ sequence: 4 }], hasMore: false });
 });
 
+test('who has read further than this database has ever come, because an older one was restored, learns that', async () => {
+  const { shopId, placed } = await shopWithOrders();
+  await placed();
+  await publishEvents(database);
+  const at = (sequence: number) => readFeed(database, { shopId, after: { sequence, dropped: 0 }, limit: 1 });
+  expect(await at(1)).toMatchObject({ events: [], next: { sequence: 1 } });
+  expect(await at(2)).toBeUndefined();
+});
+
 test('the types of moves in SQL are those in the code', async () => {
   for (const { from, to } of RECORDED_MOVES) {
     const [move] = await sql<{ type: string }[]>`select type_of_move(${from}, ${to}) as type`;

@@ -21,6 +21,7 @@ const INTERVAL = {
   monitor: MINUTE,
   retention: 60 * MINUTE,
   seal: MINUTE,
+  webhooks: MINUTE,
 };
 const NAME = 'runs_overdue';
 
@@ -38,9 +39,9 @@ test('a run is not overdue in a new installation before three of its intervals a
   };
   expect(await overdueAt(0)).toEqual([]);
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
-  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'seal', 'stats']);
-  expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'seal', 'stats']);
-  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'seal', 'stats']);
+  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'seal', 'stats', 'webhooks']);
+  expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'seal', 'stats', 'webhooks']);
+  expect(await overdueAt(180 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'retention', 'seal', 'stats', 'webhooks']);
 });
 
 test.each([
@@ -83,6 +84,7 @@ test('every run records its end when it ends well, and only then', async () => {
     await start('monitor'),
     await start('retention'),
     await start('seal'),
+    await start('webhooks'),
   ];
   for (const run of runs) await run.result();
   const ends = await Promise.all(RUN_NAMES.map(endOf));

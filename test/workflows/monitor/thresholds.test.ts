@@ -2,10 +2,12 @@
 import { expect, test } from 'vitest';
 import { clearAttention, raiseAttention } from '../../../db/attention.ts';
 import { MEASURES, type Measure, type RunName } from '../../../domain/measures.ts';
+import { ALL_SHOPS } from '../../../domain/shops.ts';
 import { MINUTE, monitoring } from '../../support/monitoring.ts';
 import { plant, plantOrders, plantPayments } from '../../support/planted.ts';
 import { reconciling } from '../../support/reconciling.ts';
 import { startSystem } from '../../support/system.ts';
+import { registerWebhook } from '../../support/webhooks.ts';
 
 const system = await startSystem();
 const { shop, sql, database } = system;
@@ -162,6 +164,14 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
     await ended('stats', '2 minutes 50 seconds');
     await ended('monitor', '2 minutes 50 seconds');
     return { value: 1, subjects: ['reconcile'], heal: () => reconcile() };
+  },
+
+  webhooks_failing: async () => {
+    const { id } = await registerWebhook(database.reaching({ shop: ALL_SHOPS }));
+    const since = (ago: string) =>
+      sql`update webhook set failures = 1, failing_since = now() - ${ago}::text::interval where id = ${id}`;
+    await since('61 minutes');
+    return { value: 1, subjects: [`main/${id}`], heal: () => since('59 minutes') };
   },
 };
 
