@@ -60,7 +60,7 @@ async function main(): Promise<void> {
     webhooks: {
       keys: settings.WEBHOOK_SECRET_KEYS,
       allowedNetworks: settings.WEBHOOK_ALLOWED_NETWORKS,
-      wake: temporal.wakeWebhook,
+      wake: (webhookId) => temporal.wakeWebhook(webhookId),
     },
     rateLimits: {
       windowMs: settings.RATE_LIMIT_WINDOW,

@@ -163,7 +163,10 @@ export async function startSystem({
     identifyBearer,
     paymentWindow,
     personalData: readKeys(),
-    webhooks: { ...TEST_WEBHOOKS, ...(webhooks !== false && { wake: temporal.wakeWebhook }) },
+    webhooks: {
+      ...TEST_WEBHOOKS,
+      ...(webhooks !== false && { wake: (id: string) => temporal.wakeWebhook(id) }),
+    },
     attentionAfter,
     rateLimits: GENEROUS,
   });

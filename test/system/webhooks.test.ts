@@ -90,7 +90,7 @@ const detailsOf = async (id: string): Promise<string> =>
   (
     await client.workflow
       .getHandle(webhookWorkflowId(id))
-      .query<{ currentDetails: string }, []>('__temporal_workflow_metadata')
+      .query<{ currentDetails: string }>('__temporal_workflow_metadata')
   ).currentDetails;
 
 /** It may have ended. */

@@ -15,7 +15,7 @@ import { verifyOrders } from '../../harness/verify.ts';
 import { withBenchSystem, type BenchmarkOptions, type Outcome } from '../benchmark.ts';
 import { fillCatalogue } from '../catalogue.ts';
 import { orderWorkload } from '../orders/order.ts';
-import { PROCESSES, type BacklogRow, type Cpu, type OrdersRow, type WebhookFigures } from './figures.ts';
+import type { BacklogRow, Cpu, OrdersRow, ProcessName, WebhookFigures } from './figures.ts';
 import { webhooksMarkdown } from './report.ts';
 
 const CALLERS = 10;
@@ -128,7 +128,7 @@ async function prepare(
       const startedAt = performance.now();
       const range = { from: new Date(Date.now() - 3_600_000).toISOString(), to: new Date().toISOString() };
       const path = `/v1/webhooks/${receiver.webhookId}/redeliveries`;
-      const { events = 0 } = expectStatus(await api.post<{ events: number }>(path, range), 200).body;
+      const { events } = expectStatus(await api.post<{ events: number }>(path, range), 200).body;
       expected += events;
       await untilArrived();
       const elapsed = (performance.now() - startedAt) / 1_000;
@@ -138,10 +138,10 @@ async function prepare(
 
     async delays() {
       const delays = await sql<{ ms: number }[]>`
-        select extract(epoch from ended_at - created_at) * 1000 as ms
+        select (extract(epoch from ended_at - created_at) * 1000)::float8 as ms
         from webhook_delivery where kind = 'event' and state = 'delivered'
       `;
-      return latencyOf(delays.map(({ ms }) => Number(ms)));
+      return latencyOf(delays.map(({ ms }) => ms));
     },
   };
 }
@@ -159,7 +159,7 @@ function readCpu({ servers }: System, receiver: LabReceiver): Cpu {
   return { temporal, postgres, worker: workerMs, api, receiver: receiverMs };
 }
 
-const combine = (of: (name: (typeof PROCESSES)[number]) => number): Cpu => ({
+const combine = (of: (name: ProcessName) => number): Cpu => ({
   temporal: of('temporal'),
   postgres: of('postgres'),
   worker: of('worker'),
