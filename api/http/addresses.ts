@@ -18,6 +18,6 @@ export function linkNext<Page extends { nextCursor: string | null }>(
   if (page.nextCursor === null) return page;
   const { pathname, searchParams } = new URL(c.req.url);
   searchParams.set(parameter, page.nextCursor);
-  c.header('Link', `<${pathname}?${searchParams}>; rel="next"`);
+  c.header('Link', `<${pathname}?${searchParams.toString()}>; rel="next"`);
   return page;
 }

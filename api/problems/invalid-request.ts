@@ -6,6 +6,12 @@ import { Problem } from './problem.ts';
 
 type Issue = ZodError['issues'][number];
 
+/**
+ * The `params` of an issue about parts of a request of which each is valid alone. JSON Schema cannot say such a rule, so the document lets
+ * these requests through, and the answer is another one.
+ */
+export const INCOMPATIBLE = { isIncompatible: true } as const;
+
 /** A program that sends more errors than this would not be helped by reading them all. */
 const ERRORS_SHOWN = 20;
 /** How much of an unknown field's name is shown: the name may be as long as the body. */
@@ -21,7 +27,7 @@ export function refuseInvalid(
     throw new Problem('malformed_body', 'This call needs a body.');
   const errors = listErrors(result.error.issues).slice(0, ERRORS_SHOWN);
   throw new Problem(
-    'validation_failed',
+    result.error.issues.every(isIncompatible) ? 'incompatible_parameters' : 'validation_failed',
     errors.map(({ field, message }) => `${field}: ${message}`).join('; '),
     {
       errors,
@@ -58,5 +64,8 @@ function findMeantForm(forms: readonly (readonly Issue[])[]): readonly Issue[] |
   const nearest = forms.filter((issues) => issues.length === fewest);
   return nearest.length === 1 ? nearest[0] : undefined;
 }
+
+const isIncompatible = (issue: Issue): boolean =>
+  issue.code === 'custom' && issue.params?.['isIncompatible'] === true;
 
 const isPersonal = (field: unknown): boolean => PERSONAL_FIELDS.some((personal) => personal === field);

@@ -36,6 +36,7 @@ export const create = createRoute({
   },
   responses: keyedResponses(
     { 201: { description: 'Reserved until `paymentDeadline`', content } },
+    'incompatible_parameters',
     ...REJECTION_REASONS,
     'order_cancelled',
     'order_expired',
@@ -153,6 +154,7 @@ export const refund = createRoute({
     { 200: { description: 'The order, with `refunded`', content } },
     'not_found',
     'order_not_refundable',
+    'incompatible_parameters',
     ...REFUND_REFUSALS,
     'order_too_old',
     'order_busy',

@@ -3,9 +3,8 @@ import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { readStats } from '../../db/stats/read.ts';
 import type { ApiEnv } from '../env.ts';
 import { replyExactly } from '../http/exact-reply.ts';
-import { Problem } from '../problems/problem.ts';
 import { responsesOf } from '../schemas/problem.ts';
-import { findRangeFlaw, statsQuery, statsSchema, toStatsReply } from '../schemas/stats.ts';
+import { statsQuery, statsSchema, toStatsReply } from '../schemas/stats.ts';
 
 const read = createRoute({
   method: 'get',
@@ -27,9 +26,6 @@ export function statRoutes(): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>();
   app.openapi(read, async (c) => {
     const { from, to, sku } = c.req.valid('query');
-    const message = findRangeFlaw({ from, to });
-    if (message !== undefined)
-      throw new Problem('incompatible_parameters', `to: ${message}`, { errors: [{ field: 'to', message }] });
     const range = { shop: c.var.caller.shop, from, to, sku };
     return replyExactly(c, toStatsReply(range, await readStats(c.var.database, range)));
   });

@@ -5,6 +5,7 @@ import type { Order, OrderEvent } from '../../db/orders.ts';
 import { PAYMENT_MODES } from '../../domain/order.ts';
 import type { PersonalData } from '../../domain/personal-data.ts';
 import { RESTING_STAGES, STAGES } from '../../domain/stages.ts';
+import { INCOMPATIBLE } from '../problems/invalid-request.ts';
 import { toAttentionReply, attentionSchema } from './attention.ts';
 import { adjustments, metadata, reference } from './order-contents.ts';
 import { byId, byNumber, pageQuery, pageSchema } from './page.ts';
@@ -54,6 +55,7 @@ export const createOrderBody = z
       if (other !== undefined && unitPrice !== undefined && unitPrice !== other)
         context.addIssue({
           code: 'custom',
+          params: INCOMPATIBLE,
           message: 'must be the same on every line of a SKU',
           path: ['lines', index, 'unitPrice'],
         });
@@ -64,6 +66,7 @@ export const createOrderBody = z
       if (sku !== undefined && !ordered.has(sku))
         context.addIssue({
           code: 'custom',
+          params: INCOMPATIBLE,
           message: 'must be the SKU of a line of this order',
           path: ['adjustments', index, 'sku'],
         });

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Refund } from '../../db/refunds.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { RefundInput, RefundLine } from '../../domain/order.ts';
+import { INCOMPATIBLE } from '../problems/invalid-request.ts';
 import { byNumber, pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, id, instant, reason, skuName, units, whole } from './values.ts';
 
@@ -97,6 +98,7 @@ function refuseContradiction(lines: readonly RefundLine[], context: z.Refinement
     if ((restocks.get(sku) ?? isBack) !== isBack)
       context.addIssue({
         code: 'custom',
+        params: INCOMPATIBLE,
         path: [index, 'restock'],
         message: 'differs from another line of this SKU: send two refunds',
       });

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { FIGURES, NOTHING, type Figures } from '../../db/stats/figures.ts';
 import type { DayFigures, StatRange, Stats } from '../../db/stats/read.ts';
+import { INCOMPATIBLE } from '../problems/invalid-request.ts';
 import { YEAR_MESSAGE, currency, exactSum, hasYear, instant, skuName } from './values.ts';
 
 const DAY_MS = 86_400_000;
@@ -13,21 +14,19 @@ const day = z.iso
   .refine(hasYear, YEAR_MESSAGE)
   .openapi({ example: '2026-05-04', description: 'A day in UTC' });
 
-export const statsQuery = z.strictObject({
-  from: day,
-  to: day.openapi({ description: `Not before \`from\`, and within ${MOST_DAYS} days of it, in UTC` }),
-  sku: skuName.optional(),
-});
-
-/** What is wrong with two days together; undefined when nothing is. */
-export function findRangeFlaw({
-  from,
-  to,
-}: Pick<z.output<typeof statsQuery>, 'from' | 'to'>): string | undefined {
-  const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
-  if (days < 1) return 'must not be before from';
-  return days > MOST_DAYS ? `must be within ${MOST_DAYS} days of from` : undefined;
-}
+export const statsQuery = z
+  .strictObject({
+    from: day,
+    to: day.openapi({ description: `Not before \`from\`, and within ${MOST_DAYS} days of it, in UTC` }),
+    sku: skuName.optional(),
+  })
+  .superRefine(({ from, to }, context) => {
+    const days = (Date.parse(to) - Date.parse(from)) / DAY_MS + 1;
+    const refuse = (message: string): void =>
+      context.addIssue({ code: 'custom', params: INCOMPATIBLE, path: ['to'], message });
+    if (days < 1) refuse('must not be before from');
+    if (days > MOST_DAYS) refuse(`must be within ${MOST_DAYS} days of from`);
+  });
 
 const orders = exactSum.openapi({ example: 12 });
 const amount = exactSum.openapi({ example: 1250 });

@@ -4,6 +4,7 @@ import type { Webhook } from '../../db/webhooks/webhooks.ts';
 import { EVENT_ID_PATTERN, ORDER_EVENT_TYPES } from '../../domain/events.ts';
 import { TEXT } from '../../domain/text.ts';
 import { DISABLED_REASONS, LONGEST_URL, WEBHOOK_STATES } from '../../domain/webhooks.ts';
+import { INCOMPATIBLE } from '../problems/invalid-request.ts';
 import { byId, pageQuery, pageSchema } from './page.ts';
 import { id, instant, text, time, whole } from './values.ts';
 
@@ -88,6 +89,7 @@ const range = z
     from: time.openapi({ description: 'The first instant of a range' }),
     to: time.openapi({ description: 'The instant after a range: later than `from`' }),
   })
+  .refine(({ from, to }) => from < to, { path: ['to'], params: INCOMPATIBLE, error: 'must be after `from`' })
   .openapi('RedeliverRange');
 
 export const redeliverBody = z

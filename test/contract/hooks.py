@@ -91,3 +91,5 @@ def order_what_exists(body):
     for line in body["lines"]:
         line["sku"] = KNOWN["sku"]
         line["quantity"] = 1 + line["quantity"] % 3
+        line.pop("unitPrice", None)
+    body.pop("total", None)
