@@ -66,13 +66,10 @@ const attemptSchema = z
       .enum(Object.keys(ATTEMPT_FAILURES))
       .nullable()
       .openapi({ description: `Null when the receiver took it.\n${failures.join('\n')}` }),
-    cause: z
-      .string()
-      .nullable()
-      .openapi({
-        example: 'ECONNREFUSED',
-        description: 'The code of a failed connection; null for the rest',
-      }),
+    cause: z.string().nullable().openapi({
+      example: 'ECONNREFUSED',
+      description: 'The code of a failed connection; null for the rest',
+    }),
   })
   .openapi('DeliveryAttempt');
 

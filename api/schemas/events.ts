@@ -17,11 +17,9 @@ const position = z
 
 export const feedQuery = z.strictObject({
   limit,
-  after: cursorSchema('published', position)
-    .optional()
-    .openapi({
-      description: '`nextCursor` of the page before. Without it, the oldest event that is kept is first',
-    }),
+  after: cursorSchema('published', position).optional().openapi({
+    description: '`nextCursor` of the page before. Without it, the oldest event that is kept is first',
+  }),
   type: z.enum(ORDER_EVENT_TYPES).optional().openapi({ description: 'Only events of this type' }),
 });
 
@@ -58,12 +56,9 @@ export const publishedEventSchema = z
         .optional()
         .openapi({ description: 'The command that caused it. Missing if time caused it' }),
       buyerId: party,
-      total: z
-        .object({ amount, currency })
-        .nullable()
-        .openapi({
-          description: 'Null in an order that was never priced, or that was rejected for its total',
-        }),
+      total: z.object({ amount, currency }).nullable().openapi({
+        description: 'Null in an order that was never priced, or that was rejected for its total',
+      }),
     }),
   })
   .openapi('Event');

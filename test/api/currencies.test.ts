@@ -104,7 +104,14 @@ describe('a buyer counts as busy', () => {
       pendingLongAfter: 1_800_000,
       busyBuyerPayments: 50,
       busyBuyerAmount: 10_000,
-      runEvery: { reconcile: 300_000, stats: 60_000, monitor: 60_000, retention: 60_000, seal: 60_000, webhooks: 60_000 },
+      runEvery: {
+        reconcile: 300_000,
+        stats: 60_000,
+        monitor: 60_000,
+        retention: 60_000,
+        seal: 60_000,
+        webhooks: 60_000,
+      },
     });
 
   test.each([
