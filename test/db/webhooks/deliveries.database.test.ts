@@ -118,7 +118,8 @@ describe('publishing', () => {
     `;
     await publishAll(database);
     const due = await claimed(id);
-    expect(due.map(({ orderId }) => orderId).toSorted()).toEqual([again, other].toSorted());
+    expect(due).toHaveLength(2);
+    expect(new Set(due.map(({ orderId }) => orderId))).toEqual(new Set([again, other]));
   });
 
   test('says the event as the feed says it', async () => {
