@@ -1223,7 +1223,7 @@ export interface components {
              */
             reference?: string;
             /**
-             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @description Fields of your own, with names of at most 40 and values of at most 500 characters. Holdfast keeps them and decides nothing by them
              * @example {
              *       "channel": "app",
              *       "campaign": "spring"
@@ -1272,12 +1272,27 @@ export interface components {
         };
         OrderAdjustment: {
             /** @enum {string} */
-            kind: "discount" | "tax" | "shipping" | "fee";
+            kind: "discount";
             /** @example Ten per cent off */
             label: string;
             /**
-             * @description Minor units: below zero for a discount, above zero for everything else
+             * @description Minor units, below zero
              * @example -250
+             */
+            amount: number;
+            /**
+             * @description The line that it is about. Left out for the whole order
+             * @example TEA-GREEN-100
+             */
+            sku?: string;
+        } | {
+            /** @enum {string} */
+            kind: "tax" | "shipping" | "fee";
+            /** @example Ten per cent off */
+            label: string;
+            /**
+             * @description Minor units, above zero
+             * @example 250
              */
             amount: number;
             /**
@@ -1338,7 +1353,7 @@ export interface components {
              */
             reference?: string;
             /**
-             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @description Fields of your own, with names of at most 40 and values of at most 500 characters. Holdfast keeps them and decides nothing by them
              * @example {
              *       "channel": "app",
              *       "campaign": "spring"
@@ -2215,19 +2230,22 @@ export interface components {
              */
             events: number;
         };
-        Redeliver: {
+        Redeliver: components["schemas"]["RedeliverEvent"] | components["schemas"]["RedeliverRange"];
+        RedeliverEvent: {
             /** @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2 */
-            eventId?: string;
+            eventId: string;
+        };
+        RedeliverRange: {
             /**
              * Format: date-time
              * @description The first instant of a range
              */
-            from?: string;
+            from: string;
             /**
              * Format: date-time
-             * @description The instant after a range
+             * @description The instant after a range: later than `from`
              */
-            to?: string;
+            to: string;
         };
         DeliveryPage: {
             items: components["schemas"]["Delivery"][];
@@ -2361,6 +2379,8 @@ export type RotateWebhookSecret = components['schemas']['RotateWebhookSecret'];
 export type Delivery = components['schemas']['Delivery'];
 export type Redelivered = components['schemas']['Redelivered'];
 export type Redeliver = components['schemas']['Redeliver'];
+export type RedeliverEvent = components['schemas']['RedeliverEvent'];
+export type RedeliverRange = components['schemas']['RedeliverRange'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryAttemptPage = components['schemas']['DeliveryAttemptPage'];
 export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
