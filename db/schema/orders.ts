@@ -19,7 +19,6 @@ import {
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
-import { METADATA_FIELDS } from '../../domain/order-detail.ts';
 import { ADJUSTMENTS_LIMIT, ADJUSTMENT_KINDS, PAYMENT_MODES, STEPS } from '../../domain/order.ts';
 import { RECORDED_MOVES, RESTING_STAGES } from '../../domain/stages.ts';
 import { SKU_CODE, TEXT } from '../../domain/text.ts';
@@ -168,7 +167,8 @@ export const orderDetail = pgTable(
   (t) => [
     check('order_detail_not_empty', sql`${t.reference} is not null or ${t.metadata} is not null`),
     check('order_detail_reference', isText(t.reference, TEXT.reference)),
-    check('order_detail_metadata', isMetadata(t.metadata)),
+    // The rule of domain/order-detail.ts, in migrations/0017_order_contents.sql.
+    check('order_detail_metadata', sql`is_metadata(${t.metadata})`),
     // Which orders of this shop have this reference, newest first? (Ids sort by time.)
     index('order_detail_by_reference')
       .on(t.shopId, t.reference, t.orderId)
@@ -179,13 +179,6 @@ export const orderDetail = pgTable(
       .where(sql`reference is not null`),
   ],
 );
-
-/** A flat object of texts. The length in all is the most that its fields come to, with each character escaped. */
-function isMetadata(column: AnyPgColumn): SQL {
-  const longest = METADATA_FIELDS * 2 * (TEXT.metadataKey.max + TEXT.metadataValue.max + 3);
-  const fields = sql`jsonb_array_length(jsonb_path_query_array(${column}, '$.keyvalue()'))`;
-  return sql`jsonb_typeof(${column}) = 'object' and ${fields} <= ${literal(METADATA_FIELDS)} and not jsonb_path_exists(${column}, 'strict $.* ? (@.type() <> "string")') and char_length(${column}::text) <= ${literal(longest)}`;
-}
 
 /**
  * The recorded stages of an order. Never changed. In partitions of a month each, by the order's id: all events of an order are in one.

@@ -123,7 +123,7 @@ const VALUES = {
 /** What would be valid from the owner. */
 const valuesFor = ({ operation }: PublishedRoute) =>
   operation.operationId === 'redeliverEvents'
-    ? { ...VALUES, eventId: undefined, from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }
+    ? { ...VALUES, eventId: `${open}-1`, from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }
     : VALUES;
 
 /** Ids that nothing has. */
