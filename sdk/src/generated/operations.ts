@@ -89,7 +89,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
    *
    * For `merchant`, `buyer`; scope `orders:write`.
    *
-   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `request_timeout`, `idempotency_in_progress`, `price_changed`, `out_of_stock`, `order_cancelled`, `order_expired`, `order_not_payable`, `order_busy`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `unknown_wallet`, `wallet_not_allowed`, `unknown_sku`, `currency_mismatch`, `total_limit_exceeded`, `total_not_positive`, `total_mismatch`, `insufficient_funds`, `too_many_refused_payments`, `personal_data_unavailable`.
+   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `request_timeout`, `idempotency_in_progress`, `price_changed`, `out_of_stock`, `order_cancelled`, `order_expired`, `order_not_payable`, `order_busy`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `incompatible_parameters`, `unknown_wallet`, `wallet_not_allowed`, `unknown_sku`, `currency_mismatch`, `total_limit_exceeded`, `total_not_positive`, `total_mismatch`, `insufficient_funds`, `too_many_refused_payments`, `personal_data_unavailable`.
    */
   createOrder: (body: CreateOrder, options?: CallOptions): Promise<Order> =>
     answer(http.POST('/v1/orders', { body, ...sendWith(options) })),
@@ -157,7 +157,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
    *
    * For `merchant`, `operator`; scope `orders:write`.
    *
-   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `order_not_refundable`, `refund_exceeds_payment`, `refund_exceeds_units`, `order_too_old`, `refund_pending`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `sku_not_in_order`.
+   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `order_not_refundable`, `refund_exceeds_payment`, `refund_exceeds_units`, `order_too_old`, `order_busy`, `refund_pending`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `incompatible_parameters`, `sku_not_in_order`.
    */
   refundOrder: (id: string, body: RefundOrder, options?: CallOptions): Promise<Order> =>
     answer(http.POST('/v1/orders/{id}/refund', { params: { path: { id } }, body, ...sendWith(options) })),
@@ -460,7 +460,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
    *
    * For `merchant`; scope `webhooks:write`.
    *
-   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `webhook_disabled`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `too_many_events`, `webhooks_unavailable`.
+   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `webhook_disabled`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `incompatible_parameters`, `too_many_events`, `webhooks_unavailable`.
    */
   redeliverEvents: (id: string, body: Redeliver, options?: CallOptions): Promise<Redelivered> =>
     answer(http.POST('/v1/webhooks/{id}/redeliveries', { params: { path: { id } }, body, ...sendWith(options) })),

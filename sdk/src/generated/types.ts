@@ -1223,7 +1223,7 @@ export interface components {
              */
             reference?: string;
             /**
-             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @description Fields of your own, with names of at most 40 and values of at most 500 characters. Holdfast keeps them and decides nothing by them
              * @example {
              *       "channel": "app",
              *       "campaign": "spring"
@@ -1272,12 +1272,27 @@ export interface components {
         };
         OrderAdjustment: {
             /** @enum {string} */
-            kind: "discount" | "tax" | "shipping" | "fee";
+            kind: "discount";
             /** @example Ten per cent off */
             label: string;
             /**
-             * @description Minor units: below zero for a discount, above zero for everything else
+             * @description Minor units, below zero
              * @example -250
+             */
+            amount: number;
+            /**
+             * @description The line that it is about. Left out for the whole order
+             * @example TEA-GREEN-100
+             */
+            sku?: string;
+        } | {
+            /** @enum {string} */
+            kind: "tax" | "shipping" | "fee";
+            /** @example Ten per cent off */
+            label: string;
+            /**
+             * @description Minor units, above zero
+             * @example 250
              */
             amount: number;
             /**
@@ -1338,7 +1353,7 @@ export interface components {
              */
             reference?: string;
             /**
-             * @description Fields of your own, with names of at most 40 characters. Holdfast keeps them and decides nothing by them
+             * @description Fields of your own, with names of at most 40 and values of at most 500 characters. Holdfast keeps them and decides nothing by them
              * @example {
              *       "channel": "app",
              *       "campaign": "spring"
@@ -1547,6 +1562,37 @@ export interface components {
                      */
                     currency: string;
                 } | null;
+                /**
+                 * @description What the order is called where it came from
+                 * @example PO-2026-0815
+                 */
+                reference?: string;
+                /** @description What was given back. Only in the events of refunds */
+                refund?: {
+                    /**
+                     * @description Minor units that were given back
+                     * @example 250
+                     */
+                    amount: number;
+                    /**
+                     * @description ISO 4217 code
+                     * @example EUR
+                     */
+                    currency: string;
+                    /** @description Empty in a refund of an amount */
+                    lines: {
+                        /** @example TEA-GREEN-100 */
+                        sku: string;
+                        /** @example 1 */
+                        quantity: number;
+                        /**
+                         * @description What these units cost
+                         * @example 1250
+                         */
+                        amount: number;
+                        restocked: boolean;
+                    }[];
+                };
             };
         };
         WalletPermission: {
@@ -1733,7 +1779,7 @@ export interface components {
              */
             minute: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             /**
              * @description Seconds, a share from 0 to 1, or a count, depending on the measure
              * @example 0.02
@@ -1754,7 +1800,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             /** @enum {string} */
             state: "open" | "closed";
             /**
@@ -2215,19 +2261,22 @@ export interface components {
              */
             events: number;
         };
-        Redeliver: {
+        Redeliver: components["schemas"]["RedeliverEvent"] | components["schemas"]["RedeliverRange"];
+        RedeliverEvent: {
             /** @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44-2 */
-            eventId?: string;
+            eventId: string;
+        };
+        RedeliverRange: {
             /**
              * Format: date-time
              * @description The first instant of a range
              */
-            from?: string;
+            from: string;
             /**
              * Format: date-time
-             * @description The instant after a range
+             * @description The instant after a range: later than `from`
              */
-            to?: string;
+            to: string;
         };
         DeliveryPage: {
             items: components["schemas"]["Delivery"][];
@@ -2361,6 +2410,8 @@ export type RotateWebhookSecret = components['schemas']['RotateWebhookSecret'];
 export type Delivery = components['schemas']['Delivery'];
 export type Redelivered = components['schemas']['Redelivered'];
 export type Redeliver = components['schemas']['Redeliver'];
+export type RedeliverEvent = components['schemas']['RedeliverEvent'];
+export type RedeliverRange = components['schemas']['RedeliverRange'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryAttemptPage = components['schemas']['DeliveryAttemptPage'];
 export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
@@ -3378,7 +3429,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
                 from?: string;
                 to?: string;
             };
@@ -3416,7 +3467,7 @@ export interface operations {
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 state?: "open" | "closed";
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             };
             header?: never;
             path?: never;
