@@ -74,7 +74,13 @@ test('each event of an order is published once, with its own type, what happened
 test('an event says its order’s reference, and that of a refund which lines and amounts were given back, and never the metadata', async () => {
   const { shopId, placed } = await shopWithOrders();
   const detailed = await placed();
-  const detail = { orderId: detailed, shopId, buyerId: 'buyer', reference: 'PO-1', metadata: { till: 'seven' } };
+  const detail = {
+    orderId: detailed,
+    shopId,
+    buyerId: 'buyer',
+    reference: 'PO-1',
+    metadata: { till: 'seven' },
+  };
   await recordOrderDetail(database, detail);
   const other = await placed();
   for (const orderId of [detailed, other]) await pay(database, payment(orderId));
@@ -90,7 +96,11 @@ test('an event says its order’s reference, and that of a refund which lines an
     [
       'order.refunded',
       'PO-1',
-      { amount: 400, currency: 'EUR', lines: [{ sku: line?.sku, quantity: 1, amount: 500, restocked: true }] },
+      {
+        amount: 400,
+        currency: 'EUR',
+        lines: [{ sku: line?.sku, quantity: 1, amount: 500, restocked: true }],
+      },
     ],
   ]);
   expect(JSON.stringify(events)).not.toMatch(/metadata|till|seven/);
