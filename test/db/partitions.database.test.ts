@@ -212,7 +212,7 @@ describe('an order rests at its last event', () => {
 
   test('and neither its stage nor its version changes without one', async () => {
     const id = await paidOrder(new Date());
-    for (const change of [sql`stage = 'refunded'`, sql`version = 3`, sql`version = 1`])
+    for (const change of [sql`stage = 'refunded', refunded = total`, sql`version = 3`, sql`version = 1`])
       await expect(sql`update orders set ${change} where id = ${id}`).rejects.toThrow('orders_at_last_event');
     await sql`update orders set updated_at = updated_at where id = ${id}`;
   });
