@@ -1,6 +1,7 @@
 /** Reads recorded refunds. Only the step in steps/refund.ts writes them. */
 import { REFUND_REFUSALS, type RefundRefusal } from '../domain/order.ts';
 import type { Database } from './connection.ts';
+import type { Fragment, Queryable } from './postgres.ts';
 import { NIL_UUID } from './schema/columns.ts';
 import type { refund, refundLine } from './schema/refunds.ts';
 
@@ -10,6 +11,20 @@ export interface Refund extends Omit<typeof refund.$inferSelect, 'orderId' | 'sh
   /** In SKU order; none when an amount was refunded. */
   lines: Pick<typeof refundLine.$inferSelect, 'sku' | 'quantity' | 'amount' | 'restocked'>[];
 }
+
+/** The lines of the row of `refund` that a query is at. */
+export const linesOfRefund = (sql: Queryable): Fragment => sql`
+  (
+    select coalesce(
+      json_agg(
+        json_build_object('sku', sku, 'quantity', quantity, 'amount', refund_line.amount, 'restocked', restocked) order by sku
+      ),
+      '[]'
+    )
+    from refund_line
+    where refund_line.order_id = refund.order_id and refund_line.command_id = refund.command_id
+  )
+`;
 
 /** An order's refunds, first to last, beginning after the event `after`. */
 export async function listRefunds(
@@ -21,16 +36,7 @@ export async function listRefunds(
     ({ sql }) => sql<Refund[]>`
       select
         nullif(command_id, ${NIL_UUID}) as "commandId", version, amount, currency, reason, at, transfer_id as "transferId",
-        (
-          select coalesce(
-            json_agg(
-              json_build_object('sku', sku, 'quantity', quantity, 'amount', refund_line.amount, 'restocked', restocked) order by sku
-            ),
-            '[]'
-          )
-          from refund_line
-          where refund_line.order_id = refund.order_id and refund_line.command_id = refund.command_id
-        ) as lines
+        ${linesOfRefund(sql)} as lines
       from refund
       where order_id = ${orderId} and version > ${after}
       order by version

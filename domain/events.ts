@@ -50,7 +50,15 @@ export interface Money {
   currency: string;
 }
 
-/** What an event says of its order. Never personal fields: what was sent cannot be erased. */
+/** What a refund gave back. */
+export interface EventRefund {
+  amount: number;
+  currency: string;
+  /** In SKU order; none when an amount was refunded. */
+  lines: { sku: string; quantity: number; amount: number; restocked: boolean }[];
+}
+
+/** What an event says of its order. Never personal fields nor metadata: what was sent cannot be erased. */
 export interface OrderEventData {
   orderId: string;
   version: number;
@@ -61,8 +69,12 @@ export interface OrderEventData {
   /** Absent when time or Holdfast caused it. */
   commandId?: string;
   buyerId: string;
+  /** Absent when the caller gave none. */
+  reference?: string;
   /** Null in an order that was never priced, or that was rejected for its total. */
   total: Money | null;
+  /** Of the events that record a refund. */
+  refund?: EventRefund;
 }
 
 /** An event as it is published: the body of a webhook, an item of the feed, and the data of a stream are this. */

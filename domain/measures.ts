@@ -13,6 +13,7 @@ export const MEASURES = [
   'order_success',
   'runs_overdue',
   'webhooks_failing',
+  'events_unpublished',
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
@@ -38,6 +39,7 @@ export const ALERT_RULES: Readonly<Record<Measure, AlertRule>> = {
   order_success: { unit: 'share', opens: 'below', threshold: 0.995 },
   runs_overdue: { unit: 'count', opens: 'above', threshold: 0 },
   webhooks_failing: { unit: 'count', opens: 'above', threshold: 0 },
+  events_unpublished: { unit: 'seconds', opens: 'above', threshold: 60 },
 };
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;

@@ -2,7 +2,7 @@
  * Runs the workflows and their activities: `node worker/main.ts`.
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
-import { DefaultLogger, NativeConnection, Runtime, type LogEntry } from '@temporalio/worker';
+import { NativeConnection, Runtime } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
@@ -16,6 +16,7 @@ import { monitorSettings } from './monitor-settings.ts';
 import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
+import { sdkLogger } from './sdk-log.ts';
 import { workflowBundle } from './bundle.ts';
 import { wakeOnPublished } from './waking.ts';
 import { createWebhookWorker, webhookSettings } from './webhooks.ts';
@@ -35,8 +36,6 @@ const settings = readSettings();
 const logger = openLogger('worker', settings.LOG_LEVEL);
 endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
 
-const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
-
 const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
 const stopAtOnce = (): void => {
   logger.info('stopped before it was ready');
@@ -48,9 +47,7 @@ stopping.addEventListener('abort', stopAtOnce);
 Runtime.install({
   // We handle them, below.
   shutdownSignals: [],
-  logger: new DefaultLogger('DEBUG', ({ level, message, meta }: LogEntry) =>
-    logger[LEVELS[level]](meta ?? {}, message),
-  ),
+  logger: sdkLogger(logger, settings.TASK_QUEUE),
 });
 
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { publishEvents, PUBLISHED_AT_ONCE, type JustPublished } from '../db/events/publish.ts';
 import type { Database } from '../db/database.ts';
 
-/** How long an event waits at most while all is well. Asking in vain costs PostgreSQL some 0.1 ms. */
+/** How long an event waits at most while all is well. Asking in vain costs PostgreSQL some 0.3 ms. */
 const PAUSE_MS = 200;
 const PAUSE_AFTER_FAILURE_MS = 1_000;
 

@@ -5,6 +5,7 @@ import { SHOP_PATTERN } from '../../domain/shops.ts';
 import { RESTING_STAGES } from '../../domain/stages.ts';
 import type { FeedPage, FeedPosition } from '../../db/events/read.ts';
 import { cursorSchema, limit, writeCursor } from './page.ts';
+import { givenBack } from './refunds.ts';
 import { LIMITS, amount, currency, digits, id, instant, party } from './values.ts';
 
 /** After a cursor of one shop, the numbers of another would mean nothing. */
@@ -60,6 +61,14 @@ export const publishedEventSchema = z
       total: z.object({ amount, currency }).nullable().openapi({
         description: 'Null in an order that was never priced, or that was rejected for its total',
       }),
+      reference: z
+        .string()
+        .optional()
+        .openapi({ example: 'PO-2026-0815', description: 'What the order is called where it came from' }),
+      refund: z
+        .object(givenBack)
+        .optional()
+        .openapi({ description: 'What was given back. Only in the events of refunds' }),
     }),
   })
   .openapi('Event');

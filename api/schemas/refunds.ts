@@ -47,26 +47,33 @@ export const refundBody = z
 
 export const refundsQuery = pageQuery('refunds', byNumber(LIMITS.versionDigits));
 
+/** What a refund gave back, in the list of refunds and in events. */
+export const givenBack = {
+  amount: amount.openapi({ example: 250, description: 'Minor units that were given back' }),
+  currency,
+  lines: z
+    .array(
+      z.object({
+        sku: skuName,
+        quantity: units.openapi({ example: 1 }),
+        amount: amount.openapi({ description: 'What these units cost' }),
+        restocked: z.boolean(),
+      }),
+    )
+    .openapi({ description: 'Empty in a refund of an amount' }),
+};
+
 const refundSchema = z
   .object({
     commandId: id.optional().openapi({
       description: 'The command that caused it. Missing if an operator did, or if it is no longer known',
     }),
     version: z.int().openapi({ example: 3, description: "The order's version after it" }),
-    amount: amount.openapi({ example: 250, description: 'Minor units that were given back' }),
-    currency,
+    amount: givenBack.amount,
+    currency: givenBack.currency,
     reason: z.string(),
     at: instant,
-    lines: z
-      .array(
-        z.object({
-          sku: skuName,
-          quantity: units.openapi({ example: 1 }),
-          amount: amount.openapi({ description: 'What these units cost' }),
-          restocked: z.boolean(),
-        }),
-      )
-      .openapi({ description: 'Empty in a refund of an amount' }),
+    lines: givenBack.lines,
   })
   .openapi('Refund');
 

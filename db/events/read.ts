@@ -1,8 +1,15 @@
 /** Reads published events: of a shop by their number, of orders, or by their ids. */
-import { eventIdOf, type EventKey, type OrderEventType, type PublishedEvent } from '../../domain/events.ts';
+import {
+  eventIdOf,
+  type EventKey,
+  type EventRefund,
+  type OrderEventType,
+  type PublishedEvent,
+} from '../../domain/events.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database } from '../database.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
+import { linesOfRefund } from '../refunds.ts';
 
 interface EventRow extends EventKey {
   shopId: string;
@@ -16,21 +23,29 @@ interface EventRow extends EventKey {
   buyerId: string;
   amount: number | null;
   currency: string | null;
+  reference: string | null;
+  refund: EventRefund | null;
 }
 
-/** The whole of these published events, whose rows are few. What else an event shows of its order is one join more. */
+/** The whole of these published events, whose rows are few: what is not in each order is looked up one by one. */
 const whole = (sql: Queryable, published: Fragment): Fragment => sql`
   select
     published.order_id as "orderId", published.version, published.shop_id as "shopId", published.sequence, published.type,
     event.from_stage as "from", event.stage, event.reason, event.command_id as "commandId", event.at,
-    orders.buyer_id as "buyerId", orders.total as amount, orders.currency
+    orders.buyer_id as "buyerId", orders.total as amount, orders.currency,
+    (select reference from order_detail where order_detail.order_id = published.order_id) as reference,
+    (
+      select json_build_object('amount', refund.amount, 'currency', refund.currency, 'lines', ${linesOfRefund(sql)})
+      from refund
+      where refund.order_id = published.order_id and refund.version = published.version
+    ) as refund
   from
     (${published}) as published
     join order_event as event on event.order_id = published.order_id and event.version = published.version
     join orders on orders.id = published.order_id`;
 
 const toEvent = (row: EventRow): PublishedEvent => {
-  const { shopId, sequence, type, at, reason, commandId, amount, currency, ...data } = row;
+  const { shopId, sequence, type, at, reason, commandId, amount, currency, reference, refund, ...data } = row;
   return {
     id: eventIdOf(row),
     type,
@@ -45,7 +60,9 @@ const toEvent = (row: EventRow): PublishedEvent => {
       ...(reason !== null && { reason }),
       ...(commandId !== null && { commandId }),
       buyerId: data.buyerId,
+      ...(reference !== null && { reference }),
       total: amount === null || currency === null ? null : { amount, currency },
+      ...(refund !== null && { refund }),
     },
   };
 };

@@ -279,10 +279,10 @@ ALTER TABLE "audit_inbox" DROP CONSTRAINT "audit_inbox_kind";--> statement-break
 ALTER TABLE "audit_inbox" ADD CONSTRAINT "audit_inbox_kind" CHECK ("audit_inbox"."kind" in ('order', 'wallet', 'sku', 'wallet_permission', 'api_key', 'api_key_secret', 'shop', 'intervention', 'repair', 'settings', 'personal_data', 'retention', 'webhook', 'webhook_secret'));
 --> statement-breakpoint
 
--- The monitor counts webhooks that fail, and the run that wakes what sends to them is watched like the others.
+-- The monitor counts webhooks that fail and asks how long events wait, and the run that wakes what sends to them is watched like the others.
 ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
-ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing'));--> statement-breakpoint
+ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished'));--> statement-breakpoint
 ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
-ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing'));--> statement-breakpoint
+ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished'));--> statement-breakpoint
 ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
 ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks'));

@@ -247,4 +247,17 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
       ) as subjects
     from failing
   `,
+
+  events_unpublished: (sql, { at }) => sql<Measured[]>`
+    with oldest as (
+      select id, order_id, recorded_at from outbox order by id limit ${SUBJECTS}
+    )
+    select
+      coalesce(greatest(extract(epoch from ${at}::timestamptz - min(recorded_at)), 0), 0)::double precision as value,
+      (
+        select coalesce(json_agg(order_id order by first), '[]')
+        from (select order_id, min(id) as first from oldest group by order_id) as waiting
+      ) as subjects
+    from oldest
+  `,
 };

@@ -13,6 +13,7 @@ export const outbox = pgTable('outbox', {
   id: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
   orderId: uuid('order_id').notNull(),
   version: integer().notNull(),
+  recordedAt: recordedAt(),
 });
 
 /** How many events of a shop were published. Locked while the next ones get their numbers, so that these become visible in order. */

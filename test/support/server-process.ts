@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { TestRunner, afterAll, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { until } from './until.ts';
 
@@ -25,7 +25,7 @@ export interface TestProcess {
 interface ScriptOptions {
   args?: readonly string[];
   cwd?: string;
-  /** How it is ended when the file's tests are over; SIGTERM for a process that must stop others. */
+  /** How it is ended when its test is over, or its file when no test started it; SIGTERM for a process that must stop others. */
   endWith?: 'SIGKILL' | 'SIGTERM';
 }
 
@@ -56,7 +56,10 @@ export function startScript(
     if (!hasEnded()) child.kill(signal);
     return ended;
   };
-  afterAll(() => endBy(endWith));
+  const end = () => endBy(endWith);
+  // A running test can add nothing to the end of its file.
+  if (TestRunner.getCurrentTest() === undefined) afterAll(end);
+  else onTestFinished(async () => void (await end()));
   return {
     child,
     output: () => output,

@@ -185,6 +185,7 @@ describe('a worker that is asked to stop', () => {
     });
     worker.child.kill('SIGTERM');
     expect(await worker.ended, worker.output()).toBe(0);
+    expect(worker.printed()).not.toContain('No workflows registered');
     await system.startWorker();
     await unlock();
     expect(await paying).toMatchObject({ status: 200, body: { stage: 'paid' } });

@@ -126,6 +126,23 @@ describe('an event', () => {
     for (const id of ids) expect(versionsOf(receiver, id)).toEqual([1, 2]);
   });
 
+  test('is to the receiver what the feed says of it: with the reference of its order and what a refund gave back', async () => {
+    const receiver = await aReceiver();
+    const orderId = await shop.placed(walletId, sku, 1, { reference: 'PO-9', metadata: { till: 'seven' } });
+    await shop.pay(orderId);
+    await shop.post(`/v1/orders/${orderId}/refund`, { reason: 'dented', amount: 100 });
+    const sent = await until('the refund to arrive', async () =>
+      receiver.arrived.find(({ event }) => event.id === `${orderId}-3`),
+    );
+    expect(sent.event).toMatchObject({
+      type: 'order.partially_refunded',
+      data: { reference: 'PO-9', refund: { amount: 100, currency: 'EUR', lines: [] } },
+    });
+    expect(sent.raw).not.toMatch(/metadata|seven/);
+    const { body } = await shop.get('/v1/events?type=order.partially_refunded&limit=100');
+    expect(body['items']).toContainEqual(sent.event);
+  });
+
   test('is signed with the old secret as well, until that expires', async () => {
     const receiver = await aReceiver();
     const secret = makeWebhookSecret();

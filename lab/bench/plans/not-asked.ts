@@ -11,6 +11,7 @@ export const NOT_ASKED: readonly {
       'audit/sealed-row.ts': 'all',
       'skus.ts': ['columnsOf'],
       'stats/figures.ts': ['figuresOf'],
+      'refunds.ts': ['linesOfRefund'],
       'rules/deadlines.ts': ['isOverdue'],
       'rules/money.ts': ['moneyHeld', 'sumOfEntries'],
       'rules/order-contents.ts': 'all',

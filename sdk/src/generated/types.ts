@@ -1562,6 +1562,37 @@ export interface components {
                      */
                     currency: string;
                 } | null;
+                /**
+                 * @description What the order is called where it came from
+                 * @example PO-2026-0815
+                 */
+                reference?: string;
+                /** @description What was given back. Only in the events of refunds */
+                refund?: {
+                    /**
+                     * @description Minor units that were given back
+                     * @example 250
+                     */
+                    amount: number;
+                    /**
+                     * @description ISO 4217 code
+                     * @example EUR
+                     */
+                    currency: string;
+                    /** @description Empty in a refund of an amount */
+                    lines: {
+                        /** @example TEA-GREEN-100 */
+                        sku: string;
+                        /** @example 1 */
+                        quantity: number;
+                        /**
+                         * @description What these units cost
+                         * @example 1250
+                         */
+                        amount: number;
+                        restocked: boolean;
+                    }[];
+                };
             };
         };
         WalletPermission: {
@@ -1748,7 +1779,7 @@ export interface components {
              */
             minute: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             /**
              * @description Seconds, a share from 0 to 1, or a count, depending on the measure
              * @example 0.02
@@ -1769,7 +1800,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             /** @enum {string} */
             state: "open" | "closed";
             /**
@@ -3398,7 +3429,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
                 from?: string;
                 to?: string;
             };
@@ -3436,7 +3467,7 @@ export interface operations {
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 state?: "open" | "closed";
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
             };
             header?: never;
             path?: never;

@@ -87,12 +87,20 @@ describe('the feed', () => {
     expect((await shop.get('/v1/events?type=order.cancelled')).body['items']).toHaveLength(1);
   });
 
-  test('has no personal field of any order', async () => {
-    const more = { contact: { name: 'Ada', email: 'ada@example.com' }, deliveryNote: 'ring' };
-    await shop.placed(wallet, sku, 1, more);
+  test('has no personal field and no metadata of any order, but its reference', async () => {
+    const more = {
+      contact: { name: 'Ada', email: 'ada@example.com' },
+      deliveryNote: 'ring',
+      reference: 'PO-7',
+      metadata: { till: 'seven' },
+    };
+    const orderId = await shop.placed(wallet, sku, 1, more);
     await published();
     const { body } = await shop.get('/v1/events?limit=100');
-    expect(JSON.stringify(body)).not.toMatch(/ada@example|deliveryNote|contact/i);
+    expect(body['items']).toContainEqual(
+      expect.objectContaining({ data: expect.objectContaining({ orderId, reference: 'PO-7' }) }),
+    );
+    expect(JSON.stringify(body)).not.toMatch(/ada@example|deliveryNote|contact|metadata|seven/i);
   });
 
   test('of another shop is never seen, and a cursor of it is refused', async () => {
@@ -133,6 +141,12 @@ describe('a stream', () => {
     expect(typesOf(stream)).toEqual(['order.awaiting_payment', 'order.paid', 'order.refunded']);
     expect(stream.messages.map(({ id }) => id)).toEqual(['1', '2', '3']);
     expect(stream.messages[1]?.data).toMatchObject({ id: `${orderId}-2`, data: { stage: 'paid' } });
+    expect(stream.messages[1]?.data.data).not.toHaveProperty('refund');
+    expect(stream.messages[2]?.data.data.refund).toEqual({
+      amount: 500,
+      currency: 'EUR',
+      lines: [{ sku, quantity: 1, amount: 500, restocked: true }],
+    });
   });
 
   test('goes on after Last-Event-ID, and has nothing to say to who has heard of an ended order’s last event', async () => {

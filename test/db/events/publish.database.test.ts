@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { publishEvents } from '../../../db/events/publish.ts';
 import { findPublished, readFeed, readOrderEvents, type FeedPosition } from '../../../db/events/read.ts';
+import { recordOrderDetail } from '../../../db/order-detail.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
@@ -68,6 +69,44 @@ test('each event of an order is published once, with its own type, what happened
   });
   expect(await readOrderEvents(database, [{ orderId, after: 1 }])).toEqual(page?.events.slice(1));
   expect(await findPublished(database, [{ orderId, version: 1 }])).toEqual(page?.events.slice(0, 1));
+});
+
+test('an event says its order’s reference, and that of a refund which lines and amounts were given back, and never the metadata', async () => {
+  const { shopId, placed } = await shopWithOrders();
+  const detailed = await placed();
+  const detail = {
+    orderId: detailed,
+    shopId,
+    buyerId: 'buyer',
+    reference: 'PO-1',
+    metadata: { till: 'seven' },
+  };
+  await recordOrderDetail(database, detail);
+  const other = await placed();
+  for (const orderId of [detailed, other]) await pay(database, payment(orderId));
+  await refund(database, { ...refundOf(detailed, false), amount: 100 });
+  await refund(database, refundOf(detailed, true));
+  await publishEvents(database);
+  const events = await readOrderEvents(database, [{ orderId: detailed, after: 0 }]);
+  const [line] = await sql<{ sku: string }[]>`select sku from order_line where order_id = ${detailed}`;
+  expect(events.map(({ type, data }) => [type, data.reference, data.refund])).toEqual([
+    ['order.awaiting_payment', 'PO-1', undefined],
+    ['order.paid', 'PO-1', undefined],
+    ['order.partially_refunded', 'PO-1', { amount: 100, currency: 'EUR', lines: [] }],
+    [
+      'order.refunded',
+      'PO-1',
+      {
+        amount: 400,
+        currency: 'EUR',
+        lines: [{ sku: line?.sku, quantity: 1, amount: 500, restocked: true }],
+      },
+    ],
+  ]);
+  expect(JSON.stringify(events)).not.toMatch(/metadata|till|seven/);
+  const [plain] = await findPublished(database, [{ orderId: other, version: 2 }]);
+  expect(plain?.data).not.toHaveProperty('reference');
+  expect(plain?.data).not.toHaveProperty('refund');
 });
 
 test('a page of some types looks through the others, and the next begins behind them', async () => {

@@ -7,7 +7,7 @@ import { MINUTE, monitoring } from '../../support/monitoring.ts';
 import { plant, plantOrders, plantPayments } from '../../support/planted.ts';
 import { reconciling } from '../../support/reconciling.ts';
 import { startSystem } from '../../support/system.ts';
-import { registerWebhook } from '../../support/webhooks.ts';
+import { publishAll, registerWebhook } from '../../support/webhooks.ts';
 
 const system = await startSystem();
 const { shop, sql, database } = system;
@@ -172,6 +172,16 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
       sql`update webhook set failures = 1, failing_since = now() - ${ago}::text::interval where id = ${id}`;
     await since('61 minutes');
     return { value: 1, subjects: [`main/${id}`], heal: () => since('59 minutes') };
+  },
+
+  events_unpublished: async () => {
+    // No worker of this file publishes.
+    await publishAll(database);
+    const [{ id }, later] = [await placed(), await placed()];
+    await shop.pay(id);
+    await sql`update outbox set recorded_at = now() - interval '61 seconds' where order_id = ${id}`;
+    // What it is exactly grows meanwhile.
+    return { value: null, subjects: [id, later.id], heal: () => publishAll(database) };
   },
 };
 
