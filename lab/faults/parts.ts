@@ -4,14 +4,15 @@ import type { Buyer } from './buyer.ts';
 /** Of what was paid: three of these are more than all of it. */
 const LARGEST_AMOUNT = 0.6;
 
-/** Sends one to four refunds in part, at once or one after the other, and after some of them wants all that is left. */
+/** Sends one to four refunds in part, at once or one after the other; after some, wants all that is left, or cancels. */
 export async function wantPartsBack(buyer: Buyer): Promise<void> {
   const { random } = buyer;
   const parts = Array.from({ length: random.pick([1, 2, 3, 4]) }, () => choosePart(buyer));
   if (random.chance(0.5)) await Promise.all(parts.map((refund) => refund()));
   else for (const refund of parts) await refund();
-  if (random.chance(0.3)) await buyer.refundRest(random.chance(0.5));
-  else if (random.chance(0.3)) await buyer.cancel();
+  const then = random.pick(['nothing', 'nothing', 'rest', 'cancel']);
+  if (then === 'rest') await buyer.refundRest(random.chance(0.5));
+  if (then === 'cancel') await buyer.cancel();
 }
 
 function choosePart(buyer: Buyer): () => Promise<number> {
