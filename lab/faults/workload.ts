@@ -16,6 +16,14 @@ const LONGEST_THOUGHT_MS = 1_000;
 /** Before or after the deadline at most, so that payment and expiry meet. */
 const LATE_BY_MS = 1_000;
 
+export const LETS_EXPIRE: Behaviour = {
+  name: 'lets it expire',
+  share: 18,
+  async act(buyer, catalogue) {
+    await buyer.create(anyBasket(buyer.random, catalogue));
+  },
+};
+
 export const BEHAVIOURS: readonly Behaviour[] = [
   {
     name: 'pays',
@@ -33,13 +41,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       await buyer.createAndPay(anyBasket(buyer.random, catalogue));
     },
   },
-  {
-    name: 'lets it expire',
-    share: 18,
-    async act(buyer, catalogue) {
-      await buyer.create(anyBasket(buyer.random, catalogue));
-    },
-  },
+  LETS_EXPIRE,
   {
     name: 'cancels',
     share: 10,
