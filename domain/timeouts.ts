@@ -84,6 +84,8 @@ export const SENDER_SILENT_FOR_MS = 10_000;
 
 /** An attempt to record that a run ended: three queries. */
 export const RUN_END_ATTEMPT_MS = 10_000;
+/** How long a run tries to. Its work is done: a server that restarts, or is slow under load, is no reason to fail. */
+export const RUN_END_FOR_MS = 300_000;
 /** How long a run searches for what is wrong; a million orders take two minutes. The rest waits for the next run. */
 export const RECONCILE_FOR_MS = 3_600_000;
 /** How long a run seals the audit. The rest waits for the next run, which first compares what this one sealed. */

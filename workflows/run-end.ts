@@ -2,30 +2,30 @@
 import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import type { Delivery, MonitorActivities } from '../activities/monitor.ts';
 import type { RunName } from '../domain/measures.ts';
-import { RUN_END_ATTEMPT_MS } from '../domain/timeouts.ts';
+import { RUN_END_ATTEMPT_MS, RUN_END_FOR_MS } from '../domain/timeouts.ts';
 import { WORKFLOW, type DeliverEnd, type DeliverInput } from './messages.ts';
 import { now } from './time.ts';
 
-// What has failed by then is left to the next run.
-const { listUndelivered } = proxyActivities<MonitorActivities>({
-  startToCloseTimeout: '5 seconds',
-  scheduleToCloseTimeout: '10 seconds',
-  retry: { initialInterval: '1s' },
-});
-const { recordRunEnd } = proxyActivities<MonitorActivities>({
-  startToCloseTimeout: RUN_END_ATTEMPT_MS,
-  scheduleToCloseTimeout: 2 * RUN_END_ATTEMPT_MS,
-  retry: { initialInterval: '1s' },
-});
+/** @param patienceMs what has failed by then is left to the next run. */
+const activitiesFor = (patienceMs: number) =>
+  proxyActivities<MonitorActivities>({
+    startToCloseTimeout: RUN_END_ATTEMPT_MS,
+    scheduleToCloseTimeout: patienceMs,
+    retry: { initialInterval: '1s', maximumInterval: RUN_END_ATTEMPT_MS },
+  });
+const patient = activitiesFor(RUN_END_FOR_MS);
+/** For the monitor, which must not miss its next minute. */
+const hurried = activitiesFor(2 * RUN_END_ATTEMPT_MS);
 
 /** Records the end, and opens or closes the alert about runs that do not end. Call it last. */
 export async function recordEnd(run: RunName): Promise<void> {
-  await recordRunEnd({ run, at: now() });
-  await startDeliveries();
+  const activities = run === WORKFLOW.monitor ? hurried : patient;
+  await activities.recordRunEnd({ run, at: now() });
+  await startDeliveries(activities);
 }
 
 /** Starts a workflow for each measure whose alerts have notices that are not delivered yet. */
-export async function startDeliveries(): Promise<void> {
+export async function startDeliveries({ listUndelivered } = hurried): Promise<void> {
   for (const delivery of await listUndelivered()) await startDelivery(delivery);
 }
 

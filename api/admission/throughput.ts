@@ -4,8 +4,8 @@
 const MEMORY_S = 4;
 /** The weight of the first guess, in seconds: it answers a burst that meets a new process. */
 const GUESS_COUNTS_S = 0.5;
-/** Even a system that has stalled is asked again. */
-const LEAST_PER_SECOND = 0.2;
+/** Even a system that has stalled is asked again, and soon: a promise made while nothing ends must not outlast the outage by minutes. */
+const LEAST_PER_SECOND = 1;
 
 export class Throughput {
   /** Completed while there was always more to do: what the system can do. */

@@ -1,11 +1,17 @@
 /** One buyer with one order: sends each request until it is answered, sometimes twice at once, and records what comes back. */
-import type { ApiClient, CreateOrder, Order } from '../../api/client.ts';
-import type { BuyerHistory, Operation, Request } from './history.ts';
+import type { ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
+import type { BuyerHistory, Sent } from './history.ts';
 import type { Random } from './random.ts';
 
 const DOUBLE_CLICK = 0.05;
 
-export type Basket = Required<Pick<CreateOrder, 'walletId' | 'lines' | 'paymentMode'>>;
+const REASON = 'does not fit';
+
+export type Basket = Required<Pick<CreateOrder, 'walletId' | 'lines' | 'paymentMode'>> &
+  Pick<CreateOrder, 'adjustments'>;
+
+/** What was ordered, as the API answered it: lines of one SKU are added up. */
+export type Bought = Pick<Order, 'lines'> & { total: number };
 
 export class Buyer {
   readonly random: Random;
@@ -13,6 +19,7 @@ export class Buyer {
   readonly #api: ApiClient;
   #requests = 0;
   #deadline = 0;
+  #bought: Bought = { lines: [], total: 0 };
 
   constructor(api: ApiClient, history: BuyerHistory, random: Random) {
     this.#api = api;
@@ -22,8 +29,16 @@ export class Buyer {
 
   /** Whether the order now waits for payment. */
   async create(basket: Basket): Promise<boolean> {
-    const body = { buyerId: 'faults', ...basket };
-    return (await this.#send('create', { path: '/v1/orders', key: this.history.key, body })) === 201;
+    return (await this.#create({ operation: 'create' }, basket)) === 201;
+  }
+
+  /** Returns the status, as do the others below. A payment that is refused may leave an order that waits for another. */
+  createAndPay(basket: Basket): Promise<number> {
+    return this.#create({ operation: 'create and pay' }, { ...basket, pay: true });
+  }
+
+  bought(): Bought {
+    return this.#bought;
   }
 
   /** Milliseconds until the deadline that the buyer was given; negative after it. */
@@ -31,39 +46,63 @@ export class Buyer {
     return this.#deadline - Date.now();
   }
 
-  /** Returns the status, as do the others below. */
   pay(): Promise<number> {
-    return this.#command('pay');
+    return this.#command({ operation: 'pay' });
   }
 
   cancel(): Promise<number> {
-    return this.#command('cancel', { reason: 'changed my mind' });
+    const reason = 'changed my mind';
+    return this.#command({ operation: 'cancel', refund: { reason, restock: true } }, { reason });
   }
 
-  refund(restock: boolean): Promise<number> {
-    return this.#command('refund', { reason: 'does not fit', restock });
+  /** All that is left. */
+  refundRest(restock: boolean): Promise<number> {
+    return this.#refund({ reason: REASON, restock });
   }
 
-  #command(operation: Operation, body?: object): Promise<number> {
+  refundAmount(amount: number): Promise<number> {
+    return this.#refund({ reason: REASON, amount });
+  }
+
+  refundLines(lines: { sku: string; quantity: number; restock: boolean }[]): Promise<number> {
+    return this.#refund({ reason: REASON, lines });
+  }
+
+  #refund(refund: RefundOrder): Promise<number> {
+    return this.#command({ operation: 'refund', refund }, refund);
+  }
+
+  #create(what: Omit<Sent, 'request'>, order: Basket & Pick<CreateOrder, 'pay'>): Promise<number> {
+    const body = { buyerId: 'faults', ...order };
+    return this.#send({ ...what, request: { path: '/v1/orders', key: this.history.key, body } });
+  }
+
+  #command(what: Omit<Sent, 'request'>, body?: object): Promise<number> {
     const [id] = this.history.orderIds;
     if (id === undefined) throw new Error('An order that was never placed gets no commands.');
     this.#requests += 1;
+    const { operation } = what;
     const key = `${this.history.key} ${operation} ${this.#requests}`;
-    return this.#send(operation, { path: `/v1/orders/${id}/${operation}`, key, ...(body && { body }) });
+    return this.#send({
+      ...what,
+      request: { path: `/v1/orders/${id}/${operation}`, key, ...(body && { body }) },
+    });
   }
 
-  async #send(operation: Operation, request: Request): Promise<number> {
-    const { path, key, body: sent } = request;
-    this.history.sent.push({ operation, request });
+  async #send(sent: Sent): Promise<number> {
+    const { operation, request } = sent;
+    const { path, key, body: contents } = request;
+    this.history.sent.push(sent);
     const times = this.random.chance(DOUBLE_CLICK) ? 2 : 1;
     const answers = await Promise.all(
-      Array.from({ length: times }, () => this.#api.post<Order>(path, sent, { key })),
+      Array.from({ length: times }, () => this.#api.post<Order>(path, contents, { key })),
     );
     for (const { status, body } of answers) {
       this.history.heard.push({ operation, key, status, body });
-      const orderId = operation === 'create' ? (body.id ?? body.orderId) : body.id;
+      const orderId = body.id ?? (operation.startsWith('create') ? body.orderId : undefined);
       if (orderId !== undefined) this.history.orderIds.add(orderId);
       if (body.paymentDeadline !== undefined) this.#deadline = Date.parse(body.paymentDeadline);
+      if (body.lines && body.total) this.#bought = { lines: body.lines, total: body.total.amount };
     }
     return answers[0]?.status ?? 0;
   }

@@ -5,8 +5,8 @@ import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { openDatabase, type LongDatabase } from '../../db/connection.ts';
 import type { Queryable } from '../../db/postgres.ts';
 import { compareAllDays } from '../../db/repairs/figures.ts';
-import { WORKFLOW } from '../../workflows/messages.ts';
 import { TASK_QUEUE } from '../harness/system.ts';
+import { findFailedWorkflows } from './failed-workflows.ts';
 import type { Violation } from './figures.ts';
 import { checkHistory } from './history-checker.ts';
 import type { History } from './history.ts';
@@ -58,18 +58,4 @@ async function withDatabase<T>(url: string, work: (database: LongDatabase) => Pr
   } finally {
     await database.close();
   }
-}
-
-async function findFailedWorkflows(client: Client): Promise<Violation[]> {
-  const found: Violation[] = [];
-  // A minute that could not be measured is meant to show as failed.
-  const query = `ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut') AND WorkflowType != '${WORKFLOW.monitor}'`;
-  for await (const { workflowId, status } of client.workflow.list({ query })) {
-    found.push({
-      rule: 'no workflow fails',
-      subject: `workflow ${workflowId}`,
-      finding: `ended as ${status.name}`,
-    });
-  }
-  return found;
 }

@@ -18,7 +18,7 @@ import { readRecorded } from './recorded.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
 import { findStalled } from './stalled-orders.ts';
 import { summarize } from './summary.ts';
-import { chooseBehaviour } from './workload.ts';
+import { LETS_EXPIRE, chooseBehaviour } from './workload.ts';
 
 /** The part of all orders that each phase gets. A system that has just started is slow: its first orders are not measured. */
 const SHARES = { warmUp: 0.05, measured: 0.1 } as const;
@@ -31,6 +31,8 @@ const PATIENCE_MS = 60_000;
 /** The run watches for this much longer, to tell what is slow from what is stalled. */
 const MORE_PATIENCE_MS = 120_000;
 const PROGRESS_MS = 15_000;
+/** Orders that come due while everything is down at last, if nothing was before. */
+const LEFT_TO_EXPIRE = 3;
 
 export const runExperiment = (options: ExperimentOptions): Promise<RunFigures> =>
   withFaultSystem({ ...options, keepFolder: ({ violations }) => violations.length > 0 }, (system) =>
@@ -76,18 +78,18 @@ class Experiment {
     const before = await measure();
 
     report('Faults under load.');
-    const count = orders - 2 * (warmUp + measured);
+    const count = orders - 2 * (warmUp + measured) - LEFT_TO_EXPIRE;
     const load = this.#startLoad(catalogue, { count, callers, perSecond: arrivals });
     const calm = watchForCalm(load);
     const nemesis = startNemesis(this.#system, calm, { ...this.#options, receivers, signal: this.#signal });
     const faultsFrom = Date.now();
-    const during = await this.#endure(nemesis, load).finally(() => calm.stop());
+    const { during, last } = await this.#endure(nemesis, load, catalogue).finally(() => calm.stop());
     const faultSeconds = (Date.now() - faultsFrom) / 1_000;
 
     const healed = Date.now();
     const openAtHeal = (await countOpen(sql, client)).orders;
     report(`Healed, with ${openAtHeal} orders open. Waiting until nothing is open.`);
-    const violations = await this.#recover(load);
+    const violations = await this.#recover([load, last]);
     const recovery = Date.now() - healed;
 
     report('Throughput after the faults.');
@@ -123,14 +125,18 @@ class Experiment {
     });
   }
 
-  #startLoad(catalogue: Catalogue, options: Omit<LoadOptions, 'signal'> & { count: number }): Load {
+  #startLoad(
+    catalogue: Catalogue,
+    options: Omit<LoadOptions, 'signal'> & { count: number },
+    choose = chooseBehaviour,
+  ): Load {
     const { seed } = this.#options;
     const first = this.#begun;
     this.#begun += options.count;
     return startLoad({ ...options, signal: this.#signal }, async (number) => {
       const key = `order ${first + number}`;
       const random = randomFrom(seed, key);
-      const behaviour = chooseBehaviour(random);
+      const behaviour = choose(random);
       const buyer: BuyerHistory = {
         key,
         behaviour: behaviour.name,
@@ -160,7 +166,7 @@ class Experiment {
   }
 
   /** Resolves when every order of the load has begun and all is healed; callers are still at work then. */
-  async #endure(nemesis: Nemesis, load: Load): Promise<Rate> {
+  async #endure(nemesis: Nemesis, load: Load, catalogue: Catalogue): Promise<{ during: Rate; last: Load }> {
     const progress = setInterval(() => {
       const { completed, perSecond } = load.rate();
       this.#options.report(
@@ -169,9 +175,12 @@ class Experiment {
     }, PROGRESS_MS);
     try {
       await Promise.race([load.begun, nemesis.failed]);
-      const rate = rateOf(load);
+      const during = rateOf(load);
+      await nemesis.stop();
+      const count = LEFT_TO_EXPIRE;
+      const last = this.#startLoad(catalogue, { count, callers: count }, () => LETS_EXPIRE);
       await nemesis.end();
-      return rate;
+      return { during, last };
     } catch (error) {
       this.#failed.abort(error);
       throw error;
@@ -181,10 +190,10 @@ class Experiment {
   }
 
   /** Resolves when every caller has its answer and nothing is open. */
-  async #recover(load: Load): Promise<Violation[]> {
+  async #recover(loads: readonly Load[]): Promise<Violation[]> {
     const signal = this.#signal;
     const { sql, client } = this.#system;
-    const answered = load.done.then(() => true);
+    const answered = Promise.all(loads.map(({ done }) => done)).then(() => true);
     const late = delay(PATIENCE_MS, false, { signal, ref: false });
     const violations: Violation[] = [];
     const startedAt = Date.now();

@@ -2,6 +2,7 @@
 import type { Violation } from './figures.ts';
 import type { BuyerHistory, Deposit, Heard, History, Operation } from './history.ts';
 import type { Recorded, RecordedCommand, RecordedOrder } from './recorded.ts';
+import { checkRefunds, type Finding } from './refund-checker.ts';
 
 const ACKNOWLEDGED = 'every acknowledged order is in the database';
 const ONE_ORDER = 'every key has one order';
@@ -30,13 +31,11 @@ function checkBuyer(buyer: BuyerHistory, recorded: Recorded): Violation[] {
     ...findDifferingAnswers(heard).map((finding) => [SAME_ANSWER, finding] as const),
     ...(order ? checkAnswers(buyer, order, recorded) : checkLoss(heard)),
     ...(order ? checkEnd(buyer, order) : []),
+    ...(order ? checkRefunds(buyer, order, recorded.refunds.get(order.id) ?? []) : []),
   ];
   const subject = `buyer ${key}, who ${behaviour}`;
   return findings.map(([rule, finding]) => ({ rule, subject, finding }));
 }
-
-/** The rule that is broken, and how. */
-type Finding = readonly [rule: string, finding: string];
 
 function checkIds(key: string, ids: readonly string[], { orders, idOfKey }: Recorded): Finding[] {
   const found: Finding[] = [];
@@ -70,18 +69,21 @@ function checkAnswers(buyer: BuyerHistory, order: RecordedOrder, { commands }: R
 function checkEnd(buyer: BuyerHistory, { stage, payments }: RecordedOrder): Finding[] {
   const found: Finding[] = [];
   const wasPlaced = buyer.heard.some(({ operation, status }) => operation === 'create' && status === 201);
-  const mustExpire = wasPlaced && !hasSent(buyer, 'pay') && !hasSent(buyer, 'cancel');
+  const hasPaid = hasSent(buyer, 'pay') || hasSent(buyer, 'create and pay');
+  const mustExpire = wasPlaced && !hasPaid && !hasSent(buyer, 'cancel');
   if (mustExpire && stage !== 'expired')
     found.push([EXPIRES, `was neither paid nor cancelled, and the order is ${stage}`]);
   const isPaid = stage === 'paid' || stage === 'refunded';
   if (payments !== (isPaid ? 1 : 0))
     found.push([ONE_DEBIT, `the order is ${stage} and was paid ${payments} times`]);
-  if (payments > 0 && !hasSent(buyer, 'pay')) found.push([ONE_DEBIT, 'never paid, and was debited']);
+  if (payments > 0 && !hasPaid) found.push([ONE_DEBIT, 'never paid, and was debited']);
   return found;
 }
 
-const hasSent = ({ sent }: BuyerHistory, operation: Operation): boolean =>
-  sent.some((one) => one.operation === operation);
+const hasSent = (buyer: BuyerHistory, operation: Operation): boolean => countSent(buyer, operation) > 0;
+
+const countSent = ({ sent }: BuyerHistory, operation: Operation): number =>
+  sent.filter((one) => one.operation === operation).length;
 
 /** What an answer commits the system to. A repeated answer may show a later stage of the order, so the stage is left out. */
 const commitmentOf = ({ status, body }: Heard): string =>
@@ -105,19 +107,25 @@ function isExpected({ operation, status, body: { code = '' } }: Heard, buyer: Bu
   if (status === 200 || status === 201) return true;
   const refusals: Record<Operation, readonly string[]> = {
     create: ['out_of_stock', 'insufficient_funds'],
+    'create and pay': ['out_of_stock', 'insufficient_funds', 'order_expired'],
     pay: ['order_expired', 'insufficient_funds', ...(hasSent(buyer, 'cancel') ? ['order_cancelled'] : [])],
-    cancel: ['order_expired'],
-    // It is sent only after the payment was answered.
-    refund: [],
+    cancel: ['order_expired', ...(hasSent(buyer, 'refund') ? ['order_not_cancellable'] : [])],
+    // It is sent only after the payment was answered, and refused only for another one.
+    refund:
+      countSent(buyer, 'refund') > 1
+        ? ['refund_exceeds_payment', 'refund_exceeds_units', 'order_not_refundable']
+        : [],
   };
   return refusals[operation].includes(code);
 }
 
 const STAGES_AFTER: Readonly<Record<Operation, readonly string[]>> = {
   create: ['paid', 'refunded', 'cancelled', 'expired'],
+  'create and pay': ['paid', 'refunded'],
   pay: ['paid', 'refunded'],
   cancel: ['cancelled', 'refunded'],
-  refund: ['refunded'],
+  // A part leaves the order paid.
+  refund: ['paid', 'refunded'],
 };
 
 /**

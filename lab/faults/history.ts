@@ -1,6 +1,8 @@
 /** What buyers sent and were answered: compared with the database when the run is over. */
+import type { RefundOrder } from '../../api/client.ts';
 
-export type Operation = 'create' | 'pay' | 'cancel' | 'refund';
+/** `create and pay` is one request. */
+export type Operation = 'create' | 'create and pay' | 'pay' | 'cancel' | 'refund';
 
 export interface Request {
   path: string;
@@ -12,6 +14,8 @@ export interface Request {
 export interface Sent {
   operation: Operation;
   request: Request;
+  /** What a refund asks for; of a cancel, what it asks for once the order is paid. */
+  refund?: RefundOrder;
 }
 
 /** A final answer. */
@@ -19,7 +23,14 @@ export interface Heard {
   operation: Operation;
   key: string;
   status: number;
-  body: { id?: string; orderId?: string; stage?: string; paymentDeadline?: string; code?: string };
+  body: {
+    id?: string;
+    orderId?: string;
+    stage?: string;
+    paymentDeadline?: string;
+    refunded?: number;
+    code?: string;
+  };
 }
 
 /** All that one buyer did for one order. */

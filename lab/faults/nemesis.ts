@@ -13,7 +13,7 @@ import {
   type MakeFault,
   type Target,
 } from './faults.ts';
-import type { FaultRecord } from './figures.ts';
+import type { FaultKind, FaultRecord } from './figures.ts';
 import { randomFrom, type Random } from './random.ts';
 import { killReceiver } from './receivers.ts';
 import type { LabReceiver } from '../harness/receiver.ts';
@@ -39,7 +39,12 @@ export interface NemesisOptions {
 export interface Nemesis {
   /** In the order in which they ended. Times are milliseconds since 1970. */
   readonly faults: readonly FaultRecord[];
-  /** Heals everything, and resolves once all of it is ready: not before each server was killed, and all across a deadline. */
+  /** Resolves when no fault is under way any more. */
+  stop(): Promise<void>;
+  /**
+   * Makes the faults that were not made yet, however short the run was: each process is killed, and everything across a deadline. For
+   * the latter, some order must come due soon. Resolves once all of it is ready.
+   */
   end(): Promise<void>;
   /** Rejects when a server could not be started again. */
   failed: Promise<never>;
@@ -71,6 +76,12 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
     if (fault) faults.push({ ...fault, until: Date.now() });
   }
 
+  const strikeAtLast = (what: string, make: MakeFault): Promise<void> =>
+    strike(make, randomFrom(seed, `${what} at last`), signal);
+
+  const hasHit = (name: string, by?: FaultKind): boolean =>
+    faults.some(({ kind, target: hit }) => hit === name && (by === undefined || kind === by));
+
   const killing =
     kills === 'each'
       ? SERVER_NAMES.map((name) => track(`kill ${name}`, kill(name)))
@@ -83,24 +94,27 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
     track('sessions', endSessions, RARITY.sessions),
     track('everything', restartEverything, RARITY.everything),
   ]);
+  async function stop(): Promise<void> {
+    ending.abort();
+    await all;
+  }
+
   return {
     faults,
+    stop,
     async end() {
-      ending.abort();
-      await all;
-      // However short the run was, these are part of it.
-      for (const name of SERVER_NAMES)
-        if (!faults.some(({ kind, target: hit }) => kind === 'kill' && hit === name))
-          await strike(kill(name), randomFrom(seed, `kill ${name} at last`), signal);
-      if (!faults.some(({ target: hit }) => hit === ACROSS_A_DEADLINE))
-        await strike(restartEverything, randomFrom(seed, 'everything at last'), signal);
-      for (const receiver of receivers)
-        if (!faults.some(({ target: hit }) => hit === receiver.process.name))
-          await strike(
-            killReceiver([receiver]),
-            randomFrom(seed, `kill ${receiver.process.name} at last`),
-            signal,
-          );
+      await stop();
+      // First: its order does not wait.
+      if (!hasHit(ACROSS_A_DEADLINE)) await strikeAtLast('everything', restartEverything);
+      const last = [
+        ...SERVER_NAMES.map((name) => [name, kill(name)] as const),
+        ...receivers.map((one) => [one.process.name, killReceiver([one])] as const),
+      ];
+      await Promise.all(
+        last
+          .filter(([name]) => !hasHit(name, 'kill'))
+          .map(([name, make]) => strikeAtLast(`kill ${name}`, make)),
+      );
     },
     failed: all.then(
       () => new Promise<never>(() => {}),

@@ -1,5 +1,6 @@
 /** Reads what the database holds of all orders when the run is over. */
 import type { Queryable } from '../../db/postgres.ts';
+import { readRefunds, type RecordedRefund } from './recorded-refunds.ts';
 
 export interface RecordedOrder {
   id: string;
@@ -7,6 +8,11 @@ export interface RecordedOrder {
   deadline: Date;
   /** Debits and captures. */
   payments: number;
+  /** The money that these took from the wallet. */
+  taken: number;
+  /** What the order itself says was given back. */
+  refunded: number;
+  lines: readonly { sku: string; quantity: number; refunded: number }[];
   /** When its payment was accepted, by the workflow's clock. */
   paidAt: Date | null;
   /** When it was released because it was not paid, by the workflow's clock. */
@@ -26,8 +32,10 @@ export interface Recorded {
   orders: ReadonlyMap<string, RecordedOrder>;
   /** The order id of each create, by its key. */
   idOfKey: ReadonlyMap<string, string>;
-  /** The outcome of each pay, cancel and refund that was sent, by its key. */
+  /** The outcome of each request that was sent, by its key. */
   commands: ReadonlyMap<string, RecordedCommand>;
+  /** Every refund, by its order's id, first to last. */
+  refunds: ReadonlyMap<string, readonly RecordedRefund[]>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
   /** How often an order called for a person. */
@@ -38,13 +46,23 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
   // How did each order end, how often was it paid, and when?
   const orders = await sql<RecordedOrder[]>`
     select
-      orders.id, orders.stage, payment_deadline as deadline,
+      orders.id, orders.stage, orders.refunded, payment_deadline as deadline,
       (select count(*)::integer from transfer where order_id = orders.id and kind in ('debit', 'capture')) as payments,
+      (
+        select coalesce(-sum(entry.amount), 0)::bigint
+        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+        where transfer.order_id = orders.id and transfer.kind in ('debit', 'capture')
+      ) as taken,
+      (
+        select coalesce(json_agg(json_build_object('sku', sku, 'quantity', quantity, 'refunded', order_line.refunded)), '[]')
+        from order_line
+        where order_line.order_id = orders.id
+      ) as lines,
       paid.at as "paidAt",
       expired.at as "expiredAt",
       release.recorded_at as "expiryRecordedAt"
     from orders
-    left join order_event as paid on paid.order_id = orders.id and paid.stage = 'paid'
+    left join order_event as paid on paid.order_id = orders.id and paid.stage = 'paid' and paid.from_stage = 'awaiting_payment'
     left join order_event as expired on expired.order_id = orders.id and expired.stage = 'expired'
     left join order_step as release
       on release.order_id = orders.id and release.step = 'release' and release.stage = 'expired'
@@ -58,7 +76,7 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     select key, order_event.stage as effect, response_status as kept
     from idempotency_key
     left join order_event on order_event.command_id = idempotency_key.command_id
-    where operation in ('payOrder', 'cancelOrder', 'refundOrder')
+    where operation in ('createOrder', 'payOrder', 'cancelOrder', 'refundOrder')
   `;
   // How much was paid into each wallet?
   const deposits = await sql<{ walletId: string; count: number; amount: number }[]>`
@@ -71,6 +89,7 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
+    refunds: Map.groupBy(await readRefunds(sql), ({ orderId }) => orderId),
     commands: new Map(commands.map(({ key, ...command }) => [key, command])),
     deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
     attentionMarks: marks?.count ?? 0,

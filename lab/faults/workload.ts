@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Basket, Buyer } from './buyer.ts';
 import type { Random } from './random.ts';
 import { PRICE, SCARCE_SKU, type Catalogue } from './catalogue.ts';
+import { wantPartsBack } from './parts.ts';
 
 export interface Behaviour {
   name: string;
@@ -15,10 +16,18 @@ const LONGEST_THOUGHT_MS = 1_000;
 /** Before or after the deadline at most, so that payment and expiry meet. */
 const LATE_BY_MS = 1_000;
 
+export const LETS_EXPIRE: Behaviour = {
+  name: 'lets it expire',
+  share: 18,
+  async act(buyer, catalogue) {
+    await buyer.create(anyBasket(buyer.random, catalogue));
+  },
+};
+
 export const BEHAVIOURS: readonly Behaviour[] = [
   {
     name: 'pays',
-    share: 35,
+    share: 20,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await think(buyer, signal);
@@ -26,15 +35,16 @@ export const BEHAVIOURS: readonly Behaviour[] = [
     },
   },
   {
-    name: 'lets it expire',
-    share: 20,
+    name: 'pays with the order',
+    share: 10,
     async act(buyer, catalogue) {
-      await buyer.create(anyBasket(buyer.random, catalogue));
+      await buyer.createAndPay(anyBasket(buyer.random, catalogue));
     },
   },
+  LETS_EXPIRE,
   {
     name: 'cancels',
-    share: 12,
+    share: 10,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await think(buyer, signal);
@@ -43,17 +53,26 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays, and wants the money back',
-    share: 12,
+    share: 8,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       if ((await buyer.pay()) !== 200) return;
       await think(buyer, signal);
-      await buyer.refund(buyer.random.chance(0.5));
+      await buyer.refundRest(buyer.random.chance(0.5));
+    },
+  },
+  {
+    name: 'pays, and wants parts of the money back',
+    share: 14,
+    async act(buyer, catalogue, signal) {
+      if ((await buyer.createAndPay(anyBasket(buyer.random, catalogue))) !== 201) return;
+      await think(buyer, signal);
+      await wantPartsBack(buyer);
     },
   },
   {
     name: 'pays, and cancels after that',
-    share: 5,
+    share: 4,
     async act(buyer, catalogue) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await buyer.pay();
@@ -62,7 +81,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays and cancels at once',
-    share: 5,
+    share: 4,
     async act(buyer, catalogue) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await Promise.all([buyer.pay(), buyer.cancel()]);
@@ -80,13 +99,17 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'is short of money, and tops up',
-    share: 4,
+    share: 5,
     async act(buyer, catalogue) {
       const { key } = buyer.history;
       const walletId = await catalogue.openWallet(`${key} wallet`, PRICE / 2);
       const lines = [{ sku: catalogue.anySku(buyer.random), quantity: 1 }];
-      if (!(await buyer.create({ walletId, lines, paymentMode: anyMode(buyer.random) }))) return;
-      if ((await buyer.pay()) === 200) return;
+      if (buyer.random.chance(0.5)) {
+        if ((await buyer.createAndPay({ walletId, lines, paymentMode: 'debit' })) === 201) return;
+      } else {
+        if (!(await buyer.create({ walletId, lines, paymentMode: anyMode(buyer.random) }))) return;
+        if ((await buyer.pay()) === 200) return;
+      }
       await catalogue.topUp(walletId, `${key} top-up`, PRICE);
       await buyer.pay();
     },
@@ -114,11 +137,24 @@ export function chooseBehaviour(random: Random): Behaviour {
 const anyMode = (random: Random): Basket['paymentMode'] => random.pick(['debit', 'hold']);
 
 function anyBasket(random: Random, catalogue: Catalogue): Basket {
+  const lines = anyLines(random, catalogue, random.pick([1, 1, 2, 3]));
   return {
     walletId: catalogue.anyWallet(random),
-    lines: anyLines(random, catalogue, random.pick([1, 1, 2, 3])),
+    lines,
     paymentMode: anyMode(random),
+    ...(random.chance(0.3) && { adjustments: anyAdjustments(random, lines) }),
   };
+}
+
+/** Such that no unit of a line costs a whole number. */
+function anyAdjustments(random: Random, [line]: Basket['lines']): NonNullable<Basket['adjustments']> {
+  const discount = {
+    kind: 'discount',
+    label: 'Voucher',
+    amount: -Math.ceil(random.between(1, 333)),
+  } as const;
+  const tax = { kind: 'tax', label: 'Tax', amount: Math.ceil(random.between(1, 777)) } as const;
+  return [{ ...discount, ...(line && { sku: line.sku }) }, tax];
 }
 
 function anyLines(random: Random, catalogue: Catalogue, count: number): Basket['lines'] {

@@ -20,6 +20,7 @@ import {
   REQUEST_LIMIT_MS,
   REQUEST_PATIENCE_MS,
   RUN_END_ATTEMPT_MS,
+  RUN_END_FOR_MS,
   SERVER_CHECK_MS,
   SILENT_FOR_MS,
   STATEMENT_TIMEOUT_MS,
@@ -102,6 +103,12 @@ const PAIRS = [
     3 * QUERY_DEADLINE_MS,
     'the time limit of the attempt to record it',
     RUN_END_ATTEMPT_MS,
+  ],
+  [
+    'an attempt to record a run\u2019s end',
+    RUN_END_ATTEMPT_MS,
+    'the time that the run tries to',
+    RUN_END_FOR_MS,
   ],
   [
     'the pause between two heartbeats of an activity',

@@ -11,7 +11,12 @@ const TRUTH: readonly Heard[] = [
   { operation: 'create', key: 'one', status: 201, body: { id: ORDER, stage: 'awaiting_payment' } },
   { operation: 'pay', key: 'one pay 1', status: 200, body: { id: ORDER, stage: 'paid' } },
   { operation: 'pay', key: 'one pay 2', status: 422, body: { code: 'insufficient_funds' } },
-  { operation: 'refund', key: 'one refund 3', status: 200, body: { id: ORDER, stage: 'refunded' } },
+  {
+    operation: 'refund',
+    key: 'one refund 3',
+    status: 200,
+    body: { id: ORDER, stage: 'refunded', refunded: 1_000 },
+  },
 ];
 
 const RECORDED: Recorded = {
@@ -23,6 +28,9 @@ const RECORDED: Recorded = {
         stage: 'refunded',
         deadline: new Date('2026-11-23T06:09:56Z'),
         payments: 1,
+        taken: 1_000,
+        refunded: 1_000,
+        lines: [],
         paidAt: new Date('2026-11-23T06:00:00Z'),
         expiredAt: null,
         expiryRecordedAt: null,
@@ -35,12 +43,20 @@ const RECORDED: Recorded = {
     ['one pay 2', { effect: null, kept: 422 }],
     ['one refund 3', { effect: 'refunded', kept: 200 }],
   ]),
+  refunds: new Map([
+    [ORDER, [{ orderId: ORDER, key: 'one refund 3', version: 3, amount: 1_000, given: 1_000, lines: [] }]],
+  ]),
   deposits: new Map(),
   attentionMarks: 0,
 };
 
 function findingsOn(heard: readonly Heard[], commands = RECORDED.commands): string[] {
-  const sent = heard.map(({ operation, key }) => ({ operation, request: { path: '', key } }));
+  const rest = { refund: { reason: 'does not fit', restock: false } };
+  const sent = heard.map(({ operation, key }) => ({
+    operation,
+    request: { path: '', key },
+    ...(operation === 'refund' && rest),
+  }));
   const orderIds = new Set([ORDER]);
   const buyer: BuyerHistory = { key: 'one', behaviour: 'pays', sent, heard: [...heard], orderIds };
   const found = checkHistory({ buyers: [buyer], deposits: [] }, { ...RECORDED, commands });
@@ -72,9 +88,9 @@ const LIES = [
   },
   {
     lie: 'a refund is answered with a stage that no refund leads to',
-    heard: plant('refund', { body: { id: ORDER, stage: 'paid' } }),
+    heard: plant('refund', { body: { id: ORDER, stage: 'expired' } }),
     commands: {},
-    finding: `${COMMAND}: refund was answered 200 paid, but that is no success`,
+    finding: `${COMMAND}: refund was answered 200 expired, but that is no success`,
   },
   {
     lie: 'the answer that is kept under a key is not the one that its caller heard',

@@ -219,6 +219,17 @@ test('promises made in a slow moment keep no newcomer out once their time has co
   expect(queue.state.waiting).toBe(1);
 });
 
+test('callers who come while the system does not answer at all are asked back within half a minute, not within two', async () => {
+  const { queue } = await fillQueue();
+  await vi.advanceTimersByTimeAsync(25_000);
+  const seconds: number[] = [];
+  for (let count = 0; count < 20; count += 1)
+    void queue.enter(undefined, nobodyHangsUp).catch((error: unknown) => seconds.push(refusedFor(error)));
+  await vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS);
+  expect(seconds.length).toBeGreaterThan(15);
+  expect(Math.max(...seconds)).toBeLessThanOrEqual(30);
+});
+
 const placedQuickly = (startedAt: number) => ({ startedAt, isQuick: true });
 
 test('an order that a later one overtook blocks only orders that need the same rows', () => {

@@ -1,6 +1,7 @@
 /** A scheduled run that no longer ends is noticed by the others; the schedule of the monitor. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import { expect, test } from 'vitest';
 import { createMonitorActivities } from '../../../activities/monitor.ts';
 import { MEASURES, RUN_NAMES, type RunName } from '../../../domain/measures.ts';
@@ -106,6 +107,24 @@ test('every run records its end when it ends well, and only then', async () => {
   await expect(failing.result()).rejects.toThrow(WorkflowFailedError);
   await sql`alter table elsewhere rename to attention`;
   expect(await endOf('monitor')).toEqual(ends[RUN_NAMES.indexOf('monitor')]);
+}, 90_000);
+
+test('a run outlives an outage that begins when its work is done, however long its attempts to record its end fail', async () => {
+  await sql`alter table run_end rename to elsewhere`;
+  try {
+    const handle = await client.workflow.start('stats', { workflowId: `stats-${randomUUID()}`, taskQueue });
+    const recording = await until('a failed attempt to record the end', async () => {
+      const { raw } = await handle.describe();
+      return raw.pendingActivities?.find(({ activityType, attempt }) => {
+        return activityType?.name === 'recordRunEnd' && (attempt ?? 0) > 1;
+      });
+    });
+    expect(tsToMs(recording.expirationTime) - tsToMs(recording.scheduledTime)).toBeGreaterThan(4 * MINUTE);
+    await sql`alter table elsewhere rename to run_end`;
+    expect(await handle.result()).toMatchObject({ counted: expect.any(Number) });
+  } finally {
+    await sql`alter table if exists elsewhere rename to run_end`;
+  }
 }, 90_000);
 
 test('the schedule of the monitor exists once, follows the settings, and stays paused when somebody paused it', async () => {
