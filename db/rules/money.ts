@@ -128,7 +128,8 @@ export const transferLegs: Detector = {
     from (
       select page.subject, page.id, kind, order_id, shop_id
       from (${transfersAndOrphans(sql, page)}) as page
-      left join transfer on transfer.id = page.id
+      -- A lateral makes it a look-up for each, and not a join with all transfers there ever were.
+      left join lateral (select kind, order_id, shop_id from transfer where transfer.id = page.id limit 1) as transfer on true
     ) as page
     cross join lateral (
       select

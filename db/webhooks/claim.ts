@@ -157,7 +157,8 @@ const take = (
         what === 'due'
           ? sql`and due_at <= ${at}`
           : what === 'test'
-            ? sql`and due_at <= ${at} and kind = 'test'`
+            ? // A test is of no order, by which an index finds it among all that waits.
+              sql`and due_at <= ${at} and kind = 'test' and order_id is null`
             : sql`and kind = 'event'`
       }
       and not exists (${earlierThan(sql)})

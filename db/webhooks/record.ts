@@ -62,7 +62,8 @@ export async function recordAttempts(
       tried as materialized (
         select webhook_delivery.*
         from webhook_delivery
-        where id in (select "deliveryId" from attempt) and webhook_id = ${webhookId}
+        -- An array makes it a look-up for each, and not a join with all deliveries there ever were.
+        where id = any (array(select "deliveryId" from attempt)) and webhook_id = ${webhookId}
         order by id
         for no key update
       ),

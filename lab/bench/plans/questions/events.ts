@@ -7,6 +7,8 @@ import { EMPTY_SHOP } from '../fill.ts';
 import { askedBy, type Question } from '../question.ts';
 
 const PAGE = 20;
+/** So many that something is left for each time that it is asked. */
+const PUBLISHED = 200;
 const READERS = ['shop', 'installation'] as const;
 
 export const ABOUT_EVENTS: readonly Question[] = [
@@ -57,6 +59,6 @@ export const ABOUT_EVENTS: readonly Question[] = [
     name: 'publish events',
     by: [publishEvents],
     as: 'holdfast',
-    ask: (database) => publishEvents(database),
+    ask: (database) => publishEvents(database, PUBLISHED),
   },
 ];

@@ -4,10 +4,16 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Database } from '../../../../db/database.ts';
 import { readBacklog } from '../../../../db/webhooks/backlog.ts';
 import { changeWebhook } from '../../../../db/webhooks/change.ts';
-import { claimDue, listWebhooksDue, listWebhooksOf, nextDue } from '../../../../db/webhooks/claim.ts';
+import {
+  claimDue,
+  listWebhooksDue,
+  listWebhooksOf,
+  nextDue,
+  type Due,
+} from '../../../../db/webhooks/claim.ts';
 import { findDelivery, listAttempts, listDeliveries } from '../../../../db/webhooks/deliveries.ts';
 import { removeOldDeliveries } from '../../../../db/webhooks/old-deliveries.ts';
-import { disableWebhook, recordAttempts } from '../../../../db/webhooks/record.ts';
+import { disableWebhook, recordAttempts, type Attempt } from '../../../../db/webhooks/record.ts';
 import { redeliver, sendTest } from '../../../../db/webhooks/redeliver.ts';
 import { countSecretsByKey, resealSecrets } from '../../../../db/webhooks/secret-rotation.ts';
 import { readSecret, rotateSecret } from '../../../../db/webhooks/secrets.ts';
@@ -37,6 +43,22 @@ async function register(database: Database): Promise<string> {
 const now = () => new Date().toISOString();
 const claim = (database: Database, { webhooks }: Facts) =>
   claimDue(database, { webhookId: webhooks.busy, at: now(), limit: 10, lease: LEASE });
+
+function record(
+  database: Database,
+  { webhooks }: Facts,
+  { due, next, retryAt }: { due: Due | undefined; next: Attempt['next']; retryAt: string | null },
+) {
+  const result =
+    next === 'delivered' ? { status: 204, failure: null } : { status: 503, failure: 'refused' as const };
+  const attempt = { at: now(), durationMs: 20, cause: null, next, ...result };
+  return recordAttempts(database, {
+    webhookId: webhooks.busy,
+    at: now(),
+    retryAt,
+    attempts: (due?.deliveries ?? []).map(({ id, number }) => ({ deliveryId: id, number, ...attempt })),
+  });
+}
 
 export const ABOUT_WEBHOOKS: readonly Question[] = [
   ...askedBy(READERS, {
@@ -127,23 +149,17 @@ export const ABOUT_WEBHOOKS: readonly Question[] = [
     name: 'claim what is due to a webhook, and record what became of it',
     by: [claimDue, recordAttempts],
     as: 'holdfast',
+    ask: async (database, facts) =>
+      record(database, facts, { due: await claim(database, facts), next: 'delivered', retryAt: null }),
+  },
+  {
+    name: 'claim what is due to a webhook that is down, and record that it is back',
+    by: [claimDue, recordAttempts],
+    as: 'holdfast',
     ask: async (database, facts) => {
-      const due = await claim(database, facts);
-      await recordAttempts(database, {
-        webhookId: facts.webhooks.busy,
-        at: now(),
-        retryAt: null,
-        attempts: (due?.deliveries ?? []).map(({ id, number }) => ({
-          deliveryId: id,
-          number,
-          at: now(),
-          durationMs: 20,
-          status: 204,
-          failure: null,
-          cause: null,
-          next: 'delivered',
-        })),
-      });
+      const next = { dueAt: now() };
+      await record(database, facts, { due: await claim(database, facts), next, retryAt: now() });
+      await record(database, facts, { due: await claim(database, facts), next: 'delivered', retryAt: null });
     },
   },
   {
