@@ -15,7 +15,7 @@ import { startSystem } from '../support/system.ts';
 
 const { shop, sql, database, client } = await startSystem();
 const [sku, wallet] = await Promise.all([shop.sku(100_000), shop.wallet(0)]);
-const order = await shop.placed(wallet, sku, 1);
+const adjusted = await shop.placed(wallet, sku, 1);
 afterAll(() => expectRulesHold(sql));
 
 /** Characters of one code point: one with one UTF-16 unit and one byte, one with two units and four bytes, and one that joins the letter before it. */
@@ -132,7 +132,7 @@ const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
       .begin(async (transaction) => {
         await transaction`
           insert into order_adjustment (order_id, position, kind, label, amount)
-          values (${order}, 50, 'fee', ${requireWellFormed(text)}, 1)
+          values (${adjusted}, 50, 'fee', ${requireWellFormed(text)}, 1)
         `;
         throw undone;
       })
