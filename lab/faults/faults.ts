@@ -33,6 +33,8 @@ export const SHORTEST_LONGEST_S = 3;
 const PAST_DEADLINE_MS = 500;
 /** Everything is left alone for this long, until some order's deadline falls into the outage. */
 const DEADLINE_PATIENCE_MS = 15_000;
+/** At last, when an order is to be due: past the longest window, and its create on a busy machine. */
+export const LAST_DEADLINE_PATIENCE_MS = 120_000;
 const DEADLINE_POLL_MS = 200;
 /** The target of a restart of everything during which an order's deadline passed. */
 export const ACROSS_A_DEADLINE = 'all four, across a deadline';
@@ -104,20 +106,22 @@ export const endSessions: MakeFault = async ({ servers, databaseUrl }, random) =
 };
 
 /** Kills everything so that an order's deadline passes in the outage: its timer must fire late. */
-export const restartEverything: MakeFault = ({ servers, databaseUrl }, random, over) => {
-  const all = Object.values(servers);
-  const seconds = random.between(DOWN_S.least, DOWN_S.most);
-  return withAll(all, async () => {
-    const deadline = await findComingDeadline(databaseUrl, over);
-    const from = Date.now();
-    await Promise.all(all.map((server) => server.kill()));
-    const back = Math.max(from + seconds * 1_000, (deadline ?? 0) + PAST_DEADLINE_MS);
-    await wait(back - Date.now(), over);
-    await Promise.all(all.map((server) => server.start()));
-    const target = deadline !== undefined && deadline < Date.now() ? ACROSS_A_DEADLINE : 'all four';
-    return { kind: 'everything at once', target, from };
-  });
-};
+export const restartEverything =
+  (patienceMs = DEADLINE_PATIENCE_MS): MakeFault =>
+  ({ servers, databaseUrl }, random, over) => {
+    const all = Object.values(servers);
+    const seconds = random.between(DOWN_S.least, DOWN_S.most);
+    return withAll(all, async () => {
+      const deadline = await findComingDeadline(databaseUrl, patienceMs, over);
+      const from = Date.now();
+      await Promise.all(all.map((server) => server.kill()));
+      const back = Math.max(from + seconds * 1_000, (deadline ?? 0) + PAST_DEADLINE_MS);
+      await wait(back - Date.now(), over);
+      await Promise.all(all.map((server) => server.start()));
+      const target = deadline !== undefined && deadline < Date.now() ? ACROSS_A_DEADLINE : 'all four';
+      return { kind: 'everything at once', target, from };
+    });
+  };
 
 /** Ends early when the nemesis does. */
 const wait = (ms: number, over: AbortSignal): Promise<void> =>
@@ -135,8 +139,12 @@ function withAll<T>(servers: readonly LabProcess[], work: () => Promise<T>): Pro
 }
 
 /** Milliseconds since 1970, within the longest outage. Undefined when no order is due in that time. */
-async function findComingDeadline(databaseUrl: string, over: AbortSignal): Promise<number | undefined> {
-  const givenUpAt = Date.now() + DEADLINE_PATIENCE_MS;
+async function findComingDeadline(
+  databaseUrl: string,
+  patienceMs: number,
+  over: AbortSignal,
+): Promise<number | undefined> {
+  const givenUpAt = Date.now() + patienceMs;
   while (Date.now() < givenUpAt && !over.aborted) {
     const deadline = await findNextDeadline(databaseUrl).catch(() => undefined);
     if (deadline !== undefined && deadline < Date.now() + DOWN_S.most * 1_000) return deadline;

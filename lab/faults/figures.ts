@@ -85,6 +85,8 @@ export interface RunFigures {
   machine: Hardware & { temporal: string };
   /** The recorded orders, by the stage in which they ended. */
   orders: { all: number; byStage: Readonly<Record<string, number>> };
+  /** Recorded refunds, and those of them that are of less than all that was paid. */
+  refunds: { all: number; inPart: number };
   tries: Tries;
   faults: {
     all: number;

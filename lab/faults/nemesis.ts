@@ -4,6 +4,7 @@ import { SERVER_NAMES } from '../harness/system.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import {
   ACROSS_A_DEADLINE,
+  LAST_DEADLINE_PATIENCE_MS,
   breakNetwork,
   endSessions,
   kill,
@@ -92,7 +93,7 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
     track('network', breakNetwork(longest), RARITY.network),
     track('receivers', killReceiver(receivers)),
     track('sessions', endSessions, RARITY.sessions),
-    track('everything', restartEverything, RARITY.everything),
+    track('everything', restartEverything(), RARITY.everything),
   ]);
   async function stop(): Promise<void> {
     ending.abort();
@@ -105,7 +106,8 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
     async end() {
       await stop();
       // First: its order does not wait.
-      if (!hasHit(ACROSS_A_DEADLINE)) await strikeAtLast('everything', restartEverything);
+      if (!hasHit(ACROSS_A_DEADLINE))
+        await strikeAtLast('everything', restartEverything(LAST_DEADLINE_PATIENCE_MS));
       const last = [
         ...SERVER_NAMES.map((name) => [name, kill(name)] as const),
         ...receivers.map((one) => [one.process.name, killReceiver([one])] as const),

@@ -30,6 +30,7 @@ function rows(figures: RunFigures): [string, string][] {
   return [
     ['orders', String(orders.all)],
     ...byStage.map(([stage, count]): [string, string] => [`… ${stage}`, String(count)]),
+    ['refunds', `${figures.refunds.all}, ${figures.refunds.inPart} of them in part`],
     ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
     ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, countOf(kind, faults)]),
     ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],

@@ -50,6 +50,7 @@ export function summarize(
     paymentWindow,
     machine: { ...describeHardware(), temporal: temporalCli.version },
     orders: countByStage(recorded),
+    refunds: countRefunds(recorded),
     tries,
     faults: summarizeFaults(faults, faultSeconds),
     lulls: { count: calm.count, seconds: calm.seconds },
@@ -75,6 +76,12 @@ function countByStage({ orders }: Recorded): RunFigures['orders'] {
   const groups = Map.groupBy(orders.values(), ({ stage }) => stage);
   const byStage = [...groups].map(([stage, some]) => [stage, some.length] as const);
   return { all: orders.size, byStage: Object.fromEntries(byStage) };
+}
+
+function countRefunds({ orders, refunds }: Recorded): RunFigures['refunds'] {
+  const all = [...refunds.values()].flat();
+  const parts = all.filter(({ orderId, amount }) => amount !== orders.get(orderId)?.taken);
+  return { all: all.length, inPart: parts.length };
 }
 
 function summarizeFaults(faults: readonly FaultRecord[], seconds: number): RunFigures['faults'] {

@@ -16,6 +16,7 @@ const SHORTENED =
 
 const figuresSchema = z.object({
   orders: z.object({ all: z.number() }),
+  refunds: z.object({ inPart: z.number() }),
   faults: z.object({
     all: z.number(),
     byKind: z.record(z.string(), z.number()),
@@ -53,6 +54,7 @@ test('every order survives a short fault run with its money, its units and its a
   const figures = figuresSchema.parse(JSON.parse(await readFile(json, 'utf8')));
   expect(figures.violations).toEqual([]);
   expect(figures.orders.all).toBe(120);
+  expect(figures.refunds.inPart, 'refunds in part').toBeGreaterThan(0);
   // Each server, and everything at once; a busy machine leaves time for no more.
   expect(figures.faults.all).toBeGreaterThanOrEqual(5);
   for (const [name, times] of Object.entries(figures.faults.killsOf))
