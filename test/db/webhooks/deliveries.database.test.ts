@@ -236,6 +236,22 @@ describe('a receiver that is down as a whole', () => {
     expect(await claimed(id, 61_000)).toHaveLength(4);
   });
 
+  test('gets a test while it rests, and no event', async () => {
+    const { shopId, place } = await aShop();
+    const { id } = await registerWebhook(api, { shopId });
+    await place();
+    await place();
+    await publishAll(database);
+    const some = await claimed(id, 0, 1);
+    await record(
+      id,
+      some.map((one) => attempt(one, { dueAt: later(HOUR) })),
+      later(60_000),
+    );
+    await sendTest(api, { webhookId: id, id: uuidv7() });
+    expect((await claimed(id)).map(({ kind }) => kind)).toEqual(['test']);
+  });
+
   test('is judged by events alone: a redelivery or a test neither heals nor harms', async () => {
     const { shopId, place } = await aShop();
     const { id } = await registerWebhook(api, { shopId });
