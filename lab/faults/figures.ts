@@ -63,7 +63,7 @@ export interface Tries {
   timeouts: number;
   /** Connections that were refused or broke. */
   brokenConnections: number;
-  /** Answers that ask for another try: 503, and any 409 that is kept under no key. */
+  /** Answers that ask for another try: 408, 429, 503, and any 409 that is kept under no key. */
   tryAgain: number;
   /** Answers 500. */
   internalErrors: number;

@@ -9,6 +9,8 @@ import { randomFrom } from './random.ts';
 export const TIMEOUT_MS = 8_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
+/** Whatever the problem, the same request may get another answer later. */
+const TRY_AGAIN: ReadonlySet<number> = new Set([408, 429, 503]);
 /** Problems that the API keeps under no key: the same request may get another answer later. */
 const NOT_FINAL: ReadonlySet<string> = new Set(['idempotency_in_progress', 'order_busy', 'refund_pending']);
 
@@ -56,7 +58,7 @@ export function withRetries(
 
   function isFinal({ response: { status }, code }: Reply): boolean {
     if (status === 500) tries.internalErrors += 1;
-    const tryAgain = status === 503 || (code !== undefined && NOT_FINAL.has(code));
+    const tryAgain = TRY_AGAIN.has(status) || (code !== undefined && NOT_FINAL.has(code));
     if (tryAgain) tries.tryAgain += 1;
     return status < 500 && !tryAgain;
   }
