@@ -22,8 +22,8 @@ export const moneyTakenWithoutPayment: Detector = {
           then format('a %s was made for an order that is %s', payment.kind, stage)
       end as finding
     from (${payments(sql, page)}) as payment
-    left join orders on orders.id = payment.order_id
-    -- A lateral makes it a look-up for each, and not a join with all refunds there ever were.
+    -- Laterals make it look-ups for each, and not joins with all orders and refunds there ever were.
+    left join lateral (select id, stage from orders where orders.id = payment.order_id limit 1) as orders on true
     left join lateral (
       select id from transfer where transfer.order_id = payment.order_id and transfer.kind = 'refund' limit 1
     ) as refund on true

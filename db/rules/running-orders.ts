@@ -18,7 +18,8 @@ export async function findRunningWithoutOpenOrder(
     ({ sql }) => sql<{ id: string; stage: Stage | null }[]>`
       select running.id, stage
       from jsonb_to_recordset(${running}::text::jsonb) as running (id uuid, "workflowId" text)
-      left join orders on orders.id = running.id
+      -- A lateral makes it a look-up for each, and not a join with all orders there ever were.
+      left join lateral (select stage, updated_at from orders where orders.id = running.id limit 1) as orders on true
       where
         stage is null
         or (
