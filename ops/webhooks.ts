@@ -52,7 +52,9 @@ function withKeys<T>(work: (database: DatabasePool, ring: KeyRing) => Promise<T>
   return withDatabase(settings, 'webhooks', (database) => work(database, ring));
 }
 
-const isKnown = (ring: KeyRing, name: string): boolean => ring.some((key) => key.name === name);
+function isKnown(ring: KeyRing, name: string): boolean {
+  return ring.some((key) => key.name === name);
+}
 
 /** A line for each key of the settings or the database: its name, what needs it, and what that means. */
 function describe(ring: KeyRing, counted: readonly SecretsOfKey[]): string[] {

@@ -144,10 +144,21 @@ describe('every change says who made it, when, why, and what was before and afte
       { actor: operator.who, orderId: id, requestId: refunded.requestId },
     ];
     const at = (version: number, stage: string) => ({ stage, version });
+    const refund = {
+      amount: 1_000,
+      currency: 'EUR',
+      lines: [{ sku, quantity: 2, amount: 1_000, restocked: true }],
+    };
     expect(await changesOf(id)).toEqual([
       { ...steps[0], kind: 'order', why: null, before: null, after: at(1, 'awaiting_payment') },
       { ...steps[1], kind: 'order', why: null, before: at(1, 'awaiting_payment'), after: at(2, 'paid') },
-      { ...steps[2], kind: 'order', why: 'arrived broken', before: at(2, 'paid'), after: at(3, 'refunded') },
+      {
+        ...steps[2],
+        kind: 'order',
+        why: 'arrived broken',
+        before: at(2, 'paid'),
+        after: { ...at(3, 'refunded'), refund },
+      },
     ]);
     const units = (onHand: number, reserved: number) => expect.objectContaining({ onHand, reserved });
     expect((await changesOf(`main/${sku}`)).slice(1)).toEqual([
