@@ -18,6 +18,8 @@ process.env['NODE_OPTIONS'] = [
 
 const UNIT = 'test/**/*.unit.test.ts';
 const DATABASE = 'test/**/*.database.test.ts';
+/** Bursts that take all of the machine: beside others they would measure these, and not the guarantee. */
+const ALONE = ['test/system/flash-sale.test.ts'];
 
 /** What every test has in common. */
 export const shared = {
@@ -49,8 +51,18 @@ export default defineConfig({
           ...shared,
           name: 'system',
           include: ['test/**/*.test.ts'],
-          exclude: [UNIT, DATABASE],
+          exclude: [UNIT, DATABASE, ...ALONE],
           globalSetup: ['test/support/servers.ts'],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'alone',
+          include: ALONE,
+          globalSetup: ['test/support/servers.ts'],
+          // After all others.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

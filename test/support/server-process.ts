@@ -27,13 +27,15 @@ interface ScriptOptions {
   cwd?: string;
   /** How it is ended when its test is over, or its file when no test started it; SIGTERM for a process that must stop others. */
   endWith?: 'SIGKILL' | 'SIGTERM';
+  /** Takes what ends it, in a test that runs beside others of its file: only its own context knows when that is over. */
+  atEnd?: (end: () => Promise<void>) => void;
 }
 
 /** @param environment over that of this process; undefined takes a variable away. */
 export function startScript(
   script: string,
   environment: Readonly<Record<string, string | undefined>>,
-  { args = [], cwd = ROOT, endWith = 'SIGKILL' }: ScriptOptions = {},
+  { args = [], cwd = ROOT, endWith = 'SIGKILL', atEnd }: ScriptOptions = {},
 ): TestProcess {
   const child = spawn(process.execPath, [script, ...args], {
     cwd,
@@ -56,10 +58,11 @@ export function startScript(
     if (!hasEnded()) child.kill(signal);
     return ended;
   };
-  const end = () => endBy(endWith);
+  const end = async () => void (await endBy(endWith));
   // A running test can add nothing to the end of its file.
-  if (TestRunner.getCurrentTest() === undefined) afterAll(end);
-  else onTestFinished(async () => void (await end()));
+  if (atEnd !== undefined) atEnd(end);
+  else if (TestRunner.getCurrentTest() === undefined) afterAll(end);
+  else onTestFinished(end);
   return {
     child,
     output: () => output,

@@ -13,7 +13,7 @@ test.concurrent.for<[string, string, string[]]>([
   ['a command', 'ops/keys.ts', ['list']],
 ])(
   '%s on a database that lacks a migration ends and says to migrate',
-  async ([_, script, args], { expect }) => {
+  async ([_, script, args], { expect, onTestFinished }) => {
     const started = startScript(
       script,
       {
@@ -22,7 +22,7 @@ test.concurrent.for<[string, string, string[]]>([
         TASK_QUEUE: `unprepared-${randomUUID()}`,
         PORT: '0',
       },
-      { args },
+      { args, atEnd: onTestFinished },
     );
     expect(await started.ended, started.output()).toBe(1);
     expect(started.output()).toContain(
