@@ -70,7 +70,7 @@ export const OPERATIONS = {
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 
-  // The same for everybody, whoever they are.
+  // The same for every caller.
   listCurrencies: { roles: ROLES, scope: null, shops: 'any' },
 
   // A key that is made for all shops is one of the installation.

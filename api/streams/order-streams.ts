@@ -12,7 +12,7 @@ export interface StreamTimes {
   beat: number;
   /** How long credentials are taken to be valid. */
   checkCaller: number;
-  /** A stream ends after this time: whoever still needs it comes back, perhaps to a process with fewer of them. */
+  /** A stream ends after this time: a caller who still needs it comes back, perhaps to a process with fewer of them. */
   most: number;
   /** How long the last event of an order that has ended is waited for, until it is published. */
   last: number;

@@ -2,7 +2,7 @@
 
 /** How long a caller waits before it connects again, in milliseconds. Standard clients wait some seconds unless they are given this. */
 const RECONNECT_MS = 1_000;
-/** More than any order has events: whoever reads nothing keeps no more than that in memory. */
+/** More than any order has events: a caller who reads nothing keeps no more than that in memory. */
 const MOST_UNREAD = 1_000;
 
 export interface ServerSent {
@@ -14,7 +14,7 @@ export interface ServerSent {
   end: () => void;
 }
 
-/** @param gone called once when it has ended, whoever ended it. */
+/** @param gone called once when it has ended, by either side. */
 export function serverSent(gone: () => void): ServerSent {
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;

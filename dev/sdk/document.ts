@@ -40,7 +40,11 @@ export type ApiOperation = z.output<typeof operation>;
 /** Nothing listens there, and nothing is asked: the document follows from the routes alone. */
 const NOWHERE = '127.0.0.1:1';
 
-export async function readDocument(): Promise<ApiDocument> {
+export const readDocument = async (): Promise<ApiDocument> =>
+  documentSchema.parse(JSON.parse(await readDocumentText()));
+
+/** As it is published. */
+export async function readDocumentText(): Promise<string> {
   const database = openDatabase(`postgres://${NOWHERE}/none`, {
     connections: 1,
     name: 'holdfast document',
@@ -50,7 +54,7 @@ export async function readDocument(): Promise<ApiDocument> {
   try {
     const logger = pino({ level: 'silent' });
     const api = createApi({ database, temporal, logger, paymentWindow: 1, attentionAfter: 1 });
-    return documentSchema.parse(await (await api.request('/openapi.json')).json());
+    return await (await api.request('/openapi.json')).text();
   } finally {
     await temporal.close();
     await database.close();

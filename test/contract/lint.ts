@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineCommand, runCommand } from '../../cli/command.ts';
-import { readDocument } from './document.ts';
+import { readDocumentText } from '../../dev/sdk/document.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const REDOCLY = fileURLToPath(new URL('bin/cli.js', import.meta.resolve('@redocly/cli/package.json')));
@@ -20,7 +20,7 @@ await runCommand(command, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-openapi-'));
   try {
     const file = join(folder, 'openapi.json');
-    await writeFile(file, JSON.stringify(JSON.parse(await readDocument()), null, 2));
+    await writeFile(file, JSON.stringify(JSON.parse(await readDocumentText()), null, 2));
     const { status } = spawnSync(process.execPath, [REDOCLY, 'lint', file, '--config', 'redocly.yaml'], {
       cwd: ROOT,
       stdio: 'inherit',
