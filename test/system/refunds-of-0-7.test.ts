@@ -4,7 +4,13 @@ import { afterEach, expect, test } from 'vitest';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import type { RefundInput } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW, refundUpdate, retryNowUpdate, type RefundEnd } from '../../workflows/messages.ts';
+import {
+  WORKFLOW,
+  refundQuery,
+  refundUpdate,
+  retryNowUpdate,
+  type RefundEnd,
+} from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { fillWallet } from '../support/obstacles.ts';
 import { reconciling } from '../support/reconciling.ts';
@@ -98,9 +104,11 @@ test('when it was terminated, its caller begins it again, once, and reconciliati
   });
   await reconcile();
   expect(await findingsAbout(id)).toEqual([]);
+  const again = client.workflow.getHandle<(input: RefundInput) => Promise<RefundEnd>>(own ?? '');
+  await until('the step to fail again', async () => (await again.query(refundQuery)).failing !== null);
   await makeRoom(wallet);
-  await client.workflow.getHandle(own ?? '').executeUpdate(retryNowUpdate, { args: [BY] });
-  expect(await client.workflow.getHandle(own ?? '').result()).toMatchObject({ stage: 'refunded' });
+  await again.executeUpdate(retryNowUpdate, { args: [BY] });
+  expect(await again.result()).toMatchObject({ stage: 'refunded' });
   expect(await ask()).toMatchObject({ status: 200, body: { stage: 'refunded' } });
   expect((await shop.listOrderRefunds(id)).body.items).toHaveLength(1);
 });
