@@ -17,6 +17,9 @@ import { rowsOfOrder, type Rows } from '../db/lock-queries.ts';
 import { avoidLockedRows } from '../db/locked-rows.ts';
 import { cancelReservation, type CancelReservationRequest } from '../db/steps/cancel-reservation.ts';
 import { pay, type PayRequest } from '../db/steps/pay.ts';
+import { extendDeadline, type ExtendDeadlineRequest } from '../db/steps/payments/extend-deadline.ts';
+import { openPayment, type OpenPaymentRequest } from '../db/steps/payments/open-payment.ts';
+import { settle, type SettleRequest } from '../db/steps/payments/settle.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
 import { skipPayment } from '../db/steps/skip-payment.ts';
@@ -27,7 +30,17 @@ import { MAIN_SHOP } from '../domain/shops.ts';
 import { toActivityFailure } from './errors.ts';
 import { groupReservations } from './reservation-queue.ts';
 
-export type { CancelReservationRequest, PayRequest, PlacedOrder, RefundRequest, ReleaseRequest, StepResult };
+export type {
+  CancelReservationRequest,
+  ExtendDeadlineRequest,
+  OpenPaymentRequest,
+  PayRequest,
+  PlacedOrder,
+  RefundRequest,
+  ReleaseRequest,
+  SettleRequest,
+  StepResult,
+};
 
 /** One activity per step; the keys are the activity types that the Web UI shows. */
 export interface StepActivities extends Record<Step, (request: never) => Promise<StepResult>> {
@@ -35,6 +48,9 @@ export interface StepActivities extends Record<Step, (request: never) => Promise
   abandon: (request: CancelReservationRequest) => Promise<StepResult>;
   pay: (request: PayRequest) => Promise<StepResult>;
   decline: (request: PayRequest) => Promise<StepResult>;
+  openPayment: (request: OpenPaymentRequest) => Promise<StepResult>;
+  settle: (request: SettleRequest) => Promise<StepResult>;
+  extendDeadline: (request: ExtendDeadlineRequest) => Promise<StepResult>;
   release: (request: ReleaseRequest) => Promise<StepResult>;
   refund: (request: RefundRequest) => Promise<StepResult>;
 }
@@ -80,7 +96,10 @@ export function createActivities(database: Database): StepActivities & RecordAct
     reserve: step('reserve', (_, order: PlacedOrder) => reserveInGroups(order), rowsToReserve),
     abandon: activity('abandon', cancelReservation),
     pay: step('pay', pay, rowsToPay),
-    decline: step('decline', skipPayment, rowsToSkip),
+    decline: step('decline', skipPayment, rowsOfItself),
+    openPayment: step('open-payment', openPayment, rowsOfItself),
+    settle: step('settle', settle, rowsToSettle),
+    extendDeadline: step('extend-deadline', extendDeadline, rowsOfItself),
     release: step('release', release, rowsToRelease),
     refund: async (request) => failUnlessItFits(request, await refundIfItFits(request)),
     raiseAttention: activity('the attention mark', raiseAttention),
@@ -103,7 +122,13 @@ const rowsToReserve = (
 const rowsToPay = (database: Database, { orderId }: PayRequest): Promise<Rows> =>
   rowsOfOrder(database, orderId);
 
-const rowsToSkip = (_: Database, { orderId }: PayRequest): Rows => ({ orders: [orderId] });
+/** Of a step that changes no other row that it shares with other orders. */
+const rowsOfItself = (_: Database, { orderId }: OfOrder): Rows => ({ orders: [orderId] });
+
+async function rowsToSettle(database: Database, { orderId }: SettleRequest): Promise<Rows> {
+  const { orders, skus } = await rowsOfOrder(database, orderId);
+  return { orders, skus };
+}
 
 async function rowsToRelease(database: Database, { orderId }: ReleaseRequest): Promise<Rows> {
   const { holdsMoney, wallets, ...rows } = await rowsOfOrder(database, orderId);

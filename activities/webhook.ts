@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Notice } from '../db/monitor/alerts.ts';
 import { ALERT_RULES } from '../domain/measures.ts';
 import { NOTICE_ANSWER_MS } from '../domain/timeouts.ts';
-import { messageOf } from '../process/redaction.ts';
+import { causeOf } from './no-answer.ts';
 
 /**
  * Posts a notice as JSON. A receiver that gets it twice recognizes it by the header `Holdfast-Notice`.
@@ -47,10 +47,4 @@ function post(url: string, { alert, event, at, value, subjects }: Notice): Promi
     redirect: 'manual',
     signal: AbortSignal.timeout(NOTICE_ANSWER_MS),
   });
-}
-
-/** The error that `fetch` throws says only that it failed; its cause says why. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return messageOf(cause);
 }

@@ -20,6 +20,7 @@ const RESOURCES = [
   'skus',
   'wallets',
   'orders',
+  'payments',
   'personal-data',
   'stats',
   'findings',

@@ -19,6 +19,9 @@ export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
   abandon: 'compensation_failing',
   pay: 'payment_failing',
   decline: 'compensation_failing',
+  openPayment: 'payment_failing',
+  settle: 'payment_failing',
+  extendDeadline: 'payment_failing',
   release: 'compensation_failing',
   refund: 'refund_failing',
 };

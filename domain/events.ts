@@ -4,6 +4,7 @@ import { RECORDED_MOVES, type RestingStage } from './stages.ts';
 /** What happened to an order. A closed list: callers choose among these. */
 export const ORDER_EVENT_TYPES = [
   'order.awaiting_payment',
+  'order.deadline_extended',
   'order.rejected',
   'order.paid',
   'order.partially_refunded',
@@ -21,8 +22,10 @@ export type EventType = (typeof EVENT_TYPES)[number];
 export const EVENT_CHANNEL = 'holdfast_event';
 
 /** What a recorded move is called outside. The function type_of_move says the same in SQL; a test compares the two. */
-export const typeOfMove = ({ from, to }: { from: RestingStage | null; to: RestingStage }): OrderEventType =>
-  from === 'paid' && to === 'paid' ? 'order.partially_refunded' : `order.${to}`;
+export const typeOfMove = ({ from, to }: { from: RestingStage | null; to: RestingStage }): OrderEventType => {
+  if (from === 'paid' && to === 'paid') return 'order.partially_refunded';
+  return from === 'awaiting_payment' && to === 'awaiting_payment' ? 'order.deadline_extended' : `order.${to}`;
+};
 
 /** Whether an order in this stage has no further event. */
 export const isFinal = (stage: RestingStage): boolean => !RECORDED_MOVES.some(({ from }) => from === stage);

@@ -46,7 +46,17 @@ export interface OrderContents {
   expectedTotal?: Money;
 }
 
-export const STEPS = ['reserve', 'abandon', 'pay', 'decline', 'release', 'refund'] as const;
+export const STEPS = [
+  'reserve',
+  'abandon',
+  'pay',
+  'decline',
+  'openPayment',
+  'settle',
+  'extendDeadline',
+  'release',
+  'refund',
+] as const;
 /**
  * One effect of an order on the database. Its idempotency key is `(order id, step)`, and for a payment or a refund with its command's id.
  * `abandon` cancels a reservation that was not answered, `decline` skips a payment: the names are in histories and stay.
@@ -81,6 +91,9 @@ export const REFUSAL_REASONS = [
   'order_expired',
   'order_cancelled',
   'order_busy',
+  'order_has_payments',
+  'payment_exceeds_total',
+  'payment_declined',
   'too_many_refused_payments',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -46,13 +46,14 @@ export function mayMove(from: Stage, to: Stage): boolean {
 
 /**
  * The moves that the database records: passing stages are left out, and a refused payment is not a move. A refund in part is a move
- * from paid to paid.
+ * from paid to paid, and a deadline that is put off a move from awaiting payment to awaiting payment.
  * `from` is null for an order's first event.
  */
 export const RECORDED_MOVES: readonly { from: RestingStage | null; to: RestingStage }[] = [
   { from: null, to: 'awaiting_payment' },
   { from: null, to: 'rejected' },
   { from: null, to: 'cancelled' },
+  { from: 'awaiting_payment', to: 'awaiting_payment' },
   { from: 'awaiting_payment', to: 'paid' },
   { from: 'awaiting_payment', to: 'cancelled' },
   { from: 'awaiting_payment', to: 'expired' },

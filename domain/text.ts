@@ -25,6 +25,12 @@ export const TEXT = {
   metadataKey: { max: 40, trimmed: false, lines: false },
   /** Its value, which may also be empty. */
   metadataValue: { max: 500, trimmed: false, lines: true },
+  /** What a buyer pays with, as the payment provider gave it to the shop. */
+  paymentSource: { max: 200, trimmed: true, lines: false },
+  /** Why a payment was declined, voided or returned: a code of ours, or the provider's own words. */
+  paymentReason: { max: 200, trimmed: true, lines: false },
+  /** A payment's id at its provider, or of one of its notifications. */
+  providerId: { max: 200, trimmed: true, lines: false },
   /** Why somebody cancels, refunds or intervenes. */
   reason: { max: 500, trimmed: true, lines: true },
   /** Which operator intervenes. */

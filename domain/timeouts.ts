@@ -80,6 +80,13 @@ export const SENDING_ATTEMPT_MS = 90_000;
 /** How long a worker that sends may give no sign of life. Short: until then nothing is sent to its receivers. */
 export const SENDER_SILENT_FOR_MS = 10_000;
 
+// A call to a payment provider.
+
+/** How long a payment provider has to answer. Then nobody knows what it did, and it is asked again. */
+export const PROVIDER_ANSWER_MS = 10_000;
+/** An attempt at such a call: the provider's answer, and the queries before and after it. */
+export const PROVIDER_ATTEMPT_MS = 30_000;
+
 // Runs on a schedule.
 
 /** An attempt to record that a run ended: three queries. */

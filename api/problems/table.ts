@@ -259,6 +259,22 @@ export const PROBLEMS = {
     title: 'The wallet does not have enough money',
     remedy: 'Deposit money into the wallet and try again with a new Idempotency-Key.',
   },
+  order_has_payments: {
+    status: 409,
+    title: 'The order is being paid in parts',
+    remedy: 'Add a payment of the rest with POST /v1/orders/{id}/payments, or void its payments first.',
+  },
+  payment_exceeds_total: {
+    status: 409,
+    title: 'The payment is more than is left to pay',
+    remedy:
+      'Ask for at most what `total` is more than `secured`. An order in `hold` mode is secured by its wallet.',
+  },
+  payment_declined: {
+    status: 409,
+    title: 'The payment was declined',
+    remedy: 'Add another payment with a new Idempotency-Key; the order awaits payment until its deadline.',
+  },
   stock_limit_exceeded: {
     status: 422,
     title: 'The SKU would have too many units on hand',

@@ -6,6 +6,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 import {
+  boolean,
   check,
   foreignKey,
   index,
@@ -54,7 +55,11 @@ export const orders = pgTable(
     total: money('total'),
     /** What was given back of it so far: the sum of its refunds. */
     refunded: money('refunded').notNull().default(0),
+    /** The sum of its payments that secure it: a statement that adds one decides on this row, which it has locked. */
+    secured: money('secured').notNull().default(0),
     paymentDeadline: instant('payment_deadline').notNull(),
+    /** Whether the deadline was put off, because a payment was under way. */
+    deadlineExtended: boolean('deadline_extended').notNull().default(false),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
     version: integer().notNull(),
@@ -74,6 +79,10 @@ export const orders = pgTable(
       sql`${t.refunded} = 0 or (${t.stage} in ('paid', 'refunded') and 0 < ${t.refunded} and ${t.refunded} <= ${t.total})`,
     ),
     check('orders_refunded_in_full', sql`(${t.stage} = 'refunded') = (${t.refunded} = ${t.total})`),
+    check(
+      'orders_secured_at_most_total',
+      sql`${t.secured} = 0 or (${t.stage} in ('awaiting_payment', 'paid', 'refunded') and 0 < ${t.secured} and ${t.secured} <= ${t.total})`,
+    ),
     // Which orders does this shop have, newest first? (Ids sort by time.) And for the keys of what belongs to an order.
     unique('orders_in_shop').on(t.shopId, t.id),
     // Which orders did this buyer place, newest first?
@@ -252,7 +261,7 @@ export const orderStep = pgTable(
     check('order_step_reason', isText(t.reason, TEXT.reason)),
     check(
       'order_step_command',
-      sql`case ${t.step} when 'pay' then ${t.commandId} <> ${quoted([NIL_UUID])} when 'refund' then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
+      sql`case when ${t.step} in ('pay', 'openPayment') then ${t.commandId} <> ${quoted([NIL_UUID])} when ${t.step} = 'refund' then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
     ),
     // Which payments were made or refused recently?
     index('order_step_payments_by_time')

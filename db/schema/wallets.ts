@@ -19,9 +19,13 @@ import { orders } from './orders.ts';
 import { shop } from './shops.ts';
 
 export const HOLD_STATES = ['held', 'captured', 'voided'] as const;
-export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund'] as const;
-/** `funding`: where deposits come from. `sales`: what the shop earned. Both are sums of entries, never running balances. */
-export const ACCOUNTS = ['wallet', 'funding', 'sales'] as const;
+/** `receipt`: a payment was captured. `return`: money of a payment went back to where it came from, or to the order's wallet instead. */
+export const TRANSFER_KINDS = ['deposit', 'debit', 'capture', 'refund', 'receipt', 'return'] as const;
+/**
+ * `funding`: where deposits come from. `sales`: what the shop earned. `provider`: what payment providers took for the shop. `clearing`: what
+ * was taken and is not applied to an order yet, or owed back. All are sums of entries, never running balances.
+ */
+export const ACCOUNTS = ['wallet', 'funding', 'sales', 'provider', 'clearing'] as const;
 
 export const wallet = pgTable(
   'wallet',
@@ -99,8 +103,10 @@ export const transfer = pgTable(
     shopId: shopId(),
     kind: text({ enum: TRANSFER_KINDS }).notNull(),
     orderId: uuid('order_id'),
-    /** The refund's command. The nil UUID for a refund without one, and for every other transfer. */
+    /** The refund's command. The nil UUID for a refund without one, for a payment that is returned, and for every other transfer. */
     commandId: uuid('command_id').notNull().default(NIL_UUID),
+    /** Of a receipt or a return. */
+    paymentId: uuid('payment_id'),
     recordedAt: recordedAt(),
   },
   (t) => [
@@ -111,6 +117,15 @@ export const transfer = pgTable(
     }),
     check('transfer_kind', oneOf(t.kind, TRANSFER_KINDS)),
     check('transfer_deposit_has_no_order', sql`(${t.kind} = 'deposit') = (${t.orderId} is null)`),
+    check('transfer_of_payment', sql`(${t.kind} in ('receipt', 'return')) = (${t.paymentId} is not null)`),
+    // One receipt per payment.
+    uniqueIndex('transfer_one_receipt')
+      .on(t.paymentId)
+      .where(sql`kind = 'receipt'`),
+    // One return per payment and refund.
+    uniqueIndex('transfer_one_return_of_command')
+      .on(t.paymentId, t.commandId)
+      .where(sql`kind = 'return'`),
     // One debit or capture per order.
     uniqueIndex('transfer_one_payment')
       .on(t.orderId)

@@ -13,7 +13,7 @@ import type { Fragment, Queryable } from '../postgres.ts';
 /** An order's row, which every step of the order locks first. */
 export const lockOrder = (sql: Queryable, orderId: string): Fragment => sql`
   locked_order as materialized (
-    select id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, currency, version
+    select id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, secured, deadline_extended, payment_deadline, currency, version
     from orders
     where id = ${orderId}
     for no key update

@@ -27,6 +27,8 @@ export interface StepResult {
    * terminated, had reserved before.
    */
   paymentDeadline?: string;
+  /** Whether payments of the order have something to do now: their workflows are to be woken. */
+  wakes?: true;
 }
 
 /** What is recorded of an order when it is first written. Times are ISO 8601 and come from the workflow. */

@@ -1,7 +1,7 @@
 /** One buyer with one order: sends each request until it is answered, sometimes twice at once, and records what comes back. */
 import type { ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
 import type { BuyerHistory, Sent } from './history.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../dev/random.ts';
 
 const DOUBLE_CLICK = 0.05;
 

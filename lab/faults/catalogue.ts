@@ -1,7 +1,7 @@
 /** The SKUs of a fault run, and the wallets to buy them with. */
 import { expectStatus, type ApiClient } from '../../api/client.ts';
 import type { History } from './history.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../dev/random.ts';
 
 const SKUS = 60;
 const WALLETS = 40;

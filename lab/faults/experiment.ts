@@ -12,7 +12,7 @@ import type { Rate, RunFigures, Violation } from './figures.ts';
 import type { BuyerHistory, History } from './history.ts';
 import { startNemesis, type Nemesis } from './nemesis.ts';
 import { countOpen, settle } from './open-work.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../../dev/random.ts';
 import { checkArrivals, readHappened, startReceivers, untilAllSent } from './receivers.ts';
 import { readRecorded } from './recorded.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';

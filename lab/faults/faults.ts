@@ -5,7 +5,7 @@ import type { LabProcess } from '../harness/process.ts';
 import { SERVER_NAMES, type ServerName, type System } from '../harness/system.ts';
 import type { FaultKind } from './figures.ts';
 import type { ConnectionName, Network } from './network.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../dev/random.ts';
 
 /** What faults are done to. */
 export interface Target extends Pick<System, 'servers' | 'databaseUrl'> {

@@ -15,7 +15,7 @@ import {
   type Target,
 } from './faults.ts';
 import type { FaultKind, FaultRecord } from './figures.ts';
-import { randomFrom, type Random } from './random.ts';
+import { randomFrom, type Random } from '../../dev/random.ts';
 import { killReceiver } from './receivers.ts';
 import type { LabReceiver } from '../harness/receiver.ts';
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Send } from '../../api/client.ts';
 import type { Tries } from './figures.ts';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '../../dev/random.ts';
 
 /** For a {@link Send}: a time-out counts as no answer. */
 export const TIMEOUT_MS = 8_000;

@@ -1,7 +1,7 @@
 /** The workload: what buyers do with their orders. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Basket, Buyer } from './buyer.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../dev/random.ts';
 import { PRICE, SCARCE_SKU, type Catalogue } from './catalogue.ts';
 import { wantPartsBack } from './parts.ts';
 

@@ -24,6 +24,10 @@ const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
   abandon: 'A reservation that arrives later would stay held forever, for an order that is over.',
   pay: null,
   decline: 'Until its key is taken a late payment could still be made, for an order that is over.',
+  openPayment:
+    'Whether it was opened is not known, and its money would be set aside for nothing: give the order up instead.',
+  settle: 'The money was taken for this order.',
+  extendDeadline: 'The order would expire while a payment is under way.',
   release: 'The units, and in hold mode the money, would stay held for an order that is over.',
   refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
 };

@@ -73,6 +73,9 @@ export const step = {
   abandon: quickThenPersistent('abandon', quick.abandon, persistent.abandon),
   pay: quickThenPersistent('pay', quick.pay, persistent.pay),
   decline: quickThenPersistent('decline', quick.decline, persistent.decline),
+  openPayment: quickThenPersistent('openPayment', quick.openPayment, persistent.openPayment),
+  settle: quickThenPersistent('settle', quick.settle, persistent.settle),
+  extendDeadline: quickThenPersistent('extendDeadline', quick.extendDeadline, persistent.extendDeadline),
   release: quickThenPersistent('release', quick.release, persistent.release),
   refund,
 } satisfies Record<Step, RunStep<never>>;

@@ -1,0 +1,136 @@
+-- Payments of orders in parts, by wallet and from outside. db/schema/payments.ts says what each column is.
+CREATE TABLE "payment" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"shop_id" text NOT NULL,
+	"order_id" uuid NOT NULL,
+	"method" text NOT NULL,
+	"amount" bigint NOT NULL,
+	"currency" text NOT NULL,
+	"state" text NOT NULL,
+	"secures" boolean NOT NULL,
+	"refunded" bigint DEFAULT 0 NOT NULL,
+	"provider_id" text,
+	"reason" text,
+	"opened_at" timestamp (3) with time zone NOT NULL,
+	"updated_at" timestamp (3) with time zone NOT NULL,
+	"version" integer NOT NULL,
+	CONSTRAINT "payment_by_provider_id" UNIQUE("provider_id"),
+	CONSTRAINT "payment_method" CHECK ("payment"."method" in ('wallet', 'provider')),
+	CONSTRAINT "payment_state" CHECK ("payment"."state" in ('pending', 'authorised', 'capturing', 'captured', 'declined', 'voided', 'returned')),
+	CONSTRAINT "payment_amount_positive" CHECK ("payment"."amount" > 0),
+	CONSTRAINT "payment_refunded_at_most_amount" CHECK ("payment"."refunded" = 0 or ("payment"."state" = 'captured' and 0 < "payment"."refunded" and "payment"."refunded" <= "payment"."amount")),
+	CONSTRAINT "payment_secures_while_live" CHECK (not "payment"."secures" or "payment"."state" in ('pending', 'authorised', 'capturing', 'captured')),
+	CONSTRAINT "payment_provider_id" CHECK (char_length("payment"."provider_id") between 1 and 200 and "payment"."provider_id" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment"."provider_id", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> ''),
+	CONSTRAINT "payment_reason" CHECK (char_length("payment"."reason") between 1 and 200 and "payment"."reason" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment"."reason", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> '')
+);
+--> statement-breakpoint
+CREATE TABLE "payment_event" (
+	"payment_id" uuid NOT NULL,
+	"version" integer NOT NULL,
+	"from_state" text,
+	"previous_version" integer GENERATED ALWAYS AS (nullif(version - 1, 0)) STORED,
+	"state" text NOT NULL,
+	"reason" text,
+	"at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "payment_event_pkey" PRIMARY KEY("payment_id","version"),
+	CONSTRAINT "payment_event_chain" UNIQUE("payment_id","version","state"),
+	CONSTRAINT "payment_event_move" CHECK (("payment_event"."from_state" is null and "payment_event"."state" in ('pending')) or ("payment_event"."from_state", "payment_event"."state") in (('pending', 'authorised'), ('pending', 'captured'), ('pending', 'declined'), ('pending', 'voided'), ('authorised', 'capturing'), ('authorised', 'captured'), ('authorised', 'declined'), ('authorised', 'voided'), ('capturing', 'captured'), ('capturing', 'declined'), ('capturing', 'voided'), ('captured', 'returned'), ('declined', 'captured'), ('voided', 'captured'))),
+	CONSTRAINT "payment_event_first_has_no_from" CHECK (("payment_event"."version" = 1) = ("payment_event"."from_state" is null)),
+	CONSTRAINT "payment_event_reason" CHECK (char_length("payment_event"."reason") between 1 and 200 and "payment_event"."reason" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_event"."reason", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> '')
+);
+--> statement-breakpoint
+CREATE TABLE "payment_hold" (
+	"payment_id" uuid PRIMARY KEY NOT NULL,
+	"shop_id" text NOT NULL,
+	"order_id" uuid NOT NULL,
+	"wallet_id" uuid NOT NULL,
+	"amount" bigint NOT NULL,
+	"state" text NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+);
+--> statement-breakpoint
+CREATE TABLE "payment_notification" (
+	"id" text PRIMARY KEY NOT NULL,
+	"reference" text NOT NULL,
+	"provider_id" text NOT NULL,
+	"type" text NOT NULL,
+	"received_at" timestamp (3) with time zone NOT NULL,
+	"state" text NOT NULL,
+	"handled_at" timestamp (3) with time zone,
+	CONSTRAINT "payment_notification_id" CHECK (char_length("payment_notification"."id") between 1 and 200 and "payment_notification"."id" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_notification"."id", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> ''),
+	CONSTRAINT "payment_notification_reference" CHECK (char_length("payment_notification"."reference") between 1 and 200 and "payment_notification"."reference" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_notification"."reference", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> ''),
+	CONSTRAINT "payment_notification_provider_id" CHECK (char_length("payment_notification"."provider_id") between 1 and 200 and "payment_notification"."provider_id" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_notification"."provider_id", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> ''),
+	CONSTRAINT "payment_notification_type" CHECK (char_length("payment_notification"."type") between 1 and 200 and "payment_notification"."type" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_notification"."type", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> ''),
+	CONSTRAINT "payment_notification_state" CHECK ("payment_notification"."state" in ('received', 'handled', 'unmatched', 'returned')),
+	CONSTRAINT "payment_notification_handled" CHECK (("payment_notification"."state" in ('handled', 'returned')) = ("payment_notification"."handled_at" is not null))
+);
+--> statement-breakpoint
+CREATE TABLE "payment_source" (
+	"payment_id" uuid PRIMARY KEY NOT NULL,
+	"shop_id" text NOT NULL,
+	"source" text NOT NULL,
+	"recorded_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "payment_source_source" CHECK (char_length("payment_source"."source") between 1 and 200 and "payment_source"."source" !~ '[\u0001-\u001f\u007f-\u009f]' and btrim("payment_source"."source", E'\u0009\u000a\u000b\u000c\u000d\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff') <> '')
+);
+--> statement-breakpoint
+CREATE TABLE "refund_payment" (
+	"order_id" uuid NOT NULL,
+	"command_id" uuid NOT NULL,
+	"payment_id" uuid NOT NULL,
+	"amount" bigint NOT NULL,
+	"state" text NOT NULL,
+	"transfer_id" uuid,
+	CONSTRAINT "refund_payment_pkey" PRIMARY KEY("order_id","command_id","payment_id"),
+	CONSTRAINT "refund_payment_state" CHECK ("refund_payment"."state" in ('owed', 'sent', 'to_wallet')),
+	CONSTRAINT "refund_payment_amount_positive" CHECK ("refund_payment"."amount" > 0),
+	CONSTRAINT "refund_payment_sent" CHECK (("refund_payment"."state" = 'owed') = ("refund_payment"."transfer_id" is null))
+);
+--> statement-breakpoint
+ALTER TABLE "published_event" DROP CONSTRAINT "published_event_type";--> statement-breakpoint
+ALTER TABLE "attention" DROP CONSTRAINT "attention_step";--> statement-breakpoint
+ALTER TABLE "intervention" DROP CONSTRAINT "intervention_step";--> statement-breakpoint
+ALTER TABLE "order_event" DROP CONSTRAINT "order_event_move";--> statement-breakpoint
+ALTER TABLE "order_step" DROP CONSTRAINT "order_step_step";--> statement-breakpoint
+ALTER TABLE "order_step" DROP CONSTRAINT "order_step_command";--> statement-breakpoint
+ALTER TABLE "entry" DROP CONSTRAINT "entry_account";--> statement-breakpoint
+ALTER TABLE "transfer" DROP CONSTRAINT "transfer_kind";--> statement-breakpoint
+ALTER TABLE "orders" ADD COLUMN "secured" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "orders" ADD COLUMN "deadline_extended" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "transfer" ADD COLUMN "payment_id" uuid;--> statement-breakpoint
+ALTER TABLE "payment" ADD CONSTRAINT "payment_order" FOREIGN KEY ("shop_id","order_id") REFERENCES "public"."orders"("shop_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "payment_event" ADD CONSTRAINT "payment_event_payment_id_payment_id_fk" FOREIGN KEY ("payment_id") REFERENCES "public"."payment"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "payment_event" ADD CONSTRAINT "payment_event_follows" FOREIGN KEY ("payment_id","previous_version","from_state") REFERENCES "public"."payment_event"("payment_id","version","state") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "payment_hold" ADD CONSTRAINT "payment_hold_payment_id_payment_id_fk" FOREIGN KEY ("payment_id") REFERENCES "public"."payment"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "payment_hold" ADD CONSTRAINT "payment_hold_wallet" FOREIGN KEY ("shop_id","wallet_id") REFERENCES "public"."wallet"("shop_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_payment_id_payment_id_fk" FOREIGN KEY ("payment_id") REFERENCES "public"."payment"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_transfer_id_transfer_id_fk" FOREIGN KEY ("transfer_id") REFERENCES "public"."transfer"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_refund" FOREIGN KEY ("order_id","command_id") REFERENCES "public"."refund"("order_id","command_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "payment_by_order" ON "payment" USING btree ("order_id","id");--> statement-breakpoint
+CREATE INDEX "payment_unsettled" ON "payment" USING btree ("updated_at","id") WHERE state in ('pending', 'authorised', 'capturing') or (state = 'captured' and not secures);--> statement-breakpoint
+CREATE INDEX "payment_hold_by_order" ON "payment_hold" USING btree ("order_id");--> statement-breakpoint
+CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id") WHERE state = 'held';--> statement-breakpoint
+CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('received', 'unmatched');--> statement-breakpoint
+CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
+CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_id") WHERE kind = 'receipt';--> statement-breakpoint
+CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
+ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("published_event"."type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
+ALTER TABLE "attention" ADD CONSTRAINT "attention_step" CHECK ("attention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
+ALTER TABLE "intervention" ADD CONSTRAINT "intervention_step" CHECK ("intervention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
+ALTER TABLE "order_event" ADD CONSTRAINT "order_event_move" CHECK (("from_stage" is null and "stage" in ('awaiting_payment', 'rejected', 'cancelled')) or ("from_stage", "stage") in (('awaiting_payment', 'awaiting_payment'), ('awaiting_payment', 'paid'), ('awaiting_payment', 'cancelled'), ('awaiting_payment', 'expired'), ('paid', 'paid'), ('paid', 'refunded')));--> statement-breakpoint
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_command" CHECK (case when "order_step"."step" in ('pay', 'openPayment') then "order_step"."command_id" <> '00000000-0000-0000-0000-000000000000' when "order_step"."step" = 'refund' then true else "order_step"."command_id" = '00000000-0000-0000-0000-000000000000' end);--> statement-breakpoint
+ALTER TABLE "orders" ADD CONSTRAINT "orders_secured_at_most_total" CHECK ("orders"."secured" = 0 or ("orders"."stage" in ('awaiting_payment', 'paid', 'refunded') and 0 < "orders"."secured" and "orders"."secured" <= "orders"."total"));--> statement-breakpoint
+ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing'));--> statement-breakpoint
+ALTER TABLE "transfer" ADD CONSTRAINT "transfer_of_payment" CHECK (("transfer"."kind" in ('receipt', 'return')) = ("transfer"."payment_id" is not null));--> statement-breakpoint
+ALTER TABLE "transfer" ADD CONSTRAINT "transfer_kind" CHECK ("transfer"."kind" in ('deposit', 'debit', 'capture', 'refund', 'receipt', 'return'));--> statement-breakpoint
+-- A deadline that is put off is a move from awaiting payment to awaiting payment.
+CREATE OR REPLACE FUNCTION type_of_move(from_stage text, stage text) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT
+    CASE
+      WHEN from_stage = 'paid' AND stage = 'paid' THEN 'order.partially_refunded'
+      WHEN from_stage = 'awaiting_payment' AND stage = 'awaiting_payment' THEN 'order.deadline_extended'
+      ELSE 'order.' || stage
+    END
+$$;

@@ -1,0 +1,65 @@
+/** What Holdfast needs from whoever takes money from outside: a port. activities/payments/ has the adapters. */
+
+/** Where a payment is at its provider. A refund leaves it `captured`. */
+export const PROVIDER_STATES = ['pending', 'authorised', 'declined', 'captured', 'voided'] as const;
+export type ProviderState = (typeof PROVIDER_STATES)[number];
+
+/** A payment as its provider knows it. Amounts are in minor units. */
+export interface ProviderPayment {
+  /** The provider's own id. */
+  id: string;
+  /** Ours: the payment's id. */
+  reference: string;
+  state: ProviderState;
+  amount: number;
+  currency: string;
+  captured: number;
+  refunded: number;
+  /** Why it was declined. */
+  reason?: string;
+}
+
+export interface AuthoriseRequest {
+  reference: string;
+  orderId: string;
+  amount: number;
+  currency: string;
+  /** What the buyer pays with, as the provider gave it to the shop. */
+  source: string;
+}
+
+/**
+ * Each call has the same effect however often it is made with the same reference. It ends in one of three ways: with the payment as it is
+ * now, with {@link ProviderRefusedError}, or with {@link ProviderUnknownError}, after which nobody knows whether it had its effect: make the
+ * same call again, or ask with `find`.
+ */
+export interface PaymentProvider {
+  authorise(request: AuthoriseRequest): Promise<ProviderPayment>;
+  /** Takes the whole amount that was authorised. */
+  capture(payment: Pick<ProviderPayment, 'id' | 'reference' | 'amount'>): Promise<ProviderPayment>;
+  void(payment: Pick<ProviderPayment, 'id' | 'reference'>): Promise<ProviderPayment>;
+  /** @param refund its reference makes it once. */
+  refund(
+    payment: Pick<ProviderPayment, 'id'>,
+    refund: { reference: string; amount: number },
+  ): Promise<ProviderPayment>;
+  /** The question for the state; undefined when the provider has no payment with this reference. */
+  find(reference: string): Promise<ProviderPayment | undefined>;
+}
+
+/** The provider answered, and will not do it: the same call gets the same answer. */
+export class ProviderRefusedError extends Error {
+  override name = 'ProviderRefusedError';
+  /** The provider's own code. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Nobody knows whether the call had its effect. */
+export class ProviderUnknownError extends Error {
+  override name = 'ProviderUnknownError';
+}
