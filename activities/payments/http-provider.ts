@@ -1,6 +1,7 @@
 /** The adapter of a payment provider that speaks JSON over HTTP, as docs/payments.md describes it. */
 import { z } from 'zod';
 import {
+  PROVIDER_REFUSALS,
   PROVIDER_STATES,
   ProviderRefusedError,
   ProviderUnknownError,
@@ -21,6 +22,7 @@ export interface HttpProviderSettings {
 const paymentSchema = z.object({
   id: z.string().min(1).max(200),
   reference: z.string().min(1).max(200),
+  order: z.string().min(1).max(200),
   state: z.enum(PROVIDER_STATES),
   amount: z.int().min(0),
   currency: z.string().regex(/^[A-Z]{3}$/),
@@ -29,13 +31,14 @@ const paymentSchema = z.object({
   reason: z.string().max(500).optional(),
 });
 
+/**
+ * Any other refusal, such as that of a wrong key, says nothing about the payment: to take it for a decline would turn away buyers for a
+ * setting that somebody mends.
+ */
 const refusalSchema = z.object({
-  code: z.string().min(1).max(100),
+  code: z.enum(PROVIDER_REFUSALS),
   detail: z.string().max(2_000).optional(),
 });
-
-/** Statuses that say nothing about the effect, besides every 5xx: the same call may succeed later. */
-const UNDECIDED = [408, 409, 425, 429];
 
 /** Every call that changes something has a key of its own, made of what it is about: a call that is made again is the same call. */
 export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentProvider {
@@ -105,15 +108,10 @@ async function readPayment(response: Response): Promise<ProviderPayment> {
     const { reason, ...payment } = data;
     return { ...payment, ...(reason !== undefined && { reason }) };
   }
-  const refusal = refusalSchema.safeParse(body).data;
-  const isRefused = status >= 400 && status < 500 && refusal !== undefined;
-  if (!isRefused || (UNDECIDED.includes(status) && !FINAL_CODES.includes(refusal.code)))
-    throw new ProviderUnknownError(`The payment provider answered ${status}.`);
+  const refusal = status < 500 ? refusalSchema.safeParse(body).data : undefined;
+  if (refusal === undefined) throw new ProviderUnknownError(`The payment provider answered ${status}.`);
   throw new ProviderRefusedError(refusal.code, refusal.detail ?? `The payment provider answered ${status}.`);
 }
-
-/** Conflicts that stay: the payment is in a state that it does not leave this way. */
-const FINAL_CODES = ['not_capturable', 'not_voidable', 'not_refundable', 'refund_too_large'];
 
 async function readJson(response: Response): Promise<unknown> {
   try {

@@ -16,7 +16,13 @@ const authorise = (source: Source, reference: string = randomUUID()) =>
 
 test('a payment is authorised, captured and given back in parts, each once however often it is asked for', async () => {
   const payment = await authorise('ok');
-  expect(payment).toMatchObject({ state: 'authorised', amount: 900, currency: 'EUR', captured: 0 });
+  expect(payment).toMatchObject({
+    order: 'an order',
+    state: 'authorised',
+    amount: 900,
+    currency: 'EUR',
+    captured: 0,
+  });
   for (let again = 0; again < 2; again += 1)
     expect(await provider.capture(payment)).toMatchObject({ state: 'captured', captured: 900 });
   for (let again = 0; again < 2; again += 1)
@@ -69,6 +75,9 @@ test.each([
   ['a payment without an amount', 200, '{"id":"1","reference":"1","state":"authorised"}'],
   ['a redirect', 302, ''],
   ['a refusal that is none of the provider', 404, '<html>'],
+  ['a wrong key', 401, '{"code":"unauthorised"}'],
+  ['a refusal without a code that is known', 409, '{"code":"busy"}'],
+  ['a failure with the code of a refusal', 500, '{"code":"declined"}'],
 ])('%s is not believed: nobody knows what happened', async (_, status, body) => {
   const server = createServer((_request, response) =>
     response.writeHead(status, { location: '/' }).end(body),
