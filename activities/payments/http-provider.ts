@@ -8,6 +8,7 @@ import {
   type PaymentProvider,
   type ProviderPayment,
 } from '../../domain/payment-provider.ts';
+import { TEXT, findFlaw, trimText } from '../../domain/text.ts';
 import { PROVIDER_ANSWER_MS } from '../../domain/timeouts.ts';
 import { causeOf } from '../no-answer.ts';
 
@@ -18,17 +19,22 @@ export interface HttpProviderSettings {
   key: string;
 }
 
+const shortText = z
+  .string()
+  .refine((text) => findFlaw(text, TEXT.providerId) === null && text === text.trim());
+
 /** Fields that it does not know are ignored: a provider may add some at any time. */
 const paymentSchema = z.object({
-  id: z.string().min(1).max(200),
-  reference: z.string().min(1).max(200),
-  order: z.string().min(1).max(200),
+  id: shortText,
+  reference: shortText,
+  order: shortText,
   state: z.enum(PROVIDER_STATES),
   amount: z.int().min(0),
   currency: z.string().regex(/^[A-Z]{3}$/),
   captured: z.int().min(0),
   refunded: z.int().min(0),
-  reason: z.string().max(500).optional(),
+  // Its words are for people: no answer is refused for them.
+  reason: z.string().optional(),
 });
 
 /**
@@ -60,7 +66,7 @@ export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentP
       const response = await call(`/v1/payments?reference=${encodeURIComponent(reference)}`, {
         method: 'GET',
       });
-      return response.status === 404 ? undefined : readPayment(response);
+      return response.status === 404 ? readUnknown(response) : readPayment(response);
     },
   };
 
@@ -106,12 +112,29 @@ async function readPayment(response: Response): Promise<ProviderPayment> {
         `The payment provider answered ${status} with something that is no payment (${error.issues[0]?.path.join('.')}).`,
       );
     const { reason, ...payment } = data;
-    return { ...payment, ...(reason !== undefined && { reason }) };
+    const words = reason === undefined ? '' : toStorable(reason);
+    return { ...payment, ...(words !== '' && { reason: words }) };
   }
   const refusal = status < 500 ? refusalSchema.safeParse(body).data : undefined;
   if (refusal === undefined) throw new ProviderUnknownError(`The payment provider answered ${status}.`);
   throw new ProviderRefusedError(refusal.code, refusal.detail ?? `The payment provider answered ${status}.`);
 }
+
+/** A proxy that does not know the address must not be taken for the provider that does not know the payment. */
+async function readUnknown(response: Response): Promise<undefined> {
+  if (!z.object({ code: z.literal('not_found') }).safeParse(await readJson(response)).success)
+    throw new ProviderUnknownError('The payment provider answered 404 to a question for a payment.');
+  return undefined;
+}
+
+/** What the rule for reasons allows of a provider's words. */
+const toStorable = (words: string): string =>
+  trimText(
+    Array.from(words.replaceAll(/[\p{Cc}\p{Cs}]+/gu, ' ').trim())
+      .slice(0, TEXT.paymentReason.max)
+      .join(''),
+    TEXT.paymentReason,
+  );
 
 async function readJson(response: Response): Promise<unknown> {
   try {

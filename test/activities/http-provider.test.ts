@@ -70,6 +70,18 @@ test('a provider without this payment says so, and one that cannot tell is asked
   await expect(provider.find(reference)).rejects.toThrow(ProviderUnknownError);
 });
 
+/** A server that gives every call this answer. */
+async function strangeProvider(status: number, body: string) {
+  const server = createServer((_request, response) =>
+    response.writeHead(status, { location: '/' }).end(body),
+  ).listen(0, '127.0.0.1');
+  afterAll(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return createHttpProvider({ url: `http://127.0.0.1:${port}`, key: 'any' });
+}
+
 test.each([
   ['an answer that is no JSON', 200, 'text'],
   ['a payment without an amount', 200, '{"id":"1","reference":"1","state":"authorised"}'],
@@ -79,13 +91,19 @@ test.each([
   ['a refusal without a code that is known', 409, '{"code":"busy"}'],
   ['a failure with the code of a refusal', 500, '{"code":"declined"}'],
 ])('%s is not believed: nobody knows what happened', async (_, status, body) => {
-  const server = createServer((_request, response) =>
-    response.writeHead(status, { location: '/' }).end(body),
-  ).listen(0, '127.0.0.1');
-  afterAll(() => server.close());
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  const strange = createHttpProvider({ url: `http://127.0.0.1:${port}`, key: 'any' });
+  const strange = await strangeProvider(status, body);
   await expect(strange.capture({ id: '1', reference: '1', amount: 1 })).rejects.toThrow(ProviderUnknownError);
+  await expect(strange.find('1')).rejects.toThrow(ProviderUnknownError);
+});
+
+test('a decline counts whatever the words of its reason are, and they are kept as far as they can be', async () => {
+  const reason = ` no\u0000 funds\n ${'x'.repeat(300)}`;
+  const payment = { id: 'p', reference: 'r', order: 'o', state: 'declined', amount: 1, currency: 'EUR' };
+  const strange = await strangeProvider(
+    200,
+    JSON.stringify({ ...payment, captured: 0, refunded: 0, reason, added: 'later' }),
+  );
+  const found = await strange.find('r');
+  expect(found).toMatchObject({ state: 'declined', reason: expect.stringMatching(/^no  funds  x+$/) });
+  expect(found?.reason).toHaveLength(200);
 });
