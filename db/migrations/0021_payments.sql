@@ -116,7 +116,7 @@ CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btre
 CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_id") WHERE kind = 'receipt';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
-ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("published_event"."type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
+ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
 ALTER TABLE "attention" ADD CONSTRAINT "attention_step" CHECK ("attention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
 ALTER TABLE "attention" ADD CONSTRAINT "attention_reason" CHECK ("attention"."reason" in ('reservation_failing', 'payment_failing', 'compensation_failing', 'refund_failing', 'wallet_full', 'payment_unknown'));--> statement-breakpoint
 ALTER TABLE "intervention" ADD CONSTRAINT "intervention_action" CHECK ("intervention"."action" in ('retry_now', 'skip_step', 'give_up', 'resolve_payment'));--> statement-breakpoint
