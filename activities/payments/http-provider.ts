@@ -21,6 +21,7 @@ export interface HttpProviderSettings {
 const paymentSchema = z.object({
   id: z.string().min(1).max(200),
   reference: z.string().min(1).max(200),
+  order: z.string().min(1).max(200),
   state: z.enum(PROVIDER_STATES),
   amount: z.int().min(0),
   currency: z.string().regex(/^[A-Z]{3}$/),
@@ -52,7 +53,7 @@ export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentP
       change(`${pathOf(id)}/captures`, `capture ${reference}`, { amount }),
     void: ({ id, reference }) => change(`${pathOf(id)}/voids`, `void ${reference}`, {}),
     refund: ({ id }, { reference, amount }) =>
-      change(`${pathOf(id)}/refunds`, `refund ${reference}`, { reference, amount }),
+      change(`${pathOf(id)}/refunds`, `refund ${id} ${reference}`, { reference, amount }),
     async find(reference) {
       const response = await call(`/v1/payments?reference=${encodeURIComponent(reference)}`, {
         method: 'GET',

@@ -46,8 +46,10 @@ CREATE TABLE "payment_hold" (
 	"wallet_id" uuid NOT NULL,
 	"amount" bigint NOT NULL,
 	"state" text NOT NULL,
-	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
-	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+	"returned" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided', 'declined')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0),
+	CONSTRAINT "payment_hold_returned_at_most_amount" CHECK ("payment_hold"."returned" = 0 or ("payment_hold"."state" = 'captured' and 0 < "payment_hold"."returned" and "payment_hold"."returned" <= "payment_hold"."amount"))
 );
 --> statement-breakpoint
 CREATE TABLE "payment_notification" (
@@ -114,7 +116,7 @@ CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btre
 CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_id") WHERE kind = 'receipt';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
-ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("published_event"."type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
+ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
 ALTER TABLE "attention" ADD CONSTRAINT "attention_step" CHECK ("attention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
 ALTER TABLE "intervention" ADD CONSTRAINT "intervention_step" CHECK ("intervention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
 ALTER TABLE "order_event" ADD CONSTRAINT "order_event_move" CHECK (("from_stage" is null and "stage" in ('awaiting_payment', 'rejected', 'cancelled')) or ("from_stage", "stage") in (('awaiting_payment', 'awaiting_payment'), ('awaiting_payment', 'paid'), ('awaiting_payment', 'cancelled'), ('awaiting_payment', 'expired'), ('paid', 'paid'), ('paid', 'refunded')));--> statement-breakpoint
@@ -134,3 +136,12 @@ LANGUAGE sql IMMUTABLE AS $$
       ELSE 'order.' || stage
     END
 $$;
+--> statement-breakpoint
+-- What a wallet has of payments is written by the worker alone.
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE ON payment TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT ON payment_event TO holdfast_running;
+--> statement-breakpoint
+GRANT UPDATE (secured) ON orders TO holdfast_running;
