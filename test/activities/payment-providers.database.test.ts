@@ -8,6 +8,7 @@ import { createWalletProvider } from '../../activities/payments/wallet-provider.
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import {
   type ProviderRefusedError,
+  type ProviderRefusal,
   WalletFullError,
   type AuthoriseRequest,
   type PaymentProvider,
@@ -73,7 +74,7 @@ async function again<T>(call: () => Promise<T>): Promise<T[]> {
   return [...(await Promise.all([call(), call(), call()])), await call()];
 }
 
-const refused = (code: string) =>
+const refused = (code: ProviderRefusal) =>
   expect.objectContaining({ name: 'ProviderRefusedError', code } satisfies Partial<ProviderRefusedError>);
 
 describe.each(SUBJECTS)('$name', ({ provider, request, declined }) => {
