@@ -11,6 +11,7 @@ import {
   WalletFullError,
   type AuthoriseRequest,
   type PaymentProvider,
+  type ProviderRefusal,
 } from '../../domain/payment-provider.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { startProvider } from '../support/provider.ts';
@@ -73,7 +74,7 @@ async function again<T>(call: () => Promise<T>): Promise<T[]> {
   return [...(await Promise.all([call(), call(), call()])), await call()];
 }
 
-const refused = (code: string) =>
+const refused = (code: ProviderRefusal) =>
   expect.objectContaining({ name: 'ProviderRefusedError', code } satisfies Partial<ProviderRefusedError>);
 
 describe.each(SUBJECTS)('$name', ({ provider, request, declined }) => {
