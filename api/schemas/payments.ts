@@ -1,6 +1,6 @@
 /** Payments of orders in parts, as callers ask for them and see them, and what a provider notifies. */
 import { z } from '@hono/zod-openapi';
-import type { payment } from '../../db/schema/payments.ts';
+import type { Payment } from '../../db/payments/payments.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { PAYMENT_METHODS, PAYMENT_STATES } from '../../domain/payments.ts';
 import { TEXT, isText } from '../../domain/text.ts';
@@ -58,17 +58,16 @@ export const paymentSchema = z
       example: 0,
       description: 'What of it refunds of the order have given back, or are about to',
     }),
-    reason: z.string().optional().openapi({ description: 'Why it was declined, voided or returned' }),
+    reason: z
+      .string()
+      .optional()
+      .openapi({ description: 'Why it was declined, voided or returned, or is about to be' }),
     createdAt: instant,
     updatedAt: instant,
-    version: z.int().openapi({ example: 1, description: 'The number of states recorded so far' }),
   })
   .openapi('Payment');
 
 export const paymentPage = pageSchema(paymentSchema, 'PaymentPage');
-
-/** A payment as the database records it. */
-export type Payment = typeof payment.$inferSelect;
 
 /** Of providers everywhere: they may add fields at any time. */
 const named = z
@@ -100,7 +99,6 @@ export const toPaymentReply = ({
   reason,
   openedAt,
   updatedAt,
-  version,
 }: Payment): z.output<typeof paymentSchema> => ({
   id: paymentId,
   orderId,
@@ -113,5 +111,4 @@ export const toPaymentReply = ({
   ...(reason !== null && { reason }),
   createdAt: openedAt.toISOString(),
   updatedAt: updatedAt.toISOString(),
-  version,
 });
