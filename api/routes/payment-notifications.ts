@@ -8,6 +8,7 @@ import { limitFailedAuthentications } from '../limits/failed-authentications.ts'
 import { receiveNotification } from '../payments/notifications.ts';
 import { SIGNATURE_HEADER, createSignatureCheck } from '../payments/signature.ts';
 import { refuseInvalid } from '../problems/invalid-request.ts';
+import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
 import { notify } from './payment-operations.ts';
 
@@ -29,10 +30,14 @@ export function paymentNotificationRoutes(
   const readSigned = createSignatureCheck(paymentSecrets);
 
   const requireSignature = createMiddleware<NotificationEnv>(async (c, next) => {
-    const { id, text } = readSigned((name) => c.req.header(name), await readBytes(c, bodyLimits));
-    c.set('notificationId', id);
+    const signed = readSigned((name) => c.req.header(name), await readBytes(c, bodyLimits));
+    if (!signed) {
+      c.header('WWW-Authenticate', 'StandardWebhooks realm="holdfast"');
+      throw new Problem('signature_invalid', 'No signature of this notification is valid now.');
+    }
+    c.set('notificationId', signed.id);
     // Whatever type it is declared as: what was signed is read.
-    c.req.raw = withBody(c.req.raw, text, 'application/json');
+    c.req.raw = withBody(c.req.raw, signed.text, 'application/json');
     await next();
   });
 
