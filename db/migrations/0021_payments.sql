@@ -182,8 +182,6 @@ CREATE POLICY of_running ON payment TO holdfast_running USING (true);--> stateme
 CREATE POLICY of_shop ON payment TO holdfast_shop USING (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
 CREATE POLICY of_buyer ON payment TO holdfast_buyer USING (EXISTS (SELECT FROM orders WHERE orders.id = payment.order_id OFFSET 0));--> statement-breakpoint
 CREATE POLICY of_installation ON payment TO holdfast_installation USING (true);--> statement-breakpoint
-ALTER TABLE payment_event ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY of_running ON payment_event TO holdfast_running USING (true);--> statement-breakpoint
 ALTER TABLE payment_source ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON payment_source TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_shop ON payment_source FOR INSERT TO holdfast_shop, holdfast_buyer WITH CHECK (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
@@ -194,9 +192,6 @@ CREATE POLICY of_parent ON payment_hold FOR SELECT TO holdfast_shop, holdfast_bu
 ALTER TABLE refund_payment ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON refund_payment TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_parent ON refund_payment FOR SELECT TO holdfast_shop, holdfast_buyer, holdfast_installation USING (EXISTS (SELECT FROM orders WHERE orders.id = refund_payment.order_id OFFSET 0));--> statement-breakpoint
-ALTER TABLE payment_notification ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY of_running ON payment_notification TO holdfast_running USING (true);
---> statement-breakpoint
 
 -- Each change of a payment is in the audit, and who asked for it. What the buyer pays with never is.
 CREATE FUNCTION audit_payment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
