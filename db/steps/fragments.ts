@@ -11,9 +11,10 @@ import type { RestingStage } from '../../domain/stages.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 
 /** An order's row, which every step of the order locks first. */
-export const lockOrder = (sql: Queryable, orderId: string): Fragment => sql`
+export const lockOrder = (sql: Queryable, orderId: string | Fragment): Fragment => sql`
   locked_order as materialized (
-    select id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, secured, deadline_extended, payment_deadline, currency, version
+    select
+      id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, secured, payment_deadline, deadline_extended, currency, version
     from orders
     where id = ${orderId}
     for no key update
@@ -91,7 +92,7 @@ export const claimedOrRecorded = (
 export const bookLegs = (
   sql: Queryable,
   transferId: string,
-  otherAccount: 'sales' | 'funding',
+  otherAccount: 'sales' | 'funding' | 'clearing',
 ): Fragment => sql`
   leg as (
     insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
