@@ -115,6 +115,7 @@ CREATE INDEX "payment_unsettled" ON "payment" USING btree ("updated_at","id") WH
 CREATE INDEX "payment_hold_by_order" ON "payment_hold" USING btree ("order_id");--> statement-breakpoint
 CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id") WHERE state = 'held';--> statement-breakpoint
 CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('received', 'unmatched');--> statement-breakpoint
+CREATE INDEX "payment_notification_over" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('handled', 'returned');--> statement-breakpoint
 CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_id") WHERE kind = 'receipt';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
@@ -131,6 +132,50 @@ ALTER TABLE "orders" ADD CONSTRAINT "orders_secured_at_most_total" CHECK ("order
 ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing'));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_of_payment" CHECK (("transfer"."kind" in ('receipt', 'return')) = ("transfer"."payment_id" is not null));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_kind" CHECK ("transfer"."kind" in ('deposit', 'debit', 'capture', 'refund', 'receipt', 'return'));--> statement-breakpoint
+-- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
+ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
+ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
+ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
+ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
+--> statement-breakpoint
+
+-- As 0017 has it, and for payments in parts.
+CREATE OR REPLACE FUNCTION key_needed_at(operation text, command_id uuid, response_status integer, claimed_until timestamptz)
+RETURNS TABLE (needed_at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    -- Whoever has no answer yet may still come for it.
+    WHEN response_status IS NULL THEN 'infinity'
+    -- Payments of orders that are still open: a retry must not pay by an intent that was refused long ago, nor pay a part once more.
+    WHEN operation <> 'createOrder' THEN
+      CASE
+        WHEN command_id IN (
+          SELECT order_step.command_id
+          FROM orders JOIN order_step ON order_step.order_id = orders.id AND order_step.step IN ('pay', 'openPayment')
+          WHERE orders.stage = 'awaiting_payment'
+        ) THEN 'infinity'
+        -- Somebody may have come back after a long time: then the key is as young as its answer.
+        ELSE claimed_until
+      END
+    ELSE
+      coalesce(
+        (
+          SELECT CASE
+            WHEN orders.stage = 'awaiting_payment' THEN 'infinity'
+            WHEN response_status = 201 THEN greatest(orders.updated_at, claimed_until)
+            ELSE claimed_until
+          END
+          FROM orders WHERE orders.id = command_id
+        ),
+        -- An order that was given to its caller and is missing must go on being found: its key is the proof.
+        CASE WHEN response_status = 201 THEN 'infinity' ELSE claimed_until END
+      )
+  END
+$$;
+--> statement-breakpoint
+
 -- A deadline that is put off is a move from awaiting payment to awaiting payment.
 CREATE OR REPLACE FUNCTION type_of_move(from_stage text, stage text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
@@ -141,15 +186,6 @@ LANGUAGE sql IMMUTABLE AS $$
       ELSE 'order.' || stage
     END
 $$;
---> statement-breakpoint
-
--- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
-ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
-ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
-ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
-ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
-ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
-ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
 --> statement-breakpoint
 CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
