@@ -7,6 +7,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BEHAVIOURS, fateOf, type Source } from '../../dev/provider/behaviour.ts';
+import { localProviderSettings } from '../../dev/provider/local.ts';
 import { PROVIDER_SECRET, startProvider, type TestProvider } from '../support/provider.ts';
 import { until } from '../support/until.ts';
 
@@ -202,6 +203,15 @@ test('a seed decides which calls go wrong, and all of a percentage do', () => {
   expect(draw(7, 0).filter(Boolean)).toEqual([]);
   expect(draw(7, 1).filter(Boolean)).toHaveLength(200);
   expect(Object.keys(BEHAVIOURS)).toContain('ok');
+});
+
+test('npm start uses the local provider, and nothing of it beside the settings of another', () => {
+  expect(Object.keys(localProviderSettings({}))).toEqual([
+    'PAYMENT_PROVIDER_URL',
+    'PAYMENT_PROVIDER_KEY',
+    'PAYMENT_PROVIDER_SECRETS',
+  ]);
+  expect(localProviderSettings({ PAYMENT_PROVIDER_URL: 'https://provider.example.com' })).toEqual({});
 });
 
 const typesOf = (reference: string): string[] =>
