@@ -46,8 +46,10 @@ CREATE TABLE "payment_hold" (
 	"wallet_id" uuid NOT NULL,
 	"amount" bigint NOT NULL,
 	"state" text NOT NULL,
-	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
-	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+	"returned" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided', 'declined')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0),
+	CONSTRAINT "payment_hold_returned_at_most_amount" CHECK ("payment_hold"."returned" = 0 or ("payment_hold"."state" = 'captured' and 0 < "payment_hold"."returned" and "payment_hold"."returned" <= "payment_hold"."amount"))
 );
 --> statement-breakpoint
 CREATE TABLE "payment_notification" (
@@ -89,6 +91,8 @@ CREATE TABLE "refund_payment" (
 --> statement-breakpoint
 ALTER TABLE "published_event" DROP CONSTRAINT "published_event_type";--> statement-breakpoint
 ALTER TABLE "attention" DROP CONSTRAINT "attention_step";--> statement-breakpoint
+ALTER TABLE "attention" DROP CONSTRAINT "attention_reason";--> statement-breakpoint
+ALTER TABLE "intervention" DROP CONSTRAINT "intervention_action";--> statement-breakpoint
 ALTER TABLE "intervention" DROP CONSTRAINT "intervention_step";--> statement-breakpoint
 ALTER TABLE "order_event" DROP CONSTRAINT "order_event_move";--> statement-breakpoint
 ALTER TABLE "order_step" DROP CONSTRAINT "order_step_step";--> statement-breakpoint
@@ -116,6 +120,8 @@ CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_i
 CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
 ALTER TABLE "published_event" ADD CONSTRAINT "published_event_type" CHECK ("type" in ('order.awaiting_payment', 'order.deadline_extended', 'order.rejected', 'order.paid', 'order.partially_refunded', 'order.refunded', 'order.cancelled', 'order.expired'));--> statement-breakpoint
 ALTER TABLE "attention" ADD CONSTRAINT "attention_step" CHECK ("attention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
+ALTER TABLE "attention" ADD CONSTRAINT "attention_reason" CHECK ("attention"."reason" in ('reservation_failing', 'payment_failing', 'compensation_failing', 'refund_failing', 'wallet_full', 'payment_unknown'));--> statement-breakpoint
+ALTER TABLE "intervention" ADD CONSTRAINT "intervention_action" CHECK ("intervention"."action" in ('retry_now', 'skip_step', 'give_up', 'resolve_payment'));--> statement-breakpoint
 ALTER TABLE "intervention" ADD CONSTRAINT "intervention_step" CHECK ("intervention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
 ALTER TABLE "order_event" ADD CONSTRAINT "order_event_move" CHECK (("from_stage" is null and "stage" in ('awaiting_payment', 'rejected', 'cancelled')) or ("from_stage", "stage") in (('awaiting_payment', 'awaiting_payment'), ('awaiting_payment', 'paid'), ('awaiting_payment', 'cancelled'), ('awaiting_payment', 'expired'), ('paid', 'paid'), ('paid', 'refunded')));--> statement-breakpoint
 ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
@@ -134,3 +140,21 @@ LANGUAGE sql IMMUTABLE AS $$
       ELSE 'order.' || stage
     END
 $$;
+--> statement-breakpoint
+-- What a wallet has of payments is written by the worker alone.
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE ON payment TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT ON payment_event TO holdfast_running;
+--> statement-breakpoint
+GRANT UPDATE (secured) ON orders TO holdfast_running;
+--> statement-breakpoint
+
+-- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
+ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
+ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
+ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
+ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
