@@ -46,8 +46,10 @@ CREATE TABLE "payment_hold" (
 	"wallet_id" uuid NOT NULL,
 	"amount" bigint NOT NULL,
 	"state" text NOT NULL,
-	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
-	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+	"returned" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided', 'declined')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0),
+	CONSTRAINT "payment_hold_returned_at_most_amount" CHECK ("payment_hold"."returned" = 0 or ("payment_hold"."state" = 'captured' and 0 < "payment_hold"."returned" and "payment_hold"."returned" <= "payment_hold"."amount"))
 );
 --> statement-breakpoint
 CREATE TABLE "payment_notification" (
@@ -134,3 +136,12 @@ LANGUAGE sql IMMUTABLE AS $$
       ELSE 'order.' || stage
     END
 $$;
+--> statement-breakpoint
+-- What a wallet has of payments is written by the worker alone.
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE ON payment TO holdfast_running;
+--> statement-breakpoint
+GRANT SELECT, INSERT ON payment_event TO holdfast_running;
+--> statement-breakpoint
+GRANT UPDATE (secured) ON orders TO holdfast_running;
