@@ -10,6 +10,7 @@ import {
   voidPaymentHold,
   type PaymentHold,
 } from '../../db/payments/wallet.ts';
+import { giveToWallet, type GiveToWalletRequest } from '../../db/payments/give-to-wallet.ts';
 import {
   ProviderRefusedError,
   WalletFullError,
@@ -27,6 +28,23 @@ const PROVIDER_STATE = {
 } as const satisfies Record<PaymentHoldState, ProviderState>;
 
 const DECLINED: PaymentReason = 'insufficient_funds';
+
+/**
+ * Gives money of a provider's payment to the order's wallet, once for each command, because its provider does not take it back. False when
+ * none is owed.
+ * @throws {WalletFullError} when it does not fit.
+ */
+export async function giveToOrdersWallet(database: Database, request: GiveToWalletRequest): Promise<boolean> {
+  const { paymentId } = request;
+  const given = await avoidLockedRows(
+    database,
+    () => rowsOfPaymentHold(database, paymentId),
+    () => giveToWallet(database, request),
+  );
+  if (given === 'wallet_full')
+    throw new WalletFullError(`The wallet of the order has no room for the money of payment ${paymentId}.`);
+  return given === 'booked';
+}
 
 /** Its payments' ids are their references. PostgreSQL that does not answer is an error like any other: the call may be made again. */
 export function createWalletProvider(database: Database): PaymentProvider {

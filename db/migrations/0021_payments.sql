@@ -142,16 +142,6 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 --> statement-breakpoint
--- What a wallet has of payments is written by the worker alone.
-GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;
---> statement-breakpoint
-GRANT SELECT, INSERT, UPDATE ON payment TO holdfast_running;
---> statement-breakpoint
-GRANT SELECT, INSERT ON payment_event TO holdfast_running;
---> statement-breakpoint
-GRANT UPDATE (secured) ON orders TO holdfast_running;
---> statement-breakpoint
-
 -- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
 ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
 ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
@@ -163,8 +153,11 @@ ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('r
 CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 --> statement-breakpoint
-CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE OR DELETE ON payment_hold
-  FOR EACH ROW WHEN (OLD.state <> 'held') EXECUTE FUNCTION refuse_second_end();
+-- Of a hold that has ended, only what went back into the wallet is counted further.
+CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE ON payment_hold
+  FOR EACH ROW
+  WHEN (OLD.state <> 'held' AND (NEW.state <> OLD.state OR NEW.amount <> OLD.amount OR NEW.returned < OLD.returned))
+  EXECUTE FUNCTION refuse_second_end();
 --> statement-breakpoint
 
 -- What the statements in db/steps/payments/ and db/payments/ do.
@@ -172,7 +165,7 @@ GRANT UPDATE (secured, payment_deadline, deadline_extended) ON orders TO holdfas
 GRANT SELECT, INSERT, UPDATE (state, secures, refunded, provider_id, reason, updated_at, version) ON payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT ON payment_event TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, DELETE ON payment_source TO holdfast_running;--> statement-breakpoint
-GRANT SELECT, INSERT, UPDATE (state) ON payment_hold TO holdfast_running;--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, transfer_id) ON refund_payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, handled_at), DELETE ON payment_notification TO holdfast_running;--> statement-breakpoint
 GRANT SELECT ON payment, payment_hold, refund_payment TO holdfast_shop, holdfast_buyer, holdfast_installation;--> statement-breakpoint

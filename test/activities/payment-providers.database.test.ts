@@ -12,6 +12,7 @@ import {
   WalletFullError,
   type AuthoriseRequest,
   type PaymentProvider,
+  type ProviderRefusal,
 } from '../../domain/payment-provider.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { startProvider } from '../support/provider.ts';
