@@ -1,6 +1,7 @@
 /** The payment provider that tests and developers pay with: it must be worth believing in before anything is proved with it. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
@@ -203,6 +204,16 @@ test('a seed decides which calls go wrong, and all of a percentage do', () => {
   expect(draw(7, 0).filter(Boolean)).toEqual([]);
   expect(draw(7, 1).filter(Boolean)).toHaveLength(200);
   expect(Object.keys(BEHAVIOURS)).toContain('ok');
+});
+
+test('the documentation says how each source misbehaves, and what becomes of it', async () => {
+  const text = await readFile('docs/payments.md', 'utf8');
+  const missing = (heading: string) => {
+    const section = text.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';
+    return Object.keys(BEHAVIOURS).filter((source) => !section.includes(`\`${source}\``));
+  };
+  expect(missing('The provider for development')).toEqual([]);
+  expect(missing('When something goes wrong')).toEqual(['ok']);
 });
 
 test('npm start uses the local provider, and nothing of it beside the settings of another', () => {
