@@ -1,6 +1,5 @@
 /** Proves that a notification came from the payment provider, unchanged and just now: Standard Webhooks. */
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
-import { Problem } from '../problems/problem.ts';
 
 /** The header by which a sender proves itself. */
 export const SIGNATURE_HEADER = 'webhook-signature';
@@ -28,11 +27,11 @@ export interface SignedNotification {
   text: string;
 }
 
-/** @throws {Problem} `signature_invalid`, the same whatever is wrong. */
+/** Undefined when no signature is valid now: nothing says what is wrong. */
 export type ReadSigned = (
   header: (name: string) => string | undefined,
   body: Uint8Array,
-) => SignedNotification;
+) => SignedNotification | undefined;
 
 /**
  * The tolerance of five minutes and the comparison in constant time are the library's.
@@ -45,7 +44,7 @@ export function createSignatureCheck(secrets: readonly string[]): ReadSigned {
     const headers = Object.fromEntries(HEADERS.map((name) => [name, header(name) ?? '']));
     const text = decode(body);
     if (text === undefined || !verifiers.some((verifier) => isSigned(verifier, text, headers)))
-      throw new Problem('signature_invalid', 'No signature of this notification is valid now.');
+      return undefined;
     return { id: headers['webhook-id'] ?? '', text };
   };
 }

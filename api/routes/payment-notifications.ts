@@ -1,6 +1,7 @@
 /** Takes the notifications of the payment provider, which proves itself by its signature. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
+import { TEXT, findFlaw } from '../../domain/text.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { readBytes, withBody, type BodyLimits } from '../http/body.ts';
 import { enforceDeadline } from '../http/deadline.ts';
@@ -8,6 +9,7 @@ import { limitFailedAuthentications } from '../limits/failed-authentications.ts'
 import { receiveNotification } from '../payments/notifications.ts';
 import { SIGNATURE_HEADER, createSignatureCheck } from '../payments/signature.ts';
 import { refuseInvalid } from '../problems/invalid-request.ts';
+import { Problem } from '../problems/problem.ts';
 import type { CheckServers } from '../reachability.ts';
 import { notify } from './payment-operations.ts';
 
@@ -29,10 +31,19 @@ export function paymentNotificationRoutes(
   const readSigned = createSignatureCheck(paymentSecrets);
 
   const requireSignature = createMiddleware<NotificationEnv>(async (c, next) => {
-    const { id, text } = readSigned((name) => c.req.header(name), await readBytes(c, bodyLimits));
-    c.set('notificationId', id);
+    const signed = readSigned((name) => c.req.header(name), await readBytes(c, bodyLimits));
+    if (!signed) {
+      c.header('WWW-Authenticate', 'StandardWebhooks realm="holdfast"');
+      throw new Problem('signature_invalid', 'No signature of this notification is valid now.');
+    }
+    const flaw = findFlaw(signed.id, TEXT.providerId);
+    if (flaw !== null)
+      throw new Problem('validation_failed', `webhook-id: ${flaw}`, {
+        errors: [{ field: 'webhook-id', message: flaw }],
+      });
+    c.set('notificationId', signed.id);
     // Whatever type it is declared as: what was signed is read.
-    c.req.raw = withBody(c.req.raw, text, 'application/json');
+    c.req.raw = withBody(c.req.raw, signed.text, 'application/json');
     await next();
   });
 

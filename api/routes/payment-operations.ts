@@ -50,6 +50,7 @@ export const add = createRoute({
     'order_expired',
     'order_cancelled',
     'order_busy',
+    'too_many_refused_payments',
     'payments_unavailable',
   ),
 });
