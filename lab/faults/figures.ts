@@ -74,7 +74,7 @@ export interface RunFigures {
   startedAt: string;
   seed: number;
   paceSeconds: { least: number; most: number };
-  /** What is killed at that pace: each of the four servers, or one of them. */
+  /** What is killed at that pace: each of the five processes, or one of them. */
   kills: 'each' | 'one';
   /** A pause or a cut lasts this long at most. */
   longestSeconds: number;
@@ -91,7 +91,7 @@ export interface RunFigures {
   faults: {
     all: number;
     byKind: Readonly<Record<FaultKind, number>>;
-    /** Kills of one server, by its name. */
+    /** Kills of one process, by its name. */
     killsOf: Readonly<Record<string, number>>;
     /** The share of the time with at least one under way, from 0 to 1. */
     underWay: number;

@@ -1,6 +1,15 @@
 /** Checks the history of a run: whether every answer that a caller got is true of the database. */
 import type { Violation } from './figures.ts';
-import type { BuyerHistory, Deposit, Heard, History, Operation } from './history.ts';
+import {
+  isAboutPayment,
+  type BuyerHistory,
+  type Deposit,
+  type Heard,
+  type History,
+  type Operation,
+  type OrderOperation,
+} from './history.ts';
+import { checkPayments, isExpectedOfPayment } from './payment-checker.ts';
 import type { Recorded, RecordedCommand, RecordedOrder } from './recorded.ts';
 import { checkRefunds, type Finding } from './refund-checker.ts';
 
@@ -10,7 +19,7 @@ const SAME_ANSWER = 'every answer to one key is the same';
 const KEPT = 'every answer about an order stays true';
 const TRUTH = 'every caller knows the outcome of its own command';
 const KNOWN_ANSWERS = 'callers get only answers that the documentation names';
-const ONE_DEBIT = 'every paid order is debited once, and no other';
+const ONE_PAYMENT = 'every paid order is paid once, and no other';
 const EXPIRES = 'every unpaid order expires at its deadline, and not before';
 const ONE_DEPOSIT = 'every deposit is made once';
 
@@ -32,6 +41,7 @@ function checkBuyer(buyer: BuyerHistory, recorded: Recorded): Violation[] {
     ...(order ? checkAnswers(buyer, order, recorded) : checkLoss(heard)),
     ...(order ? checkEnd(buyer, order) : []),
     ...(order ? checkRefunds(buyer, order, recorded.refunds.get(order.id) ?? []) : []),
+    ...(order ? checkPayments(buyer, order, recorded.payments.get(order.id) ?? []) : []),
   ];
   const subject = `buyer ${key}, who ${behaviour}`;
   return findings.map(([rule, finding]) => ({ rule, subject, finding }));
@@ -69,16 +79,18 @@ function checkAnswers(buyer: BuyerHistory, order: RecordedOrder, { commands }: R
 function checkEnd(buyer: BuyerHistory, { stage, payments }: RecordedOrder): Finding[] {
   const found: Finding[] = [];
   const wasPlaced = buyer.heard.some(({ operation, status }) => operation === 'create' && status === 201);
-  const hasPaid = hasSent(buyer, 'pay') || hasSent(buyer, 'create and pay');
+  const hasPaid = PAYING.some((operation) => hasSent(buyer, operation));
   const mustExpire = wasPlaced && !hasPaid && !hasSent(buyer, 'cancel');
   if (mustExpire && stage !== 'expired')
     found.push([EXPIRES, `was neither paid nor cancelled, and the order is ${stage}`]);
   const isPaid = stage === 'paid' || stage === 'refunded';
   if (payments !== (isPaid ? 1 : 0))
-    found.push([ONE_DEBIT, `the order is ${stage} and was paid ${payments} times`]);
-  if (payments > 0 && !hasPaid) found.push([ONE_DEBIT, 'never paid, and was debited']);
+    found.push([ONE_PAYMENT, `the order is ${stage} and was paid ${payments} times`]);
+  if (payments > 0 && !hasPaid) found.push([ONE_PAYMENT, 'never paid, and the order is']);
   return found;
 }
+
+const PAYING = ['pay', 'create and pay', 'add payment'] as const;
 
 const hasSent = (buyer: BuyerHistory, operation: Operation): boolean => countSent(buyer, operation) > 0;
 
@@ -105,10 +117,12 @@ const describeAnswer = ({ status, body }: Heard): string => [status, body.code ?
 /** With or without faults, a buyer of this workload may get no other answers. */
 function isExpected({ operation, status, body: { code = '' } }: Heard, buyer: BuyerHistory): boolean {
   if (status === 200 || status === 201) return true;
-  const refusals: Record<Operation, readonly string[]> = {
+  const cancelled = hasSent(buyer, 'cancel') ? ['order_cancelled'] : [];
+  if (isAboutPayment(operation)) return isExpectedOfPayment(operation, code) || cancelled.includes(code);
+  const refusals: Record<OrderOperation, readonly string[]> = {
     create: ['out_of_stock', 'insufficient_funds'],
     'create and pay': ['out_of_stock', 'insufficient_funds', 'order_expired'],
-    pay: ['order_expired', 'insufficient_funds', ...(hasSent(buyer, 'cancel') ? ['order_cancelled'] : [])],
+    pay: ['order_expired', 'insufficient_funds', ...cancelled],
     cancel: ['order_expired', ...(hasSent(buyer, 'refund') ? ['order_not_cancellable'] : [])],
     // It is sent only after the payment was answered, and refused only for another one.
     refund:
@@ -119,7 +133,7 @@ function isExpected({ operation, status, body: { code = '' } }: Heard, buyer: Bu
   return refusals[operation].includes(code);
 }
 
-const STAGES_AFTER: Readonly<Record<Operation, readonly string[]>> = {
+const STAGES_AFTER: Readonly<Record<OrderOperation, readonly string[]>> = {
   create: ['paid', 'refunded', 'cancelled', 'expired'],
   'create and pay': ['paid', 'refunded'],
   pay: ['paid', 'refunded'],
@@ -141,6 +155,8 @@ function findLie(
   const { effect, kept } = command;
   if (kept !== null && kept !== status) return `the answer that is kept is ${kept}`;
   if (status >= 300) return effect === null ? undefined : `this very command made the order ${effect}`;
+  // What became of the payment is another question.
+  if (isAboutPayment(operation)) return undefined;
   if (effect === null) return 'this command moved no order';
   if (!STAGES_AFTER[operation].includes(effect)) return `this command made the order ${effect}`;
   if (body.stage === undefined || !STAGES_AFTER[operation].includes(body.stage)) return 'that is no success';
@@ -151,12 +167,15 @@ const STAGES_AFTER_REFUSAL: Readonly<Record<string, readonly string[]>> = {
   out_of_stock: ['rejected'],
   order_expired: ['expired'],
   order_cancelled: ['cancelled', 'refunded'],
+  order_not_payable: ['paid', 'refunded'],
 };
 
 function findContradiction({ operation, status, body }: Heard, { stage }: RecordedOrder): string | undefined {
   const possible =
     status < 300
-      ? STAGES_AFTER[operation]
+      ? isAboutPayment(operation)
+        ? undefined
+        : STAGES_AFTER[operation]
       : operation === 'create'
         ? ['rejected']
         : STAGES_AFTER_REFUSAL[body.code ?? ''];

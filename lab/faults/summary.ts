@@ -1,10 +1,11 @@
 /** Makes the figures of a run from what it did and found. */
 import { describeHardware } from '../harness/machine.ts';
-import { SERVER_NAMES, type System } from '../harness/system.ts';
 import type { Arrival } from '../harness/receiver.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
 import { expiryLags } from './expiry-lag.ts';
+import type { FaultSystem } from './fault-system.ts';
+import { TARGET_NAMES } from './faults.ts';
 import { FAULT_KINDS, type FaultKind, type FaultRecord, type Rate, type RunFigures } from './figures.ts';
 import type { Recorded } from './recorded.ts';
 
@@ -24,7 +25,7 @@ export interface RunOutcome extends Pick<
 
 export function summarize(
   { seed, pace, kills, longest, callers, arrivals, paymentWindow }: ExperimentOptions,
-  { temporalCli, servers }: System,
+  { temporalCli, servers }: FaultSystem,
   {
     startedAt,
     recorded,
@@ -97,7 +98,7 @@ function summarizeFaults(faults: readonly FaultRecord[], seconds: number): RunFi
   for (const kind of FAULT_KINDS) byKind[kind] = faults.filter((fault) => fault.kind === kind).length;
   const kills = faults.filter(({ kind }) => kind === 'kill');
   const killsOf = Object.fromEntries(
-    SERVER_NAMES.map((name) => [name, kills.filter(({ target }) => target === name).length]),
+    TARGET_NAMES.map((name) => [name, kills.filter(({ target }) => target === name).length]),
   );
   const underWay = millisecondsCovered(faults) / 1_000 / seconds;
   return { all: faults.length, byKind, killsOf, underWay, seconds, list: faults };
