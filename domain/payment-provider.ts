@@ -10,6 +10,8 @@ export interface ProviderPayment {
   id: string;
   /** Ours: the payment's id. */
   reference: string;
+  /** The order that it is for, as the provider knows it. */
+  order: string;
   state: ProviderState;
   amount: number;
   currency: string;
@@ -47,13 +49,26 @@ export interface PaymentProvider {
   find(reference: string): Promise<ProviderPayment | undefined>;
 }
 
+export const PROVIDER_REFUSALS = [
+  'declined',
+  'not_capturable',
+  'not_voidable',
+  'not_refundable',
+  'refund_too_large',
+] as const;
+/**
+ * - declined: the bank does not give the money
+ * - not_capturable, not_voidable, not_refundable: the payment is in a state that it does not leave this way
+ * - refund_too_large: more than is left of what was captured
+ */
+export type ProviderRefusal = (typeof PROVIDER_REFUSALS)[number];
+
 /** The provider answered, and will not do it: the same call gets the same answer. */
 export class ProviderRefusedError extends Error {
   override name = 'ProviderRefusedError';
-  /** The provider's own code. */
-  readonly code: string;
+  readonly code: ProviderRefusal;
 
-  constructor(code: string, message: string) {
+  constructor(code: ProviderRefusal, message: string) {
     super(message);
     this.code = code;
   }
