@@ -1,4 +1,5 @@
 /** Compares the provider's book with the payments and the ledger, to the unit. */
+import type { PaymentReason } from '../../domain/payments.ts';
 import type { BookedPayment } from '../harness/provider.ts';
 import type { Violation } from './figures.ts';
 import type { PaymentRemains, RecordedPayment } from './recorded-payments.ts';
@@ -7,6 +8,7 @@ const SAME = 'the provider\u2019s book and ours agree to the unit';
 const NO_STRANGER = 'the provider has no payment that we do not know';
 const NOTHING_SET_ASIDE = 'no money stays set aside at the provider';
 const NOTHING_LEFT = 'no money stays in clearing';
+const WRONG: readonly string[] = ['wrong_amount', 'wrong_currency', 'wrong_order'] satisfies PaymentReason[];
 const ASKED = 'every notification makes us ask about its payment';
 
 export function checkBook(payments: readonly RecordedPayment[], book: readonly BookedPayment[]): Violation[] {
@@ -39,15 +41,30 @@ const describeStranger = ({ id, reference, state, amount }: BookedPayment): Viol
   finding: `is ${state} for ${amount}, with the reference ${reference}`,
 });
 
+const isRefusedAsWrong = ({ state, reason }: RecordedPayment, booked: BookedPayment | undefined): boolean =>
+  booked !== undefined && state === 'declined' && WRONG.includes(reason ?? '');
+
 function comparePayment(payment: RecordedPayment, booked: BookedPayment | undefined): Violation[] {
-  const { id, orderId, state, received, returned } = payment;
+  const { id, orderId, state, amount, received, returned } = payment;
   const { captured, refunded } = booked ?? { captured: 0, refunded: 0 };
   const found: [rule: string, finding: string][] = [];
-  if (booked !== undefined && booked.order !== orderId)
-    found.push([SAME, `the provider has it for order ${booked.order}`]);
-  if (captured !== received) found.push([SAME, `the provider captured ${captured}, and the ledger ${received}`]);
-  if (refunded !== returned) found.push([SAME, `the provider gave ${refunded} back, and the ledger ${returned}`]);
+  if (isRefusedAsWrong(payment, booked)) {
+    // It never was the payment that was asked for, so the ledger has nothing of it.
+    if (captured !== refunded)
+      found.push([SAME, `the provider captured ${captured}, and gave ${refunded} back`]);
+  } else {
+    if (booked !== undefined && (booked.order !== orderId || booked.amount !== amount))
+      found.push([SAME, `the provider has it for ${booked.amount} of order ${booked.order}`]);
+    if (captured !== received)
+      found.push([SAME, `the provider captured ${captured}, and the ledger ${received}`]);
+    if (refunded !== returned)
+      found.push([SAME, `the provider gave ${refunded} back, and the ledger ${returned}`]);
+  }
   if (booked?.state === 'authorised' || booked?.state === 'pending')
     found.push([NOTHING_SET_ASIDE, `it is ${booked.state} for ${booked.amount}`]);
-  return found.map(([rule, finding]) => ({ rule, subject: `payment ${id} of order ${orderId}, ${state}`, finding }));
+  return found.map(([rule, finding]) => ({
+    rule,
+    subject: `payment ${id} of order ${orderId}, ${state}`,
+    finding,
+  }));
 }

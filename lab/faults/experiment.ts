@@ -13,6 +13,7 @@ import type { BuyerHistory, History } from './history.ts';
 import { startNemesis, type Nemesis } from './nemesis.ts';
 import { countOpen, settle } from './open-work.ts';
 import { randomFrom } from '../../dev/random.ts';
+import { untilAllNotified, wakePausingPayments } from './payments-at-rest.ts';
 import { checkArrivals, readHappened, startReceivers, untilAllSent } from './receivers.ts';
 import { readRecorded } from './recorded.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
@@ -94,7 +95,7 @@ class Experiment {
 
     report('Throughput after the faults.');
     const after = await measure();
-    await settle(sql, client, { patienceMs: PATIENCE_MS, signal: this.#signal });
+    await this.#settlePayments();
 
     report('Asking again for every answer.');
     await this.#askAgain();
@@ -105,14 +106,16 @@ class Experiment {
     report('Checking.');
     const arrived = new Map(receivers.map(({ process: { name }, readArrivals }) => [name, readArrivals()]));
     const recorded = await readRecorded(sql);
+    const { payments: book } = await this.#system.provider.readBook();
     violations.push(
       ...(await findStalled(sql, client, PATIENCE_MS)),
-      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded })),
+      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded, book })),
       ...checkArrivals(arrived, await readHappened(sql)),
     );
     return summarize(this.#options, this.#system, {
       startedAt,
       recorded,
+      book,
       tries: this.#tries,
       faults: nemesis.faults,
       faultSeconds,
@@ -189,6 +192,16 @@ class Experiment {
     }
   }
 
+  /** Resolves when nothing is open, and nothing that the provider still has to say opens anything again. */
+  async #settlePayments(): Promise<void> {
+    const { sql, client, provider } = this.#system;
+    const patience = { patienceMs: PATIENCE_MS, signal: this.#signal };
+    await wakePausingPayments(client);
+    await settle(sql, client, patience);
+    await untilAllNotified(sql, provider, { patienceMs: MORE_PATIENCE_MS, signal: this.#signal });
+    await settle(sql, client, patience);
+  }
+
   /** Resolves when every caller has its answer and nothing is open. */
   async #recover(loads: readonly Load[]): Promise<Violation[]> {
     const signal = this.#signal;
@@ -197,6 +210,7 @@ class Experiment {
     const late = delay(PATIENCE_MS, false, { signal, ref: false });
     const violations: Violation[] = [];
     const startedAt = Date.now();
+    await wakePausingPayments(client);
     if (!(await Promise.race([answered, late]))) {
       violations.push({
         rule: `every caller is answered ${PATIENCE_MS / 1_000} s after the last fault was healed`,

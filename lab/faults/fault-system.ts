@@ -77,7 +77,8 @@ export async function withFaultSystem<T>(
   }
 }
 
-const addressOf = (network: Network, name: ConnectionName): string => `http://127.0.0.1:${network[name].port}`;
+const addressOf = (network: Network, name: ConnectionName): string =>
+  `http://127.0.0.1:${network[name].port}`;
 
 async function withConnections<T>(
   system: Omit<FaultSystem, 'sql' | 'client'>,

@@ -87,6 +87,19 @@ export interface RunFigures {
   orders: { all: number; byStage: Readonly<Record<string, number>> };
   /** Recorded refunds, and those of them that are of less than all that was paid. */
   refunds: { all: number; inPart: number };
+  payments: {
+    /** Payments in parts, by their method and the state in which they ended. */
+    byState: Readonly<Record<string, number>>;
+    /** Orders that were paid in parts. */
+    orders: number;
+    /** Of the provider's book: what it captured, and gave back, in minor units. */
+    captured: number;
+    refunded: number;
+    /** Different notifications of the provider that were kept. */
+    notifications: number;
+    /** Orders whose deadline was put off. */
+    extended: number;
+  };
   tries: Tries;
   faults: {
     all: number;

@@ -77,3 +77,9 @@ export interface History {
   /** Those that were answered 201. */
   readonly deposits: Deposit[];
 }
+
+export const hasSent = (buyer: BuyerHistory, operation: Operation): boolean =>
+  countSent(buyer, operation) > 0;
+
+export const countSent = ({ sent }: BuyerHistory, operation: Operation): number =>
+  sent.filter((one) => one.operation === operation).length;

@@ -44,7 +44,9 @@ export function checkPayments(
     ...heard.flatMap((answer) => {
       const lie = findLie(answer, asked.get(answer.key), payments);
       const { key, status, body } = answer;
-      return lie === undefined ? [] : [[TRUTH, `${key} was answered ${body.code ?? status}, but ${lie}`] as const];
+      return lie === undefined
+        ? []
+        : [[TRUTH, `${key} was answered ${body.code ?? status}, but ${lie}`] as const];
     }),
   ];
 }
@@ -71,7 +73,8 @@ function checkCover(order: RecordedOrder, payments: readonly RecordedPayment[]):
 
 function checkAsked({ id, key, method, amount }: RecordedPayment, sent: Sent | undefined): Finding[] {
   const { payment } = sent ?? {};
-  if (payment === undefined) return [[ONE_PAYMENT, `payment ${id} of ${key ?? 'no key'} was never asked for`]];
+  if (payment === undefined)
+    return [[ONE_PAYMENT, `payment ${id} of ${key ?? 'no key'} was never asked for`]];
   const isAsked = payment.method === method && (payment.amount ?? amount) === amount;
   const asked = `${payment.amount ?? 'all'} by ${payment.method}`;
   return isAsked ? [] : [[ONE_PAYMENT, `${key} asked for ${asked}, and ${amount} by ${method} is recorded`]];
@@ -84,8 +87,7 @@ function checkMoney(payment: RecordedPayment): Finding[] {
   const given = returned + toWallet;
   const due = state === 'returned' ? amount : refunds - owed;
   const found: Finding[] = [];
-  if (received !== (isTaken ? amount : 0))
-    found.push([MOVED_ONCE, `${describe(payment)} took ${received}`]);
+  if (received !== (isTaken ? amount : 0)) found.push([MOVED_ONCE, `${describe(payment)} took ${received}`]);
   if (given !== due) found.push([MOVED_ONCE, `${describe(payment)} gave back ${given} of ${due}`]);
   if (refunds !== refunded)
     found.push([MOVED_ONCE, `${describe(payment)} says ${refunded} is refunded, and its refunds ${refunds}`]);

@@ -12,6 +12,8 @@ export interface RecordedPayment {
   state: PaymentState;
   /** Whether the order counts on it. */
   secures: boolean;
+  /** Why it was declined, voided or returned. */
+  reason: string | null;
   /** What refunds of the order gave back of it, sent or not, as the payment itself says. */
   refunded: number;
   /** The same, as its refunds say; what of that is not sent yet. */
@@ -31,7 +33,7 @@ export async function readPayments(sql: Queryable): Promise<RecordedPayment[]> {
   const payments = await sql<RecordedPayment[]>`
     select
       payment.id, payment.order_id as "orderId", idempotency_key.key, payment.method, payment.amount, payment.state,
-      payment.secures, payment.refunded,
+      payment.secures, payment.reason, payment.refunded,
       refunds.given as refunds, refunds.owed,
       (
         select coalesce(sum(hold.amount), 0)::bigint from payment_hold as hold

@@ -17,7 +17,7 @@ export interface RecordedOrder {
   /** What the order itself says was given back. */
   refunded: number;
   lines: readonly { sku: string; quantity: number; refunded: number }[];
-  /** When its payment was accepted, or the last of its payments in parts was to be captured, by the workflow's clock. */
+  /** When its payment was accepted, or the last of its payments in parts was taken, by the workflow's clock. */
   paidAt: Date | null;
   /** When it was released because it was not paid, by the workflow's clock. */
   expiredAt: Date | null;
@@ -44,6 +44,10 @@ export interface Recorded {
   payments: ReadonlyMap<string, readonly RecordedPayment[]>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
+  /** How many notifications of the provider were kept. */
+  notifications: number;
+  /** How many orders had their deadline put off. */
+  extended: number;
   /** How often an order called for a person. */
   attentionMarks: number;
 }
@@ -67,9 +71,13 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
       case
         when orders.secured = 0 then paid.at
         when paid.at is not null then (
-          select max(payment_event.at)
-          from payment join payment_event on payment_event.payment_id = payment.id
-          where payment.order_id = orders.id and payment.secures and payment_event.state = 'capturing'
+          select max(taken.at)
+          from
+            payment
+            cross join lateral (
+              select min(at) as at from payment_event where payment_id = payment.id and state in ('capturing', 'captured')
+            ) as taken
+          where payment.order_id = orders.id and payment.secures
         )
       end as "paidAt",
       expired.at as "expiredAt",
@@ -99,7 +107,12 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     where transfer.kind = 'deposit'
     group by entry.wallet_id
   `;
-  const [marks] = await sql<{ count: number }[]>`select count(*)::integer as count from attention`;
+  const [counts] = await sql<Pick<Recorded, 'attentionMarks' | 'notifications' | 'extended'>[]>`
+    select
+      (select count(*)::integer from attention) as "attentionMarks",
+      (select count(*)::integer from payment_notification) as notifications,
+      (select count(*)::integer from orders where deadline_extended) as extended
+  `;
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
@@ -107,6 +120,6 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     refunds: Map.groupBy(await readRefunds(sql), ({ orderId }) => orderId),
     commands: new Map(commands.map(({ key, ...command }) => [key, command])),
     deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
-    attentionMarks: marks?.count ?? 0,
+    ...(counts ?? { attentionMarks: 0, notifications: 0, extended: 0 }),
   };
 }

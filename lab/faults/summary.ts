@@ -1,6 +1,8 @@
 /** Makes the figures of a run from what it did and found. */
 import { describeHardware } from '../harness/machine.ts';
+import type { BookedPayment } from '../harness/provider.ts';
 import type { Arrival } from '../harness/receiver.ts';
+import { sum } from '../harness/statistics.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
 import { expiryLags } from './expiry-lag.ts';
@@ -14,6 +16,8 @@ export interface RunOutcome extends Pick<
   'startedAt' | 'tries' | 'openAtHeal' | 'recovery' | 'violations'
 > {
   recorded: Recorded;
+  /** The provider's. */
+  book: readonly BookedPayment[];
   faults: readonly FaultRecord[];
   /** From the start of the nemesis to its end. */
   faultSeconds: number;
@@ -29,6 +33,7 @@ export function summarize(
   {
     startedAt,
     recorded,
+    book,
     tries,
     faults,
     faultSeconds,
@@ -52,6 +57,7 @@ export function summarize(
     machine: { ...describeHardware(), temporal: temporalCli.version },
     orders: countByStage(recorded),
     refunds: countRefunds(recorded),
+    payments: countPayments(recorded, book),
     tries,
     faults: summarizeFaults(faults, faultSeconds),
     lulls: { count: calm.count, seconds: calm.seconds },
@@ -77,6 +83,21 @@ function countByStage({ orders }: Recorded): RunFigures['orders'] {
   const groups = Map.groupBy(orders.values(), ({ stage }) => stage);
   const byStage = [...groups].map(([stage, some]) => [stage, some.length] as const);
   return { all: orders.size, byStage: Object.fromEntries(byStage) };
+}
+
+function countPayments(
+  { orders, payments, notifications, extended }: Recorded,
+  book: readonly BookedPayment[],
+): RunFigures['payments'] {
+  const groups = Map.groupBy([...payments.values()].flat(), ({ method, state }) => `${method} ${state}`);
+  return {
+    byState: Object.fromEntries([...groups].map(([what, some]) => [what, some.length])),
+    orders: [...orders.values()].filter(({ secured }) => secured > 0).length,
+    captured: sum(book.map((one) => one.captured)),
+    refunded: sum(book.map((one) => one.refunded)),
+    notifications,
+    extended,
+  };
 }
 
 function countRefunds({ orders, refunds }: Recorded): RunFigures['refunds'] {

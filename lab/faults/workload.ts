@@ -1,6 +1,7 @@
 /** The workload: what buyers do with their orders. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Basket, Buyer } from './buyer.ts';
+import { anyBasket, anyLines, anyMode } from './baskets.ts';
+import type { Buyer } from './buyer.ts';
 import type { Random } from '../../dev/random.ts';
 import { PRICE, SCARCE_SKU, type Catalogue } from './catalogue.ts';
 import { wantPartsBack } from './parts.ts';
@@ -168,36 +169,6 @@ export function chooseBehaviour(random: Random): Behaviour {
   const chosen = BEHAVIOURS.find(({ share }) => (left -= share) < 0) ?? BEHAVIOURS[0];
   if (!chosen) throw new Error('Buyers do nothing.');
   return chosen;
-}
-
-const anyMode = (random: Random): Basket['paymentMode'] => random.pick(['debit', 'hold']);
-
-function anyBasket(random: Random, catalogue: Catalogue): Basket {
-  const lines = anyLines(random, catalogue, random.pick([1, 1, 2, 3]));
-  return {
-    walletId: catalogue.anyWallet(random),
-    lines,
-    paymentMode: anyMode(random),
-    ...(random.chance(0.3) && { adjustments: anyAdjustments(random, lines) }),
-  };
-}
-
-/** Such that no unit of a line costs a whole number. */
-function anyAdjustments(random: Random, [line]: Basket['lines']): NonNullable<Basket['adjustments']> {
-  const discount = {
-    kind: 'discount',
-    label: 'Voucher',
-    amount: -Math.ceil(random.between(1, 333)),
-  } as const;
-  const tax = { kind: 'tax', label: 'Tax', amount: Math.ceil(random.between(1, 777)) } as const;
-  return [{ ...discount, ...(line && { sku: line.sku }) }, tax];
-}
-
-function anyLines(random: Random, catalogue: Catalogue, count: number): Basket['lines'] {
-  return Array.from({ length: count }, () => ({
-    sku: catalogue.anySku(random),
-    quantity: random.pick([1, 1, 2, 5]),
-  }));
 }
 
 async function think({ random }: Buyer, signal: AbortSignal): Promise<void> {

@@ -21,11 +21,16 @@ const booked = z.object({
   refunded: z.int(),
 });
 export type BookedPayment = z.output<typeof booked>;
-const book = z.object({ payments: z.array(booked) });
+const book = z.object({
+  payments: z.array(booked),
+  /** Notifications that were not accepted yet. */
+  waiting: z.int(),
+});
+export type ProviderBook = z.output<typeof book>;
 
 export interface LabProvider {
   process: LabProcess;
-  readBook(): Promise<BookedPayment[]>;
+  readBook(): Promise<ProviderBook>;
 }
 
 export interface LabProviderOptions {
@@ -90,7 +95,7 @@ export async function startProvider(
         headers: { authorization: `Bearer ${KEY}` },
         signal: AbortSignal.timeout(ANSWER_MS),
       });
-      return book.parse(await response.json()).payments;
+      return book.parse(await response.json());
     },
   };
 }
