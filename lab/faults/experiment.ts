@@ -13,6 +13,7 @@ import { startNemesis, type Nemesis } from './nemesis.ts';
 import { countOpen } from './open-work.ts';
 import { randomFrom } from '../../dev/random.ts';
 import { checkArrivals, readHappened, startReceivers, untilAllSent } from './receivers.ts';
+import { measureRate, rateOf } from './rates.ts';
 import { readRecorded } from './recorded.ts';
 import { MORE_PATIENCE_MS, PATIENCE_MS, comeToRest, recover } from './recovery.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
@@ -186,17 +187,4 @@ class Experiment {
       clearInterval(progress);
     }
   }
-}
-
-async function measureRate(load: Load): Promise<Rate> {
-  await load.begun;
-  // From here on fewer and fewer callers are at work.
-  const rate = rateOf(load);
-  await load.done;
-  return rate;
-}
-
-function rateOf(load: Load): Rate {
-  const { completed, seconds, perSecond } = load.rate();
-  return { orders: completed, seconds, perSecond };
 }
