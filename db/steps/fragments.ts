@@ -11,9 +11,10 @@ import type { RestingStage } from '../../domain/stages.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 
 /** An order's row, which every step of the order locks first. */
-export const lockOrder = (sql: Queryable, orderId: string): Fragment => sql`
+export const lockOrder = (sql: Queryable, orderId: string | Fragment): Fragment => sql`
   locked_order as materialized (
-    select id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, secured, deadline_extended, payment_deadline, currency, version
+    select
+      id, shop_id, wallet_id, payment_mode, stage, reason, total, refunded, secured, payment_deadline, deadline_extended, currency, version
     from orders
     where id = ${orderId}
     for no key update

@@ -24,8 +24,8 @@ export interface PayRequest {
 
 /**
  * Takes the money (a debit, or the capture of the hold) and consumes the reserved units.
- * Leads to `paid`; to `awaiting_payment` with refusal `insufficient_funds`; or, when the database already has the order
- * elsewhere, to that stage with refusal `order_not_payable`.
+ * Leads to `paid`; to `awaiting_payment` with refusal `insufficient_funds`, or `order_has_payments` when a part of the order is secured by
+ * a payment of its own; or, when the database already has the order elsewhere, to that stage with refusal `order_not_payable`.
  */
 export function pay(database: Database, { orderId, commandId, at }: PayRequest): Promise<StepResult> {
   const transferId = uuidv7();
@@ -42,6 +42,7 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
         select
           case
             when stage <> 'awaiting_payment' then 'order_not_payable'
+            when secured > 0 then 'order_has_payments'
             when payment_mode = 'debit' and posted - held < total then 'insufficient_funds'
           end as refusal,
           stage

@@ -4,6 +4,7 @@ import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import { ORDER_TOO_OLD, REFUND_REFUSALS, type RefundPart, type RefusalReason } from '../../domain/order.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
 import { lockLines, lockSkus, lockWallet } from './fragments.ts';
+import { lockSecuring } from './payments/fragments.ts';
 
 const NOT_REFUNDABLE = 'order_not_refundable' satisfies RefusalReason;
 const [EXCEEDS_PAYMENT, EXCEEDS_UNITS, NOT_IN_ORDER] = REFUND_REFUSALS;
@@ -59,7 +60,12 @@ export const decideRefund = (sql: Queryable, asked: RefundPart): Fragment => sql
     from (select *, ${askedAmount(sql, asked)} as amount from locked_order) as refundable
   ),
   ${lockSkus(sql, sql`select sku from part where restock and (select refusal from judged) is null`)},
-  ${lockWallet(sql, sql`select wallet_id from locked_order where (select refusal from judged) is null`)},
+  ${lockSecuring(sql, sql`(select refusal from judged) is null`)},
+  -- An order that was paid by payments is given back to them.
+  ${lockWallet(
+    sql,
+    sql`select wallet_id from locked_order where secured = 0 and (select refusal from judged) is null`,
+  )},
   decided as materialized (
     select
       locked_order.*, judged.amount::bigint as amount,
@@ -69,6 +75,7 @@ export const decideRefund = (sql: Queryable, asked: RefundPart): Fragment => sql
         when judged.amount > 0 and locked_wallet.posted + judged.amount > ${BALANCE_LIMIT}::bigint then ${WALLET_FULL}
       end as refusal
     from locked_order join judged using (id) left join locked_wallet on true
+    where judged.refusal is not null or (select are_all from locked_payments)
   )`;
 
 /** The outcome that a refund's key keeps: the caller's reason when all is given back, and why it is refused for good. */

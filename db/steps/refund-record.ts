@@ -1,6 +1,5 @@
 /** The parts of the refund statement that write all that follows from a refund. */
 import type { Fragment, Queryable } from '../postgres.ts';
-import { bookLegs } from './fragments.ts';
 
 export interface RefundToRecord {
   transferId: string;
@@ -9,7 +8,7 @@ export interface RefundToRecord {
   reason: string;
 }
 
-/** Puts the money of `to_apply` into the wallet. */
+/** Puts the money of `to_apply` into the wallet, or aside for the payments that paid the order. No money has no legs. */
 export const giveMoneyBack = (sql: Queryable, { transferId, commandId }: RefundToRecord): Fragment => sql`
   movement as (
     insert into transfer (id, shop_id, kind, order_id, command_id)
@@ -21,7 +20,46 @@ export const giveMoneyBack = (sql: Queryable, { transferId, commandId }: RefundT
     where wallet.id = locked_wallet.id
     returning wallet.id, wallet.posted, wallet.held
   ),
-  ${bookLegs(sql, transferId, 'sales')}`;
+  leg as (
+    insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)
+    select
+      to_apply.shop_id, ${transferId}::uuid, 'wallet', changed_wallet.id, amount, currency, changed_wallet.posted, changed_wallet.held
+    from to_apply cross join changed_wallet
+    where amount <> 0
+    union all
+    select shop_id, ${transferId}::uuid, 'clearing', null, amount, currency, null, null
+    from to_apply
+    where amount <> 0 and secured > 0
+    union all
+    select shop_id, ${transferId}::uuid, 'sales', null, -amount, currency, null, null from to_apply where amount <> 0
+  )`;
+
+/** Says which payments get the money back: those from outside first, each in the order in which they were opened. */
+export const owePayments = (sql: Queryable, { commandId }: RefundToRecord, at: string): Fragment => sql`
+  share as materialized (
+    select payment_id, payer.state, payer.refunded, least(remaining, to_apply.amount - remaining_before) as amount
+    from
+      to_apply
+      cross join (
+        select
+          id as payment_id, state, refunded, amount - refunded as remaining,
+          coalesce(
+            sum(amount - refunded) over (order by method = 'wallet', id rows between unbounded preceding and 1 preceding), 0
+          ) as remaining_before
+        from locked_payment
+      ) as payer
+    where remaining > 0 and to_apply.amount > remaining_before
+  ),
+  counted_payment as (
+    update payment
+    set refunded = share.refunded + share.amount, state = share.state, secures = true, updated_at = ${at}
+    from share
+    where payment.id = share.payment_id
+  ),
+  owed as (
+    insert into refund_payment (order_id, command_id, payment_id, amount, state)
+    select to_apply.id, ${commandId}, share.payment_id, share.amount, 'owed' from to_apply cross join share
+  )`;
 
 /** Counts the units of `part` as refunded, and puts those on hand that go back. */
 export const takeUnitsBack = (sql: Queryable, { commandId }: RefundToRecord): Fragment => sql`

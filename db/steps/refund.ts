@@ -5,8 +5,8 @@ import type { Database } from '../connection.ts';
 import { NIL_UUID } from '../schema/columns.ts';
 import { claimedOrRecorded, claimKey, lockOrder, moveOrder, type StepKey } from './fragments.ts';
 import { decideRefund, outcomeToKeep, refusalForNow } from './refund-decide.ts';
-import { giveMoneyBack, recordRefund, takeUnitsBack } from './refund-record.ts';
-import { runStep, type StepResult } from './step.ts';
+import { giveMoneyBack, owePayments, recordRefund, takeUnitsBack } from './refund-record.ts';
+import { runStep, type StepResult, type StepRow } from './step.ts';
 
 export interface RefundRequest extends RefundPart {
   orderId: string;
@@ -19,7 +19,8 @@ export interface RefundRequest extends RefundPart {
 }
 
 /**
- * Puts an amount, or what units cost, or all that is left of a payment back into the order's wallet, and the units on hand if asked.
+ * Puts an amount, or what units cost, or all that is left of a payment back into the order's wallet, and the units on hand if asked. What
+ * an order's own payments paid is owed to them instead, which is for their workflows to send.
  * Leads to `refunded` when nothing is left of the payment, and otherwise to `paid`, where the next refund begins.
  *
  * More than is left, of the payment or of a line's units, is refused for good under the refund's key, and so is a SKU that the order does
@@ -36,7 +37,7 @@ export function refund(
   return runStep(
     database,
     orderId,
-    (sql) => sql<StepResult[]>`
+    (sql) => sql<StepRow[]>`
       with
       ${lockOrder(sql, orderId)},
       ${decideRefund(sql, asked)},
@@ -45,6 +46,7 @@ export function refund(
         select decided.* from decided cross join claim where refusal is null
       ),
       ${giveMoneyBack(sql, made)},
+      ${owePayments(sql, made, at)},
       ${takeUnitsBack(sql, made)},
       ${moveOrder(
         sql,
@@ -68,10 +70,15 @@ export function refund(
             where order_step.order_id = ${orderId} and step = 'refund' and order_step.command_id = ${made.commandId}
           )
       )
-      select stage, case stage when 'refunded' then reason end as reason, case stage when 'paid' then reason end as refusal
+      select
+        stage, case stage when 'refunded' then reason end as reason, case stage when 'paid' then reason end as refusal,
+        exists (select from share)
+        or exists (
+          select from refund_payment where order_id = ${orderId} and command_id = ${made.commandId} and state = 'owed'
+        ) as wakes
       from recorded
       union all
-      ${refusalForNow(sql, sql`select from recorded`)}
+      select *, false from (${refusalForNow(sql, sql`select from recorded`)}) as refused
     `,
   );
 }

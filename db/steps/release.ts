@@ -11,7 +11,8 @@ import {
   type Move,
   type StepKey,
 } from './fragments.ts';
-import { runStep, type StepResult } from './step.ts';
+import { lockSecuring } from './payments/fragments.ts';
+import { runStep, type StepResult, type StepRow } from './step.ts';
 
 export interface ReleaseRequest extends Move {
   orderId: string;
@@ -20,7 +21,7 @@ export interface ReleaseRequest extends Move {
 }
 
 /**
- * Releases what an unpaid order holds: its units, and in `hold` mode its money.
+ * Releases what an unpaid order holds: its units, and in `hold` mode its money. It counts on none of its payments any more.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -31,10 +32,11 @@ export function release(
   return runStep(
     database,
     orderId,
-    (sql) => sql<StepResult[]>`
+    (sql) => sql<StepRow[]>`
       with
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
+      ${lockSecuring(sql)},
       -- Only a hold changes the wallet.
       ${lockWallet(
         sql,
@@ -48,7 +50,9 @@ export function release(
             case stage when 'awaiting_payment' then ${to} else stage end as stage,
             case stage when 'awaiting_payment' then ${reason} else reason end as reason
           from locked_order
-          where (select count(*) from locked_wallet) >= 0`,
+          where
+            (select count(*) from locked_wallet) >= 0
+            and (stage <> 'awaiting_payment' or (select are_all from locked_payments))`,
       )},
       to_apply as (
         select locked_order.* from locked_order cross join claim where locked_order.stage = 'awaiting_payment'
@@ -75,8 +79,25 @@ export function release(
         from voided cross join locked_wallet
         where wallet.id = voided.wallet_id
       ),
-      ${moveOrder(sql, { to, reason, commandId, at })}
-      select stage, reason, null as refusal from (${claimedOrRecorded(sql, key)}) as outcome
+      given_up as (
+        update payment
+        set secures = false, state = locked_payment.state, refunded = locked_payment.refunded, updated_at = ${at}
+        from to_apply cross join locked_payment
+        where payment.id = locked_payment.id
+      ),
+      ${moveOrder(
+        sql,
+        { to, reason, commandId, at },
+        { reason: sql`${reason}`, also: sql`, secured = 0, refunded = to_apply.refunded` },
+      )}
+      select
+        stage, reason, null as refusal,
+        -- The payments that an earlier attempt gave up may be left to void or to return still.
+        exists (select from locked_payment)
+        or exists (
+          select from payment where order_id = ${orderId} and state not in ('declined', 'voided', 'returned')
+        ) as wakes
+      from (${claimedOrRecorded(sql, key)}) as outcome
     `,
   );
 }

@@ -38,6 +38,12 @@ export interface PlacedOrder extends OrderContents {
   at: string;
 }
 
+/** What a step's statement selects. */
+export interface StepRow extends Omit<StepResult, 'wakes'> {
+  /** Left out by the steps that leave payments alone. */
+  wakes?: boolean;
+}
+
 /**
  * Runs a step's statement and returns what is recorded of the step.
  * @throws when the order is unknown, or when PostgreSQL refuses or is unavailable. The step may then be run again.
@@ -45,12 +51,18 @@ export interface PlacedOrder extends OrderContents {
 export async function runStep(
   database: Database,
   orderId: string,
-  statement: (sql: Queryable) => PromiseLike<readonly StepResult[]>,
+  statement: (sql: Queryable) => PromiseLike<readonly StepRow[]>,
 ): Promise<StepResult> {
-  const [result] = await database.run(({ sql }) => statement(sql));
-  if (result) return result;
-  // No row: a twin attempt inserted the key after this statement's snapshot. The next snapshot shows it.
-  const [recorded] = await database.run(({ sql }) => statement(sql));
-  if (recorded) return recorded;
+  const [row] = await database.run(({ sql }) => statement(sql));
+  if (row) return resultOf(row);
+  // No row: what decides was recorded after this statement's snapshot, a twin attempt's key or a payment. Now nothing is: the order is
+  // locked before the snapshot is taken.
+  const [recorded] = await database.transaction(async (sql) => {
+    await sql`select from orders where id = ${orderId} for no key update`;
+    return statement(sql);
+  });
+  if (recorded) return resultOf(recorded);
   throw new Error(`Order ${orderId} is not in the database, so this step has nothing to act on.`);
 }
+
+const resultOf = ({ wakes, ...result }: StepRow): StepResult => (wakes ? { ...result, wakes } : result);

@@ -1,9 +1,8 @@
 /** The step that opens a payment: money from one source is to secure a part of an order. */
-import type { PaymentMethod } from '../../../domain/payments.ts';
-import { PAYMENTS_LIMIT } from '../../../domain/payments.ts';
+import { PAYMENTS_LIMIT, type PaymentMethod } from '../../../domain/payments.ts';
 import type { Database } from '../../connection.ts';
 import { claimedOrRecorded, claimKey, lockOrder, type StepKey } from '../fragments.ts';
-import { runStep, type StepResult } from '../step.ts';
+import { runStep, type StepResult, type StepRow } from '../step.ts';
 
 export interface OpenPaymentRequest {
   orderId: string;
@@ -18,8 +17,8 @@ export interface OpenPaymentRequest {
 
 /**
  * Records a payment as `pending`, and counts it as securing the order. Nothing is asked of its source yet.
- * The order stays where it is, with refusal `payment_exceeds_total` when the order has no such amount left to secure, `order_busy` when it
- * has as many payments as it may have, or `order_not_payable` when it does not await payment. The refusal is kept under the payment's key.
+ * The order stays where it is, with refusal `payment_exceeds_total` when the order has no such amount left to secure, `too_many_payments`
+ * when it has as many as it may have, or `order_not_payable` when it does not await payment. The refusal is kept under the payment's key.
  */
 export function openPayment(
   database: Database,
@@ -29,7 +28,7 @@ export function openPayment(
   return runStep(
     database,
     orderId,
-    (sql) => sql<StepResult[]>`
+    (sql) => sql<StepRow[]>`
       with
       ${lockOrder(sql, orderId)},
       decided as materialized (
@@ -39,8 +38,8 @@ export function openPayment(
             when stage <> 'awaiting_payment' then 'order_not_payable'
             -- The wallet holds the whole total already.
             when payment_mode = 'hold' or asked.amount > total - secured or asked.amount <= 0 then 'payment_exceeds_total'
-            -- Only a payment's own order opens it, one at a time: what the snapshot lacks, this order did not open.
-            when (select count(*) from payment where payment.order_id = locked_order.id) >= ${PAYMENTS_LIMIT}::integer then 'order_busy'
+            -- Of the snapshot. An order's workflow opens one at a time, and its bound need not be exact.
+            when (select count(*) from payment where payment.order_id = locked_order.id) >= ${PAYMENTS_LIMIT}::integer then 'too_many_payments'
           end as refusal
         from
           locked_order
@@ -59,9 +58,9 @@ export function openPayment(
         insert into payment_event (payment_id, version, state, at) select id, 1, 'pending', ${at} from opened
       ),
       secured as (
-        update orders set secured = to_apply.secured + to_apply.amount from to_apply where orders.id = to_apply.id
+        update orders set secured = to_apply.secured + to_apply.amount, stage = to_apply.stage from to_apply where orders.id = to_apply.id
       )
-      select stage, null as reason, reason as refusal from (${claimedOrRecorded(sql, key)}) as outcome
+      select stage, null as reason, reason as refusal, reason is null as wakes from (${claimedOrRecorded(sql, key)}) as outcome
     `,
   );
 }

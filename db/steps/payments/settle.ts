@@ -10,7 +10,8 @@ import {
   moveOrder,
   type StepKey,
 } from '../fragments.ts';
-import { runStep, type StepResult } from '../step.ts';
+import { lockSecuring } from './fragments.ts';
+import { runStep, type StepResult, type StepRow } from '../step.ts';
 
 export interface SettleRequest {
   orderId: string;
@@ -34,17 +35,11 @@ export function settle(database: Database, { orderId, at }: SettleRequest): Prom
   return runStep(
     database,
     orderId,
-    (sql) => sql<StepResult[]>`
+    (sql) => sql<StepRow[]>`
       with
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
-      locked_payment as materialized (
-        select id, amount, state, version from payment
-        where order_id = (select id from locked_order) and secures and (select count(*) from locked_sku) >= 0
-        order by id
-        for no key update
-      ),
-      -- A sum of locked rows. One that the snapshot lacks is missing: then this says too little, and who opened it settles again.
+      ${lockSecuring(sql)},
       covering as materialized (
         select
           coalesce(sum(amount) filter (where state in ('authorised', 'capturing', 'captured')), 0) as covered,
@@ -60,11 +55,14 @@ export function settle(database: Database, { orderId, at }: SettleRequest): Prom
             when captured < total then 'capturing'
           end as refusal
         from locked_order cross join covering
+        where stage <> 'awaiting_payment' or (select are_all from locked_payments)
       ),
       ${claimKey(sql, key, sql`select 'paid' as stage, null as reason from decided where refusal is null`)},
       asked as (
         update payment
-        set state = 'capturing', version = locked_payment.version + 1, updated_at = ${at}
+        set
+          state = 'capturing', secures = true, refunded = locked_payment.refunded, version = locked_payment.version + 1,
+          updated_at = ${at}
         from locked_payment cross join decided
         where payment.id = locked_payment.id and locked_payment.state = 'authorised' and decided.refusal = 'capturing'
         returning payment.id, payment.version
@@ -97,9 +95,11 @@ export function settle(database: Database, { orderId, at }: SettleRequest): Prom
         where sku.shop_id = consumed.shop_id and sku.sku = consumed.sku
       ),
       ${moveOrder(sql, { to: 'paid', reason: null, commandId: null, at })}
-      select stage, null as reason, null as refusal from (${claimedOrRecorded(sql, key)}) as outcome
+      select stage, null as reason, null as refusal, false as wakes from (${claimedOrRecorded(sql, key)}) as outcome
       union all
-      select stage, null, refusal from decided
+      -- Only a snapshot that has the order as it is locked has the key of an attempt that paid it.
+      select decided.stage, null, refusal, refusal = 'capturing'
+      from decided join orders on orders.id = decided.id and orders.version = decided.version
       where refusal is not null and not exists (select from order_step where order_id = ${orderId} and step = 'settle')
     `,
   );
