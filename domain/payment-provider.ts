@@ -40,7 +40,12 @@ export interface PaymentProvider {
   /** Takes the whole amount that was authorised. */
   capture(payment: Pick<ProviderPayment, 'id' | 'reference' | 'amount'>): Promise<ProviderPayment>;
   void(payment: Pick<ProviderPayment, 'id' | 'reference'>): Promise<ProviderPayment>;
-  /** @param refund its reference makes it once. */
+  /**
+   * Gives back a part of what was captured, or all of it.
+   * @param refund `reference` makes it once among the refunds of this payment: the id of the order's refund, or the nil UUID for a payment
+   * that is returned as a whole.
+   * @throws {WalletFullError} when the money does not fit into the wallet that it came from.
+   */
   refund(
     payment: Pick<ProviderPayment, 'id'>,
     refund: { reference: string; amount: number },
@@ -77,4 +82,9 @@ export class ProviderRefusedError extends Error {
 /** Nobody knows whether the call had its effect. */
 export class ProviderUnknownError extends Error {
   override name = 'ProviderUnknownError';
+}
+
+/** Nothing was given back: the wallet is at its limit. The same call succeeds once there is room. */
+export class WalletFullError extends Error {
+  override name = 'WalletFullError';
 }

@@ -64,6 +64,10 @@ export type PaymentReason = (typeof PAYMENT_REASONS)[number];
 /** How many payments one order may have, whatever became of them: each is a workflow, and a row that every settling statement locks. */
 export const PAYMENTS_LIMIT = 20;
 
+export const PAYMENT_HOLD_STATES = ['held', 'captured', 'voided', 'declined'] as const;
+/** What became of the money that a payment by wallet sets aside there. */
+export type PaymentHoldState = (typeof PAYMENT_HOLD_STATES)[number];
+
 export const NOTIFICATION_STATES = ['received', 'handled', 'unmatched', 'returned'] as const;
 /**
  * - received: kept, and its payment was not asked about yet

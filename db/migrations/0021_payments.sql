@@ -46,8 +46,10 @@ CREATE TABLE "payment_hold" (
 	"wallet_id" uuid NOT NULL,
 	"amount" bigint NOT NULL,
 	"state" text NOT NULL,
-	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
-	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+	"returned" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided', 'declined')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0),
+	CONSTRAINT "payment_hold_returned_at_most_amount" CHECK ("payment_hold"."returned" = 0 or ("payment_hold"."state" = 'captured' and 0 < "payment_hold"."returned" and "payment_hold"."returned" <= "payment_hold"."amount"))
 );
 --> statement-breakpoint
 CREATE TABLE "payment_notification" (
@@ -140,6 +142,15 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 --> statement-breakpoint
+CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+-- Of a hold that has ended, only what went back into the wallet is counted further.
+CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE ON payment_hold
+  FOR EACH ROW
+  WHEN (OLD.state <> 'held' AND (NEW.state <> OLD.state OR NEW.amount <> OLD.amount OR NEW.returned < OLD.returned))
+  EXECUTE FUNCTION refuse_second_end();
+--> statement-breakpoint
 
 -- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
 ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
@@ -149,19 +160,13 @@ ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('o
 ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
 ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
 --> statement-breakpoint
-CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
-  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
---> statement-breakpoint
-CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE OR DELETE ON payment_hold
-  FOR EACH ROW WHEN (OLD.state <> 'held') EXECUTE FUNCTION refuse_second_end();
---> statement-breakpoint
 
 -- What the statements in db/steps/payments/ and db/payments/ do.
 GRANT UPDATE (secured, payment_deadline, deadline_extended) ON orders TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, secures, refunded, provider_id, reason, updated_at, version) ON payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT ON payment_event TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, DELETE ON payment_source TO holdfast_running;--> statement-breakpoint
-GRANT SELECT, INSERT, UPDATE (state) ON payment_hold TO holdfast_running;--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, transfer_id) ON refund_payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, handled_at), DELETE ON payment_notification TO holdfast_running;--> statement-breakpoint
 GRANT SELECT ON payment, payment_hold, refund_payment TO holdfast_shop, holdfast_buyer, holdfast_installation;--> statement-breakpoint
