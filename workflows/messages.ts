@@ -135,6 +135,8 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 export interface PaymentInput {
   paymentId: string;
   orderId: string;
+  /** What the run before this one knew, when it goes on from another one. */
+  goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
 }
 
 export interface PaymentEnd {

@@ -6,7 +6,11 @@ import { markNotificationsHandled } from '../../db/payments/notifications.ts';
 import { readPaymentToAdvance, type PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { PAYMENT_UNKNOWN, WALLET_FULL, type AttentionReason } from '../../domain/attention.ts';
 import type { Step } from '../../domain/order.ts';
-import { ProviderUnknownError, WalletFullError, type PaymentProvider } from '../../domain/payment-provider.ts';
+import {
+  ProviderUnknownError,
+  WalletFullError,
+  type PaymentProvider,
+} from '../../domain/payment-provider.ts';
 import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 import { PROVIDER_SILENT_FOR_MS } from '../../domain/timeouts.ts';
 import { toActivityFailure } from '../errors.ts';
@@ -16,7 +20,7 @@ export interface AdvanceRequest {
   paymentId: string;
   /** ISO 8601, the workflow's time. */
   at: string;
-  /** Whether this may be its first question. Otherwise the provider is asked how the payment stands before it is asked to do anything. */
+  /** Whether the last question had an answer. Otherwise the provider is asked how the payment stands before it is asked to do anything. */
   isFirst: boolean;
   /** Since when nobody knows how it stands, ISO 8601. */
   unknownSince: string | null;
@@ -106,7 +110,10 @@ export function createAdvancingActivities(
       const context = asyncLocalStorage.getStore();
       const signs = setInterval(() => context?.heartbeat(), PROVIDER_SILENT_FOR_MS / 4);
       try {
-        return await toActivityFailure(`payment ${request.paymentId}`, advance(request));
+        return await advance(request);
+      } catch (error) {
+        if (error instanceof ApplicationFailure) throw error;
+        return await toActivityFailure<never>(`payment ${request.paymentId}`, Promise.reject(error));
       } finally {
         clearInterval(signs);
       }

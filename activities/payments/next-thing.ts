@@ -11,9 +11,10 @@ import {
   type PaymentProvider,
   type ProviderPayment,
 } from '../../domain/payment-provider.ts';
-import type { PaymentReason } from '../../domain/payments.ts';
-import { TEXT, isText, trimText } from '../../domain/text.ts';
+import type { PaymentReason, RefundPaymentState } from '../../domain/payments.ts';
 import { PROVIDER_ANSWER_MS } from '../../domain/timeouts.ts';
+import { toPaymentReason } from './resolve.ts';
+import { giveToOrdersWallet } from './wallet-provider.ts';
 
 export interface Question {
   database: Database;
@@ -66,7 +67,17 @@ async function ask({ provider, payment }: Question): Promise<ProviderPayment> {
   } catch (error) {
     if (!(error instanceof ProviderRefusedError)) throw error;
     const reason = error.code;
-    return { id: '', reference, order: orderId, state: 'declined', amount, currency, captured: 0, refunded: 0, reason };
+    return {
+      id: '',
+      reference,
+      order: orderId,
+      state: 'declined',
+      amount,
+      currency,
+      captured: 0,
+      refunded: 0,
+      reason,
+    };
   }
 }
 
@@ -160,18 +171,40 @@ function recordCaptured(question: Question, found: ProviderPayment): Promise<voi
 }
 
 async function giveBack(question: Question): Promise<void> {
-  const { database, provider, payment, at } = question;
+  const { database, payment, at } = question;
   const { id: paymentId, amount } = payment;
-  await provider.refund({ id: providerIdOf(payment) }, { reference: NIL_UUID, amount });
-  await returnPayment(database, { paymentId, reason: reasonOr(payment, 'order_over'), at });
+  const went = await send(question, { reference: NIL_UUID, amount });
+  const reason = went === 'to_wallet' ? 'refund_refused' : reasonOr(payment, 'order_over');
+  await returnPayment(database, { paymentId, reason, at });
 }
 
-async function sendRefund({ database, provider, payment }: Question): Promise<void> {
+async function sendRefund(question: Question): Promise<void> {
+  const { database, payment } = question;
   const [owed] = payment.owed;
   if (!owed) return;
   const { commandId, amount } = owed;
-  await provider.refund({ id: providerIdOf(payment) }, { reference: commandId, amount });
+  await send(question, { reference: commandId, amount });
   await markRefundSent(database, { paymentId: payment.id, commandId });
+}
+
+/** Gives money back where it came from, or into the order's wallet when its provider refuses that for good. */
+async function send(
+  { database, provider, payment }: Question,
+  refund: { reference: string; amount: number },
+): Promise<RefundPaymentState> {
+  try {
+    await provider.refund({ id: providerIdOf(payment) }, refund);
+    return 'sent';
+  } catch (error) {
+    if (!(error instanceof ProviderRefusedError)) throw error;
+    // Somebody gave it back at the provider by hand, or it never had it: the buyer must not get it twice.
+    if (error.code === 'refund_too_large' || payment.method === 'wallet')
+      throw new ProviderUnknownError(`Less than the refund is left of the payment (${error.code}).`, {
+        cause: error,
+      });
+    await giveToOrdersWallet(database, { paymentId: payment.id, commandId: refund.reference });
+    return 'to_wallet';
+  }
 }
 
 /** Somebody said that something happened to a payment that waits, or was over. */
@@ -203,9 +236,5 @@ function providerIdOf({ id, method, providerId }: PaymentToAdvance): string {
 const reasonOr = ({ reason }: PaymentToAdvance, unless: PaymentReason): string => reason ?? unless;
 
 /** The provider's own words, as far as they can be kept. */
-function reasonOf({ reason }: ProviderPayment): string | undefined {
-  if (reason === undefined) return undefined;
-  const rule = TEXT.paymentReason;
-  const text = trimText(Array.from(reason.replace(/\p{C}+/gu, ' ')).slice(0, rule.max).join(''), rule);
-  return isText(text, rule) ? text : undefined;
-}
+const reasonOf = ({ reason }: ProviderPayment): string | undefined =>
+  reason === undefined ? undefined : toPaymentReason(reason);

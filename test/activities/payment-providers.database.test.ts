@@ -8,7 +8,6 @@ import { createWalletProvider } from '../../activities/payments/wallet-provider.
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import {
   type ProviderRefusedError,
-  type ProviderRefusal,
   WalletFullError,
   type AuthoriseRequest,
   type PaymentProvider,

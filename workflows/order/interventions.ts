@@ -5,7 +5,7 @@
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import type { Intervention, InterventionAction } from '../../domain/attention.ts';
 import type { Step } from '../../domain/order.ts';
-import { TEXT, isText, trimText } from '../../domain/text.ts';
+import { TEXT, trimText } from '../../domain/text.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -15,7 +15,7 @@ import {
 } from '../messages.ts';
 import { requestCancel } from './commands.ts';
 import { isDecided } from './decided.ts';
-import { refuse, untilTrue } from './handlers.ts';
+import { refuse, refuseUnsigned, untilTrue } from './handlers.ts';
 import { noteIntervention, type StepHealth } from './retry-and-attention.ts';
 import { isOpen, type OrderState } from './state.ts';
 
@@ -141,12 +141,4 @@ function refuseUnlessFailing({ failing }: StepHealth): Step {
 function describeEnd({ phase, stage }: OrderState): string {
   if (phase === 'cancelling') return 'being cancelled';
   return phase === 'expiring' ? 'expiring' : stage;
-}
-
-/** The arguments come from a form or a command line: nothing has checked them. */
-function refuseUnsigned(by: Partial<Record<keyof Intervention, unknown>> | null | undefined): void {
-  if (!isText(by?.actor, TEXT.actor))
-    refuse('unsigned', `Say who you are, as \`actor\`: 1 to ${TEXT.actor.max} characters.`);
-  if (!isText(by?.reason, TEXT.reason))
-    refuse('unsigned', `Say why, as \`reason\`: 1 to ${TEXT.reason.max} characters.`);
 }
