@@ -57,7 +57,9 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true, deliveries: true } satisfies RetentionInput]);
+  scheduleOf(WORKFLOW.retention, settings, [
+    { inMonths: true, deliveries: true, notifications: true } satisfies RetentionInput,
+  ]);
 
 export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
 

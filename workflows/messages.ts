@@ -197,6 +197,8 @@ export interface RetentionInput {
   inMonths: true;
   /** Whether it removes old deliveries of webhooks, as every run since 0.8 does. */
   deliveries?: true;
+  /** Whether it removes old notifications of payment providers, as every run since 0.9 does. */
+  notifications?: true;
 }
 
 export interface RetentionEnd {
@@ -207,6 +209,8 @@ export interface RetentionEnd {
   removedKeys: number;
   /** Deliveries of webhooks. Missing in runs from before 0.8. */
   removedDeliveries?: number;
+  /** Notifications of payment providers. Missing in runs from before 0.9. */
+  removedNotifications?: number;
 }
 
 /** The head of the audit after a run, which Temporal keeps outside of the database. */
