@@ -124,7 +124,7 @@ async function paymentsOf(sql: Sql): Promise<Facts['payments']> {
     capturing: await inState('capturing'),
     captured: await inState('captured'),
     unusable: await inState('captured', false),
-    owed: await byProvider(
+    owed: await parts(
       sql`exists (select from refund_payment where payment_id = payment.id and refund_payment.state = 'owed')`,
     ),
     'by wallet': await parts(sql`method = 'wallet' and refunded = 0`),
