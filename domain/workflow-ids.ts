@@ -16,6 +16,11 @@ export const webhookWorkflowId = (webhookId: string): string => `webhook-${webho
 /** The task queue of what sends to receivers, beside the one of orders. */
 export const sendingQueueOf = (taskQueue: string): string => `${taskQueue}-webhooks`;
 
+/** One per payment, so that two never ask its provider for the same. */
+export const paymentWorkflowId = (paymentId: string): string => `payment-${paymentId}`;
+/** The task queue of what asks providers and wallets, beside the one of orders. */
+export const payingQueueOf = (taskQueue: string): string => `${taskQueue}-payments`;
+
 /** What the workflow of an order or of a refund is about. */
 export interface WorkflowSubject {
   kind: 'order' | 'refund';

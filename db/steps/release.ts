@@ -21,7 +21,8 @@ export interface ReleaseRequest extends Move {
 }
 
 /**
- * Releases what an unpaid order holds: its units, and in `hold` mode its money. It counts on none of its payments any more.
+ * Releases what an unpaid order holds: its units, and its money in its wallet, in `hold` mode and of payments. It counts on none of its
+ * payments any more; what they have to do with whom they are from is for their workflows.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -37,10 +38,21 @@ export function release(
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
       ${lockSecuring(sql)},
-      -- Only a hold changes the wallet.
+      locked_payment_hold as materialized (
+        select payment_id, wallet_id, amount, returned from payment_hold
+        where
+          order_id = (select id from locked_order where stage = 'awaiting_payment') and state = 'held'
+          and (select count(*) from locked_payment) >= 0
+        order by payment_id
+        for no key update
+      ),
+      -- Only a hold changes the wallet. All that an order holds is of one.
       ${lockWallet(
         sql,
-        sql`select wallet_id from hold where order_id = (select id from locked_order) and state = 'held'`,
+        sql`
+          select wallet_id from hold where order_id = (select id from locked_order) and state = 'held'
+          union
+          select wallet_id from locked_payment_hold`,
       )},
       ${claimKey(
         sql,
@@ -74,10 +86,21 @@ export function release(
         where order_id = to_apply.id and state = 'held'
         returning hold.wallet_id, hold.amount
       ),
+      voided_payment as (
+        update payment_hold set state = 'voided', amount = held.amount, returned = held.returned
+        from to_apply cross join locked_payment_hold as held
+        where payment_hold.payment_id = held.payment_id
+        returning payment_hold.wallet_id, payment_hold.amount
+      ),
+      let_go as materialized (
+        select wallet_id, sum(amount) as amount
+        from (select * from voided union all select * from voided_payment) as promise
+        group by wallet_id
+      ),
       returned_money as (
-        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - voided.amount
-        from voided cross join locked_wallet
-        where wallet.id = voided.wallet_id
+        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - let_go.amount
+        from let_go cross join locked_wallet
+        where wallet.id = let_go.wallet_id and locked_wallet.id = let_go.wallet_id
       ),
       given_up as (
         update payment

@@ -29,6 +29,7 @@ import { clockOf, type Clock } from './clock.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
+import { PROVIDER_SECRET } from './provider.ts';
 import { installRuntime } from './runtime.ts';
 import { Shop } from './shop.ts';
 import { until } from './until.ts';
@@ -168,6 +169,7 @@ export async function startSystem({
       ...(webhooks !== false && { wake: (id: string) => temporal.wakeWebhook(id) }),
     },
     attentionAfter,
+    paymentSecrets: [PROVIDER_SECRET],
     rateLimits: GENEROUS,
   });
   const send: Send = (path, init) => api.request(path, init);
