@@ -41,6 +41,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
     sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
     webhooksSchedule({ taskQueue, every: settings.WEBHOOKS_EVERY }),
+    paymentsSchedule({ taskQueue, every: settings.PAYMENTS_EVERY }),
   ];
 };
 
@@ -64,6 +65,9 @@ export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf
 
 export const webhooksSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.webhooks, settings);
+
+export const paymentsSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.payments, settings);
 
 const scheduleOf = (
   workflowType: string,

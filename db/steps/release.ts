@@ -12,6 +12,7 @@ import {
   type StepKey,
 } from './fragments.ts';
 import { lockSecuring } from './payments/fragments.ts';
+import { letGoOfPayments, lockPaymentHolds } from './payments/holds.ts';
 import { runStep, type StepResult, type StepRow } from './step.ts';
 
 export interface ReleaseRequest extends Move {
@@ -21,8 +22,8 @@ export interface ReleaseRequest extends Move {
 }
 
 /**
- * Releases what an unpaid order holds: its units, and its money in its wallet, in `hold` mode and of payments. It counts on none of its
- * payments any more; what they have to do with whom they are from is for their workflows.
+ * Releases what an unpaid order holds: its units, and in `hold` mode, or for payments by wallet, its money. It counts on none of its payments
+ * any more.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -38,15 +39,8 @@ export function release(
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
       ${lockSecuring(sql)},
-      locked_payment_hold as materialized (
-        select payment_id, wallet_id, amount, returned from payment_hold
-        where
-          order_id = (select id from locked_order where stage = 'awaiting_payment') and state = 'held'
-          and (select count(*) from locked_payment) >= 0
-        order by payment_id
-        for no key update
-      ),
-      -- Only a hold changes the wallet. All that an order holds is of one.
+      ${lockPaymentHolds(sql)},
+      -- Only a hold changes the wallet.
       ${lockWallet(
         sql,
         sql`
@@ -84,23 +78,17 @@ export function release(
         update hold set state = 'voided'
         from to_apply
         where order_id = to_apply.id and state = 'held'
-        returning hold.wallet_id, hold.amount
+        returning hold.amount
       ),
-      voided_payment as (
-        update payment_hold set state = 'voided', amount = held.amount, returned = held.returned
-        from to_apply cross join locked_payment_hold as held
-        where payment_hold.payment_id = held.payment_id
-        returning payment_hold.wallet_id, payment_hold.amount
-      ),
-      let_go as materialized (
-        select wallet_id, sum(amount) as amount
-        from (select * from voided union all select * from voided_payment) as promise
-        group by wallet_id
-      ),
+      ${letGoOfPayments(sql)},
       returned_money as (
-        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - let_go.amount
-        from let_go cross join locked_wallet
-        where wallet.id = let_go.wallet_id and locked_wallet.id = let_go.wallet_id
+        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - promised.amount
+        from
+          locked_wallet
+          cross join (
+            select sum(amount) as amount from (select amount from voided union all select amount from let_go_of) as promise
+          ) as promised
+        where wallet.id = locked_wallet.id and promised.amount > 0
       ),
       given_up as (
         update payment

@@ -15,14 +15,14 @@ import {
 } from '../../domain/payment-provider.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { startProvider } from '../support/provider.ts';
-import { AT, anOrder } from '../support/step-requests.ts';
+import { AT, anOrder, releaseTo } from '../support/step-requests.ts';
 import { fundedWallet, stockedSku, topUp } from '../support/stock.ts';
 
 const AMOUNT = 900;
 
 const { database, sql } = await freshDatabase();
 const { settings } = await startProvider();
-const { reserve, openPayment } = createActivities(database);
+const { reserve, release, openPayment } = createActivities(database);
 
 afterEach(() => expectRulesHold(sql));
 
@@ -234,6 +234,39 @@ describe('the money of a payment by wallet', () => {
       state: 'authorised',
     });
     expect(await balance(walletId)).toEqual({ posted: 900, held: 600 });
+  });
+
+  test('is never held for an order that is over, nor in a later attempt', async () => {
+    const { walletId, ...asked } = await byWallet();
+    await release(releaseTo(asked.orderId, 'expired'));
+    for (const payment of await again(() => wallet.authorise(asked)))
+      expect(payment).toMatchObject({ state: 'voided', captured: 0 });
+    expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
+  });
+
+  test('is let go of with its order, or once its payment is voided when the order expired at the same time', async () => {
+    for (let round = 0; round < 25; round += 1) {
+      const { walletId, ...asked } = await byWallet();
+      const held = await wallet.authorise(await paymentOf(asked.orderId, 600));
+      await Promise.all([wallet.authorise(asked), release(releaseTo(asked.orderId, 'expired'))]);
+      expect(await wallet.find(held.reference)).toMatchObject({ state: 'voided' });
+      await wallet.void({ id: asked.reference, reference: asked.reference });
+      expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
+    }
+  });
+
+  test('is taken or not when its order expires at the same time, and never both taken and let go of', async () => {
+    for (let round = 0; round < 25; round += 1) {
+      const { walletId, ...asked } = await byWallet();
+      const payment = await wallet.authorise(asked);
+      const [capture] = await Promise.allSettled([
+        wallet.capture(payment),
+        release(releaseTo(asked.orderId, 'expired')),
+      ]);
+      const isTaken = capture.status === 'fulfilled';
+      expect(await balance(walletId)).toEqual({ posted: isTaken ? 1_100 : 2_000, held: 0 });
+      if (isTaken) await wallet.refund(payment, { reference: NIL, amount: AMOUNT });
+    }
   });
 
   test('is never promised twice, however many payments ask one wallet at once', async () => {
