@@ -13,6 +13,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
@@ -91,7 +92,7 @@ const personalData = personalDataSchema.transform((settings, context) => ({
 }));
 
 const apiAndTokens = z.intersection(
-  z.intersection(safeApiSchema, webhookSchema),
+  z.intersection(z.intersection(safeApiSchema, webhookSchema), paymentSchema),
   z.intersection(tokens, personalData),
 );
 
@@ -111,6 +112,7 @@ const workerSchema = z.object({
   RETENTION_EVERY: every.default(UNITS.h),
   SEAL_EVERY: every.default(UNITS.m),
   WEBHOOKS_EVERY: every.default(UNITS.m),
+  PAYMENTS_EVERY: every.default(UNITS.m),
   /** At least a day, as the monitor looks back an hour. Workers keep keys for longer when Temporal keeps closed workflows for longer. */
   IDEMPOTENCY_RETENTION: duration(UNITS.d, 3_650 * UNITS.d).default(30 * UNITS.d),
   /** Their least is the floor of the table in db/migrations/0012_partitions.sql. */
@@ -118,6 +120,8 @@ const workerSchema = z.object({
   AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
   /** What webhooks were sent, and when: read by people for some weeks. */
   WEBHOOK_DELIVERIES_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(30 * UNITS.d),
+  /** Longer than any provider sends the same one again. */
+  PAYMENT_NOTIFICATIONS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(90 * UNITS.d),
   MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),
@@ -126,8 +130,16 @@ const workerSchema = z.object({
   ALERT_WEBHOOK_URL: webhookUrl.optional(),
 });
 
+const paymentProvider = paymentProviderSchema.transform((settings, context) => {
+  const { PAYMENT_PROVIDER_URL: url, PAYMENT_PROVIDER_KEY: key, ...others } = settings;
+  return {
+    ...others,
+    paymentProvider: toPaymentProvider({ PAYMENT_PROVIDER_URL: url, PAYMENT_PROVIDER_KEY: key }, context),
+  };
+});
+
 const workerAndThresholds = z.intersection(
-  z.intersection(workerSchema, sendingSchema),
+  z.intersection(z.intersection(workerSchema, sendingSchema), paymentProvider),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
@@ -160,7 +172,7 @@ const localSchema = z.object({
 
 /** With what the settings `JWT_...` say together, and those of personal data. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
-/** With the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -210,4 +222,6 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
   ...sendingSchema.shape,
+  ...paymentSchema.shape,
+  ...paymentProviderSchema.shape,
 };

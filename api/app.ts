@@ -17,6 +17,7 @@ import { limitFailedAuthentications } from './limits/failed-authentications.ts';
 import { limitRates } from './limits/limit-rates.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
+import { createTurns } from './orders/turns.ts';
 import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
@@ -31,6 +32,8 @@ import { healthRoutes } from './routes/health.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
+import { paymentNotificationRoutes } from './routes/payment-notifications.ts';
+import { paymentRoutes } from './routes/payments.ts';
 import { shopRoutes } from './routes/shops.ts';
 import { skuRoutes } from './routes/skus.ts';
 import { statRoutes } from './routes/stats.ts';
@@ -47,6 +50,9 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
+  // Its sender has no other credentials than its signature.
+  app.route('/v1', paymentNotificationRoutes(dependencies, bodyLimits, checkServers));
+
   // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
@@ -62,7 +68,10 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
-  app.route('/v1', orderRoutes(dependencies));
+  // Two at once, so that a payment after the deadline is refused while another still waits.
+  const payments = createTurns(2);
+  app.route('/v1', orderRoutes(dependencies, payments));
+  app.route('/v1', paymentRoutes(dependencies, payments));
   app.route('/v1', eventRoutes(dependencies));
   app.route('/v1', walletPermissionRoutes());
   app.route('/v1', buyerRoutes());

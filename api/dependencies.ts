@@ -18,6 +18,10 @@ export interface Dependencies {
   identifyBearer?: IdentifyBearer | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
+  /** How many milliseconds its deadline is put off, once, when a payment is under way; the default unless given. */
+  paymentExtension?: number;
+  /** Sign the notifications of the payment provider. Without them nobody pays by provider. */
+  paymentSecrets?: readonly string[] | undefined;
   /** How many milliseconds a step of an order may keep failing before a person is asked to look. */
   attentionAfter: number;
   /** Without them, no order may have personal fields. */

@@ -4,6 +4,7 @@
  * This folder speaks HTTP. Workflows decide what happens to an order, and db/ records it.
  * - routes/ registers each call and describes it; schemas/ validates what comes in and shapes what goes out
  * - orders/ sends commands to an order's workflow and answers with what the database recorded
+ * - payments/ adds payments to orders, voids them, and takes the notifications of their provider
  * - access/ finds out who calls, and decides what they may call and reach
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
@@ -55,6 +56,8 @@ async function main(): Promise<void> {
     logger,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
+    paymentExtension: settings.PAYMENT_EXTENSION,
+    paymentSecrets: settings.PAYMENT_PROVIDER_SECRETS,
     attentionAfter: settings.ATTENTION_AFTER,
     personalData: settings.personalData,
     webhooks: {

@@ -10,9 +10,12 @@ import {
   payUpdate,
   placeUpdate,
   refundUpdate,
+  addPaymentUpdate,
+  type AddPaymentCommand,
   type CancelCommand,
   type CommandAnswer,
   type PayCommand,
+  type PaymentInput,
   type PlaceAnswer,
 } from '../workflows/messages.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
@@ -26,6 +29,7 @@ import {
   type RefundOutcome,
 } from './outcomes.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
+import { wakePayment } from './payments.ts';
 import { wakeWebhook } from './webhooks.ts';
 import {
   orderStart,
@@ -36,7 +40,7 @@ import {
   type StartPolicy,
 } from './start.ts';
 
-export type { CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
+export type { AddPaymentCommand, CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
 
 /**
  * All that the API asks of Temporal. Every call may be repeated, and may throw {@link TemporalUnavailableError}: then nobody knows
@@ -50,6 +54,14 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
   place(order: NewOrder, options?: { restart: boolean }): Promise<PlaceAnswer | 'ended'>;
   /** @param waitedMs how much of the request's time has passed already. */
   pay(orderId: string, command: PayCommand, waitedMs: number): Promise<CommandOutcome>;
+  /**
+   * Opens a payment of an order, and waits some seconds until it is known. An outcome `done` says only that it was opened: how the payment
+   * stands is in the database, and so it is after `payment_declined` or `insufficient_funds`.
+   * @param waitedMs as for {@link pay}.
+   */
+  addPayment(orderId: string, command: AddPaymentCommand, waitedMs: number): Promise<CommandOutcome>;
+  /** Makes a payment look at what it has to do: after a notification, or because it was voided. */
+  wakePayment(payment: PaymentInput): Promise<void>;
   /** @param waitedMs as for {@link pay}. */
   cancel(orderId: string, command: CancelCommand, waitedMs: number): Promise<CommandOutcome>;
   /**
@@ -129,6 +141,13 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
       command(orderId, { commandId: payment.commandId, waitedMs }, (order, updateId) =>
         order.executeUpdate(payUpdate, { updateId, args: [payment] }),
       ),
+
+    addPayment: (orderId, payment, waitedMs) =>
+      command(orderId, { commandId: payment.paymentId, waitedMs }, (order, updateId) =>
+        order.executeUpdate(addPaymentUpdate, { updateId, args: [payment] }),
+      ),
+
+    wakePayment: (payment) => call(() => wakePayment(client, taskQueue, payment)),
 
     cancel: (orderId, cancel, waitedMs) =>
       command(orderId, { commandId: cancel.commandId, waitedMs }, (order, updateId) =>

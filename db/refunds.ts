@@ -1,4 +1,5 @@
 /** Reads recorded refunds. Only the step in steps/refund.ts writes them. */
+import type { RefundPaymentState } from '../domain/payments.ts';
 import { REFUND_REFUSALS, type RefundRefusal } from '../domain/order.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
@@ -10,6 +11,8 @@ export interface Refund extends Omit<typeof refund.$inferSelect, 'orderId' | 'sh
   commandId: string | null;
   /** In SKU order; none when an amount was refunded. */
   lines: Pick<typeof refundLine.$inferSelect, 'sku' | 'quantity' | 'amount' | 'restocked'>[];
+  /** What of it goes back to payments, the first one first; none when all of it went into the order's wallet at once. */
+  payments: { paymentId: string; amount: number; state: RefundPaymentState }[];
 }
 
 /** The lines of the row of `refund` that a query is at. */
@@ -26,6 +29,17 @@ export const linesOfRefund = (sql: Queryable): Fragment => sql`
   )
 `;
 
+/** What of the row of `refund` that a query is at goes back to payments. */
+const paymentsOfRefund = (sql: Queryable): Fragment => sql`
+  (
+    select coalesce(
+      json_agg(json_build_object('paymentId', payment_id, 'amount', refund_payment.amount, 'state', state) order by payment_id), '[]'
+    )
+    from refund_payment
+    where refund_payment.order_id = refund.order_id and refund_payment.command_id = refund.command_id
+  )
+`;
+
 /** An order's refunds, first to last, beginning after the event `after`. */
 export async function listRefunds(
   database: Database,
@@ -36,7 +50,7 @@ export async function listRefunds(
     ({ sql }) => sql<Refund[]>`
       select
         nullif(command_id, ${NIL_UUID}) as "commandId", version, amount, currency, reason, at, transfer_id as "transferId",
-        ${linesOfRefund(sql)} as lines
+        ${linesOfRefund(sql)} as lines, ${paymentsOfRefund(sql)} as payments
       from refund
       where order_id = ${orderId} and version > ${after}
       order by version

@@ -1,18 +1,22 @@
 /** The words for an order that needs a person's attention, and for what that person may do. */
 import type { Step } from './order.ts';
 
-/** What is wrong: a kind of step that keeps failing, or a wallet at its limit, into which a refund does not fit. */
+/** What is wrong: a kind of step that keeps failing, or a wallet at its limit, into which a refund does not fit, or a payment that stays unknown. */
 export const ATTENTION_REASONS = [
   'reservation_failing',
   'payment_failing',
   'compensation_failing',
   'refund_failing',
   'wallet_full',
+  'payment_unknown',
 ] as const;
 export type AttentionReason = (typeof ATTENTION_REASONS)[number];
 
 /** Why a refund waits: the refusal of its step, and the reason of its attention mark. */
 export const WALLET_FULL = 'wallet_full' satisfies AttentionReason;
+
+/** The reason of the mark on a payment of which nobody knows how it stands at its provider. */
+export const PAYMENT_UNKNOWN = 'payment_unknown' satisfies AttentionReason;
 
 export const ATTENTION_REASON: Readonly<Record<Step, AttentionReason>> = {
   reserve: 'reservation_failing',
@@ -34,8 +38,8 @@ export interface Attention {
   raisedAt: string;
 }
 
-export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up'] as const;
-/** What a person may do to an order. */
+export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up', 'resolve_payment'] as const;
+/** What a person may do to an order, or to one of its payments. */
 export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
 
 /** Every intervention is signed. Both fields are kept, and shown to everyone who views the order. */
@@ -53,5 +57,6 @@ export const BY_HAND_REFUSALS = [
   'nothing_failing',
   'not_skippable',
   'not_open',
+  'not_unknown',
 ] as const;
 export type ByHandRefusal = (typeof BY_HAND_REFUSALS)[number];

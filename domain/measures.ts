@@ -14,6 +14,7 @@ export const MEASURES = [
   'runs_overdue',
   'webhooks_failing',
   'events_unpublished',
+  'payments_unsettled',
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
@@ -40,6 +41,7 @@ export const ALERT_RULES: Readonly<Record<Measure, AlertRule>> = {
   runs_overdue: { unit: 'count', opens: 'above', threshold: 0 },
   webhooks_failing: { unit: 'count', opens: 'above', threshold: 0 },
   events_unpublished: { unit: 'seconds', opens: 'above', threshold: 60 },
+  payments_unsettled: { unit: 'count', opens: 'above', threshold: 0 },
 };
 
 export const ALERT_EVENTS = ['opened', 'closed'] as const;
@@ -47,7 +49,15 @@ export const ALERT_EVENTS = ['opened', 'closed'] as const;
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
 
 /** The runs that a schedule starts. Each records its end, and checks whether the others end. */
-export const RUN_NAMES = ['reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks'] as const;
+export const RUN_NAMES = [
+  'reconcile',
+  'stats',
+  'monitor',
+  'retention',
+  'seal',
+  'webhooks',
+  'payments',
+] as const;
 export type RunName = (typeof RUN_NAMES)[number];
 
 /** How many measures a run of the monitor took, and which of them crossed their threshold. */

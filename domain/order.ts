@@ -94,6 +94,7 @@ export const REFUSAL_REASONS = [
   'order_has_payments',
   'payment_exceeds_total',
   'payment_declined',
+  'too_many_payments',
   'too_many_refused_payments',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

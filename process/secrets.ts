@@ -24,7 +24,12 @@ export function keepSecret(settings: Environment): void {
 
 function findSecrets(settings: Environment): string[] {
   const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', ALERT_WEBHOOK_URL = '' } = settings;
-  const passwords = [settings['POSTGRES_PASSWORD'] ?? '', settings['PGPASSWORD'] ?? ''];
+  const passwords = [
+    settings['POSTGRES_PASSWORD'] ?? '',
+    settings['PGPASSWORD'] ?? '',
+    settings['PAYMENT_PROVIDER_KEY'] ?? '',
+  ];
+  const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
   const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
   const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
@@ -34,7 +39,7 @@ function findSecrets(settings: Environment): string[] {
     settings['WEBHOOK_SECRET_KEYS'] ?? '',
   ].flatMap(findKeys);
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
-  return [...raw, ...passwords, ...keys, token].flatMap((secret) => [
+  return [...raw, ...passwords, ...signing, ...keys, token].flatMap((secret) => [
     secret,
     decode(secret),
     encodeURIComponent(secret.toWellFormed()),
@@ -52,6 +57,12 @@ function findCredentials(url: string): string[] {
 /** Of `name:key,name:key`. The names stay: they say which key is meant. */
 function findKeys(ring: string): string[] {
   return ring.split(',').map((item) => item.slice(item.indexOf(':') + 1).trim());
+}
+
+/** As it is set, and without the prefix that says what it is. */
+function findSigningSecret(secret: string): string[] {
+  const text = secret.trim();
+  return [text, text.replace(/^whsec_/, '')];
 }
 
 function decode(text: string): string {

@@ -127,6 +127,8 @@ const ring = between(
   Array.from({ length: 100 }, (_, index) => aKey(`k${index}`)).join(','),
 );
 
+const signingSecret = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 's').toString('base64')}`;
+
 const allNetworks = between(
   '::1',
   '10.0.0.0/8, 2001:db8::/32',
@@ -155,8 +157,42 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   WEBHOOK_ALLOWED_NETWORKS: allNetworks,
   WEBHOOK_DISABLE_AFTER: lasting('1h', '30d', '59m', '31d'),
   WEBHOOK_DELIVERIES_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
+  PAYMENT_NOTIFICATIONS_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
   WORKER_WEBHOOK_SLOTS: whole('1', '500', '0', '501'),
   WEBHOOKS_EVERY: every,
+  PAYMENT_PROVIDER_URL: between(
+    'https://h',
+    LONG_WEBHOOK.replace('http:', 'https:'),
+    `${LONG_WEBHOOK}t`,
+    '',
+    'http://h',
+    'http://127.0.0.1.example/',
+    'http://localhost@h/',
+    'https://user:password@h',
+    'https://h/?key=x',
+    'https://h/#x',
+    'ftp://h',
+    'h',
+  ),
+  PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
+  PAYMENT_PROVIDER_SECRETS: between(
+    signingSecret(24),
+    `${signingSecret(64)}, ${signingSecret(32)}`,
+    '',
+    'whsec_',
+    signingSecret(23),
+    signingSecret(65),
+    signingSecret(32).slice('whsec_'.length),
+    signingSecret(32).slice(0, -1),
+    `${signingSecret(32)},`,
+    `${signingSecret(32)},${signingSecret(32)}`,
+    `${signingSecret(31)},${signingSecret(32)},${signingSecret(33)}`,
+  ),
+  PAYMENT_EXTENSION: lasting('100ms', '1d', '99ms', '25h'),
+  PAYMENT_UNKNOWN_AFTER: lasting('1s', '30d', '999ms', '31d'),
+  PAYMENT_UNMATCHED_AFTER: lasting('1s', '7d', '999ms', '8d'),
+  WORKER_PAYMENT_SLOTS: whole('1', '500', '0', '501'),
+  PAYMENTS_EVERY: every,
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
   POSTGRES_PORT: port,
@@ -344,6 +380,36 @@ test('the keys of webhooks are read by API and worker alike, and cannot be print
       expect(shown).not.toContain(A_SECRET.slice(2, 12));
     expect(read(servers).WEBHOOK_SECRET_KEYS).toBeUndefined();
   }
+});
+
+describe('the settings of the payment provider', () => {
+  const all = { PAYMENT_PROVIDER_URL: 'https://h/api/', PAYMENT_PROVIDER_KEY: 'pl4nted' };
+
+  test('make one provider, whose address has no slash at its end, and none is needed', () => {
+    expect(workerSettings(servers).paymentProvider).toBeUndefined();
+    expect(workerSettings({ ...servers, ...all }).paymentProvider).toEqual({
+      url: 'https://h/api',
+      key: 'pl4nted',
+    });
+  });
+
+  test.each(Object.keys(all))('are refused without %s when the other is set', (name) => {
+    const read = () => workerSettings({ ...servers, ...all, [name]: undefined });
+    expect(read).toThrow(
+      `${name} is missing: PAYMENT_PROVIDER_URL and PAYMENT_PROVIDER_KEY are set together`,
+    );
+    expect(read).not.toThrow('pl4nted');
+  });
+
+  test('let two secrets sign while one takes the place of the other', () => {
+    const [one, next] = [signingSecret(32), signingSecret(33)];
+    const { PAYMENT_PROVIDER_SECRETS: secrets } = apiSettings({
+      ...servers,
+      PAYMENT_PROVIDER_SECRETS: `${one}, ${next}`,
+    });
+    expect(secrets).toEqual([one, next]);
+    expect(apiSettings(servers).PAYMENT_PROVIDER_SECRETS).toBeUndefined();
+  });
 });
 
 describe('the keys of personal data', () => {

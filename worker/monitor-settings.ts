@@ -13,6 +13,7 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     retention: settings.RETENTION_EVERY,
     seal: settings.SEAL_EVERY,
     webhooks: settings.WEBHOOKS_EVERY,
+    payments: settings.PAYMENTS_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
   webhookUrl: settings.ALERT_WEBHOOK_URL,

@@ -7,6 +7,7 @@ import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
+import type { PaymentMethod, PaymentState } from '../domain/payments.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { FailedAttempt } from '../domain/webhook-attempts.ts';
 
@@ -21,6 +22,8 @@ export const WORKFLOW = {
   seal: 'seal',
   deliverWebhook: 'deliverWebhook',
   webhooks: 'webhooks',
+  payment: 'payment',
+  payments: 'payments',
 } as const;
 
 /** Its lines are one per SKU, in SKU order. */
@@ -34,12 +37,20 @@ export interface OrderInput extends OrderContents {
   attentionAfter?: number;
   /** ISO 8601: the deadline the caller was given, when the workflow of an open order is started again. */
   deadline?: string;
+  /**
+   * Milliseconds by which the deadline is put off, once, when a provider is about to decide on a payment; 0 for never. Missing in orders
+   * from before 0.9, which put it off by the default.
+   */
+  paymentExtension?: number;
   /** {@link ORDER_RULES} when the order began. Missing in orders from before 0.4. */
   rules?: number;
 }
 
 /** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
-export const ORDER_RULES = 4;
+export const ORDER_RULES = 5;
+
+/** An order that is started again looks at its payments first since 0.9. */
+export const PAYMENTS_SINCE_RULES = 5;
 
 export interface OrderEnd {
   stage: Stage;
@@ -61,6 +72,21 @@ export interface PayCommand {
   commandId: string;
   /** Whether the wallet could cover the payment when the API checked, just before. */
   funded?: boolean;
+}
+
+/** What the payment is paid with at a provider is in the database, and never in a history. */
+export interface AddPaymentCommand {
+  /** The payment's id: the id of the command that opens it. */
+  paymentId: string;
+  method: PaymentMethod;
+  /** In minor units of the order's currency; left out for all that is not secured yet. */
+  amount?: number;
+}
+
+/** Tells an order that one of its payments is in another state. The order reads the rest in the database. */
+export interface PaymentNews {
+  paymentId: string;
+  state: PaymentState;
 }
 
 export interface CancelCommand {
@@ -106,6 +132,53 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
   stage: 'refunding';
 }
 
+export interface PaymentInput {
+  paymentId: string;
+  orderId: string;
+  /** What the run before this one knew, when it goes on from another one. */
+  goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
+}
+
+export interface PaymentEnd {
+  state: PaymentState;
+}
+
+export const PAYMENT_OUTCOMES = [
+  'declined',
+  'voided',
+  'captured',
+  'authorised',
+] as const satisfies readonly PaymentState[];
+/** What a person may know of a payment that stays unknown, from its provider. */
+export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
+
+export interface ResolvePayment extends Intervention {
+  outcome: PaymentOutcome;
+}
+
+export interface ResolveAnswer {
+  state: PaymentState;
+}
+
+/** What an operator sees of a payment that has something left to do. */
+export interface PaymentView {
+  state: PaymentState;
+  /** Since when its provider gives no answer that says how it stands, ISO 8601; null when it is known. */
+  unknownSince: string | null;
+  attention: Attention | null;
+}
+
+export interface PaymentsEnd {
+  /** Payments that were not settled, and whose workflows were started unless they ran. */
+  started: number;
+  /** Notifications whose payment was not known when they came, and is now. */
+  matched: number;
+  /** Notifications of payments that nobody here asked for, whose money was given back. */
+  returned: number;
+  /** What buyers paid with, of payments that are long known. */
+  removedSources: number;
+}
+
 export interface ReconcileInput {
   /** Whether wrong counters and figures are set to their sums. What a closed order holds is given back in any case. */
   repairCounters: boolean;
@@ -126,6 +199,8 @@ export interface RetentionInput {
   inMonths: true;
   /** Whether it removes old deliveries of webhooks, as every run since 0.8 does. */
   deliveries?: true;
+  /** Whether it removes old notifications of payment providers, as every run since 0.9 does. */
+  notifications?: true;
 }
 
 export interface RetentionEnd {
@@ -136,6 +211,8 @@ export interface RetentionEnd {
   removedKeys: number;
   /** Deliveries of webhooks. Missing in runs from before 0.8. */
   removedDeliveries?: number;
+  /** Notifications of payment providers. Missing in runs from before 0.9. */
+  removedNotifications?: number;
 }
 
 /** The head of the audit after a run, which Temporal keeps outside of the database. */
@@ -177,6 +254,11 @@ export interface WebhooksEnd {
 export const newsSignal = defineSignal('news');
 export const placeUpdate = defineUpdate<PlaceAnswer>('place');
 export const payUpdate = defineUpdate<CommandAnswer, [PayCommand]>('pay');
+/** Answers once it is known whether the payment is authorised, or after some seconds. */
+export const addPaymentUpdate = defineUpdate<CommandAnswer, [AddPaymentCommand]>('addPayment');
+/** Tells an order how one of its payments stands. */
+export const paymentNewsSignal = defineSignal<[PaymentNews]>('paymentNews');
+export const resolvePaymentUpdate = defineUpdate<ResolveAnswer, [ResolvePayment]>('resolvePayment');
 export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel');
 /** Answers once the refund is made, or waits. */
 export const refundUpdate = defineUpdate<RefundAnswer>('refund');
@@ -185,3 +267,4 @@ export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skip
 export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');
 export const orderQuery = defineQuery<OrderView>('order');
 export const refundQuery = defineQuery<RefundView>('refund');
+export const paymentQuery = defineQuery<PaymentView>('payment');

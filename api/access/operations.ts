@@ -48,6 +48,11 @@ export const OPERATIONS = {
   cancelOrder: { roles: ['merchant', 'buyer', 'operator'], scope: 'orders:write', shops: 'one' },
   refundOrder: { roles: ['merchant', 'operator'], scope: 'orders:write', shops: 'one' },
 
+  addPayment: { roles: PARTIES, scope: 'payments:write', shops: 'one' },
+  getPayment: { roles: READERS, scope: 'payments:read', shops: 'any' },
+  listOrderPayments: { roles: READERS, scope: 'payments:read', shops: 'any' },
+  voidPayment: { roles: ['merchant', 'buyer', 'operator'], scope: 'payments:write', shops: 'one' },
+
   // Numbers count the events of one shop.
   listEvents: { roles: STAFF, scope: 'events:read', shops: 'one' },
 

@@ -24,18 +24,36 @@ export function readBody(limits: BodyLimits): MiddlewareHandler {
     const isRouted = matchedRoutes(c).some(({ method }) => method !== 'ALL');
     if (isRouted && c.req.method !== 'GET' && c.req.method !== 'HEAD') {
       refuseEncoded(c);
-      c.req.raw = replaceBody(c.req.raw, decode(await read(c, limits)));
+      c.req.raw = replaceBody(c.req.raw, decode(await readBytes(c, limits)));
     }
     await next();
   };
 }
 
-function replaceBody({ url, method, headers: sent, signal }: Request, text: string): Request {
+function replaceBody(request: Request, text: string): Request {
+  const type = request.headers.get('Content-Type');
+  if (type === null) return withBody(request, text);
+  return withBody(request, text, isJson(type) ? 'application/json' : 'application/octet-stream');
+}
+
+/** The same request with a body that has arrived, declared as this type. */
+export function withBody(
+  { url, method, headers: sent, signal }: Request,
+  text: string,
+  type?: string,
+): Request {
   const headers = new Headers(sent);
-  const type = headers.get('Content-Type');
-  if (type !== null)
-    headers.set('Content-Type', isJson(type) ? 'application/json' : 'application/octet-stream');
+  if (type !== undefined) headers.set('Content-Type', type);
   return new Request(url, { method, headers, body: text === '' ? null : text, signal });
+}
+
+/** For a call that takes no body. An empty object is accepted, because many clients always send one. */
+export async function refuseBody(c: Context): Promise<void> {
+  const body = (await c.req.text()).trim();
+  if (body !== '' && !/^\{\s*\}$/.test(body))
+    throw new Problem('validation_failed', 'This call takes no body.', {
+      errors: [{ field: 'body', message: 'must be empty or {}' }],
+    });
 }
 
 /** Whether a Content-Type (RFC 9110, section 8.3.1) is JSON in UTF-8, the only encoding for JSON between systems. */
@@ -57,7 +75,8 @@ function refuseEncoded(c: Context): void {
   throw new Problem('unsupported_media_type', 'The body must be sent without Content-Encoding.');
 }
 
-async function read(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8Array> {
+/** The body as it was sent. @throws {Problem} when it is too large, too slow or cut off. */
+export async function readBytes(c: Context, { bytes, patience }: BodyLimits): Promise<Uint8Array> {
   const announced = Number(c.req.header('Content-Length') ?? 0);
   if (announced > bytes) throw tooLarge(bytes);
   const reader = c.req.raw.body?.getReader();

@@ -16,13 +16,19 @@ import { SharedBudgets } from './shared-budgets.ts';
 const REMEMBERED_MS = 600_000;
 const MOST_REMEMBERED = 10_000;
 
-/** Goes before the authentication. */
-export function limitFailedAuthentications({
-  rateLimits: { windowMs, failedAuthentications: quota, now } = NO_LIMITS,
-  trustedProxies = [],
-  database,
-  logger,
-}: Pick<Dependencies, 'rateLimits' | 'trustedProxies' | 'database' | 'logger'>): MiddlewareHandler<ApiEnv> {
+/**
+ * Goes before the authentication.
+ * @param header where callers prove who they are.
+ */
+export function limitFailedAuthentications(
+  {
+    rateLimits: { windowMs, failedAuthentications: quota, now } = NO_LIMITS,
+    trustedProxies = [],
+    database,
+    logger,
+  }: Pick<Dependencies, 'rateLimits' | 'trustedProxies' | 'database' | 'logger'>,
+  header = 'Authorization',
+): MiddlewareHandler<ApiEnv> {
   const budgets = new SharedBudgets({
     database,
     logger,
@@ -35,7 +41,7 @@ export function limitFailedAuthentications({
   const right = new RightCredentials();
 
   return async function limitFailures(c, next) {
-    const credentials = c.req.header('Authorization');
+    const credentials = c.req.header(header);
     // Whoever sends none guesses nothing, and is refused without a question to the database.
     if (quota === 0 || credentials === undefined) return next();
     const address = addressOf(c);
@@ -43,7 +49,7 @@ export function limitFailedAuthentications({
     // Others may share the address, behind a proxy or a network's one address: who was right before stays in.
     if (exhausted && !right.has(credentials)) throw refuse(Math.ceil(exhausted.resetInMs / 1_000));
     await next();
-    if (c.error instanceof Problem && c.error.code === 'unauthenticated') {
+    if (c.error instanceof Problem && c.error.kind.status === 401) {
       right.forget(credentials);
       void budgets.take(address);
     } else if (isAuthenticated(c)) right.remember(credentials);

@@ -31,6 +31,7 @@ export async function explainRejection(
 /** Refusals of a payment that stay true whatever happens to its order later. All others only say how the order was then. */
 export const LASTING_REFUSALS = [
   'insufficient_funds',
+  'order_has_payments',
   'order_expired',
   'order_cancelled',
 ] as const satisfies readonly RefusalReason[];
@@ -46,6 +47,8 @@ export async function explainRefusedPayment(
       return new Problem(reason, "The payment came after the order's deadline.", { orderId: order.id });
     case 'order_cancelled':
       return new Problem(reason, 'The payment came after the order was cancelled.', { orderId: order.id });
+    case 'order_has_payments':
+      return new Problem(reason, describePart(order), { orderId: order.id });
     case 'insufficient_funds': {
       const missing = await describeRejection(database, order, reason);
       const advice =
@@ -56,6 +59,10 @@ export async function explainRefusedPayment(
     }
   }
 }
+
+/** How much of the order is left for another payment. */
+export const describePart = ({ secured, total, currency }: Order): string =>
+  `Payments secure ${secured} of ${total} ${currency}, in minor units.`;
 
 /** The order's stage as a sentence: the reason why something else cannot be done with the order. */
 export function describeStage({ stage, reason, paymentDeadline }: Order): string {

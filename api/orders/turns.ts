@@ -2,6 +2,7 @@
  * Makes the commands of one order take turns before they go to its workflow. Temporal accepts ten updates of a workflow at once, and one
  * more also fails the workflow task under way: a crowd of payments would lock out cancels and operators.
  */
+import type { Caller } from '../../domain/access.ts';
 import { Problem } from '../problems/problem.ts';
 
 export interface Turns {
@@ -62,3 +63,6 @@ export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
     },
   };
 }
+
+/** The line of an order's commands. Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
+export const lineOf = ({ shop, buyer }: Caller, orderId: string): string => [shop, orderId, buyer].join(' ');

@@ -49,7 +49,8 @@ export async function findVerdict(database: Database, command: Command): Promise
   return undefined;
 }
 
-function chooseRefusal(stage: RestingStage, otherwise: ProblemCode): ProblemCode {
+/** The refusal of a command by an order that is over. */
+export function chooseRefusal(stage: RestingStage, otherwise: ProblemCode): ProblemCode {
   if (otherwise === 'order_not_refundable') return otherwise;
   if (stage === 'expired') return 'order_expired';
   return stage === 'cancelled' ? 'order_cancelled' : otherwise;

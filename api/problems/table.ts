@@ -47,6 +47,12 @@ export const PROBLEMS = {
     remedy:
       'Send `Authorization: Bearer` with an API key, or with a token that has not expired. `WWW-Authenticate` says which of the two is wrong.',
   },
+  signature_invalid: {
+    status: 401,
+    title: 'The notification is not signed by the payment provider',
+    remedy:
+      'Sign `webhook-id`, `webhook-timestamp` and the body as it is sent with the secret that was agreed on, as Standard Webhooks says. The timestamp may be at most five minutes from now.',
+  },
   forbidden: {
     status: 403,
     title: 'The credentials do not allow this',
@@ -262,7 +268,8 @@ export const PROBLEMS = {
   order_has_payments: {
     status: 409,
     title: 'The order is being paid in parts',
-    remedy: 'Add a payment of the rest with POST /v1/orders/{id}/payments, or void its payments first.',
+    remedy:
+      'Add a payment of the rest with POST /v1/orders/{id}/payments. Or void its payments, and pay with a new Idempotency-Key.',
   },
   payment_exceeds_total: {
     status: 409,
@@ -274,6 +281,17 @@ export const PROBLEMS = {
     status: 409,
     title: 'The payment was declined',
     remedy: 'Add another payment with a new Idempotency-Key; the order awaits payment until its deadline.',
+  },
+  payment_not_voidable: {
+    status: 409,
+    title: 'The payment can no longer be voided',
+    remedy:
+      'Read the payment: its state says why. A captured payment is given back by a refund of its order, in all or in part.',
+  },
+  too_many_payments: {
+    status: 409,
+    title: 'The order has as many payments as it may have',
+    remedy: 'Void what is not captured and pay with POST /v1/orders/{id}/pay, or place a new order.',
   },
   stock_limit_exceeded: {
     status: 422,
@@ -348,6 +366,12 @@ export const PROBLEMS = {
     title: 'Webhooks cannot be registered or signed here',
     remedy:
       'Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.',
+  },
+  payments_unavailable: {
+    status: 503,
+    title: 'No payment provider is set up here',
+    remedy:
+      'Nothing was started. Tell whoever runs this installation: its payment provider is not set. The order can be paid by wallet.',
   },
   stopping: {
     status: 503,

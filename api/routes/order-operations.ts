@@ -104,6 +104,7 @@ export const pay = createRoute({
     { 200: { description: 'Paid', content } },
     'not_found',
     'insufficient_funds',
+    'order_has_payments',
     'order_not_payable',
     'order_expired',
     'order_cancelled',

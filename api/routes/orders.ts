@@ -13,6 +13,7 @@ import { admitCreates } from '../admission/creates.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { linkNext } from '../http/addresses.ts';
+import { refuseBody } from '../http/body.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce, type KeyedRequest } from '../idempotency/answer-once.ts';
 import { readKey } from '../idempotency/key.ts';
@@ -24,19 +25,20 @@ import { openPersonalFields, readAddress } from '../orders/personal-fields.ts';
 import { placeOrder } from '../orders/place.ts';
 import { refundOrder } from '../orders/refund.ts';
 import { requireEvents, requireOrder } from '../orders/require-order.ts';
-import { createTurns } from '../orders/turns.ts';
-import { Problem } from '../problems/problem.ts';
+import { createTurns, lineOf, type Turns } from '../orders/turns.ts';
 import { toEventReply, toOrderReply, type createOrderBody } from '../schemas/orders.ts';
 import { toPage } from '../schemas/page.ts';
 import { toRefundPart, toRefundReply } from '../schemas/refunds.ts';
 import { cancel, create, events, get, list, pay, refund, refunds } from './order-operations.ts';
 
-export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
-  const { database, temporal, logger, paymentWindow, attentionAfter, personalData } = dependencies;
+/** @param payments the turns of an order's payments, whichever way they are asked for. */
+export function orderRoutes(dependencies: Dependencies, payments: Turns): OpenAPIHono<ApiEnv> {
+  const { database, temporal, logger, paymentWindow, paymentExtension, attentionAfter, personalData } =
+    dependencies;
   const app = new OpenAPIHono<ApiEnv>();
-  // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Two payments at once, so that a payment
-  // after the deadline is refused while another still waits. Some refunds at once: each of an order's waits for the one before it.
-  const [payments, cancels, parts] = [createTurns(2), createTurns(1), createTurns(4)];
+  // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Some refunds at once: each of an order's waits
+  // for the one before it.
+  const [cancels, parts] = [createTurns(1), createTurns(4)];
   const admission = admitCreates(database, logger, create.operationId);
 
   app.openapi(create, (c) => {
@@ -68,7 +70,14 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
           ...(reference !== undefined && { reference }),
           ...(metadata !== undefined && { metadata }),
         });
-        const newOrder = { ...contents, orderId, shopId: shop, paymentWindow, attentionAfter };
+        const newOrder = {
+          ...contents,
+          orderId,
+          shopId: shop,
+          paymentWindow,
+          attentionAfter,
+          ...(paymentExtension !== undefined && { paymentExtension }),
+        };
         if (json.pay !== true)
           return { status: 201, body: toOrderReply(await placeOrder(serversOf(c), newOrder, isRetry)) };
         const order = await placeOrder(serversOf(c), { ...newOrder, payAtOnce: true }, isRetry);
@@ -124,7 +133,9 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const param = c.req.valid('param');
     await refuseBody(c);
     return answerWithOrder(c, { operation: pay.operationId, request: { param } }, (commandId) =>
-      payments.take(lineOf(c, param.id), (waitedMs) => payOrder(serversOf(c), param.id, commandId, waitedMs)),
+      payments.take(lineOf(c.var.caller, param.id), (waitedMs) =>
+        payOrder(serversOf(c), param.id, commandId, waitedMs),
+      ),
     );
   });
 
@@ -133,7 +144,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const json = c.req.valid('json');
     const call = { operation: cancel.operationId, request: { param, json } };
     return answerWithOrder(c, call, (commandId, isRetry) =>
-      cancels.take(lineOf(c, param.id), (waitedMs) =>
+      cancels.take(lineOf(c.var.caller, param.id), (waitedMs) =>
         cancelOrder(
           { ...serversOf(c), attentionAfter },
           param.id,
@@ -150,7 +161,7 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const call = { operation: refund.operationId, request: { param, json } };
     return answerWithOrder(c, call, (commandId, isRetry) => {
       const command = { orderId: param.id, commandId, attentionAfter, ...toRefundPart(json) };
-      return parts.take(lineOf(c, param.id), (waitedMs) =>
+      return parts.take(lineOf(c.var.caller, param.id), (waitedMs) =>
         refundOrder(serversOf(c), command, { isRetry, waitedMs }),
       );
     });
@@ -187,10 +198,6 @@ export function orderRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
 
 const addressOf = (id: string): string => `/v1/orders/${id}`;
 
-/** Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
-const lineOf = (c: Context<ApiEnv>, orderId: string): string =>
-  [c.var.caller.shop, orderId, c.var.caller.buyer].join(' ');
-
 /** The rows that the reservation of an order locks. */
 const listLockedRows = (
   shop: ShopScope,
@@ -203,12 +210,3 @@ const listLockedRows = (
   ...lines.map(({ sku }) => `SKU ${shop}/${sku}`),
   ...(paymentMode === 'hold' ? [`wallet ${walletId}`] : []),
 ];
-
-/** A payment has no body. An empty object is accepted, because many clients always send one. */
-async function refuseBody(c: Context): Promise<void> {
-  const body = (await c.req.text()).trim();
-  if (body !== '' && !/^\{\s*\}$/.test(body))
-    throw new Problem('validation_failed', 'This call takes no body.', {
-      errors: [{ field: 'body', message: 'must be empty or {}' }],
-    });
-}

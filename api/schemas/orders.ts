@@ -111,12 +111,20 @@ export const orderSchema = z
       example: 0,
       description: "Minor units of the total's currency that were given back so far",
     }),
+    secured: amount.openapi({
+      example: 0,
+      description:
+        'What payments in parts are to cover: `pending`, `authorised` and captured ones. Stays 0 in an order that its wallet pays at once',
+    }),
     adjustments: adjustments
       .optional()
       .openapi({ description: 'As they were given. Missing if there are none' }),
     reference: reference.optional(),
     metadata: metadata.optional(),
     paymentDeadline: instant.openapi({ description: 'An order that is not paid by then expires' }),
+    deadlineExtended: z
+      .boolean()
+      .openapi({ description: 'Whether the deadline was put off, once, because a payment was under way' }),
     createdAt: instant,
     updatedAt: instant,
     version: z.int().openapi({ example: 1, description: 'The number of stages recorded so far' }),
@@ -160,10 +168,12 @@ export function toOrderReply(
     lines,
     total: total === null || order.currency === null ? null : { amount: total, currency: order.currency },
     refunded: order.refunded,
+    secured: order.secured,
     ...(order.adjustments.length > 0 && { adjustments: [...order.adjustments] }),
     ...(order.reference !== null && { reference: order.reference }),
     ...(order.metadata !== null && { metadata: order.metadata }),
     paymentDeadline: order.paymentDeadline.toISOString(),
+    deadlineExtended: order.deadlineExtended,
     createdAt: order.createdAt.toISOString(),
     updatedAt: order.updatedAt.toISOString(),
     version,

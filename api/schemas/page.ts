@@ -9,6 +9,7 @@ type List =
   | 'published'
   | 'entries'
   | 'refunds'
+  | 'payments'
   | 'attention'
   | 'findings'
   | 'audit'

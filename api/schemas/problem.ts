@@ -24,6 +24,10 @@ const problemSchema = z
       .string()
       .optional()
       .openapi({ description: 'The order that was recorded, though it was rejected or cancelled.' }),
+    paymentId: z
+      .string()
+      .optional()
+      .openapi({ description: 'The payment that was recorded, though it was declined.' }),
     onHand: z.int().optional().openapi({ description: 'With `on_hand_changed`: the units on hand now.' }),
   })
   .openapi('Problem', { description: 'A problem document, RFC 9457.' });

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Refund } from '../../db/refunds.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import type { RefundInput, RefundLine } from '../../domain/order.ts';
+import { REFUND_PAYMENT_STATES } from '../../domain/payments.ts';
 import { INCOMPATIBLE } from '../problems/invalid-request.ts';
 import { byNumber, pageQuery, pageSchema } from './page.ts';
 import { LIMITS, amount, currency, id, instant, reason, skuName, units, whole } from './values.ts';
@@ -74,6 +75,20 @@ const refundSchema = z
     reason: z.string(),
     at: instant,
     lines: givenBack.lines,
+    payments: z
+      .array(
+        z.object({
+          paymentId: id,
+          amount,
+          state: z.enum(REFUND_PAYMENT_STATES).openapi({
+            description:
+              "`owed`: about to be sent. `sent`: where the payment came from. `to_wallet`: into the order's wallet, because the provider refused it for good",
+          }),
+        }),
+      )
+      .openapi({
+        description: "What of it goes back to payments. The rest went into the order's wallet at once",
+      }),
   })
   .openapi('Refund');
 
@@ -121,6 +136,7 @@ export const toRefundReply = ({
   reason: why,
   at,
   lines,
+  payments,
 }: Refund): z.output<typeof refundSchema> => ({
   ...(commandId !== null && { commandId }),
   version,
@@ -129,4 +145,5 @@ export const toRefundReply = ({
   reason: why,
   at: at.toISOString(),
   lines,
+  payments,
 });

@@ -96,11 +96,20 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
   `,
 
   busy_buyers: (sql, { ago }, { busyBuyerPayments, busyBuyerAmount }) => sql<Measured[]>`
-    with paid as (
-      select orders.shop_id, orders.buyer_id, orders.currency, count(*) as payments, sum(orders.total) as amount
+    with made as (
+      select orders.shop_id, orders.buyer_id, orders.currency, orders.total as amount
       from order_step join orders on orders.id = order_step.order_id
       where order_step.step = 'pay' and order_step.reason is null and order_step.recorded_at > ${ago(HOUR)}
-      group by orders.shop_id, orders.buyer_id, orders.currency
+      union all
+      -- Of a part of an order, since the moment at which it was asked for.
+      select orders.shop_id, orders.buyer_id, payment.currency, payment.amount
+      from payment join orders on orders.id = payment.order_id
+      where payment.id > ${firstIdAt(ago(HOUR))} and payment.state = 'captured' and payment.secures
+    ),
+    paid as (
+      select shop_id, buyer_id, currency, count(*) as payments, sum(amount) as amount
+      from made
+      group by shop_id, buyer_id, currency
     ),
     busy as (
       -- Buyers of two shops are two, whatever they are called.
@@ -140,12 +149,18 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
   `,
 
   payment_failure_rate: (sql, { ago }) => sql<Measured[]>`
-    select count(reason)::double precision / greatest(count(*), 1) as value, '[]'::json as subjects
-    from order_step
-    where
-      step = 'pay' and recorded_at > ${ago(HOUR)}
-      -- Payments that arrived too late were never tried.
-      and (reason is null or reason not in ('order_expired', 'order_cancelled'))
+    with tried as (
+      select reason is not null as refused
+      from order_step
+      where
+        step = 'pay' and recorded_at > ${ago(HOUR)}
+        -- Payments that arrived too late were never tried.
+        and (reason is null or reason not in ('order_expired', 'order_cancelled'))
+      union all
+      select state = 'declined' from payment where id > ${firstIdAt(ago(HOUR))}
+    )
+    select count(*) filter (where refused)::double precision / greatest(count(*), 1) as value, '[]'::json as subjects
+    from tried
   `,
 
   order_latency_p99: (sql, { at, ago }) => sql<Measured[]>`
@@ -259,5 +274,30 @@ const STATEMENTS: Readonly<Record<Measure, Statement>> = {
         from (select order_id, min(id) as first from oldest group by order_id) as waiting
       ) as subjects
     from oldest
+  `,
+
+  payments_unsettled: (sql, { ago }) => sql<Measured[]>`
+    with unsettled as (
+      select id
+      from payment
+      where
+        (state in ('pending', 'authorised', 'capturing') or (state = 'captured' and not secures))
+        and updated_at < ${ago(HOUR)}
+        -- It waits for its order, and not the other way round.
+        and not (state = 'authorised' and secures)
+      union
+      select owed.payment_id
+      from
+        refund_payment as owed
+        -- A look-up for each: as a join, it might read all refunds there ever were.
+        join lateral (
+          select at from refund where refund.order_id = owed.order_id and refund.command_id = owed.command_id limit 1
+        ) as refund on true
+      where owed.state = 'owed' and refund.at < ${ago(HOUR)}
+    )
+    select
+      count(*) as value,
+      (select coalesce(json_agg(id), '[]') from (select id from unsettled order by id limit ${SUBJECTS}) as first) as subjects
+    from unsettled
   `,
 };

@@ -232,5 +232,9 @@ export const paymentNotification = pgTable(
     index('payment_notification_waiting')
       .on(t.receivedAt, t.id)
       .where(sql`state in ('received', 'unmatched')`),
+    // Which notifications are over, the oldest first?
+    index('payment_notification_over')
+      .on(t.receivedAt, t.id)
+      .where(sql`state in ('handled', 'returned')`),
   ],
 );

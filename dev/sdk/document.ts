@@ -28,6 +28,7 @@ const operation = z.looseObject({
   parameters: z.array(parameter).optional(),
   requestBody: z.looseObject({ required: z.boolean().optional(), content }).optional(),
   responses: z.record(z.string(), response),
+  security: z.array(z.unknown()).optional(),
 });
 export const documentSchema = z.looseObject({
   paths: z.record(z.string(), z.record(z.string(), operation)),

@@ -32,7 +32,7 @@ export function writeOperations(document: ApiDocument): string {
   const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, operation]) => {
       const { operationId: id } = operation;
-      return id !== undefined && path.startsWith('/v1/') && !isStream(operation)
+      return id !== undefined && path.startsWith('/v1/') && isForKeys(operation) && !isStream(operation)
         ? [{ id, method: method.toUpperCase(), path, operation }]
         : [];
     }),
@@ -61,6 +61,9 @@ const replyContent = (operation: ApiOperation) =>
 
 const isStream = (operation: ApiOperation): boolean =>
   Object.keys(replyContent(operation) ?? {}).includes('text/event-stream');
+
+/** What the payment provider sends, it signs with a secret of its own. */
+const isForKeys = ({ security }: ApiOperation): boolean => security?.length !== 0;
 
 const schemaNamed = (reference: string | undefined): string | undefined =>
   reference?.replace('#/components/schemas/', '');

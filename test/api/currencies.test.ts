@@ -111,6 +111,7 @@ describe('a buyer counts as busy', () => {
         retention: 60_000,
         seal: 60_000,
         webhooks: 60_000,
+        payments: 60_000,
       },
     });
 

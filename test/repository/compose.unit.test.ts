@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { MEASURES } from '../../domain/measures.ts';
+import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
@@ -186,6 +187,7 @@ describe('in the settings of docker-compose.yml,', () => {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
     personalData: Object.keys(personalDataSchema.shape),
+    paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
 
@@ -197,6 +199,8 @@ describe('in the settings of docker-compose.yml,', () => {
         ...example,
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
+        PAYMENT_PROVIDER_KEY: 'test',
+        PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
       });
       const known = Object.keys(reader(environment)).flatMap((setting) => TOGETHER[setting] ?? setting);

@@ -19,6 +19,7 @@ import type { WebhookServices } from '../../api/webhooks/services.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { GENEROUS } from './limits.ts';
 import { readKeys } from './personal-data.ts';
+import { PROVIDER_SECRET } from './provider.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
 import { TEST_WEBHOOKS } from './webhooks.ts';
@@ -50,6 +51,7 @@ type Limits = Pick<
   | 'streamTimes'
   | 'stopping'
   | 'identifyBearer'
+  | 'paymentSecrets'
 >;
 
 /** Times are milliseconds. */
@@ -85,6 +87,7 @@ export async function serve(
       attentionAfter: 120_000,
       personalData: readKeys(),
       webhooks: TEST_WEBHOOKS,
+      paymentSecrets: [PROVIDER_SECRET],
       rateLimits,
       ...settings,
     },

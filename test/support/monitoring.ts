@@ -44,6 +44,8 @@ export function monitoring({ shop, client, sql, database, taskQueue, url }: Test
       await to`update order_step set recorded_at = recorded_at - interval '1 day'`;
       await to`update idempotency_key set recorded_at = recorded_at - interval '1 day'`;
       await to`update orders set stage = 'expired' where stage = 'awaiting_payment'`;
+      await to`delete from refund_payment`;
+      await to`delete from payment`;
       await to`update finding set state = 'gone', ended_at = now() where state = 'open'`;
     });
     await activities().measure({ at: new Date().toISOString() });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { Queryable, Sql } from '../../db/postgres.ts';
+import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 
 /** Writes past every trigger and foreign key. */
 export const plant = (sql: Sql, work: (to: Queryable) => Promise<unknown>): Promise<unknown> =>
@@ -62,6 +63,33 @@ export async function plantPayments(
         from jsonb_to_recordset(${ids}::text::jsonb) as row (id uuid) where orders.id = row.id
       `;
   });
+}
+
+export interface PlantedPart {
+  method?: PaymentMethod;
+  state?: PaymentState;
+  secures?: boolean;
+  amount?: number;
+  /** Milliseconds since it came to its state, and since it was asked for. */
+  age?: number;
+}
+
+/** Plants a payment of a planted order, without its events and its money. Returns its id. */
+export async function plantPart(
+  sql: Sql,
+  orderId: string,
+  { method = 'provider', state = 'pending', secures = true, amount = 1, age = 0 }: PlantedPart = {},
+): Promise<string> {
+  const made = Date.now() - age;
+  const [id, at] = [uuidv7({ msecs: made }), new Date(made).toISOString()];
+  await plant(
+    sql,
+    (to) => to`
+      insert into payment (id, shop_id, order_id, method, amount, currency, state, secures, opened_at, updated_at, version)
+      select ${id}, shop_id, id, ${method}, ${amount}, currency, ${state}, ${secures}, ${at}, ${at}, 1 from orders where id = ${orderId}
+    `,
+  );
+  return id;
 }
 
 export interface PlantedIdempotencyKey {

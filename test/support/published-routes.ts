@@ -8,7 +8,7 @@ const named = z.looseObject({
   properties: z.record(z.string(), z.unknown()).optional(),
 });
 /** A body may have one of several forms. */
-const schema = named.extend({ anyOf: z.array(named).optional() });
+const schema = named.extend({ anyOf: z.array(named).optional(), oneOf: z.array(named).optional() });
 const parameterSchema = z.looseObject({
   $ref: z.string().optional(),
   name: z.string().optional(),
@@ -50,7 +50,7 @@ export async function publishedApi(client: ApiClient): Promise<PublishedApi> {
     of?.$ref === undefined ? of : components.schemas[of.$ref.replace('#/components/schemas/', '')];
   const membersOf = ({ requestBody }: z.output<typeof operationSchema>): string[] => {
     const declared = find(requestBody?.content['application/json']?.schema);
-    const [form] = declared?.anyOf ?? [];
+    const [form] = declared?.anyOf ?? declared?.oneOf ?? [];
     return Object.keys((form === undefined ? declared : find(form))?.properties ?? {});
   };
   return {

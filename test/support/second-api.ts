@@ -6,6 +6,7 @@ import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import type { PersonalDataKeys } from '../../domain/personal-data-keys.ts';
 import { readKeys } from './personal-data.ts';
+import { PROVIDER_SECRET } from './provider.ts';
 import { TEST_WEBHOOKS } from './webhooks.ts';
 import { Shop } from './shop.ts';
 import type { TestSystem } from './system.ts';
@@ -27,6 +28,7 @@ export function startSecondApi(
     paymentWindow,
     personalData: personalData ?? undefined,
     webhooks: TEST_WEBHOOKS,
+    paymentSecrets: [PROVIDER_SECRET],
     attentionAfter: 120_000,
   });
   afterAll(() => temporal.close());

@@ -46,7 +46,12 @@ const environment = {
 test.each([
   [
     'largest',
-    { PAYMENT_WINDOW: '365d', ATTENTION_AFTER: '30d', API_DATABASE_CONNECTIONS: '1000' },
+    {
+      PAYMENT_WINDOW: '365d',
+      PAYMENT_EXTENSION: '1d',
+      ATTENTION_AFTER: '30d',
+      API_DATABASE_CONNECTIONS: '1000',
+    },
     {
       WORKER_STEP_SLOTS: '500',
       WORKER_CACHED_WORKFLOWS: '100000',
@@ -57,6 +62,10 @@ test.each([
       RETENTION_EVERY: '7d',
       SEAL_EVERY: '7d',
       WEBHOOKS_EVERY: '7d',
+      PAYMENTS_EVERY: '7d',
+      WORKER_PAYMENT_SLOTS: '500',
+      PAYMENT_UNKNOWN_AFTER: '30d',
+      PAYMENT_UNMATCHED_AFTER: '7d',
       WORKER_WEBHOOK_SLOTS: '500',
       WEBHOOK_DISABLE_AFTER: '30d',
       IDEMPOTENCY_RETENTION: '3650d',
@@ -68,7 +77,12 @@ test.each([
   ],
   [
     'smallest',
-    { PAYMENT_WINDOW: '10s', ATTENTION_AFTER: '1s', API_DATABASE_CONNECTIONS: '1' },
+    {
+      PAYMENT_WINDOW: '10s',
+      PAYMENT_EXTENSION: '100ms',
+      ATTENTION_AFTER: '1s',
+      API_DATABASE_CONNECTIONS: '1',
+    },
     {
       WORKER_STEP_SLOTS: '1',
       WORKER_CACHED_WORKFLOWS: '1',
@@ -79,6 +93,10 @@ test.each([
       RETENTION_EVERY: '1s',
       SEAL_EVERY: '1s',
       WEBHOOKS_EVERY: '1s',
+      PAYMENTS_EVERY: '1s',
+      WORKER_PAYMENT_SLOTS: '1',
+      PAYMENT_UNKNOWN_AFTER: '1s',
+      PAYMENT_UNMATCHED_AFTER: '1s',
       WORKER_WEBHOOK_SLOTS: '1',
       WEBHOOK_DISABLE_AFTER: '1h',
       IDEMPOTENCY_RETENTION: '1d',

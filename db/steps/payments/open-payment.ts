@@ -17,8 +17,8 @@ export interface OpenPaymentRequest {
 
 /**
  * Records a payment as `pending`, and counts it as securing the order. Nothing is asked of its source yet.
- * The order stays where it is, with refusal `payment_exceeds_total` when the order has no such amount left to secure, `order_busy` when it
- * has as many payments as it may have, or `order_not_payable` when it does not await payment. The refusal is kept under the payment's key.
+ * The order stays where it is, with refusal `payment_exceeds_total` when the order has no such amount left to secure, `too_many_payments`
+ * when it has as many as it may have, or `order_not_payable` when it does not await payment. The refusal is kept under the payment's key.
  */
 export function openPayment(
   database: Database,
@@ -39,7 +39,7 @@ export function openPayment(
             -- The wallet holds the whole total already.
             when payment_mode = 'hold' or asked.amount > total - secured or asked.amount <= 0 then 'payment_exceeds_total'
             -- Of the snapshot. An order's workflow opens one at a time, and its bound need not be exact.
-            when (select count(*) from payment where payment.order_id = locked_order.id) >= ${PAYMENTS_LIMIT}::integer then 'order_busy'
+            when (select count(*) from payment where payment.order_id = locked_order.id) >= ${PAYMENTS_LIMIT}::integer then 'too_many_payments'
           end as refusal
         from
           locked_order

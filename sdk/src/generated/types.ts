@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/v1/payment-notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a notification of the payment provider
+         * @description For the payment provider, which signs it as Standard Webhooks says; no other credentials are needed. It only makes Holdfast ask the provider: its contents change nothing, so it may come twice, late, or in any order.
+         */
+        post: operations["notifyOfPayment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/skus/{sku}": {
         parameters: {
             query?: never;
@@ -298,6 +318,76 @@ export interface paths {
         get: operations["listOrderRefunds"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/{id}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the payments of an order, oldest first
+         * @description An order that its wallet paid with `POST /v1/orders/{id}/pay` has none.
+         *
+         *     For `merchant`, `buyer`, `operator`, `auditor`; scope `payments:read`.
+         */
+        get: operations["listOrderPayments"];
+        put?: never;
+        /**
+         * Pay an order, or a part of it, by wallet or by provider
+         * @description The order is paid once its payments cover its total: then all of them are captured. The answer shows the payment as it is after a few seconds at most. One that is `pending` or `authorised` is no failure: read it again. A payment that is declined is recorded, named by `paymentId`, and the order awaits payment until its deadline.
+         *
+         *     For `merchant`, `buyer`; scope `payments:write`.
+         */
+        post: operations["addPayment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a payment
+         * @description For `merchant`, `buyer`, `operator`, `auditor`; scope `payments:read`.
+         */
+        get: operations["getPayment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give up a payment that is not captured yet
+         * @description Takes no body. The order counts on it no more. What was set aside is released; money that came all the same is given back.
+         *
+         *     For `merchant`, `buyer`, `operator`; scope `payments:write`.
+         */
+        post: operations["voidPayment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -922,38 +1012,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Sku: {
-            /** @example TEA-GREEN-100 */
-            sku: string;
-            name: string;
-            price: {
-                /**
-                 * @description Minor units, such as cents
-                 * @example 1250
-                 */
-                amount: number;
-                /**
-                 * @description ISO 4217 code
-                 * @example EUR
-                 */
-                currency: string;
-            };
-            /**
-             * @description Units that exist
-             * @example 40
-             */
-            onHand: number;
-            /**
-             * @description Units promised to open orders
-             * @example 3
-             */
-            reserved: number;
-            /**
-             * @description `onHand - reserved`
-             * @example 37
-             */
-            available: number;
-        };
         /** @description A problem document, RFC 9457. */
         Problem: {
             type: string;
@@ -969,6 +1027,7 @@ export interface components {
              *     - `idempotency_key_missing` (400): Send a new key with each new intent, and the same key with each retry of it.
              *     - `idempotency_key_invalid` (400): Send one key of 1 to 255 printable ASCII characters, for example a UUID.
              *     - `unauthenticated` (401): Send `Authorization: Bearer` with an API key, or with a token that has not expired. `WWW-Authenticate` says which of the two is wrong.
+             *     - `signature_invalid` (401): Sign `webhook-id`, `webhook-timestamp` and the body as it is sent with the secret that was agreed on, as Standard Webhooks says. The timestamp may be at most five minutes from now.
              *     - `forbidden` (403): Use credentials with a role, scopes and a shop that allow the call. Nothing was done.
              *     - `not_found` (404): Check the address and the id in it.
              *     - `method_not_allowed` (405): Use one of the methods in the Allow header.
@@ -1008,6 +1067,11 @@ export interface components {
              *     - `total_not_positive` (422): Give discounts that leave the order more than zero, and each line at least zero. Nothing was reserved.
              *     - `total_mismatch` (422): Compare your sum with `quantity * unitPrice` of each line plus each adjustment, in the currency of the wallet. Nothing was reserved.
              *     - `insufficient_funds` (422): Deposit money into the wallet and try again with a new Idempotency-Key.
+             *     - `order_has_payments` (409): Add a payment of the rest with POST /v1/orders/{id}/payments. Or void its payments, and pay with a new Idempotency-Key.
+             *     - `payment_exceeds_total` (409): Ask for at most what `total` is more than `secured`. An order in `hold` mode is secured by its wallet.
+             *     - `payment_declined` (409): Add another payment with a new Idempotency-Key; the order awaits payment until its deadline.
+             *     - `payment_not_voidable` (409): Read the payment: its state says why. A captured payment is given back by a refund of its order, in all or in part.
+             *     - `too_many_payments` (409): Void what is not captured and pay with POST /v1/orders/{id}/pay, or place a new order.
              *     - `stock_limit_exceeded` (422): Restock fewer units.
              *     - `balance_limit_exceeded` (422): Deposit less.
              *     - `webhook_url_refused` (422): Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.
@@ -1020,10 +1084,11 @@ export interface components {
              *     - `unavailable` (503): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.
              *     - `personal_data_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.
              *     - `webhooks_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.
+             *     - `payments_unavailable` (503): Nothing was started. Tell whoever runs this installation: its payment provider is not set. The order can be paid by wallet.
              *     - `stopping` (503): Send requests to another server, or to this one again after the seconds in Retry-After.
              * @enum {string}
              */
-            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "stopping";
+            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "signature_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "order_has_payments" | "payment_exceeds_total" | "payment_declined" | "payment_not_voidable" | "too_many_payments" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "payments_unavailable" | "stopping";
             /** @description What is wrong with the request, by field. */
             errors?: {
                 field: string;
@@ -1031,8 +1096,57 @@ export interface components {
             }[];
             /** @description The order that was recorded, though it was rejected or cancelled. */
             orderId?: string;
+            /** @description The payment that was recorded, though it was declined. */
+            paymentId?: string;
             /** @description With `on_hand_changed`: the units on hand now. */
             onHand?: number;
+        };
+        PaymentNotification: {
+            /** @example payment.authorised */
+            type: string;
+            /** @description Everything else in it is ignored: the provider is asked */
+            data: {
+                /** @description Whose payment it is about: the id that it has here */
+                reference: string;
+                /** @description The payment's id at the provider */
+                id: string;
+            } & {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        Sku: {
+            /** @example TEA-GREEN-100 */
+            sku: string;
+            name: string;
+            price: {
+                /**
+                 * @description Minor units, such as cents
+                 * @example 1250
+                 */
+                amount: number;
+                /**
+                 * @description ISO 4217 code
+                 * @example EUR
+                 */
+                currency: string;
+            };
+            /**
+             * @description Units that exist
+             * @example 40
+             */
+            onHand: number;
+            /**
+             * @description Units promised to open orders
+             * @example 3
+             */
+            reserved: number;
+            /**
+             * @description `onHand - reserved`
+             * @example 37
+             */
+            available: number;
         };
         PutSku: {
             /** @example Green tea, 100 g */
@@ -1132,7 +1246,7 @@ export interface components {
              */
             transferId: string;
             /** @enum {string} */
-            kind: "deposit" | "debit" | "capture" | "refund";
+            kind: "deposit" | "debit" | "capture" | "refund" | "receipt" | "return";
             /**
              * Format: uuid
              * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
@@ -1215,6 +1329,11 @@ export interface components {
              * @example 0
              */
             refunded: number;
+            /**
+             * @description What payments in parts are to cover: `pending`, `authorised` and captured ones. Stays 0 in an order that its wallet pays at once
+             * @example 0
+             */
+            secured: number;
             /** @description As they were given. Missing if there are none */
             adjustments?: components["schemas"]["OrderAdjustment"][];
             /**
@@ -1238,6 +1357,8 @@ export interface components {
              * @example 2026-05-04T09:15:00.000Z
              */
             paymentDeadline: string;
+            /** @description Whether the deadline was put off, once, because a payment was under way */
+            deadlineExtended: boolean;
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -1304,12 +1425,12 @@ export interface components {
         /** @description Present while the order needs a person */
         Attention: {
             /** @enum {string} */
-            reason: "reservation_failing" | "payment_failing" | "compensation_failing" | "refund_failing" | "wallet_full";
+            reason: "reservation_failing" | "payment_failing" | "compensation_failing" | "refund_failing" | "wallet_full" | "payment_unknown";
             /**
              * @description The step that keeps failing. It is still being retried
              * @enum {string}
              */
-            step: "reserve" | "abandon" | "pay" | "decline" | "release" | "refund";
+            step: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -1493,6 +1614,115 @@ export interface components {
                 amount: number;
                 restocked: boolean;
             }[];
+            /** @description What of it goes back to payments. The rest went into the order's wallet at once */
+            payments: {
+                /**
+                 * Format: uuid
+                 * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+                 */
+                paymentId: string;
+                /**
+                 * @description Minor units, such as cents
+                 * @example 1250
+                 */
+                amount: number;
+                /**
+                 * @description `owed`: about to be sent. `sent`: where the payment came from. `to_wallet`: into the order's wallet, because the provider refused it for good
+                 * @enum {string}
+                 */
+                state: "owed" | "sent" | "to_wallet";
+            }[];
+        };
+        Payment: {
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            orderId: string;
+            /** @enum {string} */
+            method: "wallet" | "provider";
+            /**
+             * @description Minor units, such as cents
+             * @example 1250
+             */
+            amount: number;
+            /**
+             * @description ISO 4217 code
+             * @example EUR
+             */
+            currency: string;
+            /**
+             * @description - `pending`: asked for, and not known yet
+             *     - `authorised`: the money is set aside for the order
+             *     - `capturing`: the order takes it; whether it is taken is not known yet
+             *     - `captured`: taken
+             *     - `declined`: refused
+             *     - `voided`: given up before it was captured
+             *     - `returned`: captured although the order could not use it, and given back as a whole
+             * @enum {string}
+             */
+            state: "pending" | "authorised" | "capturing" | "captured" | "declined" | "voided" | "returned";
+            /** @description Whether the order counts on it. Once it does not, it never does again */
+            secures: boolean;
+            /**
+             * @description What of it refunds of the order have given back, or are about to
+             * @example 0
+             */
+            refunded: number;
+            /** @description Why it was declined, voided or returned, or is about to be */
+            reason?: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            updatedAt: string;
+        };
+        AddPayment: components["schemas"]["PayByWallet"] | components["schemas"]["PayByProvider"];
+        /** @description From the order's own wallet */
+        PayByWallet: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            method: "wallet";
+            /**
+             * @description Minor units of the order's currency. Left out for all that is not secured yet
+             * @example 1250
+             */
+            amount?: number;
+        };
+        /** @description From outside, through the payment provider */
+        PayByProvider: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            method: "provider";
+            /**
+             * @description Minor units of the order's currency. Left out for all that is not secured yet
+             * @example 1250
+             */
+            amount?: number;
+            /**
+             * @description What the buyer pays with, as the payment provider gave it to the shop. It is never shown
+             * @example tok_visa
+             */
+            source: string;
+        };
+        PaymentPage: {
+            items: components["schemas"]["Payment"][];
+            /** @description Null on the last page */
+            nextCursor: string | null;
         };
         EventPage: {
             items: components["schemas"]["Event"][];
@@ -1508,7 +1738,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            type: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+            type: "order.awaiting_payment" | "order.deadline_extended" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
             /**
              * @description Counts the events of the shop, without gaps. Those of one order are in the order in which they happened
              * @example 4711
@@ -1621,12 +1851,12 @@ export interface components {
              */
             orderId: string;
             /** @enum {string} */
-            reason: "reservation_failing" | "payment_failing" | "compensation_failing" | "refund_failing" | "wallet_full";
+            reason: "reservation_failing" | "payment_failing" | "compensation_failing" | "refund_failing" | "wallet_full" | "payment_unknown";
             /**
              * @description The step that keeps failing. It is still being retried
              * @enum {string}
              */
-            step: "reserve" | "abandon" | "pay" | "decline" | "release" | "refund";
+            step: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -1640,7 +1870,7 @@ export interface components {
         };
         Intervention: {
             /** @enum {string} */
-            action: "retry_now" | "skip_step" | "give_up";
+            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment";
             /** @example dana@example.com */
             actor: string;
             /** @example wallet repaired */
@@ -1649,7 +1879,7 @@ export interface components {
              * @description The step that was failing, if any
              * @enum {string}
              */
-            step?: "reserve" | "abandon" | "pay" | "decline" | "release" | "refund";
+            step?: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -1779,7 +2009,7 @@ export interface components {
              */
             minute: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished" | "payments_unsettled";
             /**
              * @description Seconds, a share from 0 to 1, or a count, depending on the measure
              * @example 0.02
@@ -1800,7 +2030,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
+            name: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished" | "payments_unsettled";
             /** @enum {string} */
             state: "open" | "closed";
             /**
@@ -2027,7 +2257,7 @@ export interface components {
              */
             roles: ("merchant" | "buyer" | "operator" | "auditor" | "admin")[];
             /** @description Null for all that its roles may do */
-            scopes: ("skus:read" | "skus:write" | "wallets:read" | "wallets:write" | "orders:read" | "orders:write" | "personal-data:read" | "personal-data:write" | "stats:read" | "stats:write" | "findings:read" | "findings:write" | "audit:read" | "audit:write" | "events:read" | "events:write" | "webhooks:read" | "webhooks:write" | "monitor:read" | "monitor:write" | "keys:read" | "keys:write" | "shops:read" | "shops:write")[] | null;
+            scopes: ("skus:read" | "skus:write" | "wallets:read" | "wallets:write" | "orders:read" | "orders:write" | "payments:read" | "payments:write" | "personal-data:read" | "personal-data:write" | "stats:read" | "stats:write" | "findings:read" | "findings:write" | "audit:read" | "audit:write" | "events:read" | "events:write" | "webhooks:read" | "webhooks:write" | "monitor:read" | "monitor:write" | "keys:read" | "keys:write" | "shops:read" | "shops:write")[] | null;
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -2071,7 +2301,7 @@ export interface components {
              *       "orders:write"
              *     ]
              */
-            scopes?: ("skus:read" | "skus:write" | "wallets:read" | "wallets:write" | "orders:read" | "orders:write" | "personal-data:read" | "personal-data:write" | "stats:read" | "stats:write" | "findings:read" | "findings:write" | "audit:read" | "audit:write" | "events:read" | "events:write" | "webhooks:read" | "webhooks:write" | "monitor:read" | "monitor:write" | "keys:read" | "keys:write" | "shops:read" | "shops:write")[];
+            scopes?: ("skus:read" | "skus:write" | "wallets:read" | "wallets:write" | "orders:read" | "orders:write" | "payments:read" | "payments:write" | "personal-data:read" | "personal-data:write" | "stats:read" | "stats:write" | "findings:read" | "findings:write" | "audit:read" | "audit:write" | "events:read" | "events:write" | "webhooks:read" | "webhooks:write" | "monitor:read" | "monitor:write" | "keys:read" | "keys:write" | "shops:read" | "shops:write")[];
             /**
              * @description Never, unless given
              * @example 7776000
@@ -2150,7 +2380,7 @@ export interface components {
              *       "order.expired"
              *     ]
              */
-            types?: ("order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
+            types?: ("order.awaiting_payment" | "order.deadline_extended" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
         };
         WebhookPage: {
             items: components["schemas"]["Webhook"][];
@@ -2173,7 +2403,7 @@ export interface components {
              *       "order.expired"
              *     ]
              */
-            types?: ("order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
+            types?: ("order.awaiting_payment" | "order.deadline_extended" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired")[] | null;
             /** @description False: nothing is sent any more, and what happens in the meantime is not sent later. True: sending begins again, with all that waits */
             enabled?: boolean;
         };
@@ -2216,7 +2446,7 @@ export interface components {
              */
             eventId: string;
             /** @enum {string} */
-            type: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired" | "webhook.test";
+            type: "order.awaiting_payment" | "order.deadline_extended" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired" | "webhook.test";
             /**
              * @description `event`: sent because it happened. `redelivery`: once more, because somebody asked for it. `test`: a test event
              * @enum {string}
@@ -2347,8 +2577,9 @@ export interface components {
     };
     pathItems: never;
 }
-export type Sku = components['schemas']['Sku'];
 export type Problem = components['schemas']['Problem'];
+export type PaymentNotification = components['schemas']['PaymentNotification'];
+export type Sku = components['schemas']['Sku'];
 export type PutSku = components['schemas']['PutSku'];
 export type Money = components['schemas']['Money'];
 export type Restock = components['schemas']['Restock'];
@@ -2373,6 +2604,11 @@ export type RefundAmount = components['schemas']['RefundAmount'];
 export type RefundLines = components['schemas']['RefundLines'];
 export type RefundPage = components['schemas']['RefundPage'];
 export type Refund = components['schemas']['Refund'];
+export type Payment = components['schemas']['Payment'];
+export type AddPayment = components['schemas']['AddPayment'];
+export type PayByWallet = components['schemas']['PayByWallet'];
+export type PayByProvider = components['schemas']['PayByProvider'];
+export type PaymentPage = components['schemas']['PaymentPage'];
 export type EventPage = components['schemas']['EventPage'];
 export type Event = components['schemas']['Event'];
 export type WalletPermission = components['schemas']['WalletPermission'];
@@ -2421,6 +2657,44 @@ export type HeaderIdempotencyReplayed = components['headers']['Idempotency-Repla
 export type HeaderWwwAuthenticate = components['headers']['WWW-Authenticate'];
 export type $defs = Record<string, never>;
 export interface operations {
+    notifyOfPayment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the notification, the same whenever it is sent again. */
+                "webhook-id"?: string;
+                /** @description When it is sent, in seconds since 1970. At most five minutes from now. */
+                "webhook-timestamp"?: string;
+                /** @description One or more signatures with blanks between them, each `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64. */
+                "webhook-signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentNotification"];
+            };
+        };
+        responses: {
+            /** @description It is kept, or was before */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSku: {
         parameters: {
             query?: never;
@@ -3053,6 +3327,156 @@ export interface operations {
             };
         };
     };
+    listOrderPayments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description `nextCursor` of the previous page, unchanged: its form may change */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of payments */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentPage"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addPayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddPayment"];
+            };
+        };
+        responses: {
+            /** @description The payment, as far as it is known */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPayment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The payment */
+            200: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    voidPayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The payment, which secures nothing any more */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listEvents: {
         parameters: {
             query?: {
@@ -3060,7 +3484,7 @@ export interface operations {
                 /** @description `nextCursor` of the page before. Without it, the oldest event that is kept is first */
                 after?: string;
                 /** @description Only events of this type */
-                type?: "order.awaiting_payment" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
+                type?: "order.awaiting_payment" | "order.deadline_extended" | "order.rejected" | "order.paid" | "order.partially_refunded" | "order.refunded" | "order.cancelled" | "order.expired";
             };
             header?: never;
             path?: never;
@@ -3429,7 +3853,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished" | "payments_unsettled";
                 from?: string;
                 to?: string;
             };
@@ -3467,7 +3891,7 @@ export interface operations {
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
                 state?: "open" | "closed";
-                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished";
+                name?: "orders_past_deadline" | "orders_pending_long" | "busy_buyers" | "stock_anomalies" | "payment_failure_rate" | "order_latency_p99" | "database_connections" | "abnormal_orders" | "order_success" | "runs_overdue" | "webhooks_failing" | "events_unpublished" | "payments_unsettled";
             };
             header?: never;
             path?: never;

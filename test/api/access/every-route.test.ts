@@ -25,7 +25,9 @@ const as = (key: string): ApiClient => new ApiClient(send, { key });
 const { routes, securitySchemes } = await publishedApi(anybody);
 await sql`insert into shop (id, name) values ('tea', 'Tea')`;
 
-const guarded = routes.filter(({ path }) => path.startsWith('/v1'));
+/** What the payment provider sends, which proves itself by a signature: see test/api/payments/notifications.test.ts. */
+const SIGNED = '/v1/payment-notifications';
+const guarded = routes.filter(({ path }) => path.startsWith('/v1') && path !== SIGNED);
 const named = (some: readonly PublishedRoute[]): [string, PublishedRoute][] =>
   some.map((route) => [`${route.method} ${route.path}`, route]);
 
@@ -103,9 +105,9 @@ describe('the table of operations', () => {
 });
 
 describe('without credentials', () => {
-  test('only the description of the API and the health checks are answered', async () => {
+  test('only the description of the API, the health checks and what is signed are answered', async () => {
     const open = routes.filter(({ operation }) => operation.security?.length === 0);
-    expect(open.map(({ path }) => path)).toEqual(['/healthz', '/readyz']);
+    expect(open.map(({ path }) => path)).toEqual([SIGNED, '/healthz', '/readyz']);
     for (const path of ['/healthz', '/readyz', '/openapi.json'])
       expect(await anybody.get(path)).toMatchObject({ status: 200 });
   });
@@ -124,7 +126,7 @@ describe('without credentials', () => {
     }
   });
 
-  test.each(['/v1', '/v1/', '/v1/nothing', '/v1/orders/x/y/z', '/v1/../v1/nothing'])(
+  test.each(['/v1', '/v1/', '/v1/nothing', '/v1/orders/x/y/z', '/v1/../v1/nothing', `${SIGNED}/x`])(
     '%s is refused, so that nobody learns which addresses exist',
     async (path) => {
       for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE2'])
@@ -134,7 +136,7 @@ describe('without credentials', () => {
   );
 
   test('a method that an address does not have is refused as all others', async () => {
-    for (const { path } of guarded) {
+    for (const { path } of [...guarded, { path: SIGNED }]) {
       const answer = await anybody.raw(path.replaceAll(/\{\w+\}/g, 'x'), { method: 'PATCH' });
       expect(codeOf(answer)).toEqual([401, 'unauthenticated']);
     }

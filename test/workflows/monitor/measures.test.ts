@@ -4,7 +4,7 @@ import type { MonitorSettings } from '../../../activities/monitor.ts';
 import type { Measure } from '../../../domain/measures.ts';
 import { MINUTE, monitoring } from '../../support/monitoring.ts';
 import { lockSku } from '../../support/obstacles.ts';
-import { plant, plantOrders, plantPayments } from '../../support/planted.ts';
+import { plant, plantOrders, plantPart, plantPayments } from '../../support/planted.ts';
 import { startSystem } from '../../support/system.ts';
 import { unansweredOrder } from '../../support/unanswered.ts';
 
@@ -39,6 +39,21 @@ test.each([
     expect(await measured('busy_buyers')).toMatchObject({ value: 1, subjects: [`main/much ${currency}`] });
   },
 );
+
+test('payments in parts count as payments of their buyer once their money is taken, and as refused when they are declined', async () => {
+  const [order = ''] = await plantOrders(sql, 1, { buyerId: 'in parts', total: 3 });
+  await plantPart(sql, order, { state: 'captured' });
+  await plantPart(sql, order, { state: 'declined', secures: false });
+  await plantPart(sql, order, { state: 'captured', secures: false });
+  await plantPart(sql, order, { state: 'captured', age: 61 * MINUTE });
+  expect(await measured('busy_buyers', { busyBuyerPayments: 1 })).toMatchObject({ value: 0 });
+  expect(await measured('payment_failure_rate')).toMatchObject({ value: 1 / 3 });
+  await plantPart(sql, order, { state: 'captured' });
+  expect(await measured('busy_buyers', { busyBuyerPayments: 1 })).toMatchObject({
+    subjects: ['main/in parts'],
+  });
+  expect(await measured('payment_failure_rate')).toMatchObject({ value: 1 / 4 });
+});
 
 test('a SKU with more units reserved than on hand is an anomaly before reconciliation has found it', async () => {
   const sku = await shop.sku(1);

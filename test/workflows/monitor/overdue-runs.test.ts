@@ -23,6 +23,7 @@ const INTERVAL = {
   retention: 60 * MINUTE,
   seal: MINUTE,
   webhooks: MINUTE,
+  payments: MINUTE,
 };
 const NAME = 'runs_overdue';
 
@@ -40,10 +41,18 @@ test('a run is not overdue in a new installation before three of its intervals a
   };
   expect(await overdueAt(0)).toEqual([]);
   expect(await overdueAt(3 * MINUTE)).toEqual([]);
-  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'seal', 'stats', 'webhooks']);
-  expect(await overdueAt(15 * MINUTE + 1)).toEqual(['monitor', 'reconcile', 'seal', 'stats', 'webhooks']);
+  expect(await overdueAt(3 * MINUTE + 1)).toEqual(['monitor', 'payments', 'seal', 'stats', 'webhooks']);
+  expect(await overdueAt(15 * MINUTE + 1)).toEqual([
+    'monitor',
+    'payments',
+    'reconcile',
+    'seal',
+    'stats',
+    'webhooks',
+  ]);
   expect(await overdueAt(180 * MINUTE + 1)).toEqual([
     'monitor',
+    'payments',
     'reconcile',
     'retention',
     'seal',
@@ -93,6 +102,7 @@ test('every run records its end when it ends well, and only then', async () => {
     await start('retention'),
     await start('seal'),
     await start('webhooks'),
+    await start('payments'),
   ];
   for (const run of runs) await run.result();
   const ends = await Promise.all(RUN_NAMES.map(endOf));

@@ -1,10 +1,11 @@
 /** Each measure opens one alert when it crosses its threshold, until the cause is gone. */
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { clearAttention, raiseAttention } from '../../../db/attention.ts';
 import { MEASURES, type Measure, type RunName } from '../../../domain/measures.ts';
 import { ALL_SHOPS } from '../../../domain/shops.ts';
 import { MINUTE, monitoring } from '../../support/monitoring.ts';
-import { plant, plantOrders, plantPayments } from '../../support/planted.ts';
+import { plant, plantOrders, plantPart, plantPayments } from '../../support/planted.ts';
 import { reconciling } from '../../support/reconciling.ts';
 import { startSystem } from '../../support/system.ts';
 import { publishAll, registerWebhook } from '../../support/webhooks.ts';
@@ -183,7 +184,45 @@ const CROSSED: Readonly<Record<Measure, () => Promise<Crossed>>> = {
     // What it is exactly grows meanwhile.
     return { value: null, subjects: [id, later.id], heal: () => publishAll(database) };
   },
+
+  payments_unsettled: async () => {
+    const [order = ''] = await plantOrders(sql, 1);
+    const [early, late] = [61 * MINUTE, 59 * MINUTE];
+    const unsettled = [
+      await plantPart(sql, order, { age: early }),
+      await plantPart(sql, order, { state: 'capturing', age: early }),
+      await plantPart(sql, order, { state: 'authorised', secures: false, age: early }),
+      await plantPart(sql, order, { state: 'captured', secures: false, age: early }),
+    ];
+    const kept = await plantPart(sql, order, { state: 'captured', age: early });
+    // Neither what waits for its order counts, nor what is over or has just begun.
+    await plantPart(sql, order, { state: 'authorised', age: early });
+    await plantPart(sql, order, { state: 'declined', secures: false, age: early });
+    await plantPart(sql, order, { age: late });
+    const [owed, soon] = [randomUUID(), randomUUID()];
+    await plant(sql, async (to) => {
+      await to`
+        insert into refund (order_id, command_id, version, shop_id, amount, currency, reason, at, transfer_id)
+        values
+          (${order}, ${owed}, 3, 'main', 1, 'EUR', 'test', ${ago(early)}, gen_random_uuid()),
+          (${order}, ${soon}, 4, 'main', 1, 'EUR', 'test', ${ago(late)}, gen_random_uuid())
+      `;
+      await to`
+        insert into refund_payment (order_id, command_id, payment_id, amount, state)
+        values (${order}, ${owed}, ${kept}, 1, 'owed'), (${order}, ${soon}, ${randomUUID()}, 1, 'owed')
+      `;
+    });
+    const subjects = [...unsettled, kept].toSorted();
+    const settle = () =>
+      plant(sql, async (to) => {
+        await to`update payment set state = 'returned', secures = false where id in ${to(unsettled)}`;
+        await to`update refund_payment set state = 'sent', transfer_id = gen_random_uuid()`;
+      });
+    return { value: 5, subjects, heal: settle };
+  },
 };
+
+const ago = (milliseconds: number): Date => new Date(Date.now() - milliseconds);
 
 test.each(MEASURES)(
   'an alert about %s opens when its threshold is crossed, and closes by itself once the cause is gone',

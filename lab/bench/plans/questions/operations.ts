@@ -33,7 +33,15 @@ const LIMITS: MeasureLimits = {
   pendingLongAfter: HOUR,
   busyBuyerPayments: 20,
   busyBuyerAmount: 10_000,
-  runEvery: { reconcile: HOUR, stats: HOUR, monitor: HOUR, retention: HOUR, seal: HOUR, webhooks: HOUR },
+  runEvery: {
+    reconcile: HOUR,
+    stats: HOUR,
+    monitor: HOUR,
+    retention: HOUR,
+    seal: HOUR,
+    webhooks: HOUR,
+    payments: HOUR,
+  },
 };
 
 const before = (until: string, milliseconds: number): Date => new Date(Date.parse(until) - milliseconds);
