@@ -120,6 +120,8 @@ const workerSchema = z.object({
   AUDIT_KEPT_FOR: duration(90 * UNITS.d, LONGEST_KEPT).default(SEVEN_YEARS),
   /** What webhooks were sent, and when: read by people for some weeks. */
   WEBHOOK_DELIVERIES_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(30 * UNITS.d),
+  /** Longer than any provider sends the same one again. */
+  PAYMENT_NOTIFICATIONS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(90 * UNITS.d),
   MEASUREMENTS_KEPT_FOR: duration(7 * UNITS.d, LONGEST_KEPT).default(400 * UNITS.d),
   PENDING_LONG_AFTER: duration(UNITS.s, 365 * UNITS.d).default(30 * UNITS.m),
   BUSY_BUYER_PAYMENTS: wholeNumber(1, 1_000_000_000).default(50),

@@ -8,6 +8,7 @@ import {
   type DroppedMonth,
   type MadeMonth,
 } from '../db/partitions.ts';
+import { removeOldNotifications, type RemovedNotifications } from '../db/payments/old-notifications.ts';
 import { removeOldDeliveries, type RemovedDeliveries } from '../db/webhooks/old-deliveries.ts';
 import { toActivityFailure } from './errors.ts';
 
@@ -18,6 +19,7 @@ export interface RetentionSettings {
   measurements: number;
   idempotencyKeys: number;
   webhookDeliveries: number;
+  paymentNotifications: number;
 }
 
 export interface RemovedSome extends RemovedKeys {
@@ -27,6 +29,11 @@ export interface RemovedSome extends RemovedKeys {
 
 export interface RemovedSomeDeliveries extends RemovedDeliveries {
   /** Milliseconds for which deliveries are kept. */
+  keptFor: number;
+}
+
+export interface RemovedSomeNotifications extends RemovedNotifications {
+  /** Milliseconds for which notifications are kept. */
   keptFor: number;
 }
 
@@ -55,6 +62,8 @@ export interface RetentionActivities {
   removeKeys: (from: { after: KeyCursor | null; at?: string }) => Promise<RemovedSome>;
   /** Removes old deliveries of webhooks for some seconds. */
   removeDeliveries: (from: { after: string | null; at: string }) => Promise<RemovedSomeDeliveries>;
+  /** Removes old notifications of payment providers for some seconds. */
+  removeNotifications: (at: { at: string }) => Promise<RemovedSomeNotifications>;
 }
 
 /** Well within the activity's time-out. */
@@ -129,6 +138,16 @@ export function createRetentionActivities(
         forMs: REMOVE_FOR_MS,
       });
       return { keptFor, ...(await toActivityFailure('the removal of old deliveries', removing)) };
+    },
+
+    async removeNotifications({ at }) {
+      const keptFor = settings.paymentNotifications;
+      const removing = removeOldNotifications(database, {
+        now: Date.parse(at),
+        keepMs: keptFor,
+        forMs: REMOVE_FOR_MS,
+      });
+      return { keptFor, ...(await toActivityFailure('the removal of old notifications', removing)) };
     },
   };
 }

@@ -139,3 +139,15 @@ export async function rowsOfOrder(
     holdsMoney: rows[0]?.holdsMoney ?? false,
   };
 }
+
+/** The rows that a wallet's part in a payment locks: the payment's order and the wallet. */
+export async function rowsOfPaymentHold(database: Database, paymentId: string): Promise<Rows> {
+  const rows = await database.run(
+    ({ sql }) => sql<{ orderId: string; walletId: string }[]>`
+      select orders.id as "orderId", orders.wallet_id as "walletId"
+      from payment join orders on orders.id = payment.order_id
+      where payment.id = ${paymentId}
+    `,
+  );
+  return { orders: rows.map(({ orderId }) => orderId), wallets: rows.map(({ walletId }) => walletId) };
+}

@@ -3,6 +3,7 @@
 /**
  * What a row of the audit is about.
  * - order: a stage that an order came to
+ * - payment: how far a payment in parts is, and what of it was given back; never what the buyer pays with
  * - wallet: money in a wallet, or held of it
  * - sku: what a SKU is called and costs, and its units
  * - wallet_permission: who may pay with a wallet besides its owner
@@ -17,6 +18,7 @@
  */
 export const AUDIT_KINDS = [
   'order',
+  'payment',
   'wallet',
   'sku',
   'wallet_permission',

@@ -10,6 +10,8 @@ export interface ProviderPayment {
   id: string;
   /** Ours: the payment's id. */
   reference: string;
+  /** The order that it is for, as the provider knows it. */
+  order: string;
   state: ProviderState;
   amount: number;
   currency: string;
@@ -38,7 +40,12 @@ export interface PaymentProvider {
   /** Takes the whole amount that was authorised. */
   capture(payment: Pick<ProviderPayment, 'id' | 'reference' | 'amount'>): Promise<ProviderPayment>;
   void(payment: Pick<ProviderPayment, 'id' | 'reference'>): Promise<ProviderPayment>;
-  /** @param refund its reference makes it once. */
+  /**
+   * Gives back a part of what was captured, or all of it.
+   * @param refund `reference` makes it once among the refunds of this payment: the id of the order's refund, or the nil UUID for a payment
+   * that is returned as a whole.
+   * @throws {WalletFullError} when the money does not fit into the wallet that it came from.
+   */
   refund(
     payment: Pick<ProviderPayment, 'id'>,
     refund: { reference: string; amount: number },
@@ -47,13 +54,26 @@ export interface PaymentProvider {
   find(reference: string): Promise<ProviderPayment | undefined>;
 }
 
+export const PROVIDER_REFUSALS = [
+  'declined',
+  'not_capturable',
+  'not_voidable',
+  'not_refundable',
+  'refund_too_large',
+] as const;
+/**
+ * - declined: the bank does not give the money
+ * - not_capturable, not_voidable, not_refundable: the payment is in a state that it does not leave this way
+ * - refund_too_large: more than is left of what was captured
+ */
+export type ProviderRefusal = (typeof PROVIDER_REFUSALS)[number];
+
 /** The provider answered, and will not do it: the same call gets the same answer. */
 export class ProviderRefusedError extends Error {
   override name = 'ProviderRefusedError';
-  /** The provider's own code. */
-  readonly code: string;
+  readonly code: ProviderRefusal;
 
-  constructor(code: string, message: string) {
+  constructor(code: ProviderRefusal, message: string) {
     super(message);
     this.code = code;
   }
@@ -62,4 +82,9 @@ export class ProviderRefusedError extends Error {
 /** Nobody knows whether the call had its effect. */
 export class ProviderUnknownError extends Error {
   override name = 'ProviderUnknownError';
+}
+
+/** Nothing was given back: the wallet is at its limit. The same call succeeds once there is room. */
+export class WalletFullError extends Error {
+  override name = 'WalletFullError';
 }

@@ -58,11 +58,16 @@ export const PAYMENT_REASONS = [
   'order_over',
   'void_requested',
   'unknown_to_provider',
+  'refund_refused',
 ] as const;
 export type PaymentReason = (typeof PAYMENT_REASONS)[number];
 
 /** How many payments one order may have, whatever became of them: each is a workflow, and a row that every settling statement locks. */
 export const PAYMENTS_LIMIT = 20;
+
+export const PAYMENT_HOLD_STATES = ['held', 'captured', 'voided', 'declined'] as const;
+/** What became of the money that a payment by wallet sets aside there. */
+export type PaymentHoldState = (typeof PAYMENT_HOLD_STATES)[number];
 
 export const NOTIFICATION_STATES = ['received', 'handled', 'unmatched', 'returned'] as const;
 /**

@@ -157,6 +157,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   WEBHOOK_ALLOWED_NETWORKS: allNetworks,
   WEBHOOK_DISABLE_AFTER: lasting('1h', '30d', '59m', '31d'),
   WEBHOOK_DELIVERIES_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
+  PAYMENT_NOTIFICATIONS_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
   WORKER_WEBHOOK_SLOTS: whole('1', '500', '0', '501'),
   WEBHOOKS_EVERY: every,
   PAYMENT_PROVIDER_URL: between(

@@ -8,4 +8,5 @@ export const retentionSettings = (settings: WorkerSettings): RetentionSettings =
   measurements: settings.MEASUREMENTS_KEPT_FOR,
   idempotencyKeys: settings.IDEMPOTENCY_RETENTION,
   webhookDeliveries: settings.WEBHOOK_DELIVERIES_KEPT_FOR,
+  paymentNotifications: settings.PAYMENT_NOTIFICATIONS_KEPT_FOR,
 });

@@ -41,6 +41,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
     sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
     webhooksSchedule({ taskQueue, every: settings.WEBHOOKS_EVERY }),
+    paymentsSchedule({ taskQueue, every: settings.PAYMENTS_EVERY }),
   ];
 };
 
@@ -56,12 +57,17 @@ export const monitorSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.monitor, settings);
 
 export const retentionSchedule = (settings: ScheduleSettings): Schedule =>
-  scheduleOf(WORKFLOW.retention, settings, [{ inMonths: true, deliveries: true } satisfies RetentionInput]);
+  scheduleOf(WORKFLOW.retention, settings, [
+    { inMonths: true, deliveries: true, notifications: true } satisfies RetentionInput,
+  ]);
 
 export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf(WORKFLOW.seal, settings);
 
 export const webhooksSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.webhooks, settings);
+
+export const paymentsSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.payments, settings);
 
 const scheduleOf = (
   workflowType: string,

@@ -47,7 +47,10 @@ export interface OrderInput extends OrderContents {
 }
 
 /** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
-export const ORDER_RULES = 4;
+export const ORDER_RULES = 5;
+
+/** An order that is started again looks at its payments first since 0.9. */
+export const PAYMENTS_SINCE_RULES = 5;
 
 export interface OrderEnd {
   stage: Stage;
@@ -132,6 +135,8 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 export interface PaymentInput {
   paymentId: string;
   orderId: string;
+  /** What the run before this one knew, when it goes on from another one. */
+  goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
 }
 
 export interface PaymentEnd {
@@ -192,6 +197,8 @@ export interface RetentionInput {
   inMonths: true;
   /** Whether it removes old deliveries of webhooks, as every run since 0.8 does. */
   deliveries?: true;
+  /** Whether it removes old notifications of payment providers, as every run since 0.9 does. */
+  notifications?: true;
 }
 
 export interface RetentionEnd {
@@ -202,6 +209,8 @@ export interface RetentionEnd {
   removedKeys: number;
   /** Deliveries of webhooks. Missing in runs from before 0.8. */
   removedDeliveries?: number;
+  /** Notifications of payment providers. Missing in runs from before 0.9. */
+  removedNotifications?: number;
 }
 
 /** The head of the audit after a run, which Temporal keeps outside of the database. */

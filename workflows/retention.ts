@@ -1,6 +1,6 @@
 /**
  * Makes the months to come, and removes what is kept only for some time: months of events, audit and measurements that are old enough,
- * and idempotency keys whose answer nobody will ask for again. Runs on a schedule; two runs at once do nothing twice, and what a run that
+ * idempotency keys whose answer nobody will ask for again, and what webhooks were sent and payment providers sent. Runs on a schedule; two runs at once do nothing twice, and what a run that
  * is killed leaves behind is left to the next one.
  */
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
@@ -15,7 +15,7 @@ import { WORKFLOW, type RetentionEnd, type RetentionInput } from './messages.ts'
 import { recordEnd } from './run-end.ts';
 import { now } from './time.ts';
 
-const { removeKeys, removeDeliveries } = proxyActivities<RetentionActivities>({
+const { removeKeys, removeDeliveries, removeNotifications } = proxyActivities<RetentionActivities>({
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });
@@ -43,12 +43,15 @@ export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   const { removedKeys, line } = await removeOldKeys(lines, at);
   lines.push(line);
   const removedDeliveries = input.deliveries === true ? await removeOldDeliveries(lines, at) : undefined;
+  const removedNotifications =
+    input.notifications === true ? await removeOldNotifications(lines, at) : undefined;
   await recordEnd(WORKFLOW.retention);
   return {
     madeMonths: made.made.map(({ partition }) => partition),
     droppedMonths: dropped.dropped.map(({ partition }) => partition),
     removedKeys,
     ...(removedDeliveries !== undefined && { removedDeliveries }),
+    ...(removedNotifications !== undefined && { removedNotifications }),
   };
 }
 
@@ -72,7 +75,7 @@ async function removeOldKeys(
   }
 }
 
-async function removeOldDeliveries(lines: readonly string[], at: string): Promise<number> {
+async function removeOldDeliveries(lines: string[], at: string): Promise<number> {
   let removedDeliveries = 0;
   let allGivenUp = 0;
   let after: RemovedSomeDeliveries['next'] = null;
@@ -82,8 +85,21 @@ async function removeOldDeliveries(lines: readonly string[], at: string): Promis
     allGivenUp += givenUp;
     const line = `${removedDeliveries} deliveries of webhooks removed, ${allGivenUp} that waited for too long given up. They are kept for ${inDays(keptFor)} days.`;
     setCurrentDetails([...lines, line].join('\n'));
-    if (next === null) return removedDeliveries;
+    if (next === null) {
+      lines.push(line);
+      return removedDeliveries;
+    }
     after = next;
+  }
+}
+
+async function removeOldNotifications(lines: readonly string[], at: string): Promise<number> {
+  for (let removedNotifications = 0; ;) {
+    const { removed, keptFor, more } = await removeNotifications({ at });
+    removedNotifications += removed;
+    const line = `${removedNotifications} notifications of payment providers removed. They are kept for ${inDays(keptFor)} days.`;
+    setCurrentDetails([...lines, line].join('\n'));
+    if (!more) return removedNotifications;
   }
 }
 

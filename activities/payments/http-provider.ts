@@ -1,12 +1,14 @@
 /** The adapter of a payment provider that speaks JSON over HTTP, as docs/payments.md describes it. */
 import { z } from 'zod';
 import {
+  PROVIDER_REFUSALS,
   PROVIDER_STATES,
   ProviderRefusedError,
   ProviderUnknownError,
   type PaymentProvider,
   type ProviderPayment,
 } from '../../domain/payment-provider.ts';
+import { TEXT, findFlaw, trimText } from '../../domain/text.ts';
 import { PROVIDER_ANSWER_MS } from '../../domain/timeouts.ts';
 import { causeOf } from '../no-answer.ts';
 
@@ -17,25 +19,32 @@ export interface HttpProviderSettings {
   key: string;
 }
 
+const shortText = z
+  .string()
+  .refine((text) => findFlaw(text, TEXT.providerId) === null && text === text.trim());
+
 /** Fields that it does not know are ignored: a provider may add some at any time. */
 const paymentSchema = z.object({
-  id: z.string().min(1).max(200),
-  reference: z.string().min(1).max(200),
+  id: shortText,
+  reference: shortText,
+  order: shortText,
   state: z.enum(PROVIDER_STATES),
   amount: z.int().min(0),
   currency: z.string().regex(/^[A-Z]{3}$/),
   captured: z.int().min(0),
   refunded: z.int().min(0),
-  reason: z.string().max(500).optional(),
+  // Its words are for people: no answer is refused for them.
+  reason: z.string().optional(),
 });
 
+/**
+ * Any other refusal, such as that of a wrong key, says nothing about the payment: to take it for a decline would turn away buyers for a
+ * setting that somebody mends.
+ */
 const refusalSchema = z.object({
-  code: z.string().min(1).max(100),
+  code: z.enum(PROVIDER_REFUSALS),
   detail: z.string().max(2_000).optional(),
 });
-
-/** Statuses that say nothing about the effect, besides every 5xx: the same call may succeed later. */
-const UNDECIDED = [408, 409, 425, 429];
 
 /** Every call that changes something has a key of its own, made of what it is about: a call that is made again is the same call. */
 export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentProvider {
@@ -57,7 +66,7 @@ export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentP
       const response = await call(`/v1/payments?reference=${encodeURIComponent(reference)}`, {
         method: 'GET',
       });
-      return response.status === 404 ? undefined : readPayment(response);
+      return response.status === 404 ? readUnknown(response) : readPayment(response);
     },
   };
 
@@ -103,17 +112,29 @@ async function readPayment(response: Response): Promise<ProviderPayment> {
         `The payment provider answered ${status} with something that is no payment (${error.issues[0]?.path.join('.')}).`,
       );
     const { reason, ...payment } = data;
-    return { ...payment, ...(reason !== undefined && { reason }) };
+    const words = reason === undefined ? '' : toStorable(reason);
+    return { ...payment, ...(words !== '' && { reason: words }) };
   }
-  const refusal = refusalSchema.safeParse(body).data;
-  const isRefused = status >= 400 && status < 500 && refusal !== undefined;
-  if (!isRefused || (UNDECIDED.includes(status) && !FINAL_CODES.includes(refusal.code)))
-    throw new ProviderUnknownError(`The payment provider answered ${status}.`);
+  const refusal = status < 500 ? refusalSchema.safeParse(body).data : undefined;
+  if (refusal === undefined) throw new ProviderUnknownError(`The payment provider answered ${status}.`);
   throw new ProviderRefusedError(refusal.code, refusal.detail ?? `The payment provider answered ${status}.`);
 }
 
-/** Conflicts that stay: the payment is in a state that it does not leave this way. */
-const FINAL_CODES = ['not_capturable', 'not_voidable', 'not_refundable', 'refund_too_large'];
+/** A proxy that does not know the address must not be taken for the provider that does not know the payment. */
+async function readUnknown(response: Response): Promise<undefined> {
+  if (!z.object({ code: z.literal('not_found') }).safeParse(await readJson(response)).success)
+    throw new ProviderUnknownError('The payment provider answered 404 to a question for a payment.');
+  return undefined;
+}
+
+/** What the rule for reasons allows of a provider's words. */
+const toStorable = (words: string): string =>
+  trimText(
+    Array.from(words.replaceAll(/[\p{Cc}\p{Cs}]+/gu, ' ').trim())
+      .slice(0, TEXT.paymentReason.max)
+      .join(''),
+    TEXT.paymentReason,
+  );
 
 async function readJson(response: Response): Promise<unknown> {
   try {

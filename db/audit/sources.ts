@@ -42,6 +42,23 @@ const SOURCES: readonly Source[] = [
     isTimeExact: false,
   },
   {
+    name: 'payment event',
+    rows: (sql, after, since) => {
+      const [paymentId = NIL, version = '0'] = keysOf(after);
+      return sql`
+        select payment_id || '/' || version as key, at, payment_id::text as subject, version
+        from payment_event
+        where (payment_id, version) > (${paymentId}, ${version}::integer) and at >= ${since}
+        order by payment_id, version
+      `;
+    },
+    isAbout: (sql) => sql`
+      change.kind = 'payment' and change.subject = page.subject and (change.after ->> 'version')::integer = page.version
+    `,
+    // As an order's.
+    isTimeExact: false,
+  },
+  {
     name: 'ledger entry',
     rows: (sql, after, since) => sql`
       select seq::text as key, transfer.recorded_at as at, wallet_id::text as subject, null as version

@@ -46,8 +46,10 @@ CREATE TABLE "payment_hold" (
 	"wallet_id" uuid NOT NULL,
 	"amount" bigint NOT NULL,
 	"state" text NOT NULL,
-	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided')),
-	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0)
+	"returned" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "payment_hold_state" CHECK ("payment_hold"."state" in ('held', 'captured', 'voided', 'declined')),
+	CONSTRAINT "payment_hold_amount_positive" CHECK ("payment_hold"."amount" > 0),
+	CONSTRAINT "payment_hold_returned_at_most_amount" CHECK ("payment_hold"."returned" = 0 or ("payment_hold"."state" = 'captured' and 0 < "payment_hold"."returned" and "payment_hold"."returned" <= "payment_hold"."amount"))
 );
 --> statement-breakpoint
 CREATE TABLE "payment_notification" (
@@ -113,6 +115,7 @@ CREATE INDEX "payment_unsettled" ON "payment" USING btree ("updated_at","id") WH
 CREATE INDEX "payment_hold_by_order" ON "payment_hold" USING btree ("order_id");--> statement-breakpoint
 CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id") WHERE state = 'held';--> statement-breakpoint
 CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('received', 'unmatched');--> statement-breakpoint
+CREATE INDEX "payment_notification_over" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('handled', 'returned');--> statement-breakpoint
 CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_receipt" ON "transfer" USING btree ("payment_id") WHERE kind = 'receipt';--> statement-breakpoint
 CREATE UNIQUE INDEX "transfer_one_return_of_command" ON "transfer" USING btree ("payment_id","command_id") WHERE kind = 'return';--> statement-breakpoint
@@ -129,6 +132,50 @@ ALTER TABLE "orders" ADD CONSTRAINT "orders_secured_at_most_total" CHECK ("order
 ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing'));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_of_payment" CHECK (("transfer"."kind" in ('receipt', 'return')) = ("transfer"."payment_id" is not null));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_kind" CHECK ("transfer"."kind" in ('deposit', 'debit', 'capture', 'refund', 'receipt', 'return'));--> statement-breakpoint
+-- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
+ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
+ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
+ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
+ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
+ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
+--> statement-breakpoint
+
+-- As 0017 has it, and for payments in parts.
+CREATE OR REPLACE FUNCTION key_needed_at(operation text, command_id uuid, response_status integer, claimed_until timestamptz)
+RETURNS TABLE (needed_at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    -- Whoever has no answer yet may still come for it.
+    WHEN response_status IS NULL THEN 'infinity'
+    -- Payments of orders that are still open: a retry must not pay by an intent that was refused long ago, nor pay a part once more.
+    WHEN operation <> 'createOrder' THEN
+      CASE
+        WHEN command_id IN (
+          SELECT order_step.command_id
+          FROM orders JOIN order_step ON order_step.order_id = orders.id AND order_step.step IN ('pay', 'openPayment')
+          WHERE orders.stage = 'awaiting_payment'
+        ) THEN 'infinity'
+        -- Somebody may have come back after a long time: then the key is as young as its answer.
+        ELSE claimed_until
+      END
+    ELSE
+      coalesce(
+        (
+          SELECT CASE
+            WHEN orders.stage = 'awaiting_payment' THEN 'infinity'
+            WHEN response_status = 201 THEN greatest(orders.updated_at, claimed_until)
+            ELSE claimed_until
+          END
+          FROM orders WHERE orders.id = command_id
+        ),
+        -- An order that was given to its caller and is missing must go on being found: its key is the proof.
+        CASE WHEN response_status = 201 THEN 'infinity' ELSE claimed_until END
+      )
+  END
+$$;
+--> statement-breakpoint
+
 -- A deadline that is put off is a move from awaiting payment to awaiting payment.
 CREATE OR REPLACE FUNCTION type_of_move(from_stage text, stage text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
@@ -140,6 +187,15 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 --> statement-breakpoint
+CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+--> statement-breakpoint
+-- Of a hold that has ended, only what went back into the wallet is counted further.
+CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE ON payment_hold
+  FOR EACH ROW
+  WHEN (OLD.state <> 'held' AND (NEW.state <> OLD.state OR NEW.amount <> OLD.amount OR NEW.returned < OLD.returned))
+  EXECUTE FUNCTION refuse_second_end();
+--> statement-breakpoint
 
 -- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
 ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
@@ -149,19 +205,13 @@ ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('o
 ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
 ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
 --> statement-breakpoint
-CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
-  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
---> statement-breakpoint
-CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE OR DELETE ON payment_hold
-  FOR EACH ROW WHEN (OLD.state <> 'held') EXECUTE FUNCTION refuse_second_end();
---> statement-breakpoint
 
 -- What the statements in db/steps/payments/ and db/payments/ do.
 GRANT UPDATE (secured, payment_deadline, deadline_extended) ON orders TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, secures, refunded, provider_id, reason, updated_at, version) ON payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT ON payment_event TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, DELETE ON payment_source TO holdfast_running;--> statement-breakpoint
-GRANT SELECT, INSERT, UPDATE (state) ON payment_hold TO holdfast_running;--> statement-breakpoint
+GRANT SELECT, INSERT, UPDATE (amount, state, returned) ON payment_hold TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, transfer_id) ON refund_payment TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, handled_at), DELETE ON payment_notification TO holdfast_running;--> statement-breakpoint
 GRANT SELECT ON payment, payment_hold, refund_payment TO holdfast_shop, holdfast_buyer, holdfast_installation;--> statement-breakpoint
@@ -177,8 +227,6 @@ CREATE POLICY of_running ON payment TO holdfast_running USING (true);--> stateme
 CREATE POLICY of_shop ON payment TO holdfast_shop USING (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
 CREATE POLICY of_buyer ON payment TO holdfast_buyer USING (EXISTS (SELECT FROM orders WHERE orders.id = payment.order_id OFFSET 0));--> statement-breakpoint
 CREATE POLICY of_installation ON payment TO holdfast_installation USING (true);--> statement-breakpoint
-ALTER TABLE payment_event ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY of_running ON payment_event TO holdfast_running USING (true);--> statement-breakpoint
 ALTER TABLE payment_source ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON payment_source TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_shop ON payment_source FOR INSERT TO holdfast_shop, holdfast_buyer WITH CHECK (shop_id = current_setting('holdfast.shop'));--> statement-breakpoint
@@ -189,5 +237,140 @@ CREATE POLICY of_parent ON payment_hold FOR SELECT TO holdfast_shop, holdfast_bu
 ALTER TABLE refund_payment ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY of_running ON refund_payment TO holdfast_running USING (true);--> statement-breakpoint
 CREATE POLICY of_parent ON refund_payment FOR SELECT TO holdfast_shop, holdfast_buyer, holdfast_installation USING (EXISTS (SELECT FROM orders WHERE orders.id = refund_payment.order_id OFFSET 0));--> statement-breakpoint
-ALTER TABLE payment_notification ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY of_running ON payment_notification TO holdfast_running USING (true);
+
+-- Each change of a payment is in the audit, and who asked for it. What the buyer pays with never is.
+CREATE FUNCTION audit_payment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    INSERT INTO audit_inbox (kind, shop_id, subject, order_id, why, before, after)
+    SELECT
+      'payment', added.shop_id, added.id, added.order_id, added.reason,
+      json_build_object(
+        'state', removed.state, 'version', removed.version, 'secures', removed.secures, 'refunded', removed.refunded,
+        'providerId', removed.provider_id
+      ),
+      json_build_object(
+        'state', added.state, 'version', added.version, 'secures', added.secures, 'refunded', added.refunded,
+        'providerId', added.provider_id
+      )
+    FROM removed JOIN added USING (id)
+    WHERE
+      (added.state, added.version, added.secures, added.refunded, added.provider_id)
+      IS DISTINCT FROM (removed.state, removed.version, removed.secures, removed.refunded, removed.provider_id);
+  ELSE
+    -- A payment's id is the id of the command that opened it.
+    INSERT INTO audit_inbox (kind, shop_id, subject, order_id, command_id, after)
+    SELECT
+      'payment', shop_id, id, order_id, id,
+      json_build_object(
+        'method', method, 'amount', amount, 'currency', currency,
+        'state', state, 'version', version, 'secures', secures, 'refunded', refunded, 'providerId', provider_id
+      )
+    FROM added;
+  END IF;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER payment_is_audited_when_added AFTER INSERT ON payment
+  REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION audit_payment();
+--> statement-breakpoint
+CREATE TRIGGER payment_is_audited_when_changed AFTER UPDATE ON payment
+  REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION audit_payment();
+--> statement-breakpoint
+ALTER TABLE payment ENABLE ALWAYS TRIGGER payment_is_audited_when_added;
+--> statement-breakpoint
+ALTER TABLE payment ENABLE ALWAYS TRIGGER payment_is_audited_when_changed;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION audit_payment() FROM PUBLIC;
+--> statement-breakpoint
+-- As 0013 has it, and for the payment that a command opened.
+CREATE OR REPLACE FUNCTION seal_audit(at_most integer) RETURNS TABLE (sealed integer, seq bigint, hash text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  head audit_head;
+  change audit;
+  chained audit[] := ARRAY[]::audit[];
+BEGIN
+  sealed := 0;
+  SELECT * INTO STRICT head FROM audit_head FOR UPDATE;
+  -- A later snapshot than the lock: it shows what another run has left.
+  FOR change IN
+    WITH
+    oldest AS MATERIALIZED (
+      SELECT id, transaction FROM audit_inbox ORDER BY id LIMIT at_most
+    ),
+    taken AS (
+      -- With the other rows of their transactions, which say whose deed they are. A step inserts its rows at once, so they are near.
+      DELETE FROM audit_inbox
+      WHERE
+        id <= (SELECT max(id) FROM oldest) + 10000
+        AND (id <= (SELECT max(id) FROM oldest) OR transaction IN (SELECT transaction FROM oldest))
+      RETURNING *
+    ),
+    -- Whose command was it, and by which request? A command that nobody sent is Holdfast's own.
+    commanded AS MATERIALIZED (
+      SELECT
+        taken.*, orders.shop_id AS order_shop,
+        coalesce(call.caller, 'operator:' || person.actor, taken.actor) AS by_whom,
+        coalesce(taken.request_id, call.request_id) AS by_request
+      FROM taken
+      LEFT JOIN LATERAL (
+        SELECT shop_id FROM orders WHERE orders.id = taken.order_id LIMIT 1
+      ) AS orders ON taken.kind = 'order'
+      LEFT JOIN LATERAL (
+        -- One index for orders, one for all other calls. Keys from before 0.6 have no caller.
+        SELECT nullif(caller, '') AS caller, request_id FROM idempotency_key
+        WHERE operation = 'createOrder' AND command_id = taken.command_id
+        UNION ALL
+        SELECT nullif(caller, ''), request_id FROM idempotency_key
+        WHERE operation <> 'createOrder' AND command_id = taken.command_id
+        LIMIT 1
+      ) AS call ON taken.kind IN ('order', 'payment') AND taken.actor = 'holdfast'
+      LEFT JOIN LATERAL (
+        -- An order that a person gave up. That person's note is recorded apart from the order's stage, but before or soon after it.
+        SELECT actor FROM intervention
+        WHERE order_id = taken.order_id AND action = 'give_up' AND reason = taken.why
+        ORDER BY at DESC
+        LIMIT 1
+      ) AS person ON taken.kind = 'order' AND taken.actor = 'holdfast' AND taken.command_id IS NULL
+    ),
+    -- Of which order is what a step did besides? Of a statement for many orders, nobody can say.
+    only_order AS (
+      SELECT
+        transaction, (array_agg(order_id))[1] AS order_id, (array_agg(command_id))[1] AS command_id,
+        min(by_whom) AS by_whom, min(by_request) AS by_request
+      FROM commanded
+      WHERE kind = 'order'
+      GROUP BY transaction
+      HAVING count(*) = 1
+    )
+    SELECT
+      0::bigint, one.recorded_at, one.transaction, one.kind, coalesce(one.shop_id, one.order_shop), one.subject,
+      coalesce(one.order_id, only_order.order_id), coalesce(one.command_id, only_order.command_id),
+      coalesce(only_order.by_whom, one.by_whom), coalesce(one.by_request, only_order.by_request),
+      one.why, one.before, one.after, '', '', clock_timestamp()
+    FROM commanded AS one
+    LEFT JOIN only_order ON only_order.transaction = one.transaction AND one.kind <> 'order' AND one.actor = 'holdfast'
+    ORDER BY one.id
+  LOOP
+    sealed := sealed + 1;
+    change.seq := head.seq + 1;
+    change.previous_hash := head.hash;
+    change.hash := audit_hash(change);
+    chained := chained || change;
+    head.seq := change.seq;
+    head.hash := change.hash;
+  END LOOP;
+  IF sealed > 0 THEN
+    -- At once, which takes a quarter less than an insert for each.
+    INSERT INTO audit SELECT one.* FROM unnest(chained) AS one;
+    UPDATE audit_head SET seq = head.seq, hash = head.hash;
+  END IF;
+  seq := head.seq;
+  hash := head.hash;
+  RETURN NEXT;
+END $$;
+--> statement-breakpoint
+ALTER TABLE "audit_inbox" DROP CONSTRAINT "audit_inbox_kind";--> statement-breakpoint
+ALTER TABLE "audit_inbox" ADD CONSTRAINT "audit_inbox_kind" CHECK ("audit_inbox"."kind" in ('order', 'payment', 'wallet', 'sku', 'wallet_permission', 'api_key', 'api_key_secret', 'shop', 'intervention', 'repair', 'settings', 'personal_data', 'retention', 'webhook', 'webhook_secret'));

@@ -109,19 +109,3 @@ export async function endNotification(
   );
   return count > 0;
 }
-
-/** Removes notifications that were handled or ended before. Returns how many. */
-export async function removeOldNotifications(
-  database: Database,
-  { before, limit }: { before: Date; limit: number },
-): Promise<number> {
-  const { count } = await database.run(
-    ({ sql }) => sql`
-      delete from payment_notification
-      where id in (
-        select id from payment_notification where state in ('handled', 'returned') and handled_at < ${before} limit ${limit}
-      )
-    `,
-  );
-  return count;
-}

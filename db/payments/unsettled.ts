@@ -19,6 +19,8 @@ export interface PaymentToAdvance extends Payment {
   source: string | null;
   /** The first one first. */
   owed: OwedRefund[];
+  /** Whether its provider sent something about it since it was last asked. */
+  isNotified: boolean;
 }
 
 /** Undefined when there is no such payment. */
@@ -38,7 +40,11 @@ export async function readPaymentToAdvance(
           )
           from refund_payment join refund using (order_id, command_id)
           where payment_id = payment.id and state = 'owed'
-        ) as owed
+        ) as owed,
+        exists (
+          select from payment_notification
+          where reference = payment.id::text and payment_notification.state in ('received', 'unmatched')
+        ) as "isNotified"
       from payment join orders on orders.id = payment.order_id
       where payment.id = ${paymentId}
     `,

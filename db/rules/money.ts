@@ -2,9 +2,16 @@
 import type { Queryable } from '../postgres.ts';
 import { NIL, keysOf, type Detector, type Fragment, type Inspected, type PageOfRows } from './detector.ts';
 
-/** Money of a wallet that its holds promise. */
+/** Money of a wallet that its holds promise, of orders and of payments. */
 export const moneyHeld = (sql: Queryable, walletId: Fragment): Fragment => sql`
-  (select coalesce(sum(amount), 0) from hold where hold.wallet_id = ${walletId} and state = 'held')
+  (
+    select coalesce(sum(amount), 0)
+    from (
+      select amount from hold where hold.wallet_id = ${walletId} and state = 'held'
+      union all
+      select amount from payment_hold where payment_hold.wallet_id = ${walletId} and state = 'held'
+    ) as promise
+  )
 `;
 
 /**

@@ -15,6 +15,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import {
   NOTIFICATION_STATES,
+  PAYMENT_HOLD_STATES,
   PAYMENT_METHODS,
   PAYMENT_MOVES,
   PAYMENT_STATES,
@@ -24,7 +25,7 @@ import { TEXT } from '../../domain/text.ts';
 import { instant, isText, money, oneOf, quoted, recordedAt, shopId } from './columns.ts';
 import { orders } from './orders.ts';
 import { refund } from './refunds.ts';
-import { HOLD_STATES, transfer, wallet } from './wallets.ts';
+import { transfer, wallet } from './wallets.ts';
 
 export const payment = pgTable(
   'payment',
@@ -131,7 +132,7 @@ export const paymentSource = pgTable(
   (t) => [check('payment_source_source', isText(t.source, TEXT.paymentSource))],
 );
 
-/** The money that a payment by wallet sets aside there. */
+/** What a wallet has of a payment: the money that it sets aside, takes and gives back. It is what a provider's own book is elsewhere. */
 export const paymentHold = pgTable(
   'payment_hold',
   {
@@ -142,7 +143,10 @@ export const paymentHold = pgTable(
     orderId: uuid('order_id').notNull(),
     walletId: uuid('wallet_id').notNull(),
     amount: money('amount').notNull(),
-    state: text({ enum: HOLD_STATES }).notNull(),
+    /** `declined`: there was not enough, and never will be for this payment. */
+    state: text({ enum: PAYMENT_HOLD_STATES }).notNull(),
+    /** What went back into the wallet so far: the sum of its returns. */
+    returned: money('returned').notNull().default(0),
   },
   (t) => [
     foreignKey({
@@ -150,8 +154,12 @@ export const paymentHold = pgTable(
       columns: [t.shopId, t.walletId],
       foreignColumns: [wallet.shopId, wallet.id],
     }),
-    check('payment_hold_state', oneOf(t.state, HOLD_STATES)),
+    check('payment_hold_state', oneOf(t.state, PAYMENT_HOLD_STATES)),
     check('payment_hold_amount_positive', sql`${t.amount} > 0`),
+    check(
+      'payment_hold_returned_at_most_amount',
+      sql`${t.returned} = 0 or (${t.state} = 'captured' and 0 < ${t.returned} and ${t.returned} <= ${t.amount})`,
+    ),
     // Which money does this order hold?
     index('payment_hold_by_order').on(t.orderId),
     // Which open orders hold money of this wallet?
@@ -220,5 +228,9 @@ export const paymentNotification = pgTable(
     index('payment_notification_waiting')
       .on(t.receivedAt, t.id)
       .where(sql`state in ('received', 'unmatched')`),
+    // Which notifications are over, the oldest first?
+    index('payment_notification_over')
+      .on(t.receivedAt, t.id)
+      .where(sql`state in ('handled', 'returned')`),
   ],
 );

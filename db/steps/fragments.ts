@@ -92,7 +92,7 @@ export const claimedOrRecorded = (
 export const bookLegs = (
   sql: Queryable,
   transferId: string,
-  otherAccount: 'sales' | 'funding',
+  otherAccount: 'sales' | 'funding' | 'clearing',
 ): Fragment => sql`
   leg as (
     insert into entry (shop_id, transfer_id, account, wallet_id, amount, currency, posted_after, held_after)

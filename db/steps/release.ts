@@ -12,6 +12,7 @@ import {
   type StepKey,
 } from './fragments.ts';
 import { lockSecuring } from './payments/fragments.ts';
+import { letGoOfPayments, lockPaymentHolds } from './payments/holds.ts';
 import { runStep, type StepResult, type StepRow } from './step.ts';
 
 export interface ReleaseRequest extends Move {
@@ -21,7 +22,8 @@ export interface ReleaseRequest extends Move {
 }
 
 /**
- * Releases what an unpaid order holds: its units, and in `hold` mode its money. It counts on none of its payments any more.
+ * Releases what an unpaid order holds: its units, and in `hold` mode, or for payments by wallet, its money. It counts on none of its payments
+ * any more.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -37,10 +39,14 @@ export function release(
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
       ${lockSecuring(sql)},
+      ${lockPaymentHolds(sql)},
       -- Only a hold changes the wallet.
       ${lockWallet(
         sql,
-        sql`select wallet_id from hold where order_id = (select id from locked_order) and state = 'held'`,
+        sql`
+          select wallet_id from hold where order_id = (select id from locked_order) and state = 'held'
+          union
+          select wallet_id from locked_payment_hold`,
       )},
       ${claimKey(
         sql,
@@ -72,12 +78,17 @@ export function release(
         update hold set state = 'voided'
         from to_apply
         where order_id = to_apply.id and state = 'held'
-        returning hold.wallet_id, hold.amount
+        returning hold.amount
       ),
+      ${letGoOfPayments(sql)},
       returned_money as (
-        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - voided.amount
-        from voided cross join locked_wallet
-        where wallet.id = voided.wallet_id
+        update wallet set posted = locked_wallet.posted, held = locked_wallet.held - promised.amount
+        from
+          locked_wallet
+          cross join (
+            select sum(amount) as amount from (select amount from voided union all select amount from let_go_of) as promise
+          ) as promised
+        where wallet.id = locked_wallet.id and promised.amount > 0
       ),
       given_up as (
         update payment

@@ -15,12 +15,17 @@ export interface ProviderOptions {
   key: string;
   /** What goes wrong besides what a payment's source asks for. */
   fate?: Fate;
-  /** Milliseconds for which it says nothing when it is silent; longer than callers wait. */
+  /** Milliseconds for which it says nothing when it is silent, longer than callers wait, and by which it is late. */
   silence: number;
 }
 
 type Env = { Bindings: HttpBindings };
 type Call = keyof NonNullable<Behaviour['mishaps']>;
+
+interface Answer {
+  status: number;
+  body: string;
+}
 
 interface Given {
   status: 200 | 201;
@@ -62,6 +67,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
       const { becomes } = behaviour;
       const payment = book.open({
         ...asked,
+        order: behaviour.authorises?.order ?? asked.order,
         amount: behaviour.authorises?.amount?.(asked.amount) ?? asked.amount,
         currency: behaviour.authorises?.currency ?? asked.currency,
         state: behaviour.opens,
@@ -74,38 +80,35 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
   });
 
   app.post('/v1/payments/:id/captures', async (c) => {
-    const payment = require(c.req.param('id'));
-    const { amount } = captureBody.parse(await c.req.json());
-    return answer(c, 'capture', payment, { id: payment.id, amount }, () => {
+    const asked = captureBody.parse(await c.req.json());
+    return change(c, 'capture', asked, (payment) => {
       if (behaviourOf(payment.source).refuses === 'capture')
         throw new RefusedError('declined', 'The bank declined the capture.');
-      if (amount !== payment.amount)
+      if (asked.amount !== payment.amount)
         throw new RefusedError('not_capturable', 'A payment is captured as a whole.');
       const captured = book.move(payment, 'captured', 'not_capturable');
       queueNotification(book, captured, 'payment.captured');
-      return { status: 200, payment: captured };
+      return captured;
     });
   });
 
-  app.post('/v1/payments/:id/voids', (c) => {
-    const payment = require(c.req.param('id'));
-    return answer(c, 'void', payment, { id: payment.id }, () => {
+  app.post('/v1/payments/:id/voids', (c) =>
+    change(c, 'void', {}, (payment) => {
       const isCaptured = behaviourOf(payment.source).capturesVoided === true;
       const ended = book.move(payment, isCaptured ? 'captured' : 'voided', 'not_voidable');
-      queueNotification(book, ended, `payment.${isCaptured ? 'captured' : 'voided'}`);
-      return { status: 200, payment: isCaptured ? { ...ended, state: 'voided', captured: 0 } : ended };
-    });
-  });
+      queueNotification(book, ended, `payment.${ended.state}`);
+      return isCaptured ? { ...ended, state: 'voided', captured: 0 } : ended;
+    }),
+  );
 
   app.post('/v1/payments/:id/refunds', async (c) => {
-    const payment = require(c.req.param('id'));
     const asked = refundBody.parse(await c.req.json());
-    return answer(c, 'refund', payment, { id: payment.id, ...asked }, () => {
+    return change(c, 'refund', asked, (payment) => {
       if (behaviourOf(payment.source).refuses === 'refund')
         throw new RefusedError('not_refundable', 'The account of the buyer is closed.');
       const refunded = book.refund(payment, asked);
       if (refunded.version > payment.version) queueNotification(book, refunded, 'payment.refunded');
-      return { status: 200, payment: refunded };
+      return refunded;
     });
   });
 
@@ -126,12 +129,24 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     return payment;
   }
 
-  function tell(c: Context<Env>, payment: StoredPayment): Response {
-    const name = `ask ${payment.reference}`;
-    const before = calls.get(name) ?? 0;
-    calls.set(name, before + 1);
-    if (before < (behaviourOf(payment.source).unknownFor ?? 0)) return c.json({ code: 'unavailable' }, 503);
-    return c.json(toReply(payment), 200);
+  async function tell(c: Context<Env>, payment: StoredPayment): Promise<Response> {
+    const mishap = nextMishap('ask', payment);
+    if (mishap === 'error') return c.json({ code: 'unavailable' }, 503);
+    return deliver(c, mishap, { status: 200, body: JSON.stringify(toReply(payment)) });
+  }
+
+  /** Changes the payment as it is when its turn comes. */
+  function change(
+    c: Context<Env>,
+    call: Call,
+    asked: object,
+    effect: (payment: StoredPayment) => ProviderPayment,
+  ): Promise<Response> {
+    const { id, reference, source } = require(c.req.param('id') ?? '');
+    return answer(c, call, { reference, source }, { id, ...asked }, () => ({
+      status: 200,
+      payment: effect(require(id)),
+    }));
   }
 
   /** Answers a call once per key, however it goes wrong. The effect and the answer are kept together. */
@@ -145,17 +160,29 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     const idempotencyKey = z.string().min(1).max(255).parse(c.req.header('idempotency-key'));
     const mishap = nextMishap(call, payment);
     if (mishap === 'error') return c.json({ code: 'unavailable' }, 503);
+    if (mishap === 'late') {
+      c.env.incoming.socket.destroy();
+      await delay(silence);
+    }
     const text = `${call} ${JSON.stringify(request)}`;
-    const { status, body } = book.atOnce(() => {
+    const answered = book.atOnce(() => {
       const kept = book.findAnswer(idempotencyKey, text);
       if (kept !== undefined) return kept;
       const given = effect();
-      const answered = { status: given.status, body: JSON.stringify(toReply(given.payment)) };
-      book.keepAnswer(idempotencyKey, text, answered);
-      return answered;
+      const first = { status: given.status, body: JSON.stringify(toReply(given.payment)) };
+      book.keepAnswer(idempotencyKey, text, first);
+      return first;
     });
+    return deliver(c, mishap, answered);
+  }
+
+  async function deliver(
+    c: Context<Env>,
+    mishap: Mishap | undefined,
+    { status, body }: Answer,
+  ): Promise<Response> {
     if (mishap === 'silence') await delay(silence, undefined, { ref: false });
-    if (mishap === 'silence' || mishap === 'lost') c.env.incoming.socket.destroy();
+    if (mishap === 'silence' || mishap === 'lost' || mishap === 'late') c.env.incoming.socket.destroy();
     if (mishap === 'broken') return c.json({ code: 'internal_error' }, 500);
     return new Response(body, { status, headers: { 'content-type': 'application/json' } });
   }

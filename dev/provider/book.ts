@@ -102,9 +102,11 @@ export interface Book {
   find(id: string): StoredPayment | undefined;
   findByReference(reference: string): StoredPayment | undefined;
   list(): StoredPayment[];
-  /** What pending payments have to become by now. */
+  /** What payments have to become by themselves by now. */
   listDue(now: number): { payment: StoredPayment; to: ProviderState }[];
   open(payment: NewPayment): StoredPayment;
+  /** It becomes what it had to. */
+  become(payment: StoredPayment, to: ProviderState): StoredPayment;
   /** @throws {RefusedError} when the payment may not move there. */
   move(payment: StoredPayment, to: ProviderState, refusal: Refusal): StoredPayment;
   /** Once for each reference. @throws {RefusedError} when more would be given back than was captured. */
@@ -134,6 +136,12 @@ export function openBook(file: string): Book {
     if (payment === undefined) throw new Error(`The payment ${id} has vanished.`);
     return payment;
   };
+  const become = (payment: StoredPayment, to: ProviderState): StoredPayment => {
+    db.prepare(
+      'update payment set state = ?, captured = ?, becomes = null, version = version + 1 where id = ?',
+    ).run(to, to === 'captured' ? payment.amount : payment.captured, payment.id);
+    return changed(payment.id);
+  };
 
   return {
     atOnce(work) {
@@ -152,7 +160,7 @@ export function openBook(file: string): Book {
     list: () => db.prepare('select * from payment order by rowid').all().map(toPayment),
     listDue: (now) =>
       db
-        .prepare("select * from payment where state = 'pending' and becomes_at <= ?")
+        .prepare('select * from payment where becomes is not null and becomes_at <= ?')
         .all(now)
         .flatMap((row) => {
           const { becomes } = stored.parse(row);
@@ -161,7 +169,7 @@ export function openBook(file: string): Book {
     open({ reference, order, amount, currency, state, source, reason, becomes }) {
       const id = `pay_${randomUUID().replaceAll('-', '')}`;
       db.prepare(
-        'insert into payment (id, reference, "order", source, state, amount, currency, reason, becomes, becomes_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        'insert into payment (id, reference, "order", source, state, amount, currency, captured, reason, becomes, becomes_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       ).run(
         id,
         reference,
@@ -170,22 +178,18 @@ export function openBook(file: string): Book {
         state,
         amount,
         currency,
+        state === 'captured' ? amount : 0,
         reason ?? null,
         becomes?.state ?? null,
         becomes?.at ?? null,
       );
       return changed(id);
     },
+    become,
     move(payment, to, refusal) {
       if (!PROVIDER_MOVES[payment.state].includes(to))
         throw new RefusedError(refusal, `The payment is ${payment.state}.`);
-      const captured = to === 'captured' ? payment.amount : payment.captured;
-      db.prepare('update payment set state = ?, captured = ?, version = version + 1 where id = ?').run(
-        to,
-        captured,
-        payment.id,
-      );
-      return changed(payment.id);
+      return become(payment, to);
     },
     refund(payment, { reference, amount }) {
       if (payment.state !== 'captured')

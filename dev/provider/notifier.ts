@@ -16,7 +16,12 @@ export function queueNotification(book: Book, payment: StoredPayment, type: Noti
   const { notifications } = behaviourOf(payment.source);
   if (notifications === 'none') return;
   const now = Date.now();
-  const body: Notification = { type, at: new Date(now).toISOString(), data: toReply(payment) };
+  const at = new Date(now).toISOString();
+  const data = toReply(payment);
+  const body: Notification =
+    notifications === 'false'
+      ? { type: 'payment.captured', at, data: { ...data, state: 'captured', captured: payment.amount } }
+      : { type, at, data };
   const notification = { id: `${payment.id}-${payment.version}`, body: JSON.stringify(body) };
   const lateBy =
     notifications === 'newest first'
@@ -36,11 +41,11 @@ export interface NotifyOptions {
   signal: AbortSignal;
 }
 
-/** Lets pending payments become what they have to, and sends what is due, until the signal is aborted. */
+/** Lets payments become what they have to, and sends what is due, until the signal is aborted. */
 export async function notify(book: Book, { url, secret, signal }: NotifyOptions): Promise<void> {
   const signer = new Webhook(secret);
   while (!signal.aborted) {
-    settlePending(book);
+    becomeDue(book);
     for (const notification of book.due(Date.now())) {
       if (signal.aborted) break;
       if (await isAccepted(notification)) book.sent(notification.seq);
@@ -76,10 +81,7 @@ export async function notify(book: Book, { url, secret, signal }: NotifyOptions)
   }
 }
 
-function settlePending(book: Book): void {
+function becomeDue(book: Book): void {
   for (const { payment, to } of book.listDue(Date.now()))
-    book.atOnce(() => {
-      if (to === 'authorised' || to === 'declined')
-        queueNotification(book, book.move(payment, to, 'invalid'), `payment.${to}`);
-    });
+    book.atOnce(() => queueNotification(book, book.become(payment, to), `payment.${to}`));
 }

@@ -7,9 +7,9 @@ import { PROVIDER_STATES, type ProviderState } from '../../domain/payment-provid
 
 export { PROVIDER_STATES, type ProviderState };
 
-/** The only moves of a payment at the provider. A refund leaves it `captured`. */
+/** The moves that callers may ask for. A refund leaves a payment `captured`. */
 export const PROVIDER_MOVES: Readonly<Record<ProviderState, readonly ProviderState[]>> = {
-  pending: ['authorised', 'declined', 'voided'],
+  pending: ['voided'],
   authorised: ['captured', 'voided'],
   declined: [],
   captured: [],

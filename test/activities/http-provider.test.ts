@@ -16,7 +16,13 @@ const authorise = (source: Source, reference: string = randomUUID()) =>
 
 test('a payment is authorised, captured and given back in parts, each once however often it is asked for', async () => {
   const payment = await authorise('ok');
-  expect(payment).toMatchObject({ state: 'authorised', amount: 900, currency: 'EUR', captured: 0 });
+  expect(payment).toMatchObject({
+    order: 'an order',
+    state: 'authorised',
+    amount: 900,
+    currency: 'EUR',
+    captured: 0,
+  });
   for (let again = 0; again < 2; again += 1)
     expect(await provider.capture(payment)).toMatchObject({ state: 'captured', captured: 900 });
   for (let again = 0; again < 2; again += 1)
@@ -64,12 +70,8 @@ test('a provider without this payment says so, and one that cannot tell is asked
   await expect(provider.find(reference)).rejects.toThrow(ProviderUnknownError);
 });
 
-test.each([
-  ['an answer that is no JSON', 200, 'text'],
-  ['a payment without an amount', 200, '{"id":"1","reference":"1","state":"authorised"}'],
-  ['a redirect', 302, ''],
-  ['a refusal that is none of the provider', 404, '<html>'],
-])('%s is not believed: nobody knows what happened', async (_, status, body) => {
+/** A server that gives every call this answer. */
+async function strangeProvider(status: number, body: string) {
   const server = createServer((_request, response) =>
     response.writeHead(status, { location: '/' }).end(body),
   ).listen(0, '127.0.0.1');
@@ -77,6 +79,31 @@ test.each([
   await once(server, 'listening');
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
-  const strange = createHttpProvider({ url: `http://127.0.0.1:${port}`, key: 'any' });
+  return createHttpProvider({ url: `http://127.0.0.1:${port}`, key: 'any' });
+}
+
+test.each([
+  ['an answer that is no JSON', 200, 'text'],
+  ['a payment without an amount', 200, '{"id":"1","reference":"1","state":"authorised"}'],
+  ['a redirect', 302, ''],
+  ['a refusal that is none of the provider', 404, '<html>'],
+  ['a wrong key', 401, '{"code":"unauthorised"}'],
+  ['a refusal without a code that is known', 409, '{"code":"busy"}'],
+  ['a failure with the code of a refusal', 500, '{"code":"declined"}'],
+])('%s is not believed: nobody knows what happened', async (_, status, body) => {
+  const strange = await strangeProvider(status, body);
   await expect(strange.capture({ id: '1', reference: '1', amount: 1 })).rejects.toThrow(ProviderUnknownError);
+  await expect(strange.find('1')).rejects.toThrow(ProviderUnknownError);
+});
+
+test('a decline counts whatever the words of its reason are, and they are kept as far as they can be', async () => {
+  const reason = ` no\u0000 funds\n ${'x'.repeat(300)}`;
+  const payment = { id: 'p', reference: 'r', order: 'o', state: 'declined', amount: 1, currency: 'EUR' };
+  const strange = await strangeProvider(
+    200,
+    JSON.stringify({ ...payment, captured: 0, refunded: 0, reason, added: 'later' }),
+  );
+  const found = await strange.find('r');
+  expect(found).toMatchObject({ state: 'declined', reason: expect.stringMatching(/^no  funds  x+$/) });
+  expect(found?.reason).toHaveLength(200);
 });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
+import { openPayment } from '../../db/steps/payments/open-payment.ts';
 import { removeOldKeys } from '../../db/old-keys.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { plant, plantIdempotencyKey, type PlantedIdempotencyKey } from '../support/planted.ts';
@@ -96,6 +97,28 @@ describe('a key', () => {
       status: 422,
       age: '39 days',
       commandId: refused.commandId,
+    });
+    expect(await removeAll()).toMatchObject({ removed: 0 });
+    await release(releaseTo(orderId, 'expired'));
+    await age(orderId, '31 days');
+    expect(await removeAll()).toMatchObject({ removed: 2 });
+  });
+
+  test('of a payment of a part is kept while its order is open', async () => {
+    const { orderId } = await placed('40 days');
+    const part = {
+      orderId,
+      commandId: uuidv7({ msecs: Date.now() - 39 * DAY_MS }),
+      method: 'wallet',
+    } as const;
+    expect(await openPayment(database, { ...part, amount: 1, at: new Date().toISOString() })).toMatchObject({
+      refusal: null,
+    });
+    await plantIdempotencyKey(sql, {
+      operation: 'addPayment',
+      status: 201,
+      age: '39 days',
+      commandId: part.commandId,
     });
     expect(await removeAll()).toMatchObject({ removed: 0 });
     await release(releaseTo(orderId, 'expired'));

@@ -35,6 +35,7 @@ const HISTORY = [
   'order_detail',
   'order_event',
   'order_step',
+  'payment_event',
   'intervention',
   'repair',
   'webhook_attempt',
@@ -79,7 +80,20 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   hold: ['insert', 'select', 'update (state)'],
   wallet: ['insert', 'select', 'update (held, posted)'],
   wallet_permission: ['delete', 'insert', 'select'],
-  orders: ['insert', 'select', 'update (reason, refunded, stage, updated_at, version)'],
+  orders: [
+    'insert',
+    'select',
+    'update (deadline_extended, payment_deadline, reason, refunded, secured, stage, updated_at, version)',
+  ],
+  payment: [
+    'insert',
+    'select',
+    'update (provider_id, reason, refunded, secures, state, updated_at, version)',
+  ],
+  payment_source: ['delete', 'insert', 'select'],
+  payment_hold: ['insert', 'select', 'update (amount, returned, state)'],
+  payment_notification: ['delete', 'insert', 'select', 'update (handled_at, state)'],
+  refund_payment: ['insert', 'select', 'update (state, transfer_id)'],
   // What was ordered is history, too.
   order_line: ['insert', 'select', 'update (refunded, refunded_amount)'],
   idempotency_key: [

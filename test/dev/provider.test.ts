@@ -126,6 +126,51 @@ test.each(['open-lost', 'open-silence', 'open-broken'] as const)(
   },
 );
 
+test('open-late: the payment is unknown at first, and is made all the same', async () => {
+  await expect(provider.open('late', 'open-late')).rejects.toThrow();
+  expect(await provider.call('/v1/payments?reference=late')).toMatchObject({ status: 404 });
+  await until('the payment is made', async () => typesOf('late').length > 0);
+  expect(await provider.call('/v1/payments?reference=late')).toMatchObject({ body: { state: 'authorised' } });
+});
+
+test('of a capture and a void at once one is made, and the other is refused', async () => {
+  const outcomes = await Promise.all(
+    Array.from({ length: 20 }, async (_, nth) => {
+      const { body } = await provider.open(`contested ${nth}`, 'silent');
+      const path = `/v1/payments/${String(body['id'])}`;
+      const answers = await Promise.all([
+        provider.call(`${path}/captures`, { amount: 700 }),
+        provider.call(`${path}/voids`, {}),
+      ]);
+      const { body: after } = await provider.call(path);
+      expect(after['captured']).toBe(after['state'] === 'captured' ? 700 : 0);
+      return answers.map(({ status }) => status).sort((a, b) => a - b);
+    }),
+  );
+  for (const statuses of outcomes) expect(statuses).toEqual([200, 409]);
+});
+
+test.each([
+  ['pending', 'authorised'],
+  ['pending-captured', 'captured'],
+  ['declined-captured', 'captured'],
+  ['expiring', 'voided'],
+] as const)('%s: the payment becomes %s by itself, and that is notified', async (source, state) => {
+  const { body } = await provider.open(source, source);
+  expect(body['state']).not.toBe(state);
+  await until(`the payment is ${state}`, async () => typesOf(source).includes(`payment.${state}`));
+  expect(await provider.call(`/v1/payments/${String(body['id'])}`)).toMatchObject({ body: { state } });
+});
+
+test('notified-falsely: what is notified is not what the provider answers', async () => {
+  const { body } = await provider.open('false', 'notified-falsely');
+  await until('the notification arrived', async () => typesOf('false').length > 0);
+  expect(typesOf('false')).toEqual(['payment.captured']);
+  expect(await provider.call(`/v1/payments/${String(body['id'])}`)).toMatchObject({
+    body: { state: 'authorised' },
+  });
+});
+
 test('every change is notified, signed, and again until it is accepted', async () => {
   const { body } = await provider.open('notified', 'ok');
   await provider.call(`/v1/payments/${String(body['id'])}/captures`, { amount: 700 });

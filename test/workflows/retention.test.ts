@@ -45,7 +45,7 @@ const run = (...args: [RetentionInput] | []) =>
     taskQueue,
     args,
   });
-const runInMonths = () => run({ inMonths: true, deliveries: true });
+const runInMonths = () => run({ inMonths: true, deliveries: true, notifications: true });
 const detailsOf = async (handle: Awaited<ReturnType<typeof run>>) =>
   JSON.stringify(await handle.query<unknown>('__temporal_workflow_metadata'));
 
@@ -64,6 +64,11 @@ test('a run makes the months to come, drops those that the settings let go, remo
   await keyOf('31 days');
   const young = await keyOf('29 days');
   const { deliveries, deliveriesLeft } = await oldDeliveries();
+  for (const days of [91, 89])
+    await sql`
+      insert into payment_notification (id, reference, provider_id, type, received_at, state, handled_at)
+      values (${`received ${days} days ago`}, 'r', 'p', 'payment.captured', ${new Date(Date.now() - days * DAY_MS)}, 'handled', now())
+    `;
   await dropEveryMonth(sql, 'measurement');
   // The last month that has to be kept, and the one before.
   const kept = new Date(Date.now() - 400 * DAY_MS);
@@ -78,9 +83,11 @@ test('a run makes the months to come, drops those that the settings let go, remo
     droppedMonths: [`measurement_${nameOf(goes)}`],
     removedKeys: 1,
     removedDeliveries: 1,
+    removedNotifications: 1,
   });
   expect(await left()).toEqual([young]);
   expect(await deliveriesLeft()).toEqual(deliveries.slice(1));
+  expect([...(await sql`select id from payment_notification`)]).toEqual([{ id: 'received 89 days ago' }]);
   expect(await monthsOf('measurement')).toEqual([`measurement_${nameOf(kept)}`, ...ahead]);
   const details = await detailsOf(handle);
   for (const line of [
@@ -92,6 +99,7 @@ test('a run makes the months to come, drops those that the settings let go, remo
     'Months of measurement are kept for 400 days.',
     '1 idempotency keys removed. They are kept for 30 days.',
     '1 deliveries of webhooks removed, 1 that waited for too long given up. They are kept for 30 days.',
+    '1 notifications of payment providers removed. They are kept for 90 days.',
   ])
     expect(details).toContain(line);
   expect(await (await runInMonths()).result()).toEqual({
@@ -99,6 +107,7 @@ test('a run makes the months to come, drops those that the settings let go, remo
     droppedMonths: [],
     removedKeys: 0,
     removedDeliveries: 0,
+    removedNotifications: 0,
   });
 });
 
