@@ -306,8 +306,8 @@ describe('payments in parts', () => {
       await booked(byProvider?.id ?? '', { captured: 600 });
       expectStatus(await shop.post(`/v1/orders/${order.id}/refund`, { reason: 'broken', amount: 700 }), 200);
       await refundParts(order, [
-        { paymentId: byProvider?.id, amount: 600, state: 'sent' },
         { paymentId: byWallet?.id, amount: 100, state: 'sent' },
+        { paymentId: byProvider?.id, amount: 600, state: 'sent' },
       ]);
       expect(await shop.balanceOf(order.walletId)).toEqual({ posted: 4_700, held: 0 });
     },
