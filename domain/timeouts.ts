@@ -117,3 +117,6 @@ export const HEARTBEAT_MS = SILENT_FOR_MS / 6;
  * fires late when no worker was running.
  */
 export const DISAGREEMENT_GRACE_MS = 60_000;
+
+/** How long money that no order uses may take to be given back before a person is told: longer than most providers are down. */
+export const PAYMENT_UNRETURNED_AFTER_MS = 3_600_000;

@@ -33,7 +33,7 @@ export interface ScheduleSettings {
 /** The schedules of a deployment with these settings. */
 export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
   const taskQueue = settings.TASK_QUEUE;
-  const input = { repairCounters: settings.RECONCILE_REPAIR };
+  const input = { repairCounters: settings.RECONCILE_REPAIR, payments: true };
   return [
     reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
     statsSchedule({ taskQueue, every: settings.STATS_EVERY }),

@@ -184,6 +184,8 @@ export interface ReconcileInput {
   repairCounters: boolean;
   /** How long the run searches, in milliseconds; RECONCILE_FOR_MS by default. */
   forMs?: number;
+  /** Whether it inspects payments. Runs that a release before 0.9 began do not. */
+  payments?: boolean;
 }
 
 export interface StatsEnd {

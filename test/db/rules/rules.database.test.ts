@@ -4,6 +4,7 @@ import type { Queryable } from '../../../db/postgres.ts';
 import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
+import { openShopWithPayments, PAYMENT_PLANTINGS } from '../../support/payment-plantings.ts';
 import { openShopOfEveryEnding, PLANTINGS } from '../../support/plantings.ts';
 import { REFUND_PLANTINGS } from '../../support/refund-plantings.ts';
 import { AT } from '../../support/step-requests.ts';
@@ -12,6 +13,7 @@ const { database, sql } = await freshDatabase();
 
 const shop = await openShopOfEveryEnding({ database, sql });
 const { open, paid, captured, partly } = shop;
+const payments = await openShopWithPayments({ database, sql });
 
 class Undone extends Error {}
 
@@ -43,6 +45,11 @@ async function breakBy(
         'hold',
         'reservation',
         'refund',
+        'transfer',
+        'payment',
+        'payment_event',
+        'payment_hold',
+        'refund_payment',
       ]) {
         const checks = await transaction<{ name: string }[]>`
           select conname as name from pg_constraint where conrelid = ${table}::regclass and contype = 'c'
@@ -72,6 +79,15 @@ test.each([...PLANTINGS, ...REFUND_PLANTINGS])(
   'rule %i is broken and reconciliation finds %s because of %s',
   async (rule, kind, _damage, plant) => {
     const { rules, findings } = await breakBy((to) => plant(to, shop));
+    expect(rules).toContain(rule);
+    expect(findings.map((finding) => finding.split(' ')[0])).toContain(kind);
+  },
+);
+
+test.each(PAYMENT_PLANTINGS)(
+  'rule %i is broken and reconciliation finds %s because of %s',
+  async (rule, kind, _damage, plant) => {
+    const { rules, findings } = await breakBy((to) => plant(to, payments));
     expect(rules).toContain(rule);
     expect(findings.map((finding) => finding.split(' ')[0])).toContain(kind);
   },
