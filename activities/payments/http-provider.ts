@@ -61,7 +61,7 @@ export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentP
       change(`${pathOf(id)}/captures`, `capture ${reference}`, { amount }),
     void: ({ id, reference }) => change(`${pathOf(id)}/voids`, `void ${reference}`, {}),
     refund: ({ id }, { reference, amount }) =>
-      change(`${pathOf(id)}/refunds`, `refund ${reference}`, { reference, amount }),
+      change(`${pathOf(id)}/refunds`, `refund ${id} ${reference}`, { reference, amount }),
     async find(reference) {
       const response = await call(`/v1/payments?reference=${encodeURIComponent(reference)}`, {
         method: 'GET',

@@ -53,7 +53,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     await next();
   });
   app.onError((error, c) => {
-    if (!(error instanceof RefusedError || error instanceof z.ZodError)) throw error;
+    if (![RefusedError, z.ZodError, SyntaxError].some((kind) => error instanceof kind)) throw error;
     const code = error instanceof RefusedError ? error.code : 'invalid';
     return c.json({ code, detail: error.message }, REFUSALS[code]);
   });

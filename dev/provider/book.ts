@@ -124,7 +124,6 @@ export interface Book {
   close(): void;
 }
 
-/** @param file of the book; `:memory:` for one that ends with the process. */
 export function openBook(file: string): Book {
   const db = new DatabaseSync(file);
   // A payment that was answered must be there after a power cut, too.
