@@ -1,14 +1,7 @@
 /** One buyer with one order: sends each request until it is answered, sometimes twice at once, and records what comes back. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
-import {
-  isAboutPayment,
-  type AskedPayment,
-  type BuyerHistory,
-  type Heard,
-  type Operation,
-  type Sent,
-} from './history.ts';
+import type { AddPayment, ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
+import { isAboutPayment, type BuyerHistory, type Heard, type Operation, type Sent } from './history.ts';
 import type { Random } from '../../dev/random.ts';
 
 const DOUBLE_CLICK = 0.05;
@@ -67,7 +60,7 @@ export class Buyer {
   }
 
   /** Pays a part of the order, or all that is left of it, from one source. */
-  addPayment(payment: AskedPayment): Promise<number> {
+  addPayment(payment: AddPayment): Promise<number> {
     const path = `/v1/orders/${this.#orderId()}/payments`;
     const key = this.#nextKey('add payment');
     return this.#send({ operation: 'add payment', payment, request: { path, key, body: payment } });
@@ -90,7 +83,7 @@ export class Buyer {
   async untilSettled(signal: AbortSignal): Promise<Standing> {
     for (;;) {
       const { body } = await this.#api.getOrder(this.#orderId());
-      const standing = { stage: body.stage ?? '', left: this.#bought.total - Number(body['secured'] ?? 0) };
+      const standing = { stage: body.stage ?? '', left: this.#bought.total - (body.secured ?? 0) };
       if (standing.stage !== 'awaiting_payment' || standing.left > 0) return standing;
       await delay(POLL_MS, undefined, { signal });
     }

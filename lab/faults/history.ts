@@ -1,6 +1,5 @@
 /** What buyers sent and were answered: compared with the database when the run is over. */
-import type { RefundOrder } from '../../api/client.ts';
-import type { PaymentMethod } from '../../domain/payments.ts';
+import type { AddPayment, RefundOrder } from '../../api/client.ts';
 
 /** `create and pay` is one request. */
 export type OrderOperation = 'create' | 'create and pay' | 'pay' | 'cancel' | 'refund';
@@ -10,15 +9,6 @@ export type Operation = OrderOperation | PaymentOperation;
 
 export const isAboutPayment = (operation: Operation): operation is PaymentOperation =>
   operation === 'add payment' || operation === 'void payment';
-
-/** A payment from one source, as a buyer asks for it. */
-export interface AskedPayment {
-  method: PaymentMethod;
-  /** Left out for all that is not secured yet. */
-  amount?: number;
-  /** What a payment by provider is made with: how the provider behaves. */
-  source?: string;
-}
 
 export interface Request {
   path: string;
@@ -32,7 +22,7 @@ export interface Sent {
   request: Request;
   /** What a refund asks for; of a cancel, what it asks for once the order is paid. */
   refund?: RefundOrder;
-  payment?: AskedPayment;
+  payment?: AddPayment;
   /** The payment that a void is about. */
   paymentId?: string;
 }

@@ -1,9 +1,9 @@
 /** What buyers do who pay an order in parts, from their wallet and through the provider. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AddPayment } from '../../api/client.ts';
 import { BEHAVIOURS as PROVIDER_BEHAVIOURS } from '../../dev/provider/behaviour.ts';
 import type { Random } from '../../dev/random.ts';
 import type { Buyer } from './buyer.ts';
-import type { AskedPayment } from './history.ts';
 
 const [FIRST_SOURCE = 'ok', ...OTHER_SOURCES] = Object.keys(PROVIDER_BEHAVIOURS);
 /** Half of the payments by provider go well by themselves; faults hit these, too. */
@@ -74,7 +74,7 @@ function splitUp(random: Random, total: number): number[] {
   return [...amounts, left];
 }
 
-function anyPayment(random: Random, amount: number): AskedPayment {
+function anyPayment(random: Random, amount: number): AddPayment {
   if (random.chance(0.4)) return { method: 'wallet', amount };
   return { method: 'provider', amount, source: anySource(random) };
 }

@@ -17,7 +17,7 @@ export interface RecordedOrder {
   /** What the order itself says was given back. */
   refunded: number;
   lines: readonly { sku: string; quantity: number; refunded: number }[];
-  /** When its payment was accepted, or the last of its payments in parts was taken, by the workflow's clock. */
+  /** When its payment was accepted, or the last of its payments in parts, by the workflow's clock. */
   paidAt: Date | null;
   /** When it was released because it was not paid, by the workflow's clock. */
   expiredAt: Date | null;
@@ -71,13 +71,7 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
       case
         when orders.secured = 0 then paid.at
         when paid.at is not null then (
-          select max(taken.at)
-          from
-            payment
-            cross join lateral (
-              select min(at) as at from payment_event where payment_id = payment.id and state in ('capturing', 'captured')
-            ) as taken
-          where payment.order_id = orders.id and payment.secures
+          select max(payment.opened_at) from payment where payment.order_id = orders.id and payment.secures
         )
       end as "paidAt",
       expired.at as "expiredAt",

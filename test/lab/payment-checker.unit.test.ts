@@ -1,6 +1,7 @@
 /** The checker of a fault run finds each kind of wrong payment, and none where every payment is what its buyer asked for. */
 import { expect, test } from 'vitest';
-import type { AskedPayment, Heard } from '../../lab/faults/history.ts';
+import type { AddPayment } from '../../api/client.ts';
+import type { Heard } from '../../lab/faults/history.ts';
 import { checkPayments } from '../../lab/faults/payment-checker.ts';
 import type { RecordedPayment } from '../../lab/faults/recorded-payments.ts';
 
@@ -58,7 +59,7 @@ const RETURNED: RecordedPayment = {
   returned: 2_000,
 };
 
-const ASKED: Readonly<Record<string, AskedPayment>> = {
+const ASKED: Readonly<Record<string, AddPayment>> = {
   wallet: { method: 'wallet', amount: 1_000 },
   card: { method: 'provider', source: 'ok' },
   declined: { method: 'provider', amount: 2_000, source: 'declined' },

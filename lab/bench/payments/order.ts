@@ -1,8 +1,7 @@
 /** An order that is created and paid in one of the ways, until it is seen to be paid. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { expectStatus, type ApiClient } from '../../../api/client.ts';
+import { expectStatus, type AddPayment, type ApiClient } from '../../../api/client.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
-import type { AskedPayment } from '../../faults/history.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { Way } from './figures.ts';
 
@@ -18,7 +17,7 @@ export interface PaidOrder {
 
 const SOURCE = 'ok';
 
-const PAYMENTS: Readonly<Record<Exclude<Way, 'pay'>, (total: number) => AskedPayment[]>> = {
+const PAYMENTS: Readonly<Record<Exclude<Way, 'pay'>, (total: number) => AddPayment[]>> = {
   wallet: (amount) => [{ method: 'wallet', amount }],
   provider: (amount) => [{ method: 'provider', amount, source: SOURCE }],
   'wallet and provider': (total) => {
@@ -43,7 +42,7 @@ export async function payOrder(
   if (way === 'pay') expectStatus(await api.payOrder(id), 200);
   else
     for (const payment of PAYMENTS[way](total?.amount ?? 0)) {
-      const added = await api.post<{ id: string }>(`/v1/orders/${id}/payments`, payment);
+      const added = await api.addPayment(id, payment);
       paymentIds.push(expectStatus(added, 201).body.id);
     }
   await untilPaid(api, id, startedAt, signal);
