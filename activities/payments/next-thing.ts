@@ -92,6 +92,8 @@ async function recordFound(question: Question, found: ProviderPayment): Promise<
   }
   if (found.state === 'pending') {
     await record(question, { state: 'pending', ...idOf(found) });
+    // Whatever its provider decided, it would be given back.
+    if (!payment.secures) return letGo({ ...question, payment: { ...payment, providerId: found.id } });
     throw new ProviderUnknownError('The payment provider has not decided on the payment yet.');
   }
   if (found.state === payment.state) return;
