@@ -16,6 +16,9 @@ export interface DataFolder {
   personalDataKeys: string;
   /** The file with the keys of webhooks' secrets. */
   webhookKeys: string;
+  /** The folder of the local payment provider, and its book. */
+  provider: string;
+  providerBook: string;
   logFile(name: string): string;
   /** A path inside, short enough to read. */
   shown(path: string): string;
@@ -26,6 +29,7 @@ export function dataFolder(setting: string): DataFolder {
   const path = resolve(ROOT, setting);
   const logs = join(path, 'logs');
   const temporal = join(path, 'temporal');
+  const provider = join(path, 'provider');
   return {
     path,
     postgres: join(path, 'postgres'),
@@ -35,6 +39,8 @@ export function dataFolder(setting: string): DataFolder {
     developmentKey: join(path, 'development-key'),
     personalDataKeys: join(path, 'personal-data-keys'),
     webhookKeys: join(path, 'webhook-keys'),
+    provider,
+    providerBook: join(provider, 'book'),
     logFile: (name) => join(logs, `${name}.log`),
     shown(inside) {
       const fromProject = relative(ROOT, inside);

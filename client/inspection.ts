@@ -1,8 +1,16 @@
 /** What rules and reconciliation ask Temporal about the workflows of orders. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import type { BrokenPromise, OrderWorkflows } from '../domain/order-workflows.ts';
-import { orderWorkflowId, readWorkflowId } from '../domain/workflow-ids.ts';
-import { WORKFLOW, orderQuery, refundQuery, type OrderView, type RefundView } from '../workflows/messages.ts';
+import { isPaymentWorkflowId, orderWorkflowId, readWorkflowId } from '../domain/workflow-ids.ts';
+import {
+  WORKFLOW,
+  orderQuery,
+  paymentQuery,
+  refundQuery,
+  type OrderView,
+  type PaymentView,
+  type RefundView,
+} from '../workflows/messages.ts';
 import { askTemporal, askWorkflow } from './ask.ts';
 import { findLostRefund } from './lost-commands.ts';
 import { restartOrder, restartRefund } from './restart.ts';
@@ -70,8 +78,12 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
 
     async isMarked(workflowId) {
       const handle = client.workflow.getHandle(workflowId);
-      const query = async (): Promise<OrderView | RefundView> =>
-        readWorkflowId(workflowId)?.kind === 'refund' ? handle.query(refundQuery) : handle.query(orderQuery);
+      const query = async (): Promise<OrderView | RefundView | PaymentView> => {
+        if (isPaymentWorkflowId(workflowId)) return handle.query(paymentQuery);
+        return readWorkflowId(workflowId)?.kind === 'refund'
+          ? handle.query(refundQuery)
+          : handle.query(orderQuery);
+      };
       try {
         if (!(await isRunning(workflowId))) return false;
         return (await askWorkflow(client, query)).attention !== null;

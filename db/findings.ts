@@ -69,7 +69,10 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
     case 'money_held_by_closed_order':
     case 'money_taken_without_payment':
     case 'paid_without_money':
+    case 'payment_inconsistent':
+    case 'payment_unreturned':
       return sql`(select shop_id from orders where orders.id = "orderId")`;
+    case 'payment_unmatched':
     case 'look_failed':
     case 'audit_broken':
       return sql`null`;

@@ -18,7 +18,9 @@ const command = defineCommand({
 await runCommand(command, async ({ yes }) => {
   const folder = dataFolder(localSettings(process.env).HOLDFAST_DATA);
   const keys = [folder.developmentKey, folder.personalDataKeys, folder.webhookKeys];
-  const toDelete = [folder.temporal, folder.logs, ...keys].filter((path) => existsSync(path));
+  const toDelete = [folder.temporal, folder.provider, folder.logs, ...keys].filter((path) =>
+    existsSync(path),
+  );
   if (toDelete.length === 0 && !hasData(folder.postgres)) return say('There is no local data.');
   // Claimed before the question, so that nothing can start on the data while it waits for the answer.
   const claim = await claimFolder(folder.path, say);

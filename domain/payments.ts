@@ -58,6 +58,7 @@ export const PAYMENT_REASONS = [
   'order_over',
   'void_requested',
   'unknown_to_provider',
+  'refund_refused',
 ] as const;
 export type PaymentReason = (typeof PAYMENT_REASONS)[number];
 

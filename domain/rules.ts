@@ -16,6 +16,9 @@ export const FINDING_KINDS = [
   'order_lost',
   'transfer_unbalanced',
   'workflow_failed',
+  'payment_inconsistent',
+  'payment_unreturned',
+  'payment_unmatched',
   'look_failed',
   'audit_broken',
 ] as const;

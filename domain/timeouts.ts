@@ -84,8 +84,17 @@ export const SENDER_SILENT_FOR_MS = 10_000;
 
 /** How long a payment provider has to answer. Then nobody knows what it did, and it is asked again. */
 export const PROVIDER_ANSWER_MS = 10_000;
-/** An attempt at such a call: the provider's answer, and the queries before and after it. */
-export const PROVIDER_ATTEMPT_MS = 30_000;
+/** An attempt to get on with a payment: up to four such calls, and the queries before and after them. */
+export const PROVIDER_ATTEMPT_MS = 60_000;
+
+/** How long a worker that asks providers may give no sign of life. Short: until then nobody asks again. */
+export const PROVIDER_SILENT_FOR_MS = 10_000;
+/** How long the caller of a payment waits until it is known. Then the answer is that it is pending. */
+export const PAYMENT_KNOWN_WITHIN_MS = 5_000;
+/** After this time an order asks itself whether its payments were captured: the news may have been lost with the workflow of a payment. */
+export const CAPTURE_NEWS_MS = 60_000;
+/** By how much a deadline is put off for a payment that its provider has not decided on. For orders that began before it was a setting. */
+export const DEFAULT_PAYMENT_EXTENSION_MS = 300_000;
 
 // Runs on a schedule.
 
@@ -108,3 +117,6 @@ export const HEARTBEAT_MS = SILENT_FOR_MS / 6;
  * fires late when no worker was running.
  */
 export const DISAGREEMENT_GRACE_MS = 60_000;
+
+/** How long money that no order uses may take to be given back before a person is told: longer than most providers are down. */
+export const PAYMENT_UNRETURNED_AFTER_MS = 3_600_000;

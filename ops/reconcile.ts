@@ -23,7 +23,7 @@ const command = defineCommand({
 await runCommand(command, async ({ repair }) => {
   const settings = systemSettings(systemEnvironment(process.env));
   const startedAt = new Date();
-  const { looked, found, repaired } = await reconcile(settings, { repairCounters: repair });
+  const { looked, found, repaired } = await reconcile(settings, { repairCounters: repair, payments: true });
   console.log(`${looked} inspected, ${found} wrong, ${repaired} of them repaired.`);
   const findings = await listSeenFindings(settings, startedAt);
   for (const finding of findings.slice(0, FINDINGS_SHOWN)) print(finding);

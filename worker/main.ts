@@ -12,6 +12,7 @@ import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
+import { createPaymentWorker, paymentSettings } from './payments.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
@@ -79,16 +80,27 @@ async function main(): Promise<void> {
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
+    const payments = await createPaymentWorker({
+      ...paymentSettings(settings),
+      connection,
+      namespace: settings.TEMPORAL_NAMESPACE,
+      taskQueue: settings.TASK_QUEUE,
+      databaseUrl: settings.DATABASE_URL,
+      shutdownGrace: settings.SHUTDOWN_GRACE,
+    });
     const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {
       webhooks.shutdown();
+      payments.shutdown();
       if (worker.getState() === 'RUNNING') worker.shutdown();
     };
     stopping.addEventListener('abort', stop);
     // Resolves once running tasks have ended. Only then may what they use be closed.
-    const ended = untilBothEnd([worker.run(), webhooks.run()], stop).finally(() => ending.abort());
+    const ended = untilAllEnd([worker.run(), webhooks.run(), payments.run()], stop).finally(() =>
+      ending.abort(),
+    );
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
     const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
@@ -121,8 +133,8 @@ async function main(): Promise<void> {
   }
 }
 
-/** When one of them fails, the other is stopped, and ends in peace. */
-async function untilBothEnd(runs: readonly Promise<void>[], stop: () => void): Promise<void> {
+/** When one of them fails, the others are stopped, and end in peace. */
+async function untilAllEnd(runs: readonly Promise<void>[], stop: () => void): Promise<void> {
   const ends = await Promise.allSettled(
     runs.map((run) =>
       run.catch((error: unknown) => {

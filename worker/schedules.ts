@@ -33,7 +33,7 @@ export interface ScheduleSettings {
 /** The schedules of a deployment with these settings. */
 export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
   const taskQueue = settings.TASK_QUEUE;
-  const input = { repairCounters: settings.RECONCILE_REPAIR };
+  const input = { repairCounters: settings.RECONCILE_REPAIR, payments: true };
   return [
     reconcileSchedule({ taskQueue, every: settings.RECONCILE_EVERY, input }),
     statsSchedule({ taskQueue, every: settings.STATS_EVERY }),
@@ -41,6 +41,7 @@ export const schedulesFor = (settings: WorkerSettings): Schedule[] => {
     retentionSchedule({ taskQueue, every: settings.RETENTION_EVERY }),
     sealSchedule({ taskQueue, every: settings.SEAL_EVERY }),
     webhooksSchedule({ taskQueue, every: settings.WEBHOOKS_EVERY }),
+    paymentsSchedule({ taskQueue, every: settings.PAYMENTS_EVERY }),
   ];
 };
 
@@ -64,6 +65,9 @@ export const sealSchedule = (settings: ScheduleSettings): Schedule => scheduleOf
 
 export const webhooksSchedule = (settings: ScheduleSettings): Schedule =>
   scheduleOf(WORKFLOW.webhooks, settings);
+
+export const paymentsSchedule = (settings: ScheduleSettings): Schedule =>
+  scheduleOf(WORKFLOW.payments, settings);
 
 const scheduleOf = (
   workflowType: string,

@@ -8,11 +8,15 @@ import { createReconciliationActivities } from '../activities/reconciliation/act
 import { createRetentionActivities, type RetentionSettings } from '../activities/retention.ts';
 import { createSealActivities } from '../activities/audit.ts';
 import { createStatsActivities } from '../activities/stats.ts';
+import { createResolvingActivities } from '../activities/payments/resolve.ts';
+import { createWakingPaymentsActivities } from '../activities/payments/wake.ts';
 import { createWakingActivities } from '../activities/webhooks/wake.ts';
 import type { LongDatabase } from '../db/connection.ts';
+import { askTemporal } from '../client/ask.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
+import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 
@@ -50,6 +54,11 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
+      ...createResolvingActivities(database),
+      ...createWakingPaymentsActivities(database, {
+        wake: (payment) => askTemporal(client, () => wakePayment(client, taskQueue, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+      }),
       ...createWakingActivities(database, (webhookId) => wakeWebhook(client, taskQueue, webhookId)),
     },
     maxConcurrentLocalActivityExecutions: options.stepSlots,

@@ -6,6 +6,8 @@ export { deliverAlerts } from './alerts.ts';
 export { monitor } from './monitor.ts';
 export { refund } from './order/refund.ts';
 export { order } from './order/workflow.ts';
+export { payment } from './payments/payment.ts';
+export { payments } from './payments/payments.ts';
 export { reconcile } from './reconcile.ts';
 export { retention } from './retention.ts';
 export { seal } from './seal.ts';

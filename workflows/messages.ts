@@ -47,7 +47,10 @@ export interface OrderInput extends OrderContents {
 }
 
 /** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
-export const ORDER_RULES = 4;
+export const ORDER_RULES = 5;
+
+/** An order that is started again looks at its payments first since 0.9. */
+export const PAYMENTS_SINCE_RULES = 5;
 
 export interface OrderEnd {
   stage: Stage;
@@ -132,6 +135,8 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 export interface PaymentInput {
   paymentId: string;
   orderId: string;
+  /** What the run before this one knew, when it goes on from another one. */
+  goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
 }
 
 export interface PaymentEnd {
@@ -179,6 +184,8 @@ export interface ReconcileInput {
   repairCounters: boolean;
   /** How long the run searches, in milliseconds; RECONCILE_FOR_MS by default. */
   forMs?: number;
+  /** Whether it inspects payments. Runs that a release before 0.9 began do not. */
+  payments?: boolean;
 }
 
 export interface StatsEnd {

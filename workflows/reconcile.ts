@@ -39,16 +39,24 @@ const { keepFailedLook, closeFindings, clearMarks } = proxyActivities<Reconcilia
 });
 
 /** The kinds of earlier releases: a run that a newer worker takes over ends as it began. */
+const KINDS_OF_0_4 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('payment_inconsistent'));
 const KINDS_OF_0_3 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('workflow_failed'));
 const KINDS_OF_0_2 = DETECTED_KINDS.slice(0, DETECTED_KINDS.indexOf('order_inconsistent'));
 
 export async function reconcile({
   repairCounters,
   forMs = RECONCILE_FOR_MS,
+  payments = false,
 }: ReconcileInput): Promise<ReconcileEnd> {
   // Must come before anything else; see docs/decisions/0029.
   const isBounded = patched('bounded');
-  const kinds = isBounded ? DETECTED_KINDS : patched('consistency') ? KINDS_OF_0_3 : KINDS_OF_0_2;
+  const kinds = isBounded
+    ? payments
+      ? DETECTED_KINDS
+      : KINDS_OF_0_4
+    : patched('consistency')
+      ? KINDS_OF_0_3
+      : KINDS_OF_0_2;
   const startedAt = workflowInfo().startTime.toISOString();
   const endsBy = Date.now() + forMs;
   const end: ReconcileEnd = { looked: 0, found: 0, repaired: 0 };

@@ -1,6 +1,7 @@
 /** Takes the notifications of the payment provider, which proves itself by its signature. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
+import { TEXT, findFlaw } from '../../domain/text.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { readBytes, withBody, type BodyLimits } from '../http/body.ts';
 import { enforceDeadline } from '../http/deadline.ts';
@@ -35,6 +36,11 @@ export function paymentNotificationRoutes(
       c.header('WWW-Authenticate', 'StandardWebhooks realm="holdfast"');
       throw new Problem('signature_invalid', 'No signature of this notification is valid now.');
     }
+    const flaw = findFlaw(signed.id, TEXT.providerId);
+    if (flaw !== null)
+      throw new Problem('validation_failed', `webhook-id: ${flaw}`, {
+        errors: [{ field: 'webhook-id', message: flaw }],
+      });
     c.set('notificationId', signed.id);
     // Whatever type it is declared as: what was signed is read.
     c.req.raw = withBody(c.req.raw, signed.text, 'application/json');

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Payment } from '../../db/payments/payments.ts';
 import { TOTAL_LIMIT } from '../../domain/limits.ts';
 import { PAYMENT_METHODS, PAYMENT_STATES } from '../../domain/payments.ts';
-import { TEXT, isText } from '../../domain/text.ts';
+import { TEXT } from '../../domain/text.ts';
 import { byId, pageQuery, pageSchema } from './page.ts';
 import { amount, currency, id, instant, text, whole } from './values.ts';
 
@@ -69,12 +69,9 @@ export const paymentSchema = z
 
 export const paymentPage = pageSchema(paymentSchema, 'PaymentPage');
 
-/** Of providers everywhere: they may add fields at any time. */
-const named = z
-  .string()
-  .refine((value) => isText(value, TEXT.providerId), `must have 1 to ${TEXT.providerId.max} characters`)
-  .openapi({ minLength: 1, maxLength: TEXT.providerId.max });
+const named = text(TEXT.providerId);
 
+/** Loose: a provider may add fields at any time. */
 export const paymentNotificationBody = z
   .looseObject({
     type: named.openapi({ example: 'payment.authorised' }),

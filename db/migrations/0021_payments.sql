@@ -99,6 +99,7 @@ ALTER TABLE "order_step" DROP CONSTRAINT "order_step_step";--> statement-breakpo
 ALTER TABLE "order_step" DROP CONSTRAINT "order_step_command";--> statement-breakpoint
 ALTER TABLE "entry" DROP CONSTRAINT "entry_account";--> statement-breakpoint
 ALTER TABLE "transfer" DROP CONSTRAINT "transfer_kind";--> statement-breakpoint
+ALTER TABLE "finding" DROP CONSTRAINT "finding_kind";--> statement-breakpoint
 ALTER TABLE "orders" ADD COLUMN "secured" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "orders" ADD COLUMN "deadline_extended" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "transfer" ADD COLUMN "payment_id" uuid;--> statement-breakpoint
@@ -113,7 +114,8 @@ ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_refund" FOREIGN KEY 
 CREATE INDEX "payment_by_order" ON "payment" USING btree ("order_id","id");--> statement-breakpoint
 CREATE INDEX "payment_unsettled" ON "payment" USING btree ("updated_at","id") WHERE state in ('pending', 'authorised', 'capturing') or (state = 'captured' and not secures);--> statement-breakpoint
 CREATE INDEX "payment_hold_by_order" ON "payment_hold" USING btree ("order_id");--> statement-breakpoint
-CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id") WHERE state = 'held';--> statement-breakpoint
+CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id","payment_id") WHERE state = 'held';--> statement-breakpoint
+CREATE INDEX "payment_notification_unmatched" ON "payment_notification" USING btree ("reference","id") WHERE state in ('unmatched', 'returned');--> statement-breakpoint
 CREATE INDEX "payment_notification_waiting" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('received', 'unmatched');--> statement-breakpoint
 CREATE INDEX "payment_notification_over" ON "payment_notification" USING btree ("received_at","id") WHERE state in ('handled', 'returned');--> statement-breakpoint
 CREATE INDEX "refund_payment_owed" ON "refund_payment" USING btree ("payment_id") WHERE state = 'owed';--> statement-breakpoint
@@ -132,6 +134,7 @@ ALTER TABLE "orders" ADD CONSTRAINT "orders_secured_at_most_total" CHECK ("order
 ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing'));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_of_payment" CHECK (("transfer"."kind" in ('receipt', 'return')) = ("transfer"."payment_id" is not null));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_kind" CHECK ("transfer"."kind" in ('deposit', 'debit', 'capture', 'refund', 'receipt', 'return'));--> statement-breakpoint
+ALTER TABLE "finding" ADD CONSTRAINT "finding_kind" CHECK ("finding"."kind" in ('workflow_missing', 'order_missing', 'order_overdue', 'units_held_by_closed_order', 'money_held_by_closed_order', 'money_taken_without_payment', 'paid_without_money', 'stock_counter_wrong', 'wallet_counter_wrong', 'stats_wrong', 'order_inconsistent', 'order_lost', 'transfer_unbalanced', 'workflow_failed', 'payment_inconsistent', 'payment_unreturned', 'payment_unmatched', 'look_failed', 'audit_broken'));--> statement-breakpoint
 -- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
 ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
 ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint

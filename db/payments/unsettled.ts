@@ -19,6 +19,8 @@ export interface PaymentToAdvance extends Payment {
   source: string | null;
   /** The first one first. */
   owed: OwedRefund[];
+  /** Whether its provider sent something about it since it was last asked. */
+  isNotified: boolean;
 }
 
 /** Undefined when there is no such payment. */
@@ -38,7 +40,11 @@ export async function readPaymentToAdvance(
           )
           from refund_payment join refund using (order_id, command_id)
           where payment_id = payment.id and state = 'owed'
-        ) as owed
+        ) as owed,
+        exists (
+          select from payment_notification
+          where reference = payment.id::text and payment_notification.state in ('received', 'unmatched')
+        ) as "isNotified"
       from payment join orders on orders.id = payment.order_id
       where payment.id = ${paymentId}
     `,
@@ -85,7 +91,10 @@ export async function listUnsettled(
     ({ sql }) => sql<PaymentKey[]>`
       (
         select id as "paymentId", order_id as "orderId" from payment
-        where (${isUnsettled(sql)}) and updated_at < ${before}
+        where
+          (${isUnsettled(sql)}) and updated_at < ${before}
+          -- One that has waited for its order for an hour was heard of: many that do must not stand before others.
+          and not (state = 'authorised' and secures and updated_at < ${before}::timestamptz - interval '1 hour')
         order by updated_at, id
         limit ${limit}
       )

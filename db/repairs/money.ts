@@ -6,9 +6,10 @@ import type { RepairResult } from '../findings.ts';
 import { moneyHeld, sumOfEntries } from '../rules/money.ts';
 import { isSold, lockStage } from './order-stage.ts';
 
-/** Voids a hold, or marks it as captured when the order is paid. @param subject wallet/order. */
+/** Voids a hold, or marks it as captured when the order is paid. @param subject wallet/order, or wallet/order/payment. */
 export async function endHold(sql: Queryable, subject: string): Promise<RepairResult> {
-  const [walletId = '', orderId = ''] = subject.split('/');
+  const [walletId = '', orderId = '', paymentId] = subject.split('/');
+  if (paymentId !== undefined) return endPaymentHold(sql, { walletId, orderId, paymentId });
   const stage = await lockStage(sql, orderId);
   const lockedWallet = await lockWallet(sql, walletId);
   const [hold] = await sql<{ amount: number }[]>`
@@ -25,6 +26,30 @@ export async function endHold(sql: Queryable, subject: string): Promise<RepairRe
     done: `The hold of ${hold.amount} was ${state}.`,
     before: { hold: 'held', held: lockedWallet.held },
     after: { hold: state, held },
+  };
+}
+
+/** Lets go of the money of a payment that is over. Whatever is under way is its workflow's. */
+async function endPaymentHold(
+  sql: Queryable,
+  { walletId, orderId, paymentId }: { walletId: string; orderId: string; paymentId: string },
+): Promise<RepairResult> {
+  const stage = await lockStage(sql, orderId);
+  const lockedWallet = await lockWallet(sql, walletId);
+  const [hold] = await sql<{ amount: number; isOver: boolean }[]>`
+    select payment_hold.amount, coalesce(payment.state in ('declined', 'voided'), true) as "isOver"
+    from payment_hold left join payment on payment.id = payment_id
+    where payment_id = ${paymentId} and payment_hold.state = 'held'
+  `;
+  if (!hold || !lockedWallet || !(hold.isOver || stage === undefined)) return 'nothing wrong';
+  // As above.
+  const held = lockedWallet.held - (lockedWallet.held >= lockedWallet.holds ? hold.amount : 0);
+  await sql`update payment_hold set state = 'voided' where payment_id = ${paymentId} and state = 'held'`;
+  await sql`update wallet set posted = ${lockedWallet.posted}, held = ${held} where id = ${walletId}`;
+  return {
+    done: `The hold of ${hold.amount} was voided.`,
+    before: { hold: 'held', held: lockedWallet.held },
+    after: { hold: 'voided', held },
   };
 }
 

@@ -7,8 +7,10 @@ import type { Detector, Inspected, Page } from './detector.ts';
 import { lostOrders } from './idempotency-keys.ts';
 import { moneyHeldByClosedOrders, transferLegs, walletCounters } from './money.ts';
 import { consistentOrders } from './orders.ts';
+import { consistentPayments } from './payment-rows.ts';
 import { moneyTakenWithoutPayment, paidWithoutMoney } from './payments.ts';
 import { stockCounters, unitsHeldByClosedOrders } from './stock.ts';
+import { unmatchedPayments, unreturnedPayments } from './unused-payments.ts';
 
 /** Kinds whose detector also asks Temporal. */
 export type TemporalKind = 'workflow_missing' | 'order_missing' | 'workflow_failed';
@@ -26,6 +28,9 @@ const DETECTORS: Readonly<Record<TableKind, Detector>> = {
   order_inconsistent: consistentOrders,
   order_lost: lostOrders,
   transfer_unbalanced: transferLegs,
+  payment_inconsistent: consistentPayments,
+  payment_unreturned: unreturnedPayments,
+  payment_unmatched: unmatchedPayments,
 };
 
 export const isTableKind = (kind: FindingKind): kind is TableKind => Object.hasOwn(DETECTORS, kind);

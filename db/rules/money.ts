@@ -73,31 +73,50 @@ export const walletCounters: Detector = {
   `,
 };
 
+/** By an order, or with a third key by a payment of it. */
 const heldHolds = (sql: Queryable, { after, limit }: PageOfRows): Fragment => {
-  const [walletId = NIL, orderId = NIL] = keysOf(after);
+  const [walletId = NIL, orderId = NIL, paymentId = NIL] = keysOf(after);
   return sql`
-    select format('%s/%s', wallet_id, order_id) as subject, wallet_id, order_id, amount
-    from hold
-    where state = 'held' and (wallet_id, order_id) > (${walletId}::uuid, ${orderId}::uuid)
-    order by wallet_id, order_id
+    select concat_ws('/', wallet_id, order_id, payment_id) as subject, wallet_id, order_id, payment_id, amount
+    from (
+      (
+        select wallet_id, order_id, null::uuid as payment_id, amount from hold
+        where state = 'held' and (wallet_id, order_id) > (${walletId}::uuid, ${orderId}::uuid)
+        order by wallet_id, order_id
+        limit ${limit}
+      )
+      union all
+      (
+        select wallet_id, order_id, payment_id, amount from payment_hold
+        where state = 'held' and (wallet_id, order_id, payment_id) > (${walletId}::uuid, ${orderId}::uuid, ${paymentId}::uuid)
+        order by wallet_id, order_id, payment_id
+        limit ${limit}
+      )
+    ) as known
+    order by wallet_id, order_id, payment_id nulls first
     limit ${limit}
   `;
 };
 
-/** Rule 7: only an open order holds money. */
+/** Rule 7: only an open order holds money, and only a payment that is under way. Once its order is over, its workflow lets go of it. */
 export const moneyHeldByClosedOrders: Detector = {
   page: heldHolds,
   inspect: (sql, page) => sql<Inspected[]>`
     select
       subject, promised.order_id as "orderId",
       case
-        when orders.id is null then format('%s of wallet %s are held for an order that does not exist', amount, promised.wallet_id)
-        when stage <> 'awaiting_payment'
-          then format('%s of wallet %s are held for an order that is %s', amount, promised.wallet_id, stage)
+        when orders.id is null then format('%s of wallet %s are held for an order that does not exist', promised.amount, promised.wallet_id)
+        when promised.payment_id is null and stage <> 'awaiting_payment'
+          then format('%s of wallet %s are held for an order that is %s', promised.amount, promised.wallet_id, stage)
+        when promised.payment_id is not null and payment.id is null
+          then format('%s of wallet %s are held for a payment that does not exist', promised.amount, promised.wallet_id)
+        when payment.state in ('declined', 'voided')
+          then format('%s of wallet %s are held for a payment that is %s', promised.amount, promised.wallet_id, payment.state)
       end as finding
     from (${heldHolds(sql, page)}) as promised
     left join orders on orders.id = promised.order_id
-    order by promised.wallet_id, promised.order_id
+    left join payment on payment.id = promised.payment_id
+    order by promised.wallet_id, promised.order_id, promised.payment_id nulls first
   `,
 };
 

@@ -48,7 +48,7 @@ export const stepsAndLines = (sql: Queryable): Fragment => sql`
         case when bool_or(step = 'reserve') is not true then 'no step has reserved or rejected it' end,
         case
           -- A payment that was refused is a step, too.
-          when page.stage in ('paid', 'refunded') and bool_or(step = 'pay' and stage = 'paid') is not true
+          when page.stage in ('paid', 'refunded') and bool_or(step in ('pay', 'settle') and stage = 'paid') is not true
             then 'no step has paid it'
         end,
         case
@@ -154,12 +154,14 @@ export const heldMoney = (sql: Queryable): Fragment => sql`
   ) as wallet_of_hold
 `;
 
-/** One debit or capture, by its mode, of its total, from its wallet. */
+/** One debit or capture, by its mode, of its total, from its wallet; or from what its payments brought in. */
 export const payment = (sql: Queryable): Fragment => sql`
   select
     transfer.id, entry.amount,
     case
       when count(*) over () > 1 then format('it was paid %s times', count(*) over ())
+      when page.stage in ('paid', 'refunded') and entry.account is distinct from case when page.secured > 0 then 'clearing' else 'wallet' end
+        then format('%s of it are secured by payments, and it was paid from %s', page.secured, entry.account)
       when
         entry.wallet_id <> page.wallet_id or entry.currency <> page.currency
         or (page.stage in ('paid', 'refunded') and entry.amount is distinct from -page.total)
@@ -167,11 +169,29 @@ export const payment = (sql: Queryable): Fragment => sql`
           '%s %s were taken from wallet %s, and it is to be paid with %s %s from wallet %s',
           coalesce(-entry.amount, 0), entry.currency, entry.wallet_id, page.total, page.currency, page.wallet_id
         )
-      when page.stage in ('paid', 'refunded') and transfer.kind <> case page.payment_mode when 'hold' then 'capture' else 'debit' end
+      when
+        page.stage in ('paid', 'refunded')
+        and transfer.kind <> case when page.payment_mode = 'hold' or page.secured > 0 then 'capture' else 'debit' end
         then format('it was paid by %s in %s mode', transfer.kind, page.payment_mode)
     end as problem
   from transfer
-  left join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+  left join entry on entry.transfer_id = transfer.id and entry.account in ('wallet', 'clearing')
   where transfer.order_id = page.id and transfer.kind in ('debit', 'capture')
   limit 1
+`;
+
+/** It counts what its payments secure: never more than its total, all of it when they paid it, and nothing in hold mode. */
+export const securedByPayments = (sql: Queryable): Fragment => sql`
+  select
+    case
+      when amount <> page.secured then format('it counts %s as secured, and its payments secure %s', page.secured, amount)
+      when page.secured > page.total then format('%s of %s are secured', page.secured, page.total)
+      when page.secured > 0 and page.stage not in ('awaiting_payment', 'paid', 'refunded') then format('%s of it are secured', page.secured)
+      when page.secured > 0 and page.stage in ('paid', 'refunded') and page.secured <> page.total
+        then format('%s of %s are secured', page.secured, page.total)
+      when page.payment_mode = 'hold' and payments > 0 then 'it has payments in hold mode'
+    end as problem
+  from (
+    select count(*) as payments, coalesce(sum(amount) filter (where secures), 0) as amount from payment where order_id = page.id
+  ) as made
 `;

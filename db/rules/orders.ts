@@ -7,6 +7,7 @@ import {
   payment,
   reservedUnits,
   rowsOfMissingOrder,
+  securedByPayments,
   stepsAndLines,
 } from './order-parts.ts';
 import { contents } from './order-contents.ts';
@@ -48,7 +49,7 @@ function ordersAndOrphans(sql: Queryable, { after, limit }: PageOfRows): Fragmen
 }
 
 /**
- * Rules 3, 6, 7 and 9: an order's path, steps, units, total, hold, payment and refunds fit its stage. Rule 2, for what refunds put back on
+ * Rules 3, 6, 7 and 9: an order's path, steps, units, total, hold, payments and refunds fit its stage. Rule 2, for what refunds put back on
  * hand, and rule 5, for a hold of a wallet that is missing. Units or money held by an order that is over, money taken for one, and a missing
  * payment have detectors of their own.
  */
@@ -56,7 +57,7 @@ export const consistentOrders: Detector = {
   page: ordersAndOrphans,
   inspect: (sql, page) => sql<Inspected[]>`
     with page as (
-      select known.id, orders.id is not null as is_there, stage, version, payment_mode, wallet_id, currency, total, refunded
+      select known.id, orders.id is not null as is_there, stage, version, payment_mode, wallet_id, currency, total, refunded, secured
       from (${ordersAndOrphans(sql, page)}) as known
       left join orders on orders.id = known.id
     ),
@@ -72,7 +73,7 @@ export const consistentOrders: Detector = {
           'is %s, but %s', stage,
           concat_ws(
             '; ',
-            path.problem, step.problem, units.problem, promise.problem, contents.problem, payment.problem,
+            path.problem, step.problem, units.problem, promise.problem, contents.problem, secured.problem, payment.problem,
             refund_path.problem, refund_step.problem, refund_units.problem, refund.problem
           )
         )
@@ -84,6 +85,7 @@ export const consistentOrders: Detector = {
     left join lateral (${reservedUnits(sql)}) as units on is_there
     left join lateral (${heldMoney(sql)}) as promise on is_there
     left join lateral (${contents(sql)}) as contents on is_there
+    left join lateral (${securedByPayments(sql)}) as secured on is_there
     left join lateral (${payment(sql)}) as payment on is_there
     left join lateral (${pathOfRefunds(sql)}) as refund_path on is_there
     left join lateral (${stepsOfRefunds(sql)}) as refund_step on is_there
@@ -100,7 +102,7 @@ export const consistentOrders: Detector = {
             case when promise.is_stray then 5 end,
             case
               when
-                contents.problem is not null or payment.problem is not null or refund.problem is not null
+                contents.problem is not null or secured.problem is not null or payment.problem is not null or refund.problem is not null
                 or refund_units.is_unlike_lines or orphans.breaks_6
                 then 6
             end,

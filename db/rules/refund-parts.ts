@@ -7,7 +7,8 @@ import { NIL, type Fragment } from './detector.ts';
 
 /**
  * What its refunds come to is what it counts, what the ledger gave back, and never more than was paid; all of it when the order is refunded,
- * and only then. What was taken for an order that is over is given back in full. Uses `payment`.
+ * and only then. It goes back to the order's wallet, or, when payments paid the order, into clearing, from where it is owed to them: all of
+ * each refund. What was taken for an order that is over is given back in full. Uses `payment`.
  */
 export const refundedMoney = (sql: Queryable): Fragment => sql`
   select
@@ -27,10 +28,12 @@ export const refundedMoney = (sql: Queryable): Fragment => sql`
   cross join lateral (
     select
       count(*) as transfers, coalesce(sum(amount), 0) as given_back,
-      min(format('%s %s were given back to wallet %s', amount, entry.currency, entry.wallet_id)) filter (
-        where entry.wallet_id <> page.wallet_id or entry.currency <> page.currency
+      min(format('%s %s were given back to %s', amount, entry.currency, concat_ws(' ', account, entry.wallet_id))) filter (
+        where
+          entry.wallet_id <> page.wallet_id or entry.currency <> page.currency
+          or account <> case when page.secured > 0 then 'clearing' else 'wallet' end
       ) as elsewhere
-    from transfer left join entry on entry.transfer_id = transfer.id and account = 'wallet'
+    from transfer left join entry on entry.transfer_id = transfer.id and account in ('wallet', 'clearing')
     where transfer.order_id = page.id and kind = 'refund'
   ) as ledger
   cross join lateral (
@@ -43,18 +46,24 @@ export const refundedMoney = (sql: Queryable): Fragment => sql`
           -- What is left in the end may be less than its units cost, or more.
           when made.amount <> units.amount and not (page.stage = 'refunded' and made.version = page.version)
             then format('its refund %s is of %s, and its units cost %s', made.version, made.amount, units.amount)
+          when owed.amount <> case when page.secured > 0 then made.amount else 0 end
+            then format('its refund %s is of %s, and its payments get %s of it', made.version, made.amount, owed.amount)
         end
       ) as unlike
     from refund as made
     left join lateral (
       select entry.amount
-      from transfer join entry on entry.transfer_id = transfer.id and account = 'wallet'
+      from transfer join entry on entry.transfer_id = transfer.id and account in ('wallet', 'clearing')
       where transfer.id = made.transfer_id and transfer.order_id = made.order_id and kind = 'refund'
     ) as moved on true
     left join lateral (
       select sum(refund_line.amount) as amount from refund_line
       where refund_line.order_id = made.order_id and refund_line.command_id = made.command_id
     ) as units on true
+    cross join lateral (
+      select coalesce(sum(refund_payment.amount), 0) as amount from refund_payment
+      where refund_payment.order_id = made.order_id and refund_payment.command_id = made.command_id
+    ) as owed
     where made.order_id = page.id
   ) as made
 `;

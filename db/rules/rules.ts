@@ -41,7 +41,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     number: 6,
-    name: 'an order\u2019s total is what its lines and adjustments come to; one debit or capture for a paid order, of its total and its mode, none that is kept for any other; its refunds never exceed it, nor its units',
+    name: 'an order\u2019s total is what its lines and adjustments come to; one debit or capture for a paid order, of its total and its mode or of its payments, none that is kept for any other; it counts what its payments secure; its refunds never exceed it, nor its units',
     provenBy: ['paid_without_money', 'money_taken_without_payment', 'order_inconsistent'],
   },
   {
@@ -65,6 +65,16 @@ export const RULES: readonly Rule[] = [
     provenBy: ['order_lost'],
   },
   { number: 11, name: 'no unpaid order waits past its deadline', provenBy: ['order_overdue'] },
+  {
+    number: 12,
+    name: 'a payment\u2019s events are a path of its states; its money was received once when it was captured, and what went back is what it owed',
+    provenBy: ['payment_inconsistent'],
+  },
+  {
+    number: 13,
+    name: 'money of a payment that its order does not use, or no longer, is given back within the hour',
+    provenBy: ['payment_unreturned'],
+  },
 ];
 
 /** What breaks a rule: a row, and a sentence with the values that disagree. */
@@ -87,7 +97,7 @@ const SUBJECTS: Readonly<Record<ProvingKind, string>> = {
   order_missing: 'order',
   order_overdue: 'order',
   units_held_by_closed_order: 'SKU/order',
-  money_held_by_closed_order: 'wallet/order',
+  money_held_by_closed_order: 'wallet/order/payment',
   money_taken_without_payment: 'order',
   paid_without_money: 'order',
   stock_counter_wrong: 'SKU',
@@ -96,6 +106,9 @@ const SUBJECTS: Readonly<Record<ProvingKind, string>> = {
   order_lost: 'order',
   transfer_unbalanced: 'transfer',
   workflow_failed: 'order/refund',
+  payment_inconsistent: 'payment',
+  payment_unreturned: 'payment',
+  payment_unmatched: 'reference',
 };
 
 /** Sorts what the detectors found by the rules that it breaks. A rule that could not be checked is not known to hold. */
@@ -115,9 +128,9 @@ export const reportRules = (
     }),
   }));
 
-/** The rules that tables alone prove, at any time: rule 8 also needs Temporal, and rule 11 the time. */
+/** The rules that tables alone prove, at any time: rule 8 also needs Temporal, and rules 11 and 13 the time. */
 export const RULES_OF_TABLES = RULES.filter(
-  ({ number, provenBy }) => number !== 11 && provenBy.every(isTableKind),
+  ({ number, provenBy }) => number !== 11 && number !== 13 && provenBy.every(isTableKind),
 );
 
 /** Well within a statement's time-out, also on a busy database. */

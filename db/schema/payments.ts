@@ -162,9 +162,9 @@ export const paymentHold = pgTable(
     ),
     // Which money does this order hold?
     index('payment_hold_by_order').on(t.orderId),
-    // Which open orders hold money of this wallet?
+    // Which payments hold money of this wallet?
     index('payment_hold_held_by_wallet')
-      .on(t.walletId, t.orderId)
+      .on(t.walletId, t.orderId, t.paymentId)
       .where(sql`state = 'held'`),
   ],
 );
@@ -224,6 +224,10 @@ export const paymentNotification = pgTable(
       'payment_notification_handled',
       sql`(${t.state} in ('handled', 'returned')) = (${t.handledAt} is not null)`,
     ),
+    // Of which payments was Holdfast notified that nobody here asked for?
+    index('payment_notification_unmatched')
+      .on(t.reference, t.id)
+      .where(sql`state in ('unmatched', 'returned')`),
     // Which notifications wait, the oldest first?
     index('payment_notification_waiting')
       .on(t.receivedAt, t.id)

@@ -53,7 +53,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     await next();
   });
   app.onError((error, c) => {
-    if (!(error instanceof RefusedError || error instanceof z.ZodError)) throw error;
+    if (![RefusedError, z.ZodError, SyntaxError].some((kind) => error instanceof kind)) throw error;
     const code = error instanceof RefusedError ? error.code : 'invalid';
     return c.json({ code, detail: error.message }, REFUSALS[code]);
   });
@@ -120,7 +120,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     return tell(c, payment);
   });
   /** For whoever checks what became of all the money. */
-  app.get('/v1/book', (c) => c.json({ payments: book.list().map(toReply) }));
+  app.get('/v1/book', (c) => c.json({ payments: book.list().map(toReply), waiting: book.countWaiting() }));
   return app;
 
   function require(id: string): StoredPayment {

@@ -9,6 +9,7 @@ import { ensureDemoCatalogue } from '../demo/catalogue.ts';
 import { ensureDevelopmentKey } from '../development-key.ts';
 import { PERSONAL_DATA_SETTINGS, WEBHOOK_SETTINGS, ensureKeys } from '../local-keys.ts';
 import { startApi, startWorker } from '../processes/node-server.ts';
+import { localProviderSettings } from '../provider/local.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
 import { logFileOf, openServers, type Servers } from './servers.ts';
@@ -103,7 +104,12 @@ async function startSystem(start: Start): Promise<void> {
   const key = await ensureDevelopmentKey(plan.shared.DATABASE_URL, folder.developmentKey);
   const env = {
     // Receivers that are being written are on this machine.
-    ...(plan.isLocal && { WEBHOOK_ALLOWED_NETWORKS: LOOPBACK_NETWORKS, DEVELOPMENT_KEY: key }),
+    ...(plan.isLocal && {
+      WEBHOOK_ALLOWED_NETWORKS: LOOPBACK_NETWORKS,
+      DEVELOPMENT_KEY: key,
+      // Its secret is known to everybody: only an API that this machine alone can call may believe it.
+      ...localProviderSettings(environment),
+    }),
     ...environment,
     ...webhooks,
   };

@@ -35,6 +35,7 @@ curl -sw '\\n' -X POST ${api}/v1/orders/$order/pay -H "authorization: Bearer $ke
 
 curl -sw '\\n' ${api}/v1/orders/$order -H "authorization: Bearer $key"
 
+\`npm run provider\` in another terminal takes payments from outside. It misbehaves as docs/payments.md says.
 \`npm run demo\` in another terminal plays an order of each ending. Ctrl-C stops everything.
 `;
 }

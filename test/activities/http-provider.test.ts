@@ -35,6 +35,16 @@ test('a payment is authorised, captured and given back in parts, each once howev
   expect(await provider.find(payment.reference)).toMatchObject({ state: 'captured', refunded: 900 });
 });
 
+test('a refund that gives back parts of two payments reaches both', async () => {
+  for (const { id, reference, amount } of [await authorise('ok'), await authorise('ok')]) {
+    await provider.capture({ id, reference, amount });
+    expect(await provider.refund({ id }, { reference: 'one refund', amount: 100 })).toMatchObject({
+      reference,
+      refunded: 100,
+    });
+  }
+});
+
 test('a payment that is authorised is voided, and cannot be captured then', async () => {
   const payment = await authorise('ok');
   expect(await provider.void(payment)).toMatchObject({ state: 'voided' });

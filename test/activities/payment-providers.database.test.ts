@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
 import { createHttpProvider } from '../../activities/payments/http-provider.ts';
 import { createWalletProvider } from '../../activities/payments/wallet-provider.ts';
+import { RULES_OF_TABLES } from '../../db/rules/rules.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import {
   type ProviderRefusedError,
@@ -24,7 +25,9 @@ const { database, sql } = await freshDatabase();
 const { settings } = await startProvider();
 const { reserve, release, openPayment } = createActivities(database);
 
-afterEach(() => expectRulesHold(sql));
+// Nobody records here what the wallet did, so its payments stay pending: the rule about payments is for those who do.
+const RULES = RULES_OF_TABLES.filter(({ provenBy }) => !provenBy.includes('payment_inconsistent'));
+afterEach(() => expectRulesHold(sql, RULES));
 
 /** A payment of an order of 1,500 that its wallet has, or of all but one unit of which it has. */
 async function byWallet(funds = 2_000) {

@@ -9,15 +9,20 @@ import { z } from 'zod';
 import { PROBLEM_JSON } from '../../api/problems/problem.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { BROKEN_ENCODINGS, EDGE_CURSORS, EDGE_JSON, EDGE_STRINGS } from '../support/edges.ts';
+import { signedInit } from '../support/notifications.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 
-const { shop, sql } = await startSystem({ publishing: true });
+const { shop, sql } = await startSystem({ publishing: true, payments: true });
 const [sku, wallet] = await Promise.all([shop.sku(1_000_000), shop.wallet(100_000)]);
 const order = await shop.placed(wallet, sku, 1);
 // A stream goes on until its order has ended.
 const ended = await shop.placed(wallet, sku, 1);
 expectStatus(await shop.cancelOrder(ended, { reason: 'changed my mind' }), 200);
+const inParts = await shop.placed(wallet, sku, 1);
+const payment = idOf(
+  expectStatus(await shop.post(`/v1/orders/${inParts}/payments`, { method: 'wallet', amount: 1 }), 201),
+);
 const key = idOf(expectStatus(await shop.post('/v1/keys', { name: 'test', roles: ['merchant'] }), 201));
 
 afterAll(() => expectRulesHold(sql));
@@ -26,10 +31,12 @@ afterAll(() => expectRulesHold(sql));
 const SEED = process.env['EDGES_SEED'];
 const RUNS = 150;
 
-const schema = z.looseObject({
+const named = z.looseObject({
   $ref: z.string().optional(),
   properties: z.record(z.string(), z.unknown()).optional(),
 });
+/** A body may have one of several forms. */
+const schema = named.extend({ oneOf: z.array(named).optional() });
 const parameterSchema = z.looseObject({
   name: z.string(),
   in: z.enum(['path', 'query', 'header']),
@@ -80,6 +87,9 @@ const VALID: Readonly<Record<string, string>> = {
   scopes: '["skus:read"]',
   expiresInSeconds: '60',
   overlapSeconds: '0',
+  method: '"wallet"',
+  type: '"payment.captured"',
+  data: JSON.stringify({ reference: payment, id: 'pay_1' }),
 };
 
 const encode = (text: string): string => encodeURIComponent(text.toWellFormed());
@@ -95,7 +105,9 @@ interface Sent {
 /** The parameters of a route, with valid values. */
 function partsOf({ path, operation }: Route[1]) {
   const declared = operation.requestBody?.content['application/json']?.schema;
-  const members = Object.keys(resolve(declared)?.properties ?? {});
+  const body = resolve(declared);
+  const [form = body] = body?.oneOf ?? [];
+  const members = Object.keys(resolve(form)?.properties ?? {});
   return {
     query: operation.parameters.flatMap((one) => ('name' in one && one.in === 'query' ? [one] : [])),
     members: members.map((name): [string, string] => [name, VALID[name] ?? '1']),
@@ -111,9 +123,10 @@ const IDS: Readonly<Record<string, string>> = {
   orders: order,
   shops: 'main',
   keys: key,
+  payments: payment,
 };
 
-function resolve(declared: z.output<typeof schema> | undefined): z.output<typeof schema> | undefined {
+function resolve(declared: z.output<typeof named> | undefined): z.output<typeof schema> | undefined {
   if (declared?.$ref === undefined) return declared;
   return components.schemas[declared.$ref.replace('#/components/schemas/', '')];
 }
@@ -196,11 +209,15 @@ function mixed(route: Route[1]): fc.Arbitrary<Sent> {
 }
 
 /** What is wrong with the answer to a request; null if nothing is. */
-async function findFlaw({ method, operation }: Route[1], { address, body }: Sent): Promise<string | null> {
+async function findFlaw(
+  { method, path, operation }: Route[1],
+  { address, body }: Sent,
+): Promise<string | null> {
   const answer = await shop.response(address, {
     method,
     body,
     headers: {
+      ...(path === '/v1/payment-notifications' && signedInit(body ?? '').headers),
       'idempotency-key': randomUUID(),
       ...(body !== null && { 'content-type': 'application/json' }),
     },

@@ -5,11 +5,13 @@ import { DrizzleQueryError } from 'drizzle-orm';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recordIntervention } from '../../db/attention.ts';
+import type { Queryable } from '../../db/postgres.ts';
 import { BLANKS, TEXT, isText, trimText, type TextRule } from '../../domain/text.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { cancelUpdate, giveUpUpdate } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { COMBINED, FAMILY } from '../support/edges.ts';
+import { notificationOf, signedInit } from '../support/notifications.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -117,6 +119,18 @@ const detail = ({
     insert into order_detail (order_id, shop_id, buyer_id, reference, metadata)
     values (${randomUUID()}, 'main', 'buyer', ${reference}, ${metadata === null ? null : JSON.stringify(metadata)}::jsonb)
   `;
+/** Whether PostgreSQL takes it, without keeping it. */
+async function undone(work: (transaction: Queryable) => Promise<unknown>): Promise<void> {
+  const kept = new Error('It was kept.');
+  await sql
+    .begin(async (transaction) => {
+      await work(transaction);
+      throw kept;
+    })
+    .catch((error: unknown) => {
+      if (error !== kept) throw error;
+    });
+}
 const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
   party: async (text) =>
     sql`insert into wallet (shop_id, id, owner_id, currency) values ('main', ${randomUUID()}, ${requireWellFormed(text)}, 'EUR')`,
@@ -125,21 +139,35 @@ const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
       insert into sku (shop_id, sku, name, price, currency, on_hand)
       values ('main', ${`T-${randomUUID()}`}, ${requireWellFormed(text)}, 1, 'EUR', 0)
     `,
-  // Undone: an adjustment that no total contains would break a rule.
-  label: async (text) => {
-    const undone = new Error('It was kept.');
-    await sql
-      .begin(async (transaction) => {
-        await transaction`
-          insert into order_adjustment (order_id, position, kind, label, amount)
-          values (${adjusted}, 50, 'fee', ${requireWellFormed(text)}, 1)
-        `;
-        throw undone;
-      })
-      .catch((error: unknown) => {
-        if (error !== undone) throw error;
-      });
-  },
+  // An adjustment that no total contains would break a rule.
+  label: (text) =>
+    undone(
+      (to) => to`
+        insert into order_adjustment (order_id, position, kind, label, amount)
+        values (${adjusted}, 50, 'fee', ${requireWellFormed(text)}, 1)
+      `,
+    ),
+  paymentSource: async (text) =>
+    sql`insert into payment_source (payment_id, shop_id, source) values (${randomUUID()}, 'main', ${requireWellFormed(text)})`,
+  // So would a payment without its events, and a notification that nobody sent.
+  paymentReason: (text) =>
+    undone(
+      (to) => to`
+        insert into payment (
+          id, shop_id, order_id, method, amount, currency, state, secures, reason, opened_at, updated_at, version
+        )
+        values (
+          ${randomUUID()}, 'main', ${adjusted}, 'provider', 1, 'EUR', 'declined', false, ${requireWellFormed(text)}, now(), now(), 1
+        )
+      `,
+    ),
+  providerId: (text) =>
+    undone(
+      (to) => to`
+        insert into payment_notification (id, reference, provider_id, type, received_at, state)
+        values (${requireWellFormed(text)}, ${text}, ${text}, ${text}, now(), 'unmatched')
+      `,
+    ),
   reference: async (text) => detail({ reference: requireWellFormed(text), metadata: null }),
   metadataKey: async (text) => detail({ reference: null, metadata: { [requireWellFormed(text)]: 'x' } }),
   metadataValue: async (text) => detail({ reference: null, metadata: { x: requireWellFormed(text) } }),
@@ -208,6 +236,29 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
       found.push([what, status === (expected ? 200 : 400)]);
     }
     expect(found.filter(([, right]) => right !== true)).toEqual([]);
+  });
+
+  test('as what a buyer pays with, before the order is looked for', async () => {
+    const kept = await sendEach(TEXT.paymentSource, async (what, source) => {
+      const { body } = await post(`/v1/orders/${randomUUID()}/payments`)({ method: 'provider', source });
+      return [what, body['code']];
+    });
+    expect(kept).toEqual(
+      edgesOf(TEXT.paymentSource).map(([what, , expected]) => [
+        what,
+        expected ? 'not_found' : 'validation_failed',
+      ]),
+    );
+  });
+
+  test("as a payment's id at its provider, in a notification", async () => {
+    const kept = [];
+    for (const [what, text, expected] of edgesOf(TEXT.providerId)) {
+      const body = notificationOf(randomUUID(), { data: { reference: randomUUID(), id: text } });
+      const { status } = await shop.raw('/v1/payment-notifications', signedInit(body));
+      kept.push([what, status, expected ? 204 : 400]);
+    }
+    expect(kept.filter(([, status, expected]) => status !== expected)).toEqual([]);
   });
 
   test('as the reason of a cancel, which the order then shows', async () => {

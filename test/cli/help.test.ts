@@ -13,6 +13,7 @@ const COMMANDS = [
   'ops/replay.ts',
   'dev/up/start.ts',
   'dev/demo/demo.ts',
+  'dev/provider/main.ts',
   'dev/reset.ts',
   'lab/bench/run.ts',
   'lab/faults/run.ts',

@@ -1,12 +1,14 @@
 /** The payment provider that tests and developers pay with: it must be worth believing in before anything is proved with it. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BEHAVIOURS, fateOf, type Source } from '../../dev/provider/behaviour.ts';
+import { localProviderSettings } from '../../dev/provider/local.ts';
 import { PROVIDER_SECRET, startProvider, type TestProvider } from '../support/provider.ts';
 import { until } from '../support/until.ts';
 
@@ -202,6 +204,25 @@ test('a seed decides which calls go wrong, and all of a percentage do', () => {
   expect(draw(7, 0).filter(Boolean)).toEqual([]);
   expect(draw(7, 1).filter(Boolean)).toHaveLength(200);
   expect(Object.keys(BEHAVIOURS)).toContain('ok');
+});
+
+test('the documentation says how each source misbehaves, and what becomes of it', async () => {
+  const text = await readFile('docs/payments.md', 'utf8');
+  const missing = (heading: string) => {
+    const section = text.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';
+    return Object.keys(BEHAVIOURS).filter((source) => !section.includes(`\`${source}\``));
+  };
+  expect(missing('The provider for development')).toEqual([]);
+  expect(missing('When something goes wrong')).toEqual(['ok']);
+});
+
+test('npm start uses the local provider, and nothing of it beside the settings of another', () => {
+  expect(Object.keys(localProviderSettings({}))).toEqual([
+    'PAYMENT_PROVIDER_URL',
+    'PAYMENT_PROVIDER_KEY',
+    'PAYMENT_PROVIDER_SECRETS',
+  ]);
+  expect(localProviderSettings({ PAYMENT_PROVIDER_URL: 'https://provider.example.com' })).toEqual({});
 });
 
 const typesOf = (reference: string): string[] =>

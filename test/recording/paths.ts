@@ -349,7 +349,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
     await client.workflow.execute(WORKFLOW.reconcile, {
       workflowId,
       taskQueue,
-      args: [{ repairCounters: true }],
+      args: [{ repairCounters: true, payments: true }],
     });
     return workflowId;
   },

@@ -5,7 +5,7 @@ import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { openDatabase, type DatabasePool, type LongDatabase } from '../../db/connection.ts';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
-import { checkRules, type Breach } from '../../db/rules/rules.ts';
+import { checkRules, type Breach, type Rule } from '../../db/rules/rules.ts';
 import type { OrderWorkflows } from '../../domain/order-workflows.ts';
 import { TEMPLATE } from './template.ts';
 
@@ -35,9 +35,9 @@ export async function freshDatabase(): Promise<TestDatabase> {
   return { url, database, sql };
 }
 
-/** Fails, and lists every breach of every rule in its message. */
-export async function expectRulesHold(sql: Sql): Promise<void> {
-  const reports = await checkRules(sql);
+/** Fails, and lists every breach of every rule in its message. @param rules all that tables prove, unless given. */
+export async function expectRulesHold(sql: Sql, rules?: readonly Rule[]): Promise<void> {
+  const reports = await checkRules(sql, rules);
   const found = reports.flatMap(({ rule, breaches }) =>
     breaches.map(({ subject, finding }) => `rule ${rule.number} (${rule.name}): ${subject}: ${finding}`),
   );

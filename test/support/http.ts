@@ -51,6 +51,7 @@ type Limits = Pick<
   | 'streamTimes'
   | 'stopping'
   | 'identifyBearer'
+  | 'paymentSecrets'
 >;
 
 /** Times are milliseconds. */

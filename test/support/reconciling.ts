@@ -23,7 +23,7 @@ export function reconciling({ client, shop, taskQueue }: TestSystem) {
       client.workflow.execute<(input: ReconcileInput) => Promise<ReconcileEnd>>(WORKFLOW.reconcile, {
         workflowId: `reconcile-${randomUUID()}`,
         taskQueue,
-        args: [{ repairCounters }],
+        args: [{ repairCounters, payments: true }],
       }),
 
     findingsAbout: async (subject: string) => {

@@ -15,6 +15,12 @@ import type { MonitorSettings } from '../../activities/monitor.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
+import {
+  createPaymentWorker,
+  paymentSettings,
+  type PaymentSettings,
+  type PaymentWorker,
+} from '../../worker/payments.ts';
 import { retentionSettings } from '../../worker/retention-settings.ts';
 import { keepPublishing, type Publishing } from '../../worker/publishing.ts';
 import { wakeOnPublished } from '../../worker/waking.ts';
@@ -73,6 +79,8 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** Asks wallets and the provider of these settings about payments of parts. */
+  payments?: Partial<PaymentSettings> | boolean;
 }
 
 /** Call at the top of a file: everything stops when the file ends. */
@@ -88,6 +96,7 @@ export async function startSystem({
   webhooks = false,
   publishing = webhooks !== false,
   monitor = {},
+  payments = false,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
   const testDatabase = await freshDatabase();
@@ -112,7 +121,12 @@ export async function startSystem({
   );
   const { client, close } = await connectTemporal({ address, namespace });
   const wake = wakeOnPublished(testDatabase.database, client, { taskQueue, report: () => {} });
-  let running: { worker: Worker; sending: WebhookWorker | null; ended: Promise<unknown> } | null = null;
+  let running: {
+    worker: Worker;
+    sending: WebhookWorker | null;
+    paying: PaymentWorker | null;
+    ended: Promise<unknown>;
+  } | null = null;
   const startWorker = async () => {
     const worker = await createOrderWorker({
       connection: native,
@@ -138,8 +152,20 @@ export async function startSystem({
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });
+    const paying =
+      payments === false
+        ? null
+        : await createPaymentWorker({
+            ...paymentSettings(settings),
+            ...(payments !== true && payments),
+            connection: native,
+            namespace,
+            taskQueue,
+            databaseUrl: testDatabase.url,
+            shutdownGrace: 5_000,
+          });
     const ending = new AbortController();
-    const ended = Promise.all([worker.run(), sending?.run()]).finally(() => ending.abort());
+    const ended = Promise.all([worker.run(), sending?.run(), paying?.run()]).finally(() => ending.abort());
     const published =
       publishing !== false &&
       keepPublishing(stepDatabase, {
@@ -147,10 +173,11 @@ export async function startSystem({
         report: () => {},
         onPublished: publishing === true ? wake : publishing,
       });
-    running = { worker, sending, ended: Promise.all([ended, published]) };
+    running = { worker, sending, paying, ended: Promise.all([ended, published]) };
   };
   const stopWorker = async () => {
     running?.sending?.shutdown();
+    running?.paying?.shutdown();
     running?.worker.shutdown();
     await running?.ended;
     running = null;

@@ -4,20 +4,24 @@
  */
 import { CancellationScope, setHandler } from '@temporalio/workflow';
 import { CANCELLED_IN_TEMPORAL, PAYMENT_LIMITS } from '../../domain/order.ts';
+import { PAYMENT_METHODS } from '../../domain/payments.ts';
 import { TEXT, isText, trimText } from '../../domain/text.ts';
 import {
+  addPaymentUpdate,
   cancelUpdate,
   orderQuery,
   payUpdate,
   placeUpdate,
+  type AddPaymentCommand,
   type CancelCommand,
   type CommandAnswer,
   type PayCommand,
   type PlaceAnswer,
 } from '../messages.ts';
 import { now } from '../time.ts';
+import { isDecided } from './decided.ts';
 import { refuse, untilTrue } from './handlers.ts';
-import { waitsVisibly } from './retry-and-attention.ts';
+import { addPayment, hearOfPayments } from './parts.ts';
 import { isOpen, isPayingAtOnce, type CancelRequest, type OrderState } from './state.ts';
 
 /** Sets every handler. Call it before anything is awaited: a command that arrives with the start would find no handler. */
@@ -30,6 +34,14 @@ export function answerCommands(state: OrderState): void {
       refuseUnlessPayable(state, command);
     },
   });
+  setHandler(addPaymentUpdate, (command) => addPayment(state, command), {
+    description: 'Opens a payment of a part. Sent by the API, which records what it is paid with.',
+    validator: (command: AddPaymentCommand) => {
+      refuseMalformedPart(command);
+      refuseUnlessPayableInParts(state);
+    },
+  });
+  hearOfPayments(state);
   setHandler(cancelUpdate, (command) => cancel(state, command), {
     description: 'Cancels the order. Sent by the API; by hand, request cancellation or give the order up.',
     validator: (command: CancelCommand) => {
@@ -50,9 +62,6 @@ export function answerCommands(state: OrderState): void {
     requestCancel(state, { by: 'temporal', commandId: null, reason: CANCELLED_IN_TEMPORAL });
   });
 }
-
-/** Whether a command that ends the order can be answered: a refund may have to wait for room in the wallet for months. */
-export const isDecided = (state: OrderState): boolean => state.phase === 'over' || waitsVisibly(state.health);
 
 async function place(state: OrderState): Promise<PlaceAnswer> {
   await untilTrue(
@@ -104,6 +113,28 @@ function refuseUnlessPayable(state: OrderState, { funded }: PayCommand): void {
     refuse('too_many_refused_payments', `${payAttempts} payments of this order were refused.`);
   if (payments.length >= PAYMENT_LIMITS.waiting)
     refuse('order_busy', `${payments.length} payments of this order wait for their turn.`);
+}
+
+function refuseMalformedPart(
+  command: Partial<Record<keyof AddPaymentCommand, unknown>> | null | undefined,
+): void {
+  refuseMalformed({ commandId: command?.paymentId });
+  const { method, amount } = command ?? {};
+  if (!PAYMENT_METHODS.some((known) => known === method))
+    refuse('malformed', `A payment needs a \`method\`: ${PAYMENT_METHODS.join(' or ')}.`);
+  if (amount !== undefined && !(Number.isSafeInteger(amount) && Number(amount) > 0))
+    refuse('malformed', 'The `amount` of a payment is a whole number of minor units above zero.');
+}
+
+function refuseUnlessPayableInParts(state: OrderState): void {
+  refuseWhenClosed(state);
+  if (isOpen(state) && isDue(state)) refuseExpired(state);
+  if (!isOpen(state)) refuse('order_not_payable', `This order is ${state.stage}.`);
+  const { parts, partsRefused } = state;
+  if (partsRefused >= PAYMENT_LIMITS.refusedByWorkflow)
+    refuse('too_many_refused_payments', `${partsRefused} payments of this order were refused.`);
+  if (parts.length >= PAYMENT_LIMITS.waiting)
+    refuse('order_busy', `${parts.length} payments of this order wait for their turn.`);
 }
 
 function refuseUnlessCancellable(state: OrderState): void {

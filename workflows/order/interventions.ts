@@ -5,7 +5,7 @@
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import type { Intervention, InterventionAction } from '../../domain/attention.ts';
 import type { Step } from '../../domain/order.ts';
-import { TEXT, isText, trimText } from '../../domain/text.ts';
+import { TEXT, trimText } from '../../domain/text.ts';
 import {
   giveUpUpdate,
   retryNowUpdate,
@@ -13,8 +13,9 @@ import {
   type InterventionAnswer,
   type SkipStep,
 } from '../messages.ts';
-import { isDecided, requestCancel } from './commands.ts';
-import { refuse, untilTrue } from './handlers.ts';
+import { requestCancel } from './commands.ts';
+import { isDecided } from './decided.ts';
+import { refuse, refuseUnsigned, untilTrue } from './handlers.ts';
 import { noteIntervention, type StepHealth } from './retry-and-attention.ts';
 import { isOpen, type OrderState } from './state.ts';
 
@@ -31,6 +32,9 @@ const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
   release: 'The units, and in hold mode the money, would stay held for an order that is over.',
   refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
 };
+
+/** What it does not take to end an order: whatever of it happened, or happens late, the release finds, or keeps from happening. */
+const LEFT_WHEN_GIVEN_UP: ReadonlySet<Step> = new Set(['pay', 'openPayment', 'settle', 'extendDeadline']);
 
 // What the Web UI shows with each update.
 const SIGNED = 'Data: {"actor": "who you are", "reason": "why"';
@@ -62,7 +66,7 @@ export function answerInterventions(state: OrderState): void {
       const step = recordAct(health, 'give_up', by);
       const reason = trimText(by.reason, TEXT.reason);
       requestCancel(state, { by: 'operator', commandId: null, reason });
-      if (step === 'pay') health.failing?.end('leave');
+      if (step !== null && LEFT_WHEN_GIVEN_UP.has(step)) health.failing?.end('leave');
       await untilTrue(() => isDecided(state));
       return answer(step);
     },
@@ -137,12 +141,4 @@ function refuseUnlessFailing({ failing }: StepHealth): Step {
 function describeEnd({ phase, stage }: OrderState): string {
   if (phase === 'cancelling') return 'being cancelled';
   return phase === 'expiring' ? 'expiring' : stage;
-}
-
-/** The arguments come from a form or a command line: nothing has checked them. */
-function refuseUnsigned(by: Partial<Record<keyof Intervention, unknown>> | null | undefined): void {
-  if (!isText(by?.actor, TEXT.actor))
-    refuse('unsigned', `Say who you are, as \`actor\`: 1 to ${TEXT.actor.max} characters.`);
-  if (!isText(by?.reason, TEXT.reason))
-    refuse('unsigned', `Say why, as \`reason\`: 1 to ${TEXT.reason.max} characters.`);
 }

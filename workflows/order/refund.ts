@@ -15,6 +15,7 @@ import { now } from '../time.ts';
 import { untilTrue } from './handlers.ts';
 import { answerRefundInterventions } from './interventions.ts';
 import { describeRefund, describeRefunded, explainRefusedRefund } from './refund-details.ts';
+import { wake } from './parts.ts';
 import { refusalOf } from './refusals.ts';
 import { newStepHealth, waitsVisibly, type StepHealth } from './retry-and-attention.ts';
 import { step } from './steps.ts';
@@ -43,6 +44,7 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
 
   const result = await CancellationScope.nonCancellable(async () => {
     outcome.result = await refundMoney(health, input);
+    if (outcome.result.wakes === true) await wake(input.orderId);
     await condition(() => allHandlersFinished() && health.unwritten === 0);
     return outcome.result;
   });

@@ -16,7 +16,7 @@ export function refusalOf(step: 'pay' | 'refund', { stage, reason, refusal }: Re
 /** The answer to a payment that its step refused. */
 export function toPaymentRefusal(refusal: string | null): RefusalReason | null {
   if (refusal === null) return null;
-  return refusal === 'insufficient_funds' ? 'insufficient_funds' : 'order_not_payable';
+  return refusal === 'insufficient_funds' || refusal === 'order_has_payments' ? refusal : 'order_not_payable';
 }
 
 /** The answer to a payment whose order was closed before the payment's turn came. */

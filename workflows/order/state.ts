@@ -1,8 +1,15 @@
 /** What an order's workflow knows while it runs, and how it moves from stage to stage. */
 import { ApplicationFailure, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { PlacedOrder, StepResult } from '../../activities/order.ts';
+import type { RefusalReason } from '../../domain/order.ts';
+import type { PaymentState } from '../../domain/payments.ts';
 import { mayMove, type Stage } from '../../domain/stages.ts';
-import type { CommandAnswer, OrderInput } from '../messages.ts';
+import {
+  PAYMENTS_SINCE_RULES,
+  type AddPaymentCommand,
+  type CommandAnswer,
+  type OrderInput,
+} from '../messages.ts';
 import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 
 /** A payment that was accepted and is not answered yet. */
@@ -10,6 +17,13 @@ export interface PendingPayment {
   commandId: string;
   acceptedAt: string;
   answer: (answer: CommandAnswer) => void;
+}
+
+/** A payment of a part that was accepted and is not opened yet. */
+export interface PendingPart extends AddPaymentCommand {
+  acceptedAt: string;
+  /** Says that it was opened, or why not. */
+  answer: (refusal: RefusalReason | null) => void;
 }
 
 export interface CancelRequest {
@@ -27,14 +41,25 @@ export interface OrderState {
   // What has arrived: left by the handlers and the timer, acted on by the order's one line of execution.
   /** In the order they were accepted. The first is being taken, or is next. */
   readonly payments: PendingPayment[];
+  /** The same for payments of parts. */
+  readonly parts: PendingPart[];
+  /** Whether a payment of a part has said how it stands since the order last looked. */
+  hasNews: boolean;
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
+  /** Whether it was tried to put the deadline off, which happens once. */
+  isExtended: boolean;
 
   // What the line of execution has done.
   stage: Stage;
   reason: string | null;
   payAttempts: number;
+  /** Whether there may be payments of parts. */
+  mayHaveParts: boolean;
+  /** How each payment of a part stands, as far as this workflow was told. */
+  readonly partStates: Map<string, PaymentState>;
+  partsRefused: number;
   /**
    * `open` while the order's end is undecided; `cancelling` or `expiring` while what it holds is released, so that nobody can pay it;
    * `over` when only answers and notes are left.
@@ -53,16 +78,24 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
   // Not the time of this task: when a worker dies after it has reserved, the task runs again later, and would compute a later
   // deadline than the recorded one that the caller was given.
   const startedAt = workflowInfo().startTime.getTime();
+  // The workflow before this one may have opened payments, and what they said since then was said to nobody.
+  const mayHaveParts = input.deadline !== undefined && (input.rules ?? 0) >= PAYMENTS_SINCE_RULES;
   const state: OrderState = {
     input,
     startedAt,
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
     payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
+    parts: [],
+    hasNews: mayHaveParts,
     cancel: null,
     windowEnded: false,
+    isExtended: false,
     stage: 'reserving',
     reason: null,
     payAttempts: 0,
+    mayHaveParts,
+    partStates: new Map(),
+    partsRefused: 0,
     phase: 'open',
     stopReserving: null,
     health: newStepHealth(input, () => state.show()),

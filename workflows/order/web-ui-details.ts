@@ -1,6 +1,7 @@
 /** The sentences that tell an operator, in the Web UI, what a workflow does and what it waits for. */
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { Stage } from '../../domain/stages.ts';
+import { paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
 import type { OrderState } from './state.ts';
 
@@ -44,9 +45,12 @@ function describeRelease(state: OrderState): string | null {
 
 const SENTENCES: Record<Stage, (state: OrderState) => string> = {
   reserving: (state) => `Reserving ${describeContents(state)}. The caller waits for the answer.`,
-  awaiting_payment: (state) => `**Waits for payment until ${utc(state.deadline)}.**${refusedSoFar(state)}`,
+  awaiting_payment: (state) =>
+    `**Waits for payment until ${utc(state.deadline)}.**${describeExtension(state)}${refusedSoFar(state)}${describeParts(state)}`,
   paying: (state) =>
-    `Taking payment ${state.payAttempts}, accepted before the deadline (${utc(state.deadline)}).`,
+    state.payments.length > 0
+      ? `Taking payment ${state.payAttempts}, accepted before the deadline (${utc(state.deadline)}).`
+      : `Its payments cover it, and their money is being taken. Until that is known, neither a cancel nor the deadline acts.${describeParts(state)}`,
   paid: () => 'Paid: the money is taken and the units are sold. Waits for nothing.',
   refunding: ({ input }) =>
     input.rules === undefined
@@ -60,6 +64,16 @@ const SENTENCES: Record<Stage, (state: OrderState) => string> = {
   rejected: (state) =>
     `Rejected (${state.reason ?? 'no reason given'}): nothing was held. Waits for nothing.`,
 };
+
+const describeExtension = ({ isExtended, windowEnded }: OrderState): string =>
+  isExtended && !windowEnded ? ' The deadline was put off once, because a payment is under way.' : '';
+
+/** Each payment of a part, as far as it has said how it stands. Its own workflow says more. */
+function describeParts({ partStates }: OrderState): string {
+  if (partStates.size === 0) return '';
+  const lines = [...partStates].map(([id, reached]) => `- ${reached}: workflow \`${paymentWorkflowId(id)}\``);
+  return `\n\nIts payments, as they said last:\n\n${lines.join('\n')}`;
+}
 
 function refusedSoFar({ payAttempts }: OrderState): string {
   return payAttempts === 0

@@ -23,6 +23,7 @@ import { now } from '../time.ts';
 import { answerCommands } from './commands.ts';
 import { answerInterventions } from './interventions.ts';
 import type { refund } from './refund.ts';
+import { extendDeadline, openPart, refuseParts, settle, wake } from './parts.ts';
 import { refusalByStage, refusalOf, toPaymentRefusal } from './refusals.ts';
 import { StepLeft } from './retry-and-attention.ts';
 import {
@@ -58,15 +59,18 @@ async function live(state: OrderState): Promise<void> {
   if (state.stage === 'awaiting_payment' && isPayingAtOnce(state)) await payAtOnce(state);
   if (state.stage === 'awaiting_payment') openWindow(state);
   while (state.stage === 'awaiting_payment') {
-    await condition(() => state.payments.length > 0 || isToBeClosed(state));
+    await condition(() => state.payments.length > 0 || hasPartsToDo(state) || isToBeClosed(state));
     // A payment comes first: it was accepted before the deadline, and before any cancel.
     const [payment] = state.payments;
     const refusal = payment && refusalBeforeTry(state, payment);
     if (refusal) answerFirstPayment(state, refusal);
     else if (payment) await takePayment(state, payment);
-    else await releaseOrder(state);
+    else if (state.parts.length > 0) await openPart(state);
+    else if (state.hasNews && !state.cancel) await settle(state);
+    else await close(state);
   }
   while (state.payments.length > 0) answerFirstPayment(state, refusalByStage(state.stage));
+  refuseParts(state);
   if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
 }
 
@@ -143,7 +147,7 @@ async function takePayment(state: OrderState, { commandId, acceptedAt }: Pending
   const refusal = refusalOf('pay', result);
   const isLastChance = state.payments.length === 1 && isToBeClosed(state);
   // The last payment is answered after the release, so that its caller learns how the order ended.
-  if (refusal !== null && isLastChance) await releaseOrder(state);
+  if (refusal !== null && isLastChance) await close(state);
   else follow(state, { stage: result.stage, reason: null });
   answerFirstPayment(state, toPaymentRefusal(refusal));
 }
@@ -153,13 +157,28 @@ function answerFirstPayment(state: OrderState, refusal: RefusalReason | null): v
   state.payments.shift()?.answer({ stage: state.stage, refusal });
 }
 
+const hasPartsToDo = ({ parts, hasNews }: OrderState): boolean => parts.length > 0 || hasNews;
+
+/** Ends an unpaid order, unless its payments pay it in this moment, or may still do. */
+async function close(state: OrderState): Promise<void> {
+  if (!state.cancel && state.mayHaveParts) {
+    // The news of a payment may have been lost.
+    await settle(state);
+    if (state.stage !== 'awaiting_payment') return;
+    if (!state.cancel && (await extendDeadline(state))) return openWindow(state);
+  }
+  await releaseOrder(state);
+}
+
 /** Nobody paid: releases what was reserved, because of a cancel if there is one, and otherwise because the window ended. */
 async function releaseOrder(state: OrderState): Promise<void> {
   const { reason, commandId } = state.cancel ?? { reason: WINDOW_ENDED, commandId: null };
   const to = state.cancel ? 'cancelled' : 'expired';
   state.phase = state.cancel ? 'cancelling' : 'expiring';
   const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
-  follow(state, await step.release(state.health, request, `Give back ${describeContents(state)} (${to})`));
+  const result = await step.release(state.health, request, `Give back ${describeContents(state)} (${to})`);
+  follow(state, result);
+  if (result.wakes === true) await wake(state.input.orderId);
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -172,7 +191,9 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
     return;
   }
   const request = { orderId, commandId, reason, restock: true, at: now() };
-  follow(state, await step.refund(state.health, request, 'Refund and restock'));
+  const result = await step.refund(state.health, request, 'Refund and restock');
+  follow(state, result);
+  if (result.wakes === true) await wake(orderId);
 }
 
 /**

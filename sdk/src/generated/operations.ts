@@ -180,7 +180,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
    *
    * For `merchant`, `buyer`; scope `payments:write`.
    *
-   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `payment_exceeds_total`, `payment_declined`, `too_many_payments`, `order_not_payable`, `order_expired`, `order_cancelled`, `order_busy`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `insufficient_funds`, `payments_unavailable`.
+   * Problems: `malformed_body`, `malformed_request`, `idempotency_key_missing`, `idempotency_key_invalid`, `not_found`, `request_timeout`, `idempotency_in_progress`, `payment_exceeds_total`, `payment_declined`, `too_many_payments`, `order_not_payable`, `order_expired`, `order_cancelled`, `order_busy`, `body_too_large`, `unsupported_media_type`, `idempotency_key_reused`, `insufficient_funds`, `too_many_refused_payments`, `payments_unavailable`.
    */
   addPayment: (id: string, body: AddPayment, options?: CallOptions): Promise<Payment> =>
     answer(http.POST('/v1/orders/{id}/payments', { params: { path: { id } }, body, ...sendWith(options) })),

@@ -40,6 +40,9 @@ function middleOf(kind: TableKind, { middle, buyer }: Facts): string {
     case 'money_taken_without_payment':
     case 'paid_without_money':
     case 'transfer_unbalanced':
+    case 'payment_inconsistent':
+    case 'payment_unreturned':
+    case 'payment_unmatched':
       return middle;
   }
 }

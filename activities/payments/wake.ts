@@ -1,0 +1,65 @@
+/** Wakes the workflows of payments that have something to do: those of one order, and those that nobody else woke. */
+import type { Database } from '../../db/connection.ts';
+import { listUnsettled, listUnsettledOfOrder, type PaymentKey } from '../../db/payments/unsettled.ts';
+import { removeOldSources } from '../../db/payments/sources.ts';
+import { toActivityFailure } from '../errors.ts';
+
+export interface WakePaymentsRequest {
+  orderId: string;
+  /** The one that has something to do, when that is known. */
+  paymentId?: string;
+}
+
+export interface StartedSome {
+  started: number;
+}
+
+export interface WakingPaymentsActivities {
+  wakePayments: (request: WakePaymentsRequest) => Promise<void>;
+  /** Starts what is not settled and nothing happened to lately, unless it runs. @param request.at ISO 8601, now. */
+  startPayments: (request: { at: string }) => Promise<StartedSome>;
+  /** Removes what buyers paid with once it is a day old. */
+  removeSources: (request: { at: string }) => Promise<{ removed: number }>;
+}
+
+export interface PaymentWorkflows {
+  /** Starts the payment's workflow unless it runs, and says that there is something to do. */
+  wake: (payment: PaymentKey) => Promise<void>;
+  /** Starts it unless it runs, and says nothing. */
+  start: (payment: PaymentKey) => Promise<void>;
+}
+
+const PAGE = 500;
+/** What happened later than that is still under way, or being told. */
+const LATELY_MS = 10_000;
+const SOURCES_KEPT_MS = 86_400_000;
+
+export function createWakingPaymentsActivities(
+  database: Database,
+  { wake, start }: PaymentWorkflows,
+): WakingPaymentsActivities {
+  return {
+    async wakePayments({ orderId, paymentId }) {
+      const payments =
+        paymentId === undefined
+          ? await toActivityFailure('the list of payments', listUnsettledOfOrder(database, orderId))
+          : [{ paymentId, orderId }];
+      await Promise.all(payments.map(wake));
+    },
+    async startPayments({ at }) {
+      const before = new Date(Date.parse(at) - LATELY_MS);
+      const page = listUnsettled(database, { before, limit: PAGE });
+      const payments = await toActivityFailure('the list of payments', page);
+      for (const payment of payments) await start(payment);
+      return { started: payments.length };
+    },
+    async removeSources({ at }) {
+      const before = new Date(Date.parse(at) - SOURCES_KEPT_MS);
+      const removed = await toActivityFailure(
+        'the removal of what buyers paid with',
+        removeOldSources(database, before),
+      );
+      return { removed };
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
+import { Client } from '@temporalio/client';
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import { failSafely } from '../activities/errors.ts';
+import { createAdvancingActivities } from '../activities/payments/advance.ts';
+import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
+import { createNoProvider } from '../activities/payments/no-provider.ts';
+import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
+import { createWalletProvider } from '../activities/payments/wallet-provider.ts';
+import { askTemporal } from '../client/ask.ts';
+import { wakePayment } from '../client/payments.ts';
+import { openDatabase } from '../db/connection.ts';
+import { HOLDFAST } from '../domain/audit.ts';
+import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
+import { payingQueueOf } from '../domain/workflow-ids.ts';
+import type { WorkerSettings } from '../settings.ts';
+
+export interface PaymentSettings {
+  /** Undefined when the settings have none: then payments by provider wait. */
+  provider: HttpProviderSettings | undefined;
+  /** Payments that are asked about at once. */
+  slots: number;
+  /** Milliseconds after which a person has to look at a payment that stays unknown. */
+  unknownAfter: number;
+  /** Milliseconds after which a payment that nobody here asked for is given back. */
+  unmatchedAfter: number;
+}
+
+export const paymentSettings = (settings: WorkerSettings): PaymentSettings => ({
+  provider: settings.paymentProvider,
+  slots: settings.WORKER_PAYMENT_SLOTS,
+  unknownAfter: settings.PAYMENT_UNKNOWN_AFTER,
+  unmatchedAfter: settings.PAYMENT_UNMATCHED_AFTER,
+});
+
+export interface PaymentWorkerOptions extends PaymentSettings {
+  connection: NativeConnection;
+  namespace: string;
+  /** Of the orders. */
+  taskQueue: string;
+  databaseUrl: string;
+  /** Milliseconds that what is under way has to end when the worker stops. */
+  shutdownGrace: number;
+}
+
+export interface PaymentWorker {
+  /** Resolves once it was shut down, and what was under way has ended. */
+  run: () => Promise<void>;
+  /** Takes no further task. */
+  shutdown: () => void;
+}
+
+/** Asking a provider is mostly waiting; a wallet is one statement, which rarely waits. */
+const MOST_CONNECTIONS = 10;
+/** The most that a deployment's payments use of its database. */
+export const payingConnections = (slots: number): number => Math.min(slots, MOST_CONNECTIONS);
+
+/** It takes no task before its `run()`. */
+export async function createPaymentWorker(options: PaymentWorkerOptions): Promise<PaymentWorker> {
+  const { connection, namespace, taskQueue, slots, shutdownGrace } = options;
+  const database = openDatabase(options.databaseUrl, {
+    connections: payingConnections(slots),
+    name: 'holdfast payments',
+    actor: HOLDFAST,
+  });
+  const client = new Client({ connection, namespace });
+  const wallet = createWalletProvider(database);
+  const provider = options.provider ? createHttpProvider(options.provider) : createNoProvider();
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: payingQueueOf(taskQueue),
+    activities: {
+      ...createAdvancingActivities(database, {
+        providerOf: (method) => (method === 'wallet' ? wallet : provider),
+        unknownAfter: options.unknownAfter,
+      }),
+      ...createUnmatchedActivities(database, {
+        provider,
+        unmatchedAfter: options.unmatchedAfter,
+        wake: (payment) => askTemporal(client, () => wakePayment(client, taskQueue, payment)),
+      }),
+    },
+    maxConcurrentActivityTaskExecutions: slots,
+    shutdownGraceTime: shutdownGrace,
+    shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
+    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+  });
+  return {
+    async run() {
+      try {
+        await worker.run();
+      } finally {
+        await database.close();
+      }
+    },
+    shutdown() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    },
+  };
+}

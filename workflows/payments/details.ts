@@ -1,0 +1,35 @@
+/** The sentences that tell an operator, in the Web UI, where the money of a payment is and what is done about it. Markdown. */
+import { PAYMENT_UNKNOWN } from '../../domain/attention.ts';
+import type { PaymentState } from '../../domain/payments.ts';
+import type { PaymentProgress } from './progress.ts';
+
+export function describePayment({ input, last, trouble, attention, unknownSince }: PaymentProgress): string {
+  if (last === null) return `A payment of order \`${input.orderId}\`. Reads what there is to do.`;
+  const { method, amount, currency, state } = last;
+  const from = method === 'wallet' ? "the order's wallet" : 'the payment provider';
+  const sentence = `${amount} ${currency} (in minor units) from ${from}, for order \`${input.orderId}\`: **${state}**. ${SENTENCES[state](last.done)}`;
+  if (trouble === null) return sentence;
+  const since = unknownSince === null ? '' : ` since ${utc(unknownSince)}`;
+  const why = `Not done${since}: ${trouble.says} It is tried again with growing pauses, or at once with the update \`retryNow\`.`;
+  if (attention === null) return `${sentence}\n\n${why}`;
+  const remedy = attention.reason === PAYMENT_UNKNOWN ? ` ${RESOLVE}` : '';
+  return `**Needs attention since ${utc(attention.raisedAt)}: ${attention.reason}.** ${sentence}\n\n${why}${remedy}`;
+}
+
+const RESOLVE =
+  'Find out at the provider how the payment stands, and say so with the update `resolvePayment`: it is recorded with your name.';
+
+const SENTENCES: Record<PaymentState, (isDone: boolean) => string> = {
+  pending: () => 'Asks whether the money is there.',
+  authorised: (isDone) =>
+    isDone ? '' : 'The money is set aside. Waits until its order takes it, or lets it go.',
+  capturing: () => 'Takes the money. Its order waits for it.',
+  captured: (isDone) =>
+    isDone ? 'The money is taken. Waits for nothing.' : 'Gives back what is owed of it.',
+  declined: () => 'No money was taken. Waits for nothing.',
+  voided: () => 'No money was taken. Waits for nothing.',
+  returned: () =>
+    'The money was taken, the order could not use it, and it was given back. Waits for nothing.',
+};
+
+const utc = (instant: string): string => instant.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
