@@ -9,7 +9,7 @@ import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { lockOrders } from '../../support/obstacles.ts';
 import { expectPaymentsAddUp, paymentSteps } from '../../support/payment-steps.ts';
 import { AT, payment, refundOf, releaseTo } from '../../support/step-requests.ts';
@@ -18,7 +18,10 @@ import { until } from '../../support/until.ts';
 const { database, sql } = await freshDatabase();
 const { openOrder, ask, open, hear, authorise, capture, settleOrder } = paymentSteps({ database, sql });
 
-afterEach(() => expectPaymentsAddUp(sql));
+afterEach(async () => {
+  await expectPaymentsAddUp(sql);
+  await expectRulesHold(sql);
+});
 
 /** Runs a statement as its activity does: again, when PostgreSQL was too busy to answer in time. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
@@ -273,6 +276,17 @@ describe('a statement that waited for its order', () => {
       () => settleOrder(orderId),
     );
     expect(settled).toMatchObject({ refusal: 'capturing' });
+  });
+
+  test('lets the wallet pay all of an order of which nothing is secured any more', async () => {
+    const { orderId } = await openOrder();
+    const paymentId = await open(orderId, { method: 'provider', amount: 400 });
+    const [, paid] = await inLine(
+      orderId,
+      () => hear(paymentId, { state: 'declined' }),
+      () => pay(database, payment(orderId)),
+    );
+    expect(paid).toEqual({ stage: 'paid', reason: null, refusal: null });
   });
 
   test('does not put the deadline off for a payment that became known meanwhile', async () => {
