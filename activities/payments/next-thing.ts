@@ -86,6 +86,10 @@ async function recordFound(question: Question, found: ProviderPayment): Promise<
   const { payment } = question;
   const difference = differenceOf(payment, found);
   if (difference) return refuse(question, found, difference);
+  if (found.state === 'pending' && !payment.secures) {
+    await takeNothing(question.provider, found);
+    return record(question, { state: 'voided', ...idOf(found), reason: reasonOr(payment, 'order_over') });
+  }
   if (found.state === 'pending') {
     await record(question, { state: 'pending', ...idOf(found) });
     throw new ProviderUnknownError('The payment provider has not decided on the payment yet.');

@@ -77,10 +77,10 @@ export interface SystemOptions {
   publishing?: boolean | Publishing['onPublished'];
   /** Sends what is published to webhooks. Networks of this machine are allowed. */
   webhooks?: Partial<WebhookSettings> | boolean;
-  /** Asks wallets and the provider that is named about payments of parts. */
-  payments?: Partial<PaymentSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** Asks wallets and the provider of these settings about payments of parts. */
+  payments?: Partial<PaymentSettings> | boolean;
 }
 
 /** Call at the top of a file: everything stops when the file ends. */
@@ -95,8 +95,8 @@ export async function startSystem({
   identifyBearer,
   webhooks = false,
   publishing = webhooks !== false,
-  payments = false,
   monitor = {},
+  payments = false,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
   const testDatabase = await freshDatabase();
@@ -161,7 +161,7 @@ export async function startSystem({
             connection: native,
             namespace,
             taskQueue,
-            databaseUrl: workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url,
+            databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });
     const ending = new AbortController();

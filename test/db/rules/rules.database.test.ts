@@ -1,8 +1,13 @@
 /** The detectors find every damage that breaks a rule, and the database refuses most of it in the first place. */
 import { expect, test } from 'vitest';
+import { endNotification, keepNotification } from '../../../db/payments/notifications.ts';
 import type { Queryable } from '../../../db/postgres.ts';
+import { keepFindings } from '../../../db/findings.ts';
+import { repairFinding } from '../../../db/repairs/repairs.ts';
 import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
+import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
+import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { openShopWithPayments, PAYMENT_PLANTINGS } from '../../support/payment-plantings.ts';
 import { openShopOfEveryEnding, PLANTINGS } from '../../support/plantings.ts';
@@ -93,6 +98,60 @@ test.each(PAYMENT_PLANTINGS)(
   },
 );
 
+test('money that is held for a payment which was declined is let go of, once', async () => {
+  const paymentId = await payments.held();
+  await recordPayment(database, { paymentId, state: 'declined', at: AT });
+  const now = after(0);
+  const found = await detectAll(sql, 'money_held_by_closed_order', { now, limit: 3 });
+  expect(found).toEqual([expect.objectContaining({ subject: expect.stringContaining(paymentId) })]);
+  const kept = await keepFindings(database, 'money_held_by_closed_order', found, now);
+  const repair = () =>
+    Promise.all(kept.map((finding) => repairFinding(database, 'money_held_by_closed_order', finding, now)));
+  expect((await Promise.all([repair(), repair()])).flat().filter(Boolean)).toHaveLength(1);
+  await expectRulesHold(sql);
+  expect(await detectAll(sql, 'money_held_by_closed_order', { now, limit: 3 })).toEqual([]);
+});
+
+const HOUR = 3_600_000;
+const after = (hours: number): string => new Date(Date.parse(AT) + hours * HOUR).toISOString();
+
+test('money that no order uses, and what is owed to a payment, is found once it is not given back within the hour', async () => {
+  const unused = await payments.late();
+  const findAt = async (now: string) =>
+    (await detectAll(sql, 'payment_unreturned', { now, limit: 1 })).map(({ subject }) => subject);
+  expect(await findAt(after(0.9))).toEqual([]);
+  expect((await findAt(after(1.1))).toSorted()).toEqual([unused, payments.owing.byProvider].toSorted());
+  await returnPayment(database, { paymentId: unused, reason: 'order_over', at: AT });
+  expect(await findAt(after(1.1))).toEqual([payments.owing.byProvider]);
+});
+
+test('a payment that a provider has and nobody here asked for is told for a week after it was given back', async () => {
+  const keep = (id: string, reference: string) =>
+    keepNotification(database, {
+      id,
+      reference,
+      providerId: `of ${reference}`,
+      type: 'payment.captured',
+      receivedAt: new Date(AT),
+    });
+  const findAt = async (now: string) =>
+    (await detectAll(sql, 'payment_unmatched', { now, limit: 1 })).map(
+      ({ subject, finding }) => `${subject}: ${finding}`,
+    );
+  await Promise.all([keep('1', 'theirs'), keep('2', 'theirs'), keep('3', 'other')]);
+  expect(await findAt(after(0.9))).toEqual([]);
+  expect(await findAt(after(1.1))).toEqual([
+    expect.stringMatching(/^other: .* is not given back$/),
+    expect.stringMatching(/^theirs: .* is not given back$/),
+  ]);
+  for (const id of ['1', '2', '3']) await endNotification(database, { id, at: new Date(after(2)) });
+  expect(await findAt(after(3))).toEqual([
+    expect.stringMatching(/^other: .* was given back$/),
+    expect.stringMatching(/^theirs: a provider has payment of theirs, .* was given back$/),
+  ]);
+  expect(await findAt(after(2 + 7 * 24))).toEqual([]);
+});
+
 const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
   [
     'to reserve more than is on hand',
@@ -126,6 +185,47 @@ const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
     'a second end of a hold',
     /has ended/,
     () => sql`update hold set state = 'voided' where order_id = ${captured}`,
+  ],
+  [
+    'a second end of the hold of a payment',
+    /has ended/,
+    () => sql`update payment_hold set state = 'voided' where payment_id = ${payments.settled.byWallet}`,
+  ],
+  [
+    'to give back more of a payment than its wallet gave',
+    /payment_hold_returned_at_most_amount/,
+    () => sql`update payment_hold set returned = amount + 1 where payment_id = ${payments.partly.byWallet}`,
+  ],
+  [
+    'to count less of a payment as given back',
+    /has ended/,
+    () => sql`update payment_hold set returned = 0 where payment_id = ${payments.partly.byWallet}`,
+  ],
+  [
+    'a second receipt of a payment',
+    /transfer_one_receipt/,
+    () => sql`
+      insert into transfer (shop_id, id, kind, order_id, payment_id)
+      values ('main', gen_random_uuid(), 'receipt', ${payments.settled.orderId}, ${payments.settled.byProvider})
+    `,
+  ],
+  [
+    'a second return of a payment by one refund',
+    /transfer_one_return_of_command/,
+    () => sql`
+      insert into transfer (shop_id, id, kind, order_id, payment_id, command_id)
+      values ('main', gen_random_uuid(), 'return', ${payments.partly.orderId}, ${payments.partly.byProvider}, ${payments.partly.command})
+    `,
+  ],
+  [
+    'a payment that secures its order once it is over',
+    /payment_secures_while_live/,
+    () => sql`update payment set secures = true where id = ${payments.voided}`,
+  ],
+  [
+    'to count more as secured than an order comes to',
+    /orders_secured_at_most_total/,
+    () => sql`update orders set secured = total + 1 where id = ${payments.underWay}`,
   ],
   [
     'a second debit of an order',
