@@ -13,7 +13,7 @@ import { signedInit } from '../support/notifications.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
 
-const { shop, sql } = await startSystem({ publishing: true });
+const { shop, sql } = await startSystem({ publishing: true, payments: true });
 const [sku, wallet] = await Promise.all([shop.sku(1_000_000), shop.wallet(100_000)]);
 const order = await shop.placed(wallet, sku, 1);
 // A stream goes on until its order has ended.

@@ -37,7 +37,7 @@ export async function fillPayments(sql: Queryable, until: Date): Promise<void> {
       id, shop_id, order_id, method, amount, 'EUR', state, secures, case when is_refunded then amount else 0 end,
       case when state <> 'pending' then 'at-the-provider-' || id end,
       case state when 'declined' then 'no money' when 'voided' then 'order_over' end, placed_at, placed_at,
-      case state when 'pending' then 1 else 2 end
+      case state when 'pending' then 1 when 'capturing' then 3 else 2 end
     from part
     order by placed_at
   `;
@@ -45,7 +45,9 @@ export async function fillPayments(sql: Queryable, until: Date): Promise<void> {
     insert into payment_event (payment_id, version, from_state, state, at)
     select id, 1, null, 'pending', placed_at from part
     union all
-    select id, 2, 'pending', state, placed_at from part where state <> 'pending'
+    select id, 2, 'pending', case state when 'capturing' then 'authorised' else state end, placed_at from part where state <> 'pending'
+    union all
+    select id, 3, 'authorised', 'capturing', placed_at from part where state = 'capturing'
   `;
   await sql`
     insert into order_step (order_id, step, command_id, stage, recorded_at)

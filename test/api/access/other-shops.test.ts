@@ -18,7 +18,11 @@ import { seal } from '../../support/tampering.ts';
 import { unansweredOrder } from '../../support/unanswered.ts';
 
 const issuer = await startIssuer({ JWT_SHOP_CLAIM: 'shop', JWT_ROLES_CLAIM: 'roles' });
-const system = await startSystem({ identifyBearer: identifyBearers(issuer.settings), publishing: true });
+const system = await startSystem({
+  identifyBearer: identifyBearers(issuer.settings),
+  publishing: true,
+  payments: true,
+});
 const { send, sql, database } = system;
 await sql`insert into shop (id, name) values ('tea', 'Tea')`;
 afterAll(() => expectRulesHold(sql));

@@ -40,9 +40,9 @@ import { askedBy, type Question } from '../question.ts';
 
 const READERS = ['shop', 'buyer', 'installation', 'empty shop'] as const;
 const DAY = 86_400_000;
-/** Open orders are used up: each question has its own, after those of the steps. */
-const BY_PROVIDER = 80;
-const BY_WALLET = 70;
+/** Open orders are used up: each question has its own, between those of the steps. */
+const BY_PROVIDER = 30;
+const BY_WALLET = 50;
 /** Of payments that are pending, so are those that are voided. */
 const VOIDED = 20;
 
