@@ -5,13 +5,16 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import type { cancelBody, createOrderBody, eventPage, orderSchema } from './schemas/orders.ts';
+import type { addPaymentBody, paymentSchema } from './schemas/payments.ts';
 import type { refundBody, refundPage } from './schemas/refunds.ts';
 import type { putSkuBody, restockBody, skuSchema } from './schemas/skus.ts';
 import type { createWalletBody, depositBody, walletSchema } from './schemas/wallets.ts';
 
+export type AddPayment = z.input<typeof addPaymentBody>;
 export type CreateOrder = z.input<typeof createOrderBody>;
 export type Order = z.output<typeof orderSchema>;
 export type OrderEvents = z.output<typeof eventPage>;
+export type Payment = z.output<typeof paymentSchema>;
 export type RefundOrder = z.input<typeof refundBody>;
 export type Refunds = z.output<typeof refundPage>;
 export type Sku = z.output<typeof skuSchema>;
@@ -90,6 +93,10 @@ export class ApiClient {
 
   payOrder(id: string, options?: PostOptions): Promise<Answer<Order>> {
     return this.post(`/v1/orders/${id}/pay`, undefined, options);
+  }
+
+  addPayment(orderId: string, body: AddPayment, options?: PostOptions): Promise<Answer<Payment>> {
+    return this.post(`/v1/orders/${orderId}/payments`, body, options);
   }
 
   cancelOrder(id: string, body: z.input<typeof cancelBody>, options?: PostOptions): Promise<Answer<Order>> {

@@ -13,6 +13,7 @@ import {
 } from '../../domain/payment-provider.ts';
 import type { PaymentReason, RefundPaymentState } from '../../domain/payments.ts';
 import { PROVIDER_ANSWER_MS } from '../../domain/timeouts.ts';
+import { MASK } from '../../process/secrets.ts';
 import { toPaymentReason } from './resolve.ts';
 import { giveToOrdersWallet } from './wallet-provider.ts';
 
@@ -86,16 +87,14 @@ async function recordFound(question: Question, found: ProviderPayment): Promise<
   const { payment } = question;
   const difference = differenceOf(payment, found);
   if (difference) return refuse(question, found, difference);
-  if (found.state === 'pending' && !payment.secures) {
-    await takeNothing(question.provider, found);
-    return record(question, { state: 'voided', ...idOf(found), reason: reasonOr(payment, 'order_over') });
-  }
   if (found.state === 'pending') {
     await record(question, { state: 'pending', ...idOf(found) });
+    // Whatever its provider decided, it would be given back.
+    if (!payment.secures) return letGo({ ...question, payment: { ...payment, providerId: found.id } });
     throw new ProviderUnknownError('The payment provider has not decided on the payment yet.');
   }
   if (found.state === payment.state) return;
-  const reason = reasonOf(found) ?? (payment.secures ? undefined : reasonOr(payment, 'order_over'));
+  const reason = reasonOf(found, payment) ?? (payment.secures ? undefined : reasonOr(payment, 'order_over'));
   await record(question, { state: found.state, ...idOf(found), ...(reason !== undefined && { reason }) });
 }
 
@@ -162,7 +161,10 @@ async function capture(question: Question): Promise<void> {
     if (after?.state !== 'captured') {
       // Refused for good: what is still set aside there is let go.
       if (after) await takeNothing(provider, after);
-      return record(question, { state: 'declined', reason: (after && reasonOf(after)) ?? error.code });
+      return record(question, {
+        state: 'declined',
+        reason: (after && reasonOf(after, payment)) ?? error.code,
+      });
     }
   }
   await recordCaptured(question, after);
@@ -239,6 +241,8 @@ function providerIdOf({ id, method, providerId }: PaymentToAdvance): string {
 
 const reasonOr = ({ reason }: PaymentToAdvance, unless: PaymentReason): string => reason ?? unless;
 
-/** The provider's own words, as far as they can be kept. */
-const reasonOf = ({ reason }: ProviderPayment): string | undefined =>
-  reason === undefined ? undefined : toPaymentReason(reason);
+/** The provider's own words, as far as they can be kept: a provider may quote what the buyer pays with, which is nobody else's to read. */
+const reasonOf = ({ reason }: ProviderPayment, { source }: PaymentToAdvance): string | undefined => {
+  if (reason === undefined) return undefined;
+  return toPaymentReason(source === null ? reason : reason.replaceAll(source, MASK));
+};

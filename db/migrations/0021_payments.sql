@@ -200,15 +200,6 @@ CREATE TRIGGER payment_hold_ends_once BEFORE UPDATE ON payment_hold
   EXECUTE FUNCTION refuse_second_end();
 --> statement-breakpoint
 
--- The monitor counts payments that are under way for too long, and the run that wakes payments is watched like the others.
-ALTER TABLE "alert" DROP CONSTRAINT "alert_name";--> statement-breakpoint
-ALTER TABLE "alert" ADD CONSTRAINT "alert_name" CHECK ("alert"."name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
-ALTER TABLE "measurement" DROP CONSTRAINT "measurement_name";--> statement-breakpoint
-ALTER TABLE "measurement" ADD CONSTRAINT "measurement_name" CHECK ("name" in ('orders_past_deadline', 'orders_pending_long', 'busy_buyers', 'stock_anomalies', 'payment_failure_rate', 'order_latency_p99', 'database_connections', 'abnormal_orders', 'order_success', 'runs_overdue', 'webhooks_failing', 'events_unpublished', 'payments_unsettled'));--> statement-breakpoint
-ALTER TABLE "run_end" DROP CONSTRAINT "run_end_run";--> statement-breakpoint
-ALTER TABLE "run_end" ADD CONSTRAINT "run_end_run" CHECK ("run_end"."run" in ('reconcile', 'stats', 'monitor', 'retention', 'seal', 'webhooks', 'payments'));
---> statement-breakpoint
-
 -- What the statements in db/steps/payments/ and db/payments/ do.
 GRANT UPDATE (secured, payment_deadline, deadline_extended) ON orders TO holdfast_running;--> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE (state, secures, refunded, provider_id, reason, updated_at, version) ON payment TO holdfast_running;--> statement-breakpoint

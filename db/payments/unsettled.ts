@@ -91,7 +91,10 @@ export async function listUnsettled(
     ({ sql }) => sql<PaymentKey[]>`
       (
         select id as "paymentId", order_id as "orderId" from payment
-        where (${isUnsettled(sql)}) and updated_at < ${before}
+        where
+          (${isUnsettled(sql)}) and updated_at < ${before}
+          -- One that has waited for its order for an hour was heard of: many that do must not stand before others.
+          and not (state = 'authorised' and secures and updated_at < ${before}::timestamptz - interval '1 hour')
         order by updated_at, id
         limit ${limit}
       )

@@ -160,10 +160,9 @@ export const heldByWallet = (sql: Queryable): Fragment => sql`
       when hold.amount <> page.amount or hold.wallet_id <> page.wallet_id or hold.order_id <> page.order_id
         then format('wallet %s holds %s for order %s', hold.wallet_id, hold.amount, hold.order_id)
       when (hold.state = 'captured') <> receipt.is_received then format('its hold is %s', hold.state)
-      when hold.state = 'held' and page.state in ('captured', 'returned') then 'its money is still held'
-      when hold.state in ('voided', 'declined') and page.state in ('capturing', 'captured', 'returned') then format('its hold is %s', hold.state)
       -- What is let go of with its order is recorded of the payment a moment later.
-      when hold.state in ('voided', 'declined') and page.state = 'authorised' and page.secures then format('its hold is %s', hold.state)
+      when hold.state in ('voided', 'declined') and page.state in ('authorised', 'capturing') and page.secures
+        then format('its hold is %s', hold.state)
       when hold.returned <> returns.returned
         then format('%s went back into its wallet, and its hold counts %s', returns.returned, hold.returned)
     end as problem

@@ -120,7 +120,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     return tell(c, payment);
   });
   /** For whoever checks what became of all the money. */
-  app.get('/v1/book', (c) => c.json({ payments: book.list().map(toReply) }));
+  app.get('/v1/book', (c) => c.json({ payments: book.list().map(toReply), waiting: book.countWaiting() }));
   return app;
 
   function require(id: string): StoredPayment {

@@ -117,6 +117,8 @@ export interface Book {
   notify(notification: { id: string; body: string; due: number }): void;
   /** The notifications that are due, the first one first. */
   due(now: number): (QueuedNotification & { seq: number })[];
+  /** Notifications that were not accepted yet. */
+  countWaiting(): number;
   sent(seq: number): void;
   postpone(seq: number, due: number): void;
   close(): void;
@@ -234,6 +236,9 @@ export function openBook(file: string): Book {
         .prepare('select * from notification where due <= ? order by due, seq limit 50')
         .all(now)
         .map((row) => queued.parse(row)),
+    countWaiting: () =>
+      z.object({ waiting: z.int() }).parse(db.prepare('select count(*) as waiting from notification').get())
+        .waiting,
     sent(seq) {
       db.prepare('delete from notification where seq = ?').run(seq);
     },

@@ -10,11 +10,12 @@ import type { Benchmark } from './benchmark.ts';
 import { benchBurst } from './burst/burst.ts';
 import { benchHotSku } from './hot-sku/hot-sku.ts';
 import { benchOrders } from './orders/orders.ts';
+import { benchPayments } from './payments/payments.ts';
 import { benchPlans } from './plans/plans.ts';
 import { benchStats } from './stats/stats.ts';
 import { benchWebhooks } from './webhooks/webhooks.ts';
 
-const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks'] as const;
+const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks', 'payments'] as const;
 
 const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   orders: benchOrders,
@@ -23,6 +24,7 @@ const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   burst: benchBurst,
   plans: benchPlans,
   webhooks: benchWebhooks,
+  payments: benchPayments,
 };
 
 const command = defineMeasurement({

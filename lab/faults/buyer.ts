@@ -1,17 +1,26 @@
 /** One buyer with one order: sends each request until it is answered, sometimes twice at once, and records what comes back. */
-import type { ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
-import type { BuyerHistory, Sent } from './history.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AddPayment, ApiClient, CreateOrder, Order, RefundOrder } from '../../api/client.ts';
+import { isAboutPayment, type BuyerHistory, type Heard, type Operation, type Sent } from './history.ts';
 import type { Random } from '../../dev/random.ts';
 
 const DOUBLE_CLICK = 0.05;
 
 const REASON = 'does not fit';
+const POLL_MS = 500;
 
 export type Basket = Required<Pick<CreateOrder, 'walletId' | 'lines' | 'paymentMode'>> &
   Pick<CreateOrder, 'adjustments'>;
 
 /** What was ordered, as the API answered it: lines of one SKU are added up. */
 export type Bought = Pick<Order, 'lines'> & { total: number };
+
+/** How an order that is paid in parts stands. */
+export interface Standing {
+  stage: string;
+  /** What no payment secures. */
+  left: number;
+}
 
 export class Buyer {
   readonly random: Random;
@@ -50,6 +59,36 @@ export class Buyer {
     return this.#command({ operation: 'pay' });
   }
 
+  /** Pays a part of the order, or all that is left of it, from one source. */
+  addPayment(payment: AddPayment): Promise<number> {
+    const path = `/v1/orders/${this.#orderId()}/payments`;
+    const key = this.#nextKey('add payment');
+    return this.#send({ operation: 'add payment', payment, request: { path, key, body: payment } });
+  }
+
+  /** Gives up a payment that was answered. */
+  voidPayment(paymentId: string): Promise<number> {
+    const request = { path: `/v1/payments/${paymentId}/void`, key: this.#nextKey('void payment') };
+    return this.#send({ operation: 'void payment', paymentId, request });
+  }
+
+  /** The ids of the payments that were opened, first to last. */
+  paymentIds(): string[] {
+    return this.history.heard.flatMap(({ operation, body }) =>
+      operation === 'add payment' && body.id !== undefined ? [body.id] : [],
+    );
+  }
+
+  /** Reads the order until it no longer waits for payment, or until nothing is under way for it that could pay for it. */
+  async untilSettled(signal: AbortSignal): Promise<Standing> {
+    for (;;) {
+      const { body } = await this.#api.getOrder(this.#orderId());
+      const standing = { stage: body.stage ?? '', left: this.#bought.total - (body.secured ?? 0) };
+      if (standing.stage !== 'awaiting_payment' || standing.left > 0) return standing;
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+
   cancel(): Promise<number> {
     const reason = 'changed my mind';
     return this.#command({ operation: 'cancel', refund: { reason, restock: true } }, { reason });
@@ -78,15 +117,20 @@ export class Buyer {
   }
 
   #command(what: Omit<Sent, 'request'>, body?: object): Promise<number> {
+    const { operation } = what;
+    const path = `/v1/orders/${this.#orderId()}/${operation}`;
+    return this.#send({ ...what, request: { path, key: this.#nextKey(operation), ...(body && { body }) } });
+  }
+
+  #orderId(): string {
     const [id] = this.history.orderIds;
     if (id === undefined) throw new Error('An order that was never placed gets no commands.');
+    return id;
+  }
+
+  #nextKey(operation: Operation): string {
     this.#requests += 1;
-    const { operation } = what;
-    const key = `${this.history.key} ${operation} ${this.#requests}`;
-    return this.#send({
-      ...what,
-      request: { path: `/v1/orders/${id}/${operation}`, key, ...(body && { body }) },
-    });
+    return `${this.history.key} ${operation} ${this.#requests}`;
   }
 
   async #send(sent: Sent): Promise<number> {
@@ -99,11 +143,17 @@ export class Buyer {
     );
     for (const { status, body } of answers) {
       this.history.heard.push({ operation, key, status, body });
-      const orderId = body.id ?? (operation.startsWith('create') ? body.orderId : undefined);
+      const orderId = orderNamedBy(operation, body);
       if (orderId !== undefined) this.history.orderIds.add(orderId);
       if (body.paymentDeadline !== undefined) this.#deadline = Date.parse(body.paymentDeadline);
       if (body.lines && body.total) this.#bought = { lines: body.lines, total: body.total.amount };
     }
     return answers[0]?.status ?? 0;
   }
+}
+
+/** The id in an answer about a payment is the payment's. */
+function orderNamedBy(operation: Operation, { id, orderId }: Heard['body']): string | undefined {
+  if (isAboutPayment(operation)) return id === undefined ? undefined : orderId;
+  return id ?? (operation.startsWith('create') ? orderId : undefined);
 }

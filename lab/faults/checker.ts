@@ -3,13 +3,16 @@ import type { Client } from '@temporalio/client';
 import { checkEveryRule } from '../../activities/reconciliation/check.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { openDatabase, type LongDatabase } from '../../db/connection.ts';
+import type { BookedPayment } from '../harness/provider.ts';
 import type { Queryable } from '../../db/postgres.ts';
 import { compareAllDays } from '../../db/repairs/figures.ts';
 import { TASK_QUEUE } from '../harness/system.ts';
+import { checkBook, checkRemains } from './book-checker.ts';
 import { findFailedWorkflows } from './failed-workflows.ts';
 import type { Violation } from './figures.ts';
 import { checkHistory } from './history-checker.ts';
 import type { History } from './history.ts';
+import { readPaymentRemains } from './recorded-payments.ts';
 import type { Recorded } from './recorded.ts';
 import { findStaleMarks } from './stalled-orders.ts';
 
@@ -19,6 +22,7 @@ export interface CheckedRun {
   client: Client;
   history: History;
   recorded: Recorded;
+  book: readonly BookedPayment[];
 }
 
 export async function checkRun({
@@ -27,10 +31,13 @@ export async function checkRun({
   client,
   history,
   recorded,
+  book,
 }: CheckedRun): Promise<Violation[]> {
   return [
     ...(await withDatabase(databaseUrl, (database) => findBrokenRules(database, client))),
     ...checkHistory(history, recorded),
+    ...checkBook([...recorded.payments.values()].flat(), book),
+    ...checkRemains(await readPaymentRemains(sql)),
     ...(await findFailedWorkflows(client)),
     ...(await findStaleMarks(sql, client)),
   ];

@@ -1,5 +1,4 @@
 /** One fault run from start to end: a baseline, faults under load, the recovery, and the checks. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ApiClient, fetchFrom, type Order } from '../../api/client.ts';
 import { startLoad, type Load, type LoadOptions } from '../harness/load.ts';
 import { Buyer } from './buyer.ts';
@@ -8,13 +7,15 @@ import { fillCatalogue, type Catalogue } from './catalogue.ts';
 import { checkRun } from './checker.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
 import { withFaultSystem, type FaultSystem } from './fault-system.ts';
-import type { Rate, RunFigures, Violation } from './figures.ts';
+import type { Rate, RunFigures } from './figures.ts';
 import type { BuyerHistory, History } from './history.ts';
 import { startNemesis, type Nemesis } from './nemesis.ts';
-import { countOpen, settle } from './open-work.ts';
+import { countOpen } from './open-work.ts';
 import { randomFrom } from '../../dev/random.ts';
 import { checkArrivals, readHappened, startReceivers, untilAllSent } from './receivers.ts';
+import { measureRate, rateOf } from './rates.ts';
 import { readRecorded } from './recorded.ts';
+import { MORE_PATIENCE_MS, PATIENCE_MS, comeToRest, recover } from './recovery.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
 import { findStalled } from './stalled-orders.ts';
 import { summarize } from './summary.ts';
@@ -26,10 +27,6 @@ const SHARES = { warmUp: 0.05, measured: 0.1 } as const;
 const LEAST_PER_CALLER = 4;
 /** As many as in the benchmark: more would only wait longer. */
 const MOST_MEASURED_CALLERS = 20;
-/** Everything may take this long to settle after the last fault was healed. */
-const PATIENCE_MS = 60_000;
-/** The run watches for this much longer, to tell what is slow from what is stalled. */
-const MORE_PATIENCE_MS = 120_000;
 const PROGRESS_MS = 15_000;
 /** Orders that come due while everything is down at last, if nothing was before. */
 const LEFT_TO_EXPIRE = 3;
@@ -89,12 +86,12 @@ class Experiment {
     const healed = Date.now();
     const openAtHeal = (await countOpen(sql, client)).orders;
     report(`Healed, with ${openAtHeal} orders open. Waiting until nothing is open.`);
-    const violations = await this.#recover([load, last]);
+    const violations = await recover(this.#system, [load, last], this.#signal);
     const recovery = Date.now() - healed;
 
     report('Throughput after the faults.');
     const after = await measure();
-    await settle(sql, client, { patienceMs: PATIENCE_MS, signal: this.#signal });
+    await comeToRest(this.#system, this.#signal);
 
     report('Asking again for every answer.');
     await this.#askAgain();
@@ -105,14 +102,16 @@ class Experiment {
     report('Checking.');
     const arrived = new Map(receivers.map(({ process: { name }, readArrivals }) => [name, readArrivals()]));
     const recorded = await readRecorded(sql);
+    const { payments: book } = await this.#system.provider.readBook();
     violations.push(
       ...(await findStalled(sql, client, PATIENCE_MS)),
-      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded })),
+      ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded, book })),
       ...checkArrivals(arrived, await readHappened(sql)),
     );
     return summarize(this.#options, this.#system, {
       startedAt,
       recorded,
+      book,
       tries: this.#tries,
       faults: nemesis.faults,
       faultSeconds,
@@ -188,42 +187,4 @@ class Experiment {
       clearInterval(progress);
     }
   }
-
-  /** Resolves when every caller has its answer and nothing is open. */
-  async #recover(loads: readonly Load[]): Promise<Violation[]> {
-    const signal = this.#signal;
-    const { sql, client } = this.#system;
-    const answered = Promise.all(loads.map(({ done }) => done)).then(() => true);
-    const late = delay(PATIENCE_MS, false, { signal, ref: false });
-    const violations: Violation[] = [];
-    const startedAt = Date.now();
-    if (!(await Promise.race([answered, late]))) {
-      violations.push({
-        rule: `every caller is answered ${PATIENCE_MS / 1_000} s after the last fault was healed`,
-        subject: 'callers',
-        finding: 'some still try',
-      });
-    }
-    const left = Math.max(PATIENCE_MS - (Date.now() - startedAt), 0);
-    await settle(sql, client, { patienceMs: left, signal });
-    violations.push(...(await findStalled(sql, client, PATIENCE_MS)));
-    if (violations.length > 0) {
-      await Promise.race([answered, delay(MORE_PATIENCE_MS, false, { signal })]);
-      await settle(sql, client, { patienceMs: MORE_PATIENCE_MS, signal });
-    }
-    return violations;
-  }
-}
-
-async function measureRate(load: Load): Promise<Rate> {
-  await load.begun;
-  // From here on fewer and fewer callers are at work.
-  const rate = rateOf(load);
-  await load.done;
-  return rate;
-}
-
-function rateOf(load: Load): Rate {
-  const { completed, seconds, perSecond } = load.rate();
-  return { orders: completed, seconds, perSecond };
 }

@@ -2,13 +2,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openPostgres, type Sql } from '../../db/postgres.ts';
 import type { LabProcess } from '../harness/process.ts';
-import { SERVER_NAMES, type ServerName, type System } from '../harness/system.ts';
+import { SERVER_NAMES, type System } from '../harness/system.ts';
 import type { FaultKind } from './figures.ts';
 import type { ConnectionName, Network } from './network.ts';
 import type { Random } from '../../dev/random.ts';
 
+/** The processes that faults are done to: the servers of the system, and what it depends on. */
+export const TARGET_NAMES = [...SERVER_NAMES, 'provider'] as const;
+export type TargetName = (typeof TARGET_NAMES)[number];
+
 /** What faults are done to. */
-export interface Target extends Pick<System, 'servers' | 'databaseUrl'> {
+export interface Target extends Pick<System, 'databaseUrl'> {
+  servers: Readonly<Record<TargetName, LabProcess>>;
   network: Network;
 }
 
@@ -37,7 +42,7 @@ const DEADLINE_PATIENCE_MS = 15_000;
 export const LAST_DEADLINE_PATIENCE_MS = 120_000;
 const DEADLINE_POLL_MS = 200;
 /** The target of a restart of everything during which an order's deadline passed. */
-export const ACROSS_A_DEADLINE = 'all four, across a deadline';
+export const ACROSS_A_DEADLINE = 'all of them, across a deadline';
 
 const CUT_TOGETHER: readonly [readonly ConnectionName[], ...(readonly ConnectionName[])[]] = [
   ['worker to PostgreSQL'],
@@ -46,10 +51,13 @@ const CUT_TOGETHER: readonly [readonly ConnectionName[], ...(readonly Connection
   ['API to Temporal'],
   ['worker to PostgreSQL', 'API to PostgreSQL'],
   ['worker to Temporal', 'API to Temporal'],
+  ['worker to provider'],
+  ['provider to API'],
+  ['worker to provider', 'provider to API'],
 ];
 
 export const kill =
-  (name: ServerName): MakeFault =>
+  (name: TargetName): MakeFault =>
   ({ servers }) =>
     servers[name].alone(async () => {
       const from = Date.now();
@@ -59,13 +67,13 @@ export const kill =
     });
 
 export const killOne: MakeFault = (target, random, over) =>
-  kill(random.pick(SERVER_NAMES))(target, random, over);
+  kill(random.pick(TARGET_NAMES))(target, random, over);
 
 /** @param longest seconds. */
 export const pauseOne =
   (longest: number): MakeFault =>
   ({ servers }, random, over) => {
-    const server = servers[random.pick(SERVER_NAMES)];
+    const server = servers[random.pick(TARGET_NAMES)];
     const seconds = random.pick(upTo(longest, PAUSES_S));
     return server.alone(async () => {
       const from = Date.now();
@@ -118,7 +126,7 @@ export const restartEverything =
       const back = Math.max(from + seconds * 1_000, (deadline ?? 0) + PAST_DEADLINE_MS);
       await wait(back - Date.now(), over);
       await Promise.all(all.map((server) => server.start()));
-      const target = deadline !== undefined && deadline < Date.now() ? ACROSS_A_DEADLINE : 'all four';
+      const target = deadline !== undefined && deadline < Date.now() ? ACROSS_A_DEADLINE : 'all of them';
       return { kind: 'everything at once', target, from };
     });
   };

@@ -74,7 +74,7 @@ export interface RunFigures {
   startedAt: string;
   seed: number;
   paceSeconds: { least: number; most: number };
-  /** What is killed at that pace: each of the four servers, or one of them. */
+  /** What is killed at that pace: each of the five processes, or one of them. */
   kills: 'each' | 'one';
   /** A pause or a cut lasts this long at most. */
   longestSeconds: number;
@@ -87,11 +87,24 @@ export interface RunFigures {
   orders: { all: number; byStage: Readonly<Record<string, number>> };
   /** Recorded refunds, and those of them that are of less than all that was paid. */
   refunds: { all: number; inPart: number };
+  payments: {
+    /** Payments in parts, by their method and the state in which they ended. */
+    byState: Readonly<Record<string, number>>;
+    /** Orders that were paid in parts. */
+    orders: number;
+    /** Of the provider's book: what it captured, and gave back, in minor units. */
+    captured: number;
+    refunded: number;
+    /** Different notifications of the provider that were kept. */
+    notifications: number;
+    /** Orders whose deadline was put off. */
+    extended: number;
+  };
   tries: Tries;
   faults: {
     all: number;
     byKind: Readonly<Record<FaultKind, number>>;
-    /** Kills of one server, by its name. */
+    /** Kills of one process, by its name. */
     killsOf: Readonly<Record<string, number>>;
     /** The share of the time with at least one under way, from 0 to 1. */
     underWay: number;

@@ -1,16 +1,15 @@
 /** Checks the history of a run: whether every answer that a caller got is true of the database. */
+import { checkAnswers, describeAnswer } from './answer-checker.ts';
 import type { Violation } from './figures.ts';
-import type { BuyerHistory, Deposit, Heard, History, Operation } from './history.ts';
-import type { Recorded, RecordedCommand, RecordedOrder } from './recorded.ts';
+import { hasSent, type BuyerHistory, type Deposit, type Heard, type History } from './history.ts';
+import { checkPayments } from './payment-checker.ts';
+import type { Recorded, RecordedOrder } from './recorded.ts';
 import { checkRefunds, type Finding } from './refund-checker.ts';
 
 const ACKNOWLEDGED = 'every acknowledged order is in the database';
 const ONE_ORDER = 'every key has one order';
 const SAME_ANSWER = 'every answer to one key is the same';
-const KEPT = 'every answer about an order stays true';
-const TRUTH = 'every caller knows the outcome of its own command';
-const KNOWN_ANSWERS = 'callers get only answers that the documentation names';
-const ONE_DEBIT = 'every paid order is debited once, and no other';
+const ONE_PAYMENT = 'every paid order is paid once, and no other';
 const EXPIRES = 'every unpaid order expires at its deadline, and not before';
 const ONE_DEPOSIT = 'every deposit is made once';
 
@@ -32,6 +31,7 @@ function checkBuyer(buyer: BuyerHistory, recorded: Recorded): Violation[] {
     ...(order ? checkAnswers(buyer, order, recorded) : checkLoss(heard)),
     ...(order ? checkEnd(buyer, order) : []),
     ...(order ? checkRefunds(buyer, order, recorded.refunds.get(order.id) ?? []) : []),
+    ...(order ? checkPayments(buyer, order, recorded.payments.get(order.id) ?? []) : []),
   ];
   const subject = `buyer ${key}, who ${behaviour}`;
   return findings.map(([rule, finding]) => ({ rule, subject, finding }));
@@ -52,38 +52,21 @@ function checkIds(key: string, ids: readonly string[], { orders, idOfKey }: Reco
 const checkLoss = (heard: readonly Heard[]): Finding[] =>
   heard.length > 0 ? [[ACKNOWLEDGED, 'was answered, and the order does not exist']] : [];
 
-function checkAnswers(buyer: BuyerHistory, order: RecordedOrder, { commands }: Recorded): Finding[] {
-  return buyer.heard.flatMap((heard) => {
-    const found: Finding[] = [];
-    const answered = `${heard.operation} was answered ${describeAnswer(heard)}`;
-    if (!isExpected(heard, buyer))
-      found.push([KNOWN_ANSWERS, `${answered}, and the order is ${order.stage}`]);
-    const contradiction = findContradiction(heard, order);
-    if (contradiction !== undefined) found.push([KEPT, `${answered}, but ${contradiction}`]);
-    const lie = findLie(heard, commands.get(heard.key));
-    if (lie !== undefined) found.push([TRUTH, `${answered}, but ${lie}`]);
-    return found;
-  });
-}
-
 function checkEnd(buyer: BuyerHistory, { stage, payments }: RecordedOrder): Finding[] {
   const found: Finding[] = [];
   const wasPlaced = buyer.heard.some(({ operation, status }) => operation === 'create' && status === 201);
-  const hasPaid = hasSent(buyer, 'pay') || hasSent(buyer, 'create and pay');
+  const hasPaid = PAYING.some((operation) => hasSent(buyer, operation));
   const mustExpire = wasPlaced && !hasPaid && !hasSent(buyer, 'cancel');
   if (mustExpire && stage !== 'expired')
     found.push([EXPIRES, `was neither paid nor cancelled, and the order is ${stage}`]);
   const isPaid = stage === 'paid' || stage === 'refunded';
   if (payments !== (isPaid ? 1 : 0))
-    found.push([ONE_DEBIT, `the order is ${stage} and was paid ${payments} times`]);
-  if (payments > 0 && !hasPaid) found.push([ONE_DEBIT, 'never paid, and was debited']);
+    found.push([ONE_PAYMENT, `the order is ${stage} and was paid ${payments} times`]);
+  if (payments > 0 && !hasPaid) found.push([ONE_PAYMENT, 'never paid, and the order is']);
   return found;
 }
 
-const hasSent = (buyer: BuyerHistory, operation: Operation): boolean => countSent(buyer, operation) > 0;
-
-const countSent = ({ sent }: BuyerHistory, operation: Operation): number =>
-  sent.filter((one) => one.operation === operation).length;
+const PAYING = ['pay', 'create and pay', 'add payment'] as const;
 
 /** What an answer commits the system to. A repeated answer may show a later stage of the order, so the stage is left out. */
 const commitmentOf = ({ status, body }: Heard): string =>
@@ -98,69 +81,6 @@ function findDifferingAnswers(heard: readonly Heard[]): string[] {
       ? []
       : [`${answer.operation} was answered ${describeAnswer(earlier)} and ${describeAnswer(answer)}`];
   });
-}
-
-const describeAnswer = ({ status, body }: Heard): string => [status, body.code ?? body.stage ?? ''].join(' ');
-
-/** With or without faults, a buyer of this workload may get no other answers. */
-function isExpected({ operation, status, body: { code = '' } }: Heard, buyer: BuyerHistory): boolean {
-  if (status === 200 || status === 201) return true;
-  const refusals: Record<Operation, readonly string[]> = {
-    create: ['out_of_stock', 'insufficient_funds'],
-    'create and pay': ['out_of_stock', 'insufficient_funds', 'order_expired'],
-    pay: ['order_expired', 'insufficient_funds', ...(hasSent(buyer, 'cancel') ? ['order_cancelled'] : [])],
-    cancel: ['order_expired', ...(hasSent(buyer, 'refund') ? ['order_not_cancellable'] : [])],
-    // It is sent only after the payment was answered, and refused only for another one.
-    refund:
-      countSent(buyer, 'refund') > 1
-        ? ['refund_exceeds_payment', 'refund_exceeds_units', 'order_not_refundable']
-        : [],
-  };
-  return refusals[operation].includes(code);
-}
-
-const STAGES_AFTER: Readonly<Record<Operation, readonly string[]>> = {
-  create: ['paid', 'refunded', 'cancelled', 'expired'],
-  'create and pay': ['paid', 'refunded'],
-  pay: ['paid', 'refunded'],
-  cancel: ['cancelled', 'refunded'],
-  // A part leaves the order paid.
-  refund: ['paid', 'refunded'],
-};
-
-/**
- * Says what is untrue of an answer about its own command, not about the order, which another command may have moved. A
- * success says that this command had its effect; a refusal, that it had none and never will.
- */
-function findLie(
-  { operation, status, body }: Heard,
-  command: RecordedCommand | undefined,
-): string | undefined {
-  if (operation === 'create') return undefined;
-  if (!command) return 'the key is not recorded';
-  const { effect, kept } = command;
-  if (kept !== null && kept !== status) return `the answer that is kept is ${kept}`;
-  if (status >= 300) return effect === null ? undefined : `this very command made the order ${effect}`;
-  if (effect === null) return 'this command moved no order';
-  if (!STAGES_AFTER[operation].includes(effect)) return `this command made the order ${effect}`;
-  if (body.stage === undefined || !STAGES_AFTER[operation].includes(body.stage)) return 'that is no success';
-  return undefined;
-}
-
-const STAGES_AFTER_REFUSAL: Readonly<Record<string, readonly string[]>> = {
-  out_of_stock: ['rejected'],
-  order_expired: ['expired'],
-  order_cancelled: ['cancelled', 'refunded'],
-};
-
-function findContradiction({ operation, status, body }: Heard, { stage }: RecordedOrder): string | undefined {
-  const possible =
-    status < 300
-      ? STAGES_AFTER[operation]
-      : operation === 'create'
-        ? ['rejected']
-        : STAGES_AFTER_REFUSAL[body.code ?? ''];
-  return possible === undefined || possible.includes(stage) ? undefined : `the order is ${stage}`;
 }
 
 /** Finds orders that no caller asked for. */

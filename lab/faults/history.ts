@@ -1,8 +1,14 @@
 /** What buyers sent and were answered: compared with the database when the run is over. */
-import type { RefundOrder } from '../../api/client.ts';
+import type { AddPayment, RefundOrder } from '../../api/client.ts';
 
 /** `create and pay` is one request. */
-export type Operation = 'create' | 'create and pay' | 'pay' | 'cancel' | 'refund';
+export type OrderOperation = 'create' | 'create and pay' | 'pay' | 'cancel' | 'refund';
+/** Those whose answer is a payment. */
+export type PaymentOperation = 'add payment' | 'void payment';
+export type Operation = OrderOperation | PaymentOperation;
+
+export const isAboutPayment = (operation: Operation): operation is PaymentOperation =>
+  operation === 'add payment' || operation === 'void payment';
 
 export interface Request {
   path: string;
@@ -16,6 +22,9 @@ export interface Sent {
   request: Request;
   /** What a refund asks for; of a cancel, what it asks for once the order is paid. */
   refund?: RefundOrder;
+  payment?: AddPayment;
+  /** The payment that a void is about. */
+  paymentId?: string;
 }
 
 /** A final answer. */
@@ -24,11 +33,14 @@ export interface Heard {
   key: string;
   status: number;
   body: {
+    /** Of the order, or of the payment. */
     id?: string;
     orderId?: string;
     stage?: string;
     paymentDeadline?: string;
     refunded?: number;
+    /** Of a payment that was declined. */
+    paymentId?: string;
     code?: string;
   };
 }
@@ -55,3 +67,9 @@ export interface History {
   /** Those that were answered 201. */
   readonly deposits: Deposit[];
 }
+
+export const hasSent = (buyer: BuyerHistory, operation: Operation): boolean =>
+  countSent(buyer, operation) > 0;
+
+export const countSent = ({ sent }: BuyerHistory, operation: Operation): number =>
+  sent.filter((one) => one.operation === operation).length;

@@ -1,10 +1,10 @@
 /** The nemesis: makes faults from a seed, several at once. Each track makes one after the other, with a pause in between. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVER_NAMES } from '../harness/system.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import {
   ACROSS_A_DEADLINE,
   LAST_DEADLINE_PATIENCE_MS,
+  TARGET_NAMES,
   breakNetwork,
   endSessions,
   kill,
@@ -28,7 +28,7 @@ export interface Pace {
 export interface NemesisOptions {
   seed: number;
   pace: Pace;
-  /** What is killed at that pace: each of the four servers, or one of them. */
+  /** What is killed at that pace: each of the five processes, or one of them. */
   kills: 'each' | 'one';
   /** Seconds that a pause or a cut lasts at most. */
   longest: number;
@@ -85,7 +85,7 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
 
   const killing =
     kills === 'each'
-      ? SERVER_NAMES.map((name) => track(`kill ${name}`, kill(name)))
+      ? TARGET_NAMES.map((name) => track(`kill ${name}`, kill(name)))
       : [track('kill', killOne)];
   const all = Promise.all([
     ...killing,
@@ -109,7 +109,7 @@ export function startNemesis(target: Target, calm: CalmIntervals, options: Nemes
       if (!hasHit(ACROSS_A_DEADLINE))
         await strikeAtLast('everything', restartEverything(LAST_DEADLINE_PATIENCE_MS));
       const last = [
-        ...SERVER_NAMES.map((name) => [name, kill(name)] as const),
+        ...TARGET_NAMES.map((name) => [name, kill(name)] as const),
         ...receivers.map((one) => [one.process.name, killReceiver([one])] as const),
       ];
       await Promise.all(

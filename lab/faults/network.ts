@@ -1,4 +1,4 @@
-/** The network between the processes: a proxy on each connection of the worker and the API. */
+/** The network between the processes: a proxy on each connection of the worker, the API and the payment provider. */
 import { Proxy } from '../harness/proxy.ts';
 import type { Ports, SystemOptions } from '../harness/system.ts';
 
@@ -7,17 +7,26 @@ export const CONNECTIONS = [
   'worker to Temporal',
   'API to PostgreSQL',
   'API to Temporal',
+  'worker to provider',
+  'provider to API',
 ] as const;
 export type ConnectionName = (typeof CONNECTIONS)[number];
 
 export type Network = Readonly<Record<ConnectionName, Proxy>>;
 
 /** @param servers their ports; they need not run yet. */
-export const openNetwork = async ({ postgres, temporal }: Ports): Promise<Network> => ({
+export const openNetwork = async ({
+  postgres,
+  temporal,
+  api,
+  provider,
+}: Ports & { api: number; provider: number }): Promise<Network> => ({
   'worker to PostgreSQL': await Proxy.open(postgres),
   'worker to Temporal': await Proxy.open(temporal),
   'API to PostgreSQL': await Proxy.open(postgres),
   'API to Temporal': await Proxy.open(temporal),
+  'worker to provider': await Proxy.open(provider),
+  'provider to API': await Proxy.open(api),
 });
 
 export const routesThrough = (network: Network): NonNullable<SystemOptions<unknown>['routes']> => ({

@@ -7,7 +7,7 @@ import { WORKFLOW } from '../../workflows/messages.ts';
 const POLL_MS = 200;
 
 /** Without those of the schedules, which come and go. */
-export const RUNNING = `WorkflowType IN ('${WORKFLOW.order}', '${WORKFLOW.refund}') AND ExecutionStatus = 'Running'`;
+export const RUNNING = `WorkflowType IN ('${WORKFLOW.order}', '${WORKFLOW.refund}', '${WORKFLOW.payment}') AND ExecutionStatus = 'Running'`;
 
 export interface Open {
   orders: number;

@@ -8,7 +8,7 @@ export interface RecordedRefund {
   /** Of the order's event that records it. */
   version: number;
   amount: number;
-  /** The money that it moved into the wallet. */
+  /** The money that it took from the shop. */
   given: number;
   lines: readonly {
     sku: string;
@@ -24,8 +24,8 @@ export async function readRefunds(sql: Queryable): Promise<RecordedRefund[]> {
     select
       refund.order_id as "orderId", idempotency_key.key, refund.version, refund.amount,
       (
-        select coalesce(sum(entry.amount), 0)::bigint
-        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+        select coalesce(-sum(entry.amount), 0)::bigint
+        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'sales'
         where transfer.kind = 'refund' and transfer.order_id = refund.order_id and transfer.command_id = refund.command_id
       ) as given,
       (

@@ -1,5 +1,6 @@
 /** Reads what the database holds of all orders when the run is over. */
 import type { Queryable } from '../../db/postgres.ts';
+import { readPayments, type RecordedPayment } from './recorded-payments.ts';
 import { readRefunds, type RecordedRefund } from './recorded-refunds.ts';
 
 export interface RecordedOrder {
@@ -8,12 +9,15 @@ export interface RecordedOrder {
   deadline: Date;
   /** Debits and captures. */
   payments: number;
-  /** The money that these took from the wallet. */
+  /** The money that these gave the shop. */
   taken: number;
+  total: number;
+  /** What the order says its payments in parts secure. */
+  secured: number;
   /** What the order itself says was given back. */
   refunded: number;
   lines: readonly { sku: string; quantity: number; refunded: number }[];
-  /** When its payment was accepted, by the workflow's clock. */
+  /** When its payment was accepted, or the last of its payments in parts, by the workflow's clock. */
   paidAt: Date | null;
   /** When it was released because it was not paid, by the workflow's clock. */
   expiredAt: Date | null;
@@ -36,8 +40,14 @@ export interface Recorded {
   commands: ReadonlyMap<string, RecordedCommand>;
   /** Every refund, by its order's id, first to last. */
   refunds: ReadonlyMap<string, readonly RecordedRefund[]>;
+  /** Every payment in parts, by its order's id, first to last. */
+  payments: ReadonlyMap<string, readonly RecordedPayment[]>;
   /** What was paid into each wallet. */
   deposits: ReadonlyMap<string, { count: number; amount: number }>;
+  /** How many notifications of the provider were kept. */
+  notifications: number;
+  /** How many orders had their deadline put off. */
+  extended: number;
   /** How often an order called for a person. */
   attentionMarks: number;
 }
@@ -46,11 +56,11 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
   // How did each order end, how often was it paid, and when?
   const orders = await sql<RecordedOrder[]>`
     select
-      orders.id, orders.stage, orders.refunded, payment_deadline as deadline,
+      orders.id, orders.stage, orders.total, orders.secured, orders.refunded, payment_deadline as deadline,
       (select count(*)::integer from transfer where order_id = orders.id and kind in ('debit', 'capture')) as payments,
       (
-        select coalesce(-sum(entry.amount), 0)::bigint
-        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'wallet'
+        select coalesce(sum(entry.amount), 0)::bigint
+        from transfer join entry on entry.transfer_id = transfer.id and entry.account = 'sales'
         where transfer.order_id = orders.id and transfer.kind in ('debit', 'capture')
       ) as taken,
       (
@@ -58,7 +68,12 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
         from order_line
         where order_line.order_id = orders.id
       ) as lines,
-      paid.at as "paidAt",
+      case
+        when orders.secured = 0 then paid.at
+        when paid.at is not null then (
+          select max(payment.opened_at) from payment where payment.order_id = orders.id and payment.secures
+        )
+      end as "paidAt",
       expired.at as "expiredAt",
       release.recorded_at as "expiryRecordedAt"
     from orders
@@ -76,7 +91,8 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     select key, order_event.stage as effect, response_status as kept
     from idempotency_key
     left join order_event on order_event.command_id = idempotency_key.command_id
-    where operation in ('createOrder', 'payOrder', 'cancelOrder', 'refundOrder')
+    where
+      operation in ('createOrder', 'payOrder', 'cancelOrder', 'refundOrder', 'addPayment', 'voidPayment')
   `;
   // How much was paid into each wallet?
   const deposits = await sql<{ walletId: string; count: number; amount: number }[]>`
@@ -85,13 +101,19 @@ export async function readRecorded(sql: Queryable): Promise<Recorded> {
     where transfer.kind = 'deposit'
     group by entry.wallet_id
   `;
-  const [marks] = await sql<{ count: number }[]>`select count(*)::integer as count from attention`;
+  const [counts] = await sql<Pick<Recorded, 'attentionMarks' | 'notifications' | 'extended'>[]>`
+    select
+      (select count(*)::integer from attention) as "attentionMarks",
+      (select count(*)::integer from payment_notification) as notifications,
+      (select count(*)::integer from orders where deadline_extended) as extended
+  `;
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     idOfKey: new Map(keys.map(({ key, id }) => [key, id])),
+    payments: Map.groupBy(await readPayments(sql), ({ orderId }) => orderId),
     refunds: Map.groupBy(await readRefunds(sql), ({ orderId }) => orderId),
     commands: new Map(commands.map(({ key, ...command }) => [key, command])),
     deposits: new Map(deposits.map(({ walletId, ...all }) => [walletId, all])),
-    attentionMarks: marks?.count ?? 0,
+    ...(counts ?? { attentionMarks: 0, notifications: 0, extended: 0 }),
   };
 }

@@ -25,12 +25,17 @@ export function faultsMarkdown(figures: RunFigures): string {
 }
 
 function rows(figures: RunFigures): [string, string][] {
-  const { orders, tries, faults, expiryLag, rates, violations } = figures;
+  const { orders, payments, tries, faults, expiryLag, rates, violations } = figures;
   const byStage = Object.entries(orders.byStage).sort(([, one], [, other]) => other - one);
   return [
     ['orders', String(orders.all)],
     ...byStage.map(([stage, count]): [string, string] => [`… ${stage}`, String(count)]),
     ['refunds', `${figures.refunds.all}, ${figures.refunds.inPart} of them in part`],
+    ['orders paid in parts', String(payments.orders)],
+    ['… payments', countEach(payments.byState)],
+    ['… captured by the provider, and given back', `${payments.captured}, ${payments.refunded}`],
+    ['… notifications kept', String(payments.notifications)],
+    ['… deadlines put off', String(payments.extended)],
     ['faults', `${faults.all} in ${seconds(faults.seconds * 1_000)}`],
     ...FAULT_KINDS.map((kind): [string, string] => [`… ${kind}`, countOf(kind, faults)]),
     ['time with a fault under way', `${Math.round(faults.underWay * 100)} %`],
@@ -63,9 +68,13 @@ function rows(figures: RunFigures): [string, string][] {
 
 function countOf(kind: FaultKind, { byKind, killsOf }: RunFigures['faults']): string {
   if (kind !== 'kill') return String(byKind[kind]);
-  const each = Object.entries(killsOf).map(([name, times]) => `${name} ${times}`);
-  return `${byKind[kind]} (${each.join(', ')})`;
+  return `${byKind[kind]} (${countEach(killsOf)})`;
 }
+
+const countEach = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
 
 function countEnds({ endedByThemselves }: RunFigures): string {
   const groups = Map.groupBy(endedByThemselves, (how) => how);

@@ -28,7 +28,7 @@ const command = defineMeasurement({
       .argParser(toPace)
       .default({ least: 5, most: 10 }, '5-10'),
   )
-  .option('--one', 'kill one server at that pace instead of each of the four')
+  .option('--one', 'kill one process at that pace instead of each of the five')
   .option('--longest <seconds>', 'of a pause or a cut', wholeNumber(SHORTEST_LONGEST_S, MANY), 14)
   .option('--arrivals <n>', 'most orders a second while there are faults', wholeNumber(1, MANY), 4)
   .option('--callers <n>', 'callers at most', wholeNumber(1, MANY), 80)

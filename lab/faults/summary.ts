@@ -1,10 +1,13 @@
 /** Makes the figures of a run from what it did and found. */
 import { describeHardware } from '../harness/machine.ts';
-import { SERVER_NAMES, type System } from '../harness/system.ts';
+import type { BookedPayment } from '../harness/provider.ts';
 import type { Arrival } from '../harness/receiver.ts';
+import { sum } from '../harness/statistics.ts';
 import type { CalmIntervals } from './calm-intervals.ts';
 import type { ExperimentOptions } from './experiment-options.ts';
 import { expiryLags } from './expiry-lag.ts';
+import type { FaultSystem } from './fault-system.ts';
+import { TARGET_NAMES } from './faults.ts';
 import { FAULT_KINDS, type FaultKind, type FaultRecord, type Rate, type RunFigures } from './figures.ts';
 import type { Recorded } from './recorded.ts';
 
@@ -13,6 +16,8 @@ export interface RunOutcome extends Pick<
   'startedAt' | 'tries' | 'openAtHeal' | 'recovery' | 'violations'
 > {
   recorded: Recorded;
+  /** The provider's. */
+  book: readonly BookedPayment[];
   faults: readonly FaultRecord[];
   /** From the start of the nemesis to its end. */
   faultSeconds: number;
@@ -24,10 +29,11 @@ export interface RunOutcome extends Pick<
 
 export function summarize(
   { seed, pace, kills, longest, callers, arrivals, paymentWindow }: ExperimentOptions,
-  { temporalCli, servers }: System,
+  { temporalCli, servers }: FaultSystem,
   {
     startedAt,
     recorded,
+    book,
     tries,
     faults,
     faultSeconds,
@@ -51,6 +57,7 @@ export function summarize(
     machine: { ...describeHardware(), temporal: temporalCli.version },
     orders: countByStage(recorded),
     refunds: countRefunds(recorded),
+    payments: countPayments(recorded, book),
     tries,
     faults: summarizeFaults(faults, faultSeconds),
     lulls: { count: calm.count, seconds: calm.seconds },
@@ -78,6 +85,21 @@ function countByStage({ orders }: Recorded): RunFigures['orders'] {
   return { all: orders.size, byStage: Object.fromEntries(byStage) };
 }
 
+function countPayments(
+  { orders, payments, notifications, extended }: Recorded,
+  book: readonly BookedPayment[],
+): RunFigures['payments'] {
+  const groups = Map.groupBy([...payments.values()].flat(), ({ method, state }) => `${method} ${state}`);
+  return {
+    byState: Object.fromEntries([...groups].map(([what, some]) => [what, some.length])),
+    orders: [...orders.values()].filter(({ secured }) => secured > 0).length,
+    captured: sum(book.map((one) => one.captured)),
+    refunded: sum(book.map((one) => one.refunded)),
+    notifications,
+    extended,
+  };
+}
+
 function countRefunds({ orders, refunds }: Recorded): RunFigures['refunds'] {
   const all = [...refunds.values()].flat();
   const parts = all.filter(({ orderId, amount }) => amount !== orders.get(orderId)?.taken);
@@ -97,7 +119,7 @@ function summarizeFaults(faults: readonly FaultRecord[], seconds: number): RunFi
   for (const kind of FAULT_KINDS) byKind[kind] = faults.filter((fault) => fault.kind === kind).length;
   const kills = faults.filter(({ kind }) => kind === 'kill');
   const killsOf = Object.fromEntries(
-    SERVER_NAMES.map((name) => [name, kills.filter(({ target }) => target === name).length]),
+    TARGET_NAMES.map((name) => [name, kills.filter(({ target }) => target === name).length]),
   );
   const underWay = millisecondsCovered(faults) / 1_000 / seconds;
   return { all: faults.length, byKind, killsOf, underWay, seconds, list: faults };

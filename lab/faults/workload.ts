@@ -1,9 +1,17 @@
 /** The workload: what buyers do with their orders. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Basket, Buyer } from './buyer.ts';
+import { anyBasket, anyLines, anyMode } from './baskets.ts';
+import type { Buyer } from './buyer.ts';
 import type { Random } from '../../dev/random.ts';
 import { PRICE, SCARCE_SKU, type Catalogue } from './catalogue.ts';
 import { wantPartsBack } from './parts.ts';
+import {
+  changeAPayment,
+  payByProviderAtTheLastMoment,
+  payInParts,
+  payTooLittle,
+  payTooMuchAtOnce,
+} from './payers.ts';
 
 export interface Behaviour {
   name: string;
@@ -18,16 +26,44 @@ const LATE_BY_MS = 1_000;
 
 export const LETS_EXPIRE: Behaviour = {
   name: 'lets it expire',
-  share: 18,
+  share: 14,
   async act(buyer, catalogue) {
     await buyer.create(anyBasket(buyer.random, catalogue));
   },
 };
 
+/** An order that is paid in parts holds nothing of its wallet. */
+const payer = (
+  name: string,
+  share: number,
+  pay: (buyer: Buyer, signal: AbortSignal) => Promise<unknown>,
+): Behaviour => ({
+  name,
+  share,
+  async act(buyer, catalogue, signal) {
+    if (await buyer.create({ ...anyBasket(buyer.random, catalogue), paymentMode: 'debit' }))
+      await pay(buyer, signal);
+  },
+});
+
+const PAYERS: readonly Behaviour[] = [
+  payer('pays in parts', 10, payInParts),
+  payer('pays in parts, and wants parts of the money back', 6, async (buyer, signal) => {
+    if (await payInParts(buyer, signal)) await wantPartsBack(buyer);
+  }),
+  payer('pays too much at once', 3, payTooMuchAtOnce),
+  payer('pays by provider at the last moment', 2, payByProviderAtTheLastMoment),
+  payer('pays too little', 2, payTooLittle),
+  payer('pays in parts and cancels at once', 2, async (buyer, signal) => {
+    await Promise.all([payInParts(buyer, signal), think(buyer, signal).then(() => buyer.cancel())]);
+  }),
+  payer('changes a payment', 2, changeAPayment),
+];
+
 export const BEHAVIOURS: readonly Behaviour[] = [
   {
     name: 'pays',
-    share: 20,
+    share: 14,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await think(buyer, signal);
@@ -36,7 +72,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays with the order',
-    share: 10,
+    share: 8,
     async act(buyer, catalogue) {
       await buyer.createAndPay(anyBasket(buyer.random, catalogue));
     },
@@ -44,7 +80,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   LETS_EXPIRE,
   {
     name: 'cancels',
-    share: 10,
+    share: 7,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await think(buyer, signal);
@@ -53,7 +89,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays, and wants the money back',
-    share: 8,
+    share: 6,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       if ((await buyer.pay()) !== 200) return;
@@ -63,7 +99,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays, and wants parts of the money back',
-    share: 14,
+    share: 10,
     async act(buyer, catalogue, signal) {
       if ((await buyer.createAndPay(anyBasket(buyer.random, catalogue))) !== 201) return;
       await think(buyer, signal);
@@ -72,7 +108,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays, and cancels after that',
-    share: 4,
+    share: 3,
     async act(buyer, catalogue) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await buyer.pay();
@@ -81,7 +117,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays and cancels at once',
-    share: 4,
+    share: 3,
     async act(buyer, catalogue) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       await Promise.all([buyer.pay(), buyer.cancel()]);
@@ -89,7 +125,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'pays at the last moment',
-    share: 3,
+    share: 2,
     async act(buyer, catalogue, signal) {
       if (!(await buyer.create(anyBasket(buyer.random, catalogue)))) return;
       const wait = buyer.timeLeft() + buyer.random.between(-LATE_BY_MS, LATE_BY_MS);
@@ -99,7 +135,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'is short of money, and tops up',
-    share: 5,
+    share: 3,
     async act(buyer, catalogue) {
       const { key } = buyer.history;
       const walletId = await catalogue.openWallet(`${key} wallet`, PRICE / 2);
@@ -116,7 +152,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   },
   {
     name: 'wants what is scarce',
-    share: 4,
+    share: 3,
     async act(buyer, catalogue, signal) {
       const lines = [{ sku: SCARCE_SKU, quantity: 1 }, ...anyLines(buyer.random, catalogue, 1)];
       const walletId = catalogue.anyWallet(buyer.random);
@@ -125,6 +161,7 @@ export const BEHAVIOURS: readonly Behaviour[] = [
       if (buyer.random.chance(0.2)) await buyer.pay();
     },
   },
+  ...PAYERS,
 ];
 
 export function chooseBehaviour(random: Random): Behaviour {
@@ -132,36 +169,6 @@ export function chooseBehaviour(random: Random): Behaviour {
   const chosen = BEHAVIOURS.find(({ share }) => (left -= share) < 0) ?? BEHAVIOURS[0];
   if (!chosen) throw new Error('Buyers do nothing.');
   return chosen;
-}
-
-const anyMode = (random: Random): Basket['paymentMode'] => random.pick(['debit', 'hold']);
-
-function anyBasket(random: Random, catalogue: Catalogue): Basket {
-  const lines = anyLines(random, catalogue, random.pick([1, 1, 2, 3]));
-  return {
-    walletId: catalogue.anyWallet(random),
-    lines,
-    paymentMode: anyMode(random),
-    ...(random.chance(0.3) && { adjustments: anyAdjustments(random, lines) }),
-  };
-}
-
-/** Such that no unit of a line costs a whole number. */
-function anyAdjustments(random: Random, [line]: Basket['lines']): NonNullable<Basket['adjustments']> {
-  const discount = {
-    kind: 'discount',
-    label: 'Voucher',
-    amount: -Math.ceil(random.between(1, 333)),
-  } as const;
-  const tax = { kind: 'tax', label: 'Tax', amount: Math.ceil(random.between(1, 777)) } as const;
-  return [{ ...discount, ...(line && { sku: line.sku }) }, tax];
-}
-
-function anyLines(random: Random, catalogue: Catalogue, count: number): Basket['lines'] {
-  return Array.from({ length: count }, () => ({
-    sku: catalogue.anySku(random),
-    quantity: random.pick([1, 1, 2, 5]),
-  }));
 }
 
 async function think({ random }: Buyer, signal: AbortSignal): Promise<void> {

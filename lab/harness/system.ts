@@ -27,6 +27,8 @@ export interface Ports {
 export interface SystemOptions<T> extends ProcessesOptions<T> {
   /** Of the servers themselves; free ones by default. */
   ports?: Ports;
+  /** Of the API itself; a free one by default. */
+  apiPort?: number;
   /** Where the worker and the API reach them, when that is not directly. */
   routes?: Readonly<Record<'worker' | 'API', Ports>>;
   /** Over this process's environment. */
@@ -55,7 +57,7 @@ export function withSystem<T>(options: SystemOptions<T>, use: (system: System) =
 
 async function startSystem<T>(
   processes: Processes,
-  { ports: chosen, routes, settings, report }: SystemOptions<T>,
+  { ports: chosen, apiPort, routes, settings, report }: SystemOptions<T>,
 ): Promise<System> {
   const { signal } = processes;
   const temporalCli = await findTemporalCli(localSettings(process.env), { report, signal });
@@ -79,10 +81,8 @@ async function startSystem<T>(
   const worker = await processes.start('worker', (options) =>
     startWorker({ ...options, env: { ...environmentAt(workerRoute), ...settings.worker } }),
   );
-  const { process: API, url: apiUrl } = await startApiIn(processes, 'API', {
-    ...environmentAt(apiRoute),
-    ...settings.API,
-  });
+  const apiEnvironment = { ...environmentAt(apiRoute), ...settings.API };
+  const { process: API, url: apiUrl } = await startApiIn(processes, 'API', apiEnvironment, apiPort);
   return {
     ...addressesAt(ports),
     apiUrl,
@@ -94,13 +94,14 @@ async function startSystem<T>(
   };
 }
 
-/** Starts an API on a free port. */
+/** Starts an API, on a free port by default. */
 export async function startApiIn(
   processes: Processes,
   name: string,
   env: NodeJS.ProcessEnv,
+  chosenPort?: number,
 ): Promise<{ process: LabProcess; url: string }> {
-  const port = await freePort();
+  const port = chosenPort ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const process = await processes.start(name, (options) =>
     startApi({ ...options, address: url, env: { ...env, HOST: '127.0.0.1', PORT: String(port) } }),

@@ -8,8 +8,8 @@ import { runScripts, startScript, type TestProcess } from '../support/server-pro
 
 /**
  * Everything is in proportion to the shorter window, so that the run takes about a minute. The faults do not last longer on a
- * busy machine: there are enough callers that no order waits for one. With this seed the first four kills hit all four
- * servers, and the first three network faults are of three kinds.
+ * busy machine: there are enough callers that no order waits for one. What the
+ * first kills do not hit is killed at the end.
  */
 const SHORTENED =
   '--orders 120 --seed 23 --one --every 2-4 --longest 6 --arrivals 3 --callers 100 --window 8s'.split(' ');
@@ -17,6 +17,12 @@ const SHORTENED =
 const figuresSchema = z.object({
   orders: z.object({ all: z.number() }),
   refunds: z.object({ inPart: z.number() }),
+  payments: z.object({
+    orders: z.number(),
+    captured: z.number(),
+    notifications: z.number(),
+    byState: z.record(z.string(), z.number()),
+  }),
   faults: z.object({
     all: z.number(),
     byKind: z.record(z.string(), z.number()),
@@ -55,7 +61,15 @@ test('every order survives a short fault run with its money, its units and its a
   expect(figures.violations).toEqual([]);
   expect(figures.orders.all).toBe(120);
   expect(figures.refunds.inPart, 'refunds in part').toBeGreaterThan(0);
-  // Each server, and everything at once; a busy machine leaves time for no more.
+  const { payments } = figures;
+  expect(payments.orders, 'orders paid in parts').toBeGreaterThan(0);
+  expect(payments.captured, 'money captured by the provider').toBeGreaterThan(0);
+  expect(payments.notifications, 'notifications of the provider').toBeGreaterThan(0);
+  expect(payments.byState).toMatchObject({
+    'provider captured': expect.any(Number),
+    'wallet captured': expect.any(Number),
+  });
+  // Each server and the provider, and everything at once; a busy machine leaves time for no more.
   expect(figures.faults.all).toBeGreaterThanOrEqual(5);
   for (const [name, times] of Object.entries(figures.faults.killsOf))
     expect(times, `kills of ${name}`).toBeGreaterThan(0);

@@ -28,6 +28,8 @@ const RECORDED: Recorded = {
         stage: 'refunded',
         deadline: new Date('2026-11-23T06:09:56Z'),
         payments: 1,
+        total: 1_000,
+        secured: 0,
         taken: 1_000,
         refunded: 1_000,
         lines: [],
@@ -46,7 +48,10 @@ const RECORDED: Recorded = {
   refunds: new Map([
     [ORDER, [{ orderId: ORDER, key: 'one refund 3', version: 3, amount: 1_000, given: 1_000, lines: [] }]],
   ]),
+  payments: new Map(),
   deposits: new Map(),
+  notifications: 0,
+  extended: 0,
   attentionMarks: 0,
 };
 

@@ -71,6 +71,8 @@ function findingsOn({ order, refunds = [AMOUNT, UNITS], heard = HEARD, asked }: 
     stage: 'paid',
     deadline: new Date(),
     payments: 1,
+    total: 2_900,
+    secured: 0,
     paidAt: null,
     expiredAt: null,
     expiryRecordedAt: null,

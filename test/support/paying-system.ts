@@ -15,6 +15,8 @@ export interface PayingSystem extends TestSystem {
 export interface PayingOptions extends Omit<SystemOptions, 'payments'> {
   /** Milliseconds for which the provider says nothing when it is silent. */
   silence?: number;
+  /** Milliseconds after which a person has to look at what stays unknown. */
+  unknownAfter?: number;
   /** Milliseconds after which what nobody here asked for is given back. */
   unmatchedAfter?: number;
 }
@@ -22,6 +24,7 @@ export interface PayingOptions extends Omit<SystemOptions, 'payments'> {
 /** Call at the top of a file. */
 export async function startPayingSystem({
   silence = 500,
+  unknownAfter = 86_400_000,
   unmatchedAfter = 900_000,
   ...options
 }: PayingOptions = {}): Promise<PayingSystem> {
@@ -29,7 +32,7 @@ export async function startPayingSystem({
   const provider = await startProvider({ notify: relay.url, silence });
   const system = await startSystem({
     ...options,
-    payments: { provider: provider.settings, unmatchedAfter },
+    payments: { provider: provider.settings, unknownAfter, unmatchedAfter },
   });
   relay.to(system.send);
   return { ...system, provider, relay, otherApi: startSecondApi(system, options.paymentWindow) };

@@ -94,8 +94,13 @@ export async function openShopWithPayments({ database, sql }: { database: Databa
   await giveToWallet(database, { paymentId: returnedToWallet, commandId: NIL_UUID });
   await returnPayment(database, { paymentId: returnedToWallet, reason: 'order_over', at: AT });
 
+  /** A payment by wallet of an order that is open. */
+  async function held(): Promise<string> {
+    return authorised(await open(), 'wallet', 300);
+  }
+
   const underWay = await open();
-  const held = await authorised(underWay, 'wallet', 300);
+  const holding = await authorised(underWay, 'wallet', 300);
   await authorised(underWay, 'provider', 200);
 
   const over = await open();
@@ -105,6 +110,7 @@ export async function openShopWithPayments({ database, sql }: { database: Databa
 
   return {
     walletId,
+    sku,
     settled,
     partly: { ...partly, command: partlyBack.commandId },
     owing: { ...owing, command: owed.commandId },
@@ -112,6 +118,7 @@ export async function openShopWithPayments({ database, sql }: { database: Databa
     returned,
     returnedToWallet,
     underWay,
+    holding,
     held,
     over,
     voided,
@@ -204,6 +211,25 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
   [
     12,
     'payment_inconsistent',
+    'a return to another account',
+    (to, { returned }) => to`
+      update entry set account = 'funding'
+      from transfer
+      where transfer.id = transfer_id and payment_id = ${returned} and kind = 'return' and account = 'provider'
+    `,
+  ],
+  [
+    12,
+    'payment_inconsistent',
+    'a part of a refund that went to the wallet with another amount',
+    async (to, { toWallet }) => {
+      await to`update refund_payment set amount = amount + 1 where payment_id = ${toWallet.byProvider}`;
+      await to`update payment set refunded = refunded + 1 where id = ${toWallet.byProvider}`;
+    },
+  ],
+  [
+    12,
+    'payment_inconsistent',
     'a return that no refund asked for',
     (to, { partly }) => to`
       update transfer set command_id = gen_random_uuid() where payment_id = ${partly.byProvider} and kind = 'return'
@@ -285,8 +311,8 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     12,
     'payment_inconsistent',
     'a move that a payment does not make',
-    (to, { held }) =>
-      to`update payment_event set state = 'returned' where payment_id = ${held} and version = 2`,
+    (to, { holding }) =>
+      to`update payment_event set state = 'returned' where payment_id = ${holding} and version = 2`,
   ],
   [
     12,
@@ -298,14 +324,14 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     12,
     'payment_inconsistent',
     'events that vanished',
-    (to, { held }) => to`delete from payment_event where payment_id = ${held}`,
+    (to, { holding }) => to`delete from payment_event where payment_id = ${holding}`,
   ],
   [
     12,
     'payment_inconsistent',
     'a payment that is gone, and its order with it',
-    async (to, { held, underWay }) => {
-      await to`delete from payment where id = ${held}`;
+    async (to, { holding, underWay }) => {
+      await to`delete from payment where id = ${holding}`;
       await to`update orders set secured = 200 where id = ${underWay}`;
     },
   ],
@@ -313,13 +339,13 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     12,
     'payment_inconsistent',
     'a payment in another currency than its order',
-    (to, { held }) => to`update payment set currency = 'USD' where id = ${held}`,
+    (to, { holding }) => to`update payment set currency = 'USD' where id = ${holding}`,
   ],
   [
     12,
     'payment_inconsistent',
     'a payment in another shop than its order',
-    (to, { held }) => to`update payment set shop_id = 'elsewhere' where id = ${held}`,
+    (to, { holding }) => to`update payment set shop_id = 'elsewhere' where id = ${holding}`,
   ],
   [
     12,
@@ -339,14 +365,14 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     12,
     'payment_inconsistent',
     'a payment by wallet without its hold',
-    (to, { held }) => to`delete from payment_hold where payment_id = ${held}`,
+    (to, { holding }) => to`delete from payment_hold where payment_id = ${holding}`,
   ],
   [
     12,
     'payment_inconsistent',
     'a hold of another amount than its payment, in a wallet that agrees',
-    async (to, { held, walletId }) => {
-      await to`update payment_hold set amount = amount + 1 where payment_id = ${held}`;
+    async (to, { holding, walletId }) => {
+      await to`update payment_hold set amount = amount + 1 where payment_id = ${holding}`;
       await to`update wallet set held = held + 1 where id = ${walletId}`;
     },
   ],
@@ -360,8 +386,8 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     12,
     'payment_inconsistent',
     'a voided hold of a payment that its order counts on',
-    async (to, { held, walletId }) => {
-      await to`update payment_hold set state = 'voided' where payment_id = ${held}`;
+    async (to, { holding, walletId }) => {
+      await to`update payment_hold set state = 'voided' where payment_id = ${holding}`;
       await to`update wallet set held = held - 300 where id = ${walletId}`;
     },
   ],
@@ -396,7 +422,7 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
     7,
     'money_held_by_closed_order',
     'money held for a payment that is gone',
-    (to, { held }) => to`delete from payment where id = ${held}`,
+    (to, { holding }) => to`delete from payment where id = ${holding}`,
   ],
   [
     6,
@@ -447,6 +473,18 @@ export const PAYMENT_PLANTINGS: readonly PaymentPlanting[] = [
       await to`update payment set amount = 1001 where order_id = ${underWay} and method = 'provider'`;
       await to`update orders set secured = 1301 where id = ${underWay}`;
     },
+  ],
+  [
+    12,
+    'payment_inconsistent',
+    'money still held for a payment that was captured',
+    (to, { settled }) => to`update payment_hold set state = 'held' where payment_id = ${settled.byWallet}`,
+  ],
+  [
+    6,
+    'order_inconsistent',
+    'an order in hold mode with payments',
+    (to, { underWay }) => to`update orders set payment_mode = 'hold' where id = ${underWay}`,
   ],
   [
     3,

@@ -25,6 +25,7 @@ import {
 } from '../messages.ts';
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
 import { now } from '../time.ts';
+import { describePayment } from './details.ts';
 import { begin, pauseOf, type PaymentProgress } from './progress.ts';
 import { answerPeople } from './resolve.ts';
 
@@ -34,7 +35,7 @@ const LONGEST_HISTORY = 1_000;
 const { raiseAttention, clearAttention } = proxyActivities<RecordActivities>(UNTIL_IT_SUCCEEDS);
 
 export async function payment(input: PaymentInput): Promise<PaymentEnd> {
-  const progress = begin(input);
+  const progress = begin(input, describePayment);
   setHandler(newsSignal, () => {
     progress.hasNews = true;
   });

@@ -5,7 +5,6 @@ import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
 import type { PaymentInput } from '../messages.ts';
 import { now } from '../time.ts';
-import { describePayment } from './details.ts';
 
 export interface PaymentProgress {
   readonly input: PaymentInput;
@@ -31,7 +30,11 @@ export interface PaymentProgress {
   readonly show: () => void;
 }
 
-export function begin(input: PaymentInput): PaymentProgress {
+/** @param describe what the Web UI shows of it. */
+export function begin(
+  input: PaymentInput,
+  describe: (progress: PaymentProgress) => string,
+): PaymentProgress {
   const { goesOn } = input;
   const progress: PaymentProgress = {
     input,
@@ -46,7 +49,7 @@ export function begin(input: PaymentInput): PaymentProgress {
     told: null,
     attention: goesOn?.attention ?? null,
     follow: (advanced) => follow(progress, advanced),
-    show: () => setCurrentDetails(describePayment(progress)),
+    show: () => setCurrentDetails(describe(progress)),
   };
   progress.show();
   return progress;

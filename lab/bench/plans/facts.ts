@@ -1,5 +1,6 @@
 /** Rows of a filled database, for the questions to be about. */
 import { MAIN_SHOP } from '../../../domain/shops.ts';
+import type { PaymentState } from '../../../domain/payments.ts';
 import type { RestingStage } from '../../../domain/stages.ts';
 import type { Fragment, Queryable, Sql } from '../../../db/postgres.ts';
 
@@ -30,7 +31,17 @@ export interface Facts {
   findings: readonly { id: string; subject: string }[];
   alerts: readonly string[];
   webhooks: { busy: string; others: readonly string[]; delivered: readonly string[] };
+  /** By provider, unless they say otherwise, newest first; `unusable` was captured, and its order does not need it. */
+  payments: Readonly<Record<PaymentFactKind, readonly PaymentFact[]>>;
 }
+
+export interface PaymentFact {
+  id: string;
+  orderId: string;
+}
+
+type PaymentFactKind =
+  'pending' | 'authorised' | 'capturing' | 'captured' | 'unusable' | 'owed' | 'by wallet';
 
 export async function readFacts(sql: Sql, until: Date): Promise<Facts> {
   const [buyer] = await sql<Facts['buyer'][]>`
@@ -46,7 +57,10 @@ export async function readFacts(sql: Sql, until: Date): Promise<Facts> {
     until: until.toISOString(),
     buyer,
     orders: {
-      awaiting_payment: await ordersOf(sql, sql`payment_mode = 'debit' and stage = 'awaiting_payment'`),
+      awaiting_payment: await ordersOf(
+        sql,
+        sql`payment_mode = 'debit' and stage = 'awaiting_payment' and secured = 0`,
+      ),
       paid: await inStage('paid'),
       refunded: await inStage('refunded'),
       cancelled: await ordersOf(sql, sql`payment_mode = 'debit' and stage = 'cancelled'`),
@@ -63,6 +77,7 @@ export async function readFacts(sql: Sql, until: Date): Promise<Facts> {
       select id, subject from finding where shop_id = ${MAIN_SHOP} and state = 'open' order by id limit ${OF_EACH}
     `,
     webhooks: await webhooksOf(sql),
+    payments: await paymentsOf(sql),
     alerts: (await sql<{ id: string }[]>`select id from alert order by id desc limit ${OF_EACH}`).map(
       ({ id }) => id,
     ),
@@ -92,6 +107,28 @@ async function webhooksOf(sql: Sql): Promise<Facts['webhooks']> {
     select id from webhook_delivery where webhook_id = ${busy} and state = 'delivered' order by id limit ${OF_EACH}
   `;
   return { busy, others, delivered: delivered.map(({ id }) => id) };
+}
+
+async function paymentsOf(sql: Sql): Promise<Facts['payments']> {
+  const parts = (condition: Fragment) => sql<PaymentFact[]>`
+    select id, order_id as "orderId" from payment
+    where shop_id = ${MAIN_SHOP} and ${condition}
+    order by id desc
+    limit ${OF_EACH}
+  `;
+  const inState = (state: PaymentState, secures = true) =>
+    parts(sql`method = 'provider' and state = ${state} and secures = ${secures} and refunded = 0`);
+  return {
+    pending: await inState('pending'),
+    authorised: await inState('authorised'),
+    capturing: await inState('capturing'),
+    captured: await inState('captured'),
+    unusable: await inState('captured', false),
+    owed: await parts(
+      sql`exists (select from refund_payment where payment_id = payment.id and refund_payment.state = 'owed')`,
+    ),
+    'by wallet': await parts(sql`method = 'wallet' and refunded = 0`),
+  };
 }
 
 /** The one for this turn. */

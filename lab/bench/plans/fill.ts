@@ -6,6 +6,7 @@
 import { MEASURES } from '../../../domain/measures.ts';
 import type { Queryable } from '../../../db/postgres.ts';
 import { NIL_UUID } from '../../../db/schema/columns.ts';
+import { fillPayments, PART_BY_WALLET } from './fill-payments.ts';
 import { fillWebhooks } from './fill-webhooks.ts';
 
 export const MONTHS = 6;
@@ -77,6 +78,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
         when sale.number % 100 < 85 then 'cancelled'
         else 'expired'
       end as outcome,
+      sale.number % 7 <> 0 and (sale.number % 10 = 4 or sale.number % 1000 = 250) as in_parts,
       sale.number % 100 < 5 as may_be_refunded, sale.number % 100 < 3 as is_restocked,
       (1 + sale.number % 2) * (1 + sale.number % 3) * (500 + sale.number % 100)::bigint as total
     from generate_series(1, ${orders}::integer) as sale (number)
@@ -90,13 +92,14 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
   await sql`analyze sale`;
   await sql`
     insert into orders (
-      shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total, refunded, payment_deadline, created_at,
+      shop_id, id, buyer_id, wallet_id, payment_mode, stage, reason, currency, total, secured, refunded, payment_deadline, created_at,
       updated_at, version
     )
     select
       shop_id, id, buyer_id, wallet_id, mode, case when outcome = 'paid' and may_be_refunded then 'refunded' else outcome end,
       case outcome when 'rejected' then 'out_of_stock' when 'expired' then 'payment_window_elapsed' when 'cancelled' then 'changed my mind' end,
-      'EUR', total, case when outcome = 'paid' and may_be_refunded then total else 0 end,
+      'EUR', total, case when not in_parts then 0 when outcome = 'paid' then total when outcome = 'awaiting_payment' then total / 2 else 0 end,
+      case when outcome = 'paid' and may_be_refunded then total else 0 end,
       placed_at + case outcome when 'awaiting_payment' then interval '400 days' else interval '15 minutes' end,
       placed_at, placed_at,
       case when outcome = 'paid' and may_be_refunded then 3 when outcome in ('rejected', 'awaiting_payment') then 1 else 2 end
@@ -140,7 +143,11 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
       case outcome when 'rejected' then 'out_of_stock' end, placed_at
     from sale
     union all
-    select id, 'pay', ${paymentOf(sql)}, 'paid', null, placed_at + interval '2 minutes' from sale where outcome = 'paid'
+    select
+      id, case when in_parts then 'settle' else 'pay' end, case when in_parts then ${NIL_UUID}::uuid else ${paymentOf(sql)} end, 'paid', null,
+      placed_at + interval '2 minutes'
+    from sale
+    where outcome = 'paid'
     union all
     -- A payment that the wallet could not cover.
     select
@@ -216,7 +223,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
       case kind when 'refund' then total else -total end as amount,
       placed_at + case kind when 'refund' then interval '3 days' else interval '2 minutes' end as moved_at
     from sale cross join (values ('payment'), ('refund')) as made (kind)
-    where outcome = 'paid' and (kind = 'payment' or may_be_refunded)
+    where outcome = 'paid' and not in_parts and (kind = 'payment' or may_be_refunded)
   `;
   await sql`
     insert into movement
@@ -225,10 +232,19 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
       ${until}::timestamptz - interval '1 month' * (${MONTHS}::integer + 1)
     from buyer
   `;
+  // What a part by wallet takes from there: see fill-payments.ts.
   await sql`
-    insert into transfer (shop_id, id, kind, order_id, command_id, recorded_at)
+    insert into movement
     select
-      shop_id, id, kind, order_id,
+      overlay(id::text placing '4' from 20 for 1)::uuid, shop_id, id, 'receipt', wallet_id, -${PART_BY_WALLET}::bigint,
+      placed_at + interval '2 minutes'
+    from sale
+    where in_parts and outcome = 'paid' and number % 3 = 0
+  `;
+  await sql`
+    insert into transfer (shop_id, id, kind, order_id, payment_id, command_id, recorded_at)
+    select
+      shop_id, id, kind, order_id, case kind when 'receipt' then overlay(order_id::text placing '6' from 20 for 1)::uuid end,
       case kind when 'refund' then overlay(order_id::text placing 'c' from 20 for 1)::uuid else ${NIL_UUID}::uuid end, moved_at
     from movement
   `;
@@ -252,7 +268,7 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
         sum(amount) over (partition by wallet_id order by moved_at, id rows unbounded preceding) as posted_after, 0 as held_after
       from movement
       union all
-      select shop_id, id, moved_at, case kind when 'deposit' then 'funding' else 'sales' end, null, -amount, null, null from movement
+      select shop_id, id, moved_at, case kind when 'deposit' then 'funding' when 'receipt' then 'clearing' else 'sales' end, null, -amount, null, null from movement
     ) as leg
     -- In the order of time, as in production.
     order by moved_at, id
@@ -276,6 +292,8 @@ export async function fill(sql: Queryable, { orders, until, report }: Filling): 
     insert into wallet_permission (wallet_id, buyer_id)
     select wallet_id, 'friend-' || number from buyer where number % 2 = 0
   `;
+  report('  payments in parts');
+  await fillPayments(sql, until);
   report('  units');
   await sql`
     insert into reservation (shop_id, order_id, sku, quantity, state)

@@ -21,6 +21,7 @@ export const NOT_ASKED: readonly {
       'steps/adjustments.ts': 'all',
       'webhooks/webhooks.ts': ['fits'],
       'steps/fragments.ts': 'all',
+      'steps/payments/fragments.ts': 'all',
       'steps/refund-decide.ts': 'all',
       'steps/refund-record.ts': 'all',
       'steps/reserve-decide.ts': 'all',

@@ -2,8 +2,11 @@
 import { expect, test } from 'vitest';
 import { endNotification, keepNotification } from '../../../db/payments/notifications.ts';
 import type { Queryable } from '../../../db/postgres.ts';
+import { keepFindings } from '../../../db/findings.ts';
+import { repairFinding } from '../../../db/repairs/repairs.ts';
 import { detectAll, TABLE_KINDS } from '../../../db/rules/detectors.ts';
 import { checkRules } from '../../../db/rules/rules.ts';
+import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { openShopWithPayments, PAYMENT_PLANTINGS } from '../../support/payment-plantings.ts';
@@ -94,6 +97,20 @@ test.each(PAYMENT_PLANTINGS)(
     expect(findings.map((finding) => finding.split(' ')[0])).toContain(kind);
   },
 );
+
+test('money that is held for a payment which was declined is let go of, once', async () => {
+  const paymentId = await payments.held();
+  await recordPayment(database, { paymentId, state: 'declined', at: AT });
+  const now = after(0);
+  const found = await detectAll(sql, 'money_held_by_closed_order', { now, limit: 3 });
+  expect(found).toEqual([expect.objectContaining({ subject: expect.stringContaining(paymentId) })]);
+  const kept = await keepFindings(database, 'money_held_by_closed_order', found, now);
+  const repair = () =>
+    Promise.all(kept.map((finding) => repairFinding(database, 'money_held_by_closed_order', finding, now)));
+  expect((await Promise.all([repair(), repair()])).flat().filter(Boolean)).toHaveLength(1);
+  await expectRulesHold(sql);
+  expect(await detectAll(sql, 'money_held_by_closed_order', { now, limit: 3 })).toEqual([]);
+});
 
 const HOUR = 3_600_000;
 const after = (hours: number): string => new Date(Date.parse(AT) + hours * HOUR).toISOString();

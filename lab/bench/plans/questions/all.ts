@@ -4,6 +4,7 @@ import { ABOUT_EVENTS } from './events.ts';
 import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
 import { ABOUT_OPERATIONS } from './operations.ts';
 import { ABOUT_ORDERS } from './orders.ts';
+import { ABOUT_PAYMENTS } from './payments.ts';
 import { ABOUT_RECONCILIATION } from './reconciliation.ts';
 import { ABOUT_SHOPS } from './shop.ts';
 import { ABOUT_STEPS } from './steps.ts';
@@ -12,6 +13,7 @@ import { ABOUT_WEBHOOKS } from './webhooks.ts';
 export const QUESTIONS: readonly Question[] = [
   ...ABOUT_ORDERS,
   ...ABOUT_STEPS,
+  ...ABOUT_PAYMENTS,
   ...ABOUT_EVENTS,
   ...ABOUT_SHOPS,
   ...ABOUT_OPERATIONS,

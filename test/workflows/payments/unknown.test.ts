@@ -1,0 +1,167 @@
+/** A payment that nobody knows about, and what the schedule of payments finds that nobody woke. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, expect, test } from 'vitest';
+import type { Source } from '../../../dev/provider/behaviour.ts';
+import type { PaymentState } from '../../../domain/payments.ts';
+import { paymentWorkflowId } from '../../../domain/workflow-ids.ts';
+import {
+  WORKFLOW,
+  paymentQuery,
+  resolvePaymentUpdate,
+  retryNowUpdate,
+  type PaymentsEnd,
+} from '../../../workflows/messages.ts';
+import { expectRulesHold } from '../../support/database.ts';
+import { countEvents } from '../../support/history.ts';
+import { startPayingSystem } from '../../support/paying-system.ts';
+import { expectNoMoneyLost, paymentStatesOf, readBook } from '../../support/payments.ts';
+import { idOf } from '../../support/shop.ts';
+import { until } from '../../support/until.ts';
+
+const UNKNOWN_AFTER = 60_000;
+const UNMATCHED_AFTER = 60_000;
+const system = await startPayingSystem({ unknownAfter: UNKNOWN_AFTER, unmatchedAfter: UNMATCHED_AFTER });
+const { shop, client, clock, sql, provider, taskQueue } = system;
+
+afterEach(async () => {
+  await expectNoMoneyLost(sql, provider.settings);
+  await expectRulesHold(sql);
+});
+
+async function addPayment(source: Source, part: { amount?: number } = {}) {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const orderId = await shop.placed(wallet, sku, 2);
+  const added = await shop.post(`/v1/orders/${orderId}/payments`, {
+    method: 'provider',
+    source,
+    ...part,
+  });
+  const paymentId = idOf(added);
+  return { orderId, wallet, paymentId, workflow: client.workflow.getHandle(paymentWorkflowId(paymentId)) };
+}
+
+const untilStates = (orderId: string, ...states: PaymentState[]) =>
+  until(`the payments of order ${orderId} to be ${states.join(', ')}`, async () =>
+    (await paymentStatesOf(sql, orderId)).every((state, at) => state === states[at]),
+  );
+
+const marksOf = (paymentId: string) => sql<{ reason: string; isOpen: boolean }[]>`
+  select reason, cleared_at is null as "isOpen" from attention where workflow_id = ${paymentWorkflowId(paymentId)}`;
+
+const by = { actor: 'dana', reason: 'the provider says so on the telephone' };
+
+/** A run of what the schedule starts. */
+const runSchedule = () =>
+  client.workflow.execute<() => Promise<PaymentsEnd>>(WORKFLOW.payments, {
+    workflowId: `payments-${randomUUID()}`,
+    taskQueue,
+    args: [],
+  });
+
+test('a payment that stays unknown gets a mark, is asked for again, and a person says how it stands', async () => {
+  const { orderId, paymentId, workflow } = await addPayment('pending-forever');
+  expect(await workflow.query(paymentQuery)).toMatchObject({ state: 'pending', attention: null });
+  await clock.forward(paymentWorkflowId(paymentId), 2 * UNKNOWN_AFTER);
+  await until('the mark', async () => (await marksOf(paymentId)).length === 1);
+  expect(await marksOf(paymentId)).toEqual([{ reason: 'payment_unknown', isOpen: true }]);
+  const unsigned = { ...by, actor: '', outcome: 'declined' } as const;
+  await expect(workflow.executeUpdate(resolvePaymentUpdate, { args: [unsigned] })).rejects.toThrow();
+  const resolved = await workflow.executeUpdate(resolvePaymentUpdate, {
+    args: [{ ...by, outcome: 'declined' }],
+  });
+  expect(resolved).toEqual({ state: 'declined' });
+  expect(await workflow.result()).toEqual({ state: 'declined' });
+  expect(await marksOf(paymentId)).toEqual([{ reason: 'payment_unknown', isOpen: false }]);
+  const [done] = await sql<{ action: string; actor: string }[]>`
+    select action, actor from intervention where order_id = ${orderId}`;
+  expect(done).toEqual({ action: 'resolve_payment', actor: 'dana' });
+  expect(await shop.pay(orderId)).toMatchObject({ status: 200, body: { stage: 'paid' } });
+});
+
+test('a payment whose state is known is not for a person to decide', async () => {
+  const { workflow, orderId } = await addPayment('ok', { amount: 400 });
+  const resolving = workflow.executeUpdate(resolvePaymentUpdate, { args: [{ ...by, outcome: 'captured' }] });
+  await expect(resolving).rejects.toMatchObject({ cause: { type: 'not_unknown' } });
+  const retrying = workflow.executeUpdate(retryNowUpdate, { args: [by] });
+  await expect(retrying).rejects.toMatchObject({ cause: { type: 'nothing_failing' } });
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
+test('retryNow asks at once what would be asked again only a minute later', async () => {
+  const { workflow, paymentId, orderId } = await addPayment('pending-forever');
+  const asked = () =>
+    countEvents(client, paymentWorkflowId(paymentId), 'activityTaskScheduledEventAttributes');
+  await clock.forward(paymentWorkflowId(paymentId), 30_000);
+  const before = await asked();
+  await workflow.executeUpdate(retryNowUpdate, { args: [by] });
+  // One records who asked for it.
+  await until('another question', async () => (await asked()) === before + 2);
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
+test('the schedule starts the workflow of a payment again that was terminated', async () => {
+  const { workflow, paymentId, orderId } = await addPayment('pending-forever');
+  await workflow.terminate('a test');
+  await sql`update payment set updated_at = updated_at - interval '1 minute' where id = ${paymentId}`;
+  expect((await runSchedule()).started).toBeGreaterThan(0);
+  expect(await client.workflow.getHandle(paymentWorkflowId(paymentId)).query(paymentQuery)).toMatchObject({
+    state: 'pending',
+  });
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
+/** Asks the provider for a payment as nobody here would. */
+async function payElsewhere(source: Source): Promise<string> {
+  const { url, key } = provider.settings;
+  const reference = randomUUID();
+  const response = await fetch(`${url}/v1/payments`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+      'idempotency-key': reference,
+    },
+    body: JSON.stringify({ reference, order: randomUUID(), amount: 500, currency: 'EUR', source }),
+  });
+  expect(response.ok).toBe(true);
+  await until('its notification', async () => (await notificationsOf(reference)).length > 0);
+  return reference;
+}
+
+const notificationsOf = (reference: string) => sql<{ state: string }[]>`
+  select state from payment_notification where reference = ${reference} order by received_at, id`;
+
+test.for([
+  { source: 'ok', at: { state: 'voided', captured: 0 } },
+  { source: 'wrong-captured', at: { state: 'captured', captured: 501, refunded: 501 } },
+] as const)(
+  'money of a payment that nobody here asked for is given back after a while ($source)',
+  async ({ source, at }) => {
+    const reference = await payElsewhere(source);
+    await runSchedule();
+    expect(await notificationsOf(reference)).toEqual([{ state: 'unmatched' }]);
+    await sql`update payment_notification set received_at = received_at - interval '1 hour' where reference = ${reference}`;
+    expect(await runSchedule()).toMatchObject({ returned: 1 });
+    const book = await readBook(provider.settings);
+    expect(book.find((booked) => booked.reference === reference)).toMatchObject(at);
+    const [first] = await notificationsOf(reference);
+    expect(first).toEqual({ state: 'returned' });
+    // It stays a finding until somebody has looked.
+    await sql`delete from payment_notification where reference = ${reference}`;
+  },
+);
+
+test('what a buyer paid with is removed after a day, whatever became of the payment', async () => {
+  const { orderId, paymentId } = await addPayment('pending-forever');
+  const left = () => sql`select from payment_source where payment_id = ${paymentId}`;
+  await runSchedule();
+  expect(await left()).toHaveLength(1);
+  await sql`update payment_source set recorded_at = recorded_at - interval '25 hours' where payment_id = ${paymentId}`;
+  expect((await runSchedule()).removedSources).toBe(1);
+  expect(await left()).toHaveLength(0);
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
