@@ -87,10 +87,6 @@ async function recordFound(question: Question, found: ProviderPayment): Promise<
   const { payment } = question;
   const difference = differenceOf(payment, found);
   if (difference) return refuse(question, found, difference);
-  if (found.state === 'pending' && !payment.secures) {
-    await takeNothing(question.provider, found);
-    return record(question, { state: 'voided', ...idOf(found), reason: reasonOr(payment, 'order_over') });
-  }
   if (found.state === 'pending') {
     await record(question, { state: 'pending', ...idOf(found) });
     // Whatever its provider decided, it would be given back.
