@@ -10,7 +10,9 @@ import { extendDeadline } from '../../../db/steps/payments/extend-deadline.ts';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import { requestVoid } from '../../../db/steps/payments/request-void.ts';
 import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
+import { markRefundSent } from '../../../db/steps/payments/mark-refund-sent.ts';
 import { pay } from '../../../db/steps/pay.ts';
+import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
 import type { StepResult } from '../../../db/steps/step.ts';
 import {
@@ -470,6 +472,42 @@ describe('what a buyer pays with', () => {
     expect(await readPaymentToAdvance(database, paymentId)).toMatchObject({ source: null });
     await sql`select from seal_audit(100000)`;
     expect(await sql`select from audit where audit::text like '%tok_secret%'`).toHaveLength(0);
+  });
+});
+
+describe('whatever a statement asks for', () => {
+  test.each([
+    ['secures its order again', `update payment set secures = true where id = $1`],
+    [
+      'is in a state that no event recorded',
+      `update payment set state = 'captured', secures = false where id = $1`,
+    ],
+    ['forgets how it came there', `delete from payment_event where payment_id = $1`],
+    ['gives more back than it took', `update payment set refunded = amount + 1 where id = $1`],
+  ])('no payment %s', async (_, statement) => {
+    const { orderId } = await openOrder();
+    const paymentId = await open(orderId, { method: 'provider' });
+    await hear(paymentId, { state: 'voided' });
+    await expect(sql.unsafe(statement, [paymentId])).rejects.toThrow(/payment/);
+  });
+
+  test('no order is paid while only a part of it is secured, nor over while any is', async () => {
+    const { orderId } = await openOrder();
+    await open(orderId, { method: 'provider', amount: 400 });
+    for (const stage of ['paid', 'expired'])
+      await expect(sql`update orders set stage = ${stage} where id = ${orderId}`).rejects.toThrow(
+        'orders_secured_at_most_total',
+      );
+  });
+
+  test('no refund that was sent is owed again', async () => {
+    const { orderId, payments } = await paidOrder([{ method: 'provider', amount: 1_000 }]);
+    const { commandId } = payment(orderId);
+    await refund(database, { orderId, commandId, reason: 'broken', restock: false, at: AT });
+    await markRefundSent(database, { paymentId: payments[0] ?? '', commandId });
+    await expect(
+      sql`update refund_payment set state = 'owed', transfer_id = null where order_id = ${orderId}`,
+    ).rejects.toThrow('does not become what it was');
   });
 });
 
