@@ -113,6 +113,7 @@ ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_transfer_id_transfer
 ALTER TABLE "refund_payment" ADD CONSTRAINT "refund_payment_refund" FOREIGN KEY ("order_id","command_id") REFERENCES "public"."refund"("order_id","command_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "payment_by_order" ON "payment" USING btree ("order_id","id");--> statement-breakpoint
 CREATE INDEX "payment_unsettled" ON "payment" USING btree ("updated_at","id") WHERE state in ('pending', 'authorised', 'capturing') or (state = 'captured' and not secures);--> statement-breakpoint
+CREATE INDEX "payment_unused" ON "payment" USING btree ("id") WHERE state = 'captured' and not secures;--> statement-breakpoint
 CREATE INDEX "payment_hold_by_order" ON "payment_hold" USING btree ("order_id");--> statement-breakpoint
 CREATE INDEX "payment_hold_held_by_wallet" ON "payment_hold" USING btree ("wallet_id","order_id","payment_id") WHERE state = 'held';--> statement-breakpoint
 CREATE INDEX "payment_notification_unmatched" ON "payment_notification" USING btree ("reference","id") WHERE state in ('unmatched', 'returned');--> statement-breakpoint

@@ -82,6 +82,12 @@ export async function readBook({ url, key }: HttpProviderSettings): Promise<Book
   return bookSchema.parse(await response.json()).payments;
 }
 
+/** What the provider keeps of an order's payments. */
+export const keptOf = async (settings: HttpProviderSettings, orderId: string): Promise<number> =>
+  (await readBook(settings))
+    .filter(({ order }) => order === orderId)
+    .reduce((sum, { captured, refunded }) => sum + captured - refunded, 0);
+
 /** A payment with what the ledger has of it. */
 interface LedgerPayment {
   id: string;
@@ -176,12 +182,18 @@ function findingsOf(payment: LedgerPayment, booked: BookedPayment | undefined): 
   if (method === 'wallet') return [...found, ...wrong(booked !== undefined, 'the provider has it, too')];
   const taken = booked?.captured ?? 0;
   const sentBack = booked?.refunded ?? 0;
+  // Of another amount, it is given back as it came, and not booked.
+  const isAsAsked = booked === undefined || booked.amount === amount;
   return [
     ...found,
-    ...wrong(taken !== received, `the provider took ${taken}, the ledger received ${received}`),
+    ...wrong(isAsAsked && taken !== received, `the provider took ${taken}, the ledger received ${received}`),
     ...wrong(
-      sentBack !== returned - returnedToWallet,
+      isAsAsked && sentBack !== returned - returnedToWallet,
       `the provider gave ${sentBack} back, the ledger ${returned - returnedToWallet}`,
+    ),
+    ...wrong(
+      taken - sentBack !== received - returned + returnedToWallet,
+      'the provider keeps another amount',
     ),
     ...wrong(
       booked?.state === 'authorised' && !(state === 'authorised' && secures),
