@@ -81,7 +81,7 @@ export const orders = pgTable(
     check('orders_refunded_in_full', sql`(${t.stage} = 'refunded') = (${t.refunded} = ${t.total})`),
     check(
       'orders_secured_at_most_total',
-      sql`${t.secured} = 0 or (${t.stage} in ('awaiting_payment', 'paid', 'refunded') and 0 < ${t.secured} and ${t.secured} <= ${t.total})`,
+      sql`${t.secured} = 0 or (${t.stage} = 'awaiting_payment' and 0 < ${t.secured} and ${t.secured} <= ${t.total}) or (${t.stage} in ('paid', 'refunded') and ${t.secured} = ${t.total})`,
     ),
     // Which orders does this shop have, newest first? (Ids sort by time.) And for the keys of what belongs to an order.
     unique('orders_in_shop').on(t.shopId, t.id),

@@ -80,6 +80,10 @@ export const payment = pgTable(
     index('payment_unsettled')
       .on(t.updatedAt, t.id)
       .where(sql`state in ('pending', 'authorised', 'capturing') or (state = 'captured' and not secures)`),
+    // Which captured payments does no order use?
+    index('payment_unused')
+      .on(t.id)
+      .where(sql`state = 'captured' and not secures`),
   ],
 );
 

@@ -119,16 +119,18 @@ type DecidedMove = Omit<Move, 'to'> & { to: RestingStage | Fragment };
 
 /**
  * Moves the order to its next stage, and records the event. Locks the tables in the order in which placing an order does.
- * @param ofOrder what is recorded in its row: the event's reason, and other columns. Expressions on `to_apply`.
+ * @param ofOrder what is recorded in its row: the event's reason, what is secured of it, and other columns. Expressions on `to_apply`.
  */
 export const moveOrder = (
   sql: Queryable,
   { to, reason, commandId, at }: DecidedMove,
-  ofOrder: { reason: Fragment; also: Fragment } = { reason: sql`${reason}`, also: sql`` },
+  ofOrder: { reason?: Fragment; secured?: Fragment; also?: Fragment } = {},
 ): Fragment => sql`
   moved_order as (
     update orders
-    set stage = ${to}, reason = ${ofOrder.reason}, version = to_apply.version + 1, updated_at = ${at}${ofOrder.also}
+    set
+      stage = ${to}, reason = ${ofOrder.reason ?? reason}, secured = ${ofOrder.secured ?? sql`to_apply.secured`},
+      version = to_apply.version + 1, updated_at = ${at}${ofOrder.also ?? sql``}
     from to_apply
     where orders.id = to_apply.id
   ),

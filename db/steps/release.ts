@@ -96,11 +96,7 @@ export function release(
         from to_apply cross join locked_payment
         where payment.id = locked_payment.id
       ),
-      ${moveOrder(
-        sql,
-        { to, reason, commandId, at },
-        { reason: sql`${reason}`, also: sql`, secured = 0, refunded = to_apply.refunded` },
-      )}
+      ${moveOrder(sql, { to, reason, commandId, at }, { secured: sql`0` })}
       select
         stage, reason, null as refusal,
         -- The payments that an earlier attempt gave up may be left to void or to return still.

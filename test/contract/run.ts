@@ -8,7 +8,9 @@ import { z } from 'zod';
 import { findAccess } from '../../api/access/operations.ts';
 import { defineCommand, runInterruptibleCommand } from '../../cli/command.ts';
 import { wholeNumber } from '../../cli/values.ts';
+import { freePort } from '../../dev/ports.ts';
 import { KEY_BYTES } from '../../domain/key-ring.ts';
+import { providerSettings, startProvider } from '../../lab/harness/provider.ts';
 import { withSystem } from '../../lab/harness/system.ts';
 import { openIssuer } from './issuer.ts';
 import { runSchemathesis, type Verdict } from './schemathesis.ts';
@@ -48,10 +50,17 @@ await runInterruptibleCommand(command, async (interrupted, { seed, examples, min
   const issuer = await openIssuer();
   try {
     const shared = { ...secretKeys(), WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' };
-    const settings = { worker: shared, API: { ...issuer.settings, ...shared } };
+    const port = await freePort();
+    const provider = providerSettings(`http://127.0.0.1:${port}`);
+    const settings = {
+      worker: { ...shared, ...provider.worker },
+      API: { ...issuer.settings, ...shared, ...provider.API },
+    };
     const options = { prefix: 'holdfast-contract-', restarts: false, settings, signal: interrupted, report };
     const verdicts = await withSystem(options, async (system) => {
-      const { callers, known } = await prepare(system, issuer);
+      const notifyUrl = `${system.apiUrl}/v1/payment-notifications`;
+      await startProvider(system.processes, { port, notifyUrl, misbehave: 0, seed });
+      const { callers, known } = await prepare(system, issuer, provider.API.PAYMENT_PROVIDER_SECRETS);
       const chosen = callers.filter(({ name }) => as === undefined || name === as);
       const { signal, folder } = system.processes;
       const published = await operationsIn(`${system.apiUrl}/openapi.json`);

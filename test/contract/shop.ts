@@ -34,6 +34,8 @@ export interface Known {
   sku: string;
   /** The address of a receiver of webhooks. */
   receiver: string;
+  /** Signs notifications of payments. */
+  secret: string;
 }
 
 export interface Prepared {
@@ -41,19 +43,25 @@ export interface Prepared {
   known: Known;
 }
 
-export async function prepare({ apiUrl, credentials }: System, issuer: Issuer): Promise<Prepared> {
+export async function prepare(
+  { apiUrl, credentials }: System,
+  issuer: Issuer,
+  secret: string,
+): Promise<Prepared> {
   const api = new ApiClient(fetchFrom(apiUrl), credentials);
   expectStatus(await api.put('/v1/shops/north', { name: 'North' }), 201);
   const price = { amount: PRICE, currency: 'EUR' };
   expectStatus(await api.putSku(SKU, { name: 'Green tea, 100 g', price, onHand: UNITS }), 201);
   const wallet = idOf(expectStatus(await api.createWallet({ ownerId: BUYER, currency: 'EUR' }), 201).body);
   expectStatus(await api.depositIntoWallet(wallet, { amount: MONEY }), 201);
-  const orders: string[] = [];
+  const [orders, payments] = [new Array<string>(), new Array<string>()];
   for (let number = 0; number < ORDERS; number++) {
     const order = { buyerId: BUYER, walletId: wallet, lines: [{ sku: SKU, quantity: 2 }] };
     orders.push(idOf(expectStatus(await api.createOrder(order), 201).body));
-    // Half of them can be refunded.
-    if (number % 2 === 0) expectStatus(await api.payOrder(orders[number] ?? ''), 200);
+    const id = orders[number] ?? '';
+    // Half of them can be refunded, and some are paid in parts.
+    if (number % 2 === 0) expectStatus(await api.payOrder(id), 200);
+    else if (number % 3 === 0) payments.push(await addPart(api, id));
   }
   const keys: string[] = [];
   for (let number = 0; number < KEYS; number++) keys.push((await makeKey(api, 'auditor', MAIN_SHOP)).id);
@@ -71,14 +79,20 @@ export async function prepare({ apiUrl, credentials }: System, issuer: Issuer): 
   return {
     callers,
     known: {
-      ids: { orders, wallets: [wallet], keys, webhooks: [] },
+      ids: { orders, payments, wallets: [wallet], keys, webhooks: [] },
       kept,
       wallet,
       buyer: BUYER,
       sku: SKU,
       receiver: issuer.address,
+      secret,
     },
   };
+}
+
+async function addPart(api: ApiClient, orderId: string): Promise<string> {
+  const body = { method: 'wallet', amount: 1 };
+  return idOf(expectStatus(await api.post<{ id: string }>(`/v1/orders/${orderId}/payments`, body), 201).body);
 }
 
 async function makeKey(

@@ -4,12 +4,15 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase, RUNNING_ROLE, type Database } from '../../db/connection.ts';
 import { publishEvents } from '../../db/events/publish.ts';
 import { findOrder, findPaymentOutlook, listEvents, listOrders } from '../../db/orders.ts';
+import { findPayment, listPayments, listRefundsOfPayments } from '../../db/payments/payments.ts';
 import { REACH_ROLES } from '../../db/reach.ts';
 import { findSku, putSku } from '../../db/skus.ts';
 import { countPending } from '../../db/stats/count.ts';
 import { readStats } from '../../db/stats/read.ts';
 import { PATIENCE_MS, RowLockedError } from '../../db/locked-rows.ts';
 import { pay } from '../../db/steps/pay.ts';
+import { requestVoid } from '../../db/steps/payments/request-void.ts';
+import { refund } from '../../db/steps/refund.ts';
 import { reserve } from '../../db/steps/reserve.ts';
 import { refusePayment } from '../../db/steps/skip-payment.ts';
 import { countSku, restockSku } from '../../db/stock-movements.ts';
@@ -18,11 +21,13 @@ import type { Reach } from '../../domain/access.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
 import { openShopOfEveryEnding, type ShopOfEveryEnding } from '../support/plantings.ts';
-import { AT, anOrder, payment } from '../support/step-requests.ts';
+import { paymentSteps } from '../support/payment-steps.ts';
+import { AT, anOrder, payment, refundOf } from '../support/step-requests.ts';
 import { fundedWallet, openShop } from '../support/stock.ts';
 import { registerWebhook } from '../support/webhooks.ts';
 
 const { database, sql, url } = await freshDatabase();
+const { paidOrder } = paymentSteps({ database, sql });
 afterEach(() => expectRulesHold(sql));
 
 const CODE = 'MUG';
@@ -36,6 +41,11 @@ const shops = {
   other: await openShopOfEveryEnding({ database, sql }, { shopId: bar, buyerId: 'alice', code: CODE }),
 };
 for (const [index, shop] of Object.values(shops).entries()) await plantNotes(shop, index);
+const inParts = {
+  alice: await payInParts(shops.alice),
+  bob: await payInParts(shops.bob),
+  other: await payInParts(shops.other),
+};
 await sql`insert into api_key (id, name, roles, created_at, created_by) values ('dddddddddddd', 'of the installation', 'admin', ${AT}, 'test')`;
 await sql`insert into api_key_secret (hash, key_id, created_at) values (${'d'.repeat(64)}, 'dddddddddddd', ${AT})`;
 await countPending(database, 10_000);
@@ -52,6 +62,20 @@ async function plantWebhook(shopId: string): Promise<void> {
     insert into webhook_attempt (delivery_id, number, shop_id, at, duration_ms, status)
     values (${id}, 1, ${shopId}, ${AT}, 1, 200)
   `;
+}
+
+/** An order of its own, some of whose money goes back to where it came from. */
+async function payInParts({
+  shopId,
+  buyerId,
+}: ShopOfEveryEnding): Promise<{ orderId: string; payments: string[] }> {
+  const parts = [
+    { method: 'provider', amount: 600 },
+    { method: 'wallet', amount: 400 },
+  ] as const;
+  const { orderId, payments } = await paidOrder(parts, { shopId, buyerId });
+  await refund(database, { ...refundOf(orderId, false), amount: 700 });
+  return { orderId, payments };
 }
 
 /** What the steps do not write. */
@@ -128,6 +152,9 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   order_step: ofOrder,
   refund: ofOrder,
   refund_line: ofOrder,
+  payment: ofOrder,
+  payment_hold: ofOrder,
+  refund_payment: ofOrder,
   idempotency_key: ofShop(EVERYBODY),
   attention: ofOrder,
   intervention: ofOrder,
@@ -244,7 +271,8 @@ test('every table is one that callers read by their policies, or one that no sho
   const ofInstallation = [...ofShops, 'alert', 'alert_notice', 'measurement', 'run_end'];
   expect(readBy('holdfast_installation')).toEqual(ofInstallation.toSorted());
   expect(new Set(tables.filter(({ secured }) => secured).map(({ name }) => name))).toEqual(
-    new Set(Object.keys(WHOSE)),
+    // There, callers leave what they do not read.
+    new Set([...Object.keys(WHOSE), 'payment_source']),
   );
 });
 
@@ -364,6 +392,26 @@ const REFUSED: readonly [what: string, why: string, write: Write][] = [
     (to) =>
       to`insert into webhook_delivery (id, webhook_id, shop_id, event_id, type, kind, command_id, due_at, created_at) values (gen_random_uuid(), ${theirWebhook}, ${bar}, 'x', 'webhook.test', 'test', gen_random_uuid(), now(), now())`,
   ],
+  [
+    'what a buyer pays with',
+    OTHERS,
+    (to) =>
+      to`insert into payment_source (payment_id, shop_id, source) values (gen_random_uuid(), ${bar}, 'tok_x')`,
+  ],
+  ['what a buyer pays with as it is kept', DENIED, (to) => to`select source from payment_source`],
+  [
+    'a payment',
+    DENIED,
+    (to) =>
+      to`insert into payment (id, shop_id, order_id, method, amount, currency, state, secures, opened_at, updated_at, version) values (gen_random_uuid(), ${cafe}, gen_random_uuid(), 'wallet', 1, 'EUR', 'pending', true, now(), now(), 1)`,
+  ],
+  ['the state of a payment', DENIED, (to) => to`update payment set state = 'captured'`],
+  ['what went back of a payment', DENIED, (to) => to`update payment set refunded = 0`],
+  ['what is owed to a payment', DENIED, (to) => to`update refund_payment set state = 'sent'`],
+  ['money that a payment holds', DENIED, (to) => to`update payment_hold set state = 'voided'`],
+  ['the path of a payment', DENIED, (to) => to`select from payment_event`],
+  ['what a provider sent', DENIED, (to) => to`select from payment_notification`],
+  ['the deadline of an order', DENIED, (to) => to`update orders set payment_deadline = now()`],
   ['a secret of a webhook as it is kept', DENIED, (to) => to`select sealed from webhook_secret`],
   [
     'an ended delivery',
@@ -386,8 +434,28 @@ test.each(REFUSED)('a shop cannot write %s of another', async (_, why, write) =>
 test('an update or a deletion without a condition changes only what is the shop’s', async () => {
   const mine = database.reaching({ shop: cafe });
   const renamed = await mine.run((to) => to.sql`update sku set name = 'Renamed'`);
-  expect(renamed.count).toBe(2);
+  expect(renamed.count).toBe(4);
   expect(await sql`select distinct shop_id from sku where name = 'Renamed'`).toEqual([{ shop_id: cafe }]);
+  await database
+    .reaching({ shop: cafe, buyer: 'bob' })
+    .run((to) => to.sql`update payment set reason = 'of bob'`);
+  const counted = await database
+    .reaching({ shop: cafe, buyer: 'bob' })
+    .run((to) => to.sql<{ id: string }[]>`update orders set secured = secured returning id`);
+  expect(new Set(counted.map(({ id }) => id))).toEqual(
+    new Set(
+      (await sql<{ id: string }[]>`select id from orders where shop_id = ${cafe} and buyer_id = 'bob'`).map(
+        ({ id }) => id,
+      ),
+    ),
+  );
+  expect(await sql`select distinct order_id as id from payment where reason = 'of bob'`).toEqual([
+    { id: inParts.bob.orderId },
+  ]);
+  await mine.run((to) => to.sql`update payment set reason = 'of the cafe'`);
+  expect(await sql`select distinct shop_id from payment where reason = 'of the cafe'`).toEqual([
+    { shop_id: cafe },
+  ]);
   await mine.run((to) => to.sql`update api_key set revoked_at = now()`);
   expect(await sql`select distinct shop_id from api_key where revoked_at is not null`).toEqual([
     { shop_id: cafe },
@@ -473,10 +541,33 @@ describe('the queries of the API', () => {
     expect(await findSku(theirs, { shopId: cafe, sku: CODE })).toBeUndefined();
     const page = { before: undefined, limit: 100 };
     expect(new Set((await listOrders(mine, {}, page)).map(({ shopId }) => shopId))).toEqual(new Set([cafe]));
-    expect(await listOrders(mine, { buyerId: 'alice' }, page)).toHaveLength(10);
+    expect(await listOrders(mine, { buyerId: 'alice' }, page)).toHaveLength(11);
     expect(await listOrders(database.reaching({ shop: ALL_SHOPS }), { buyerId: 'alice' }, page)).toHaveLength(
-      20,
+      22,
     );
+  });
+
+  test('find payments of the caller’s own orders, and give up none of another’s', async () => {
+    const {
+      orderId,
+      payments: [paymentId = ''],
+    } = inParts.alice;
+    const alice = database.reaching({ shop: cafe, buyer: 'alice' });
+    for (const to of [mine, alice]) {
+      expect(await findPayment(to, paymentId)).toMatchObject({ id: paymentId, orderId, amount: 600 });
+      expect(await listPayments(to, orderId)).toHaveLength(2);
+      expect(await listRefundsOfPayments(to, orderId)).toMatchObject([{ amount: 600 }, { amount: 100 }]);
+      // It is within reach, and was captured before.
+      expect(await requestVoid(to, { paymentId, at: AT })).toMatchObject({ state: 'captured' });
+    }
+    const bob = database.reaching({ shop: cafe, buyer: 'bob' });
+    const namesake = database.reaching({ shop: bar, buyer: 'alice' });
+    for (const to of [theirs, bob, namesake]) {
+      expect(await findPayment(to, paymentId)).toBeUndefined();
+      expect(await listPayments(to, orderId)).toEqual([]);
+      expect(await listRefundsOfPayments(to, orderId)).toEqual([]);
+      expect(await requestVoid(to, { paymentId, at: AT })).toBeUndefined();
+    }
   });
 
   test('change what is the caller’s shop’s, and answer of another’s that it is not there', async () => {
@@ -566,7 +657,7 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   const limited = narrow.reaching({ shop: bar });
   const count = () =>
     limited.run((to) => to.sql<{ orders: number }[]>`select count(*) as orders from orders`);
-  expect(await count()).toEqual([{ orders: 10 }]);
+  expect(await count()).toEqual([{ orders: 11 }]);
   expect(await everything()).toEqual(whole);
   await expect(limited.run((to) => to.sql`select 1 / 0`)).rejects.toThrow('division by zero');
   expect(await everything()).toEqual(whole);
@@ -575,11 +666,11 @@ test('a limited query leaves nothing behind on its connection, whether it succee
   );
   expect(await everything()).toEqual(whole);
   // The same statement, prepared by one and used by the other.
-  expect(await count()).toEqual([{ orders: 10 }]);
+  expect(await count()).toEqual([{ orders: 11 }]);
   const [later] = await narrow
     .reaching({ shop: cafe, buyer: 'alice' })
     .run((to) => to.sql`select count(*) as orders from orders`);
-  expect(later).toEqual({ orders: 10 });
+  expect(later).toEqual({ orders: 11 });
 });
 
 test('a statement that two kinds of callers run in turn is prepared for each of them, so that PostgreSQL plans it once for each', async () => {

@@ -176,12 +176,18 @@ function findingsOf(payment: LedgerPayment, booked: BookedPayment | undefined): 
   if (method === 'wallet') return [...found, ...wrong(booked !== undefined, 'the provider has it, too')];
   const taken = booked?.captured ?? 0;
   const sentBack = booked?.refunded ?? 0;
+  // Of another amount, it is given back as it came, and not booked.
+  const isAsAsked = booked === undefined || booked.amount === amount;
   return [
     ...found,
-    ...wrong(taken !== received, `the provider took ${taken}, the ledger received ${received}`),
+    ...wrong(isAsAsked && taken !== received, `the provider took ${taken}, the ledger received ${received}`),
     ...wrong(
-      sentBack !== returned - returnedToWallet,
+      isAsAsked && sentBack !== returned - returnedToWallet,
       `the provider gave ${sentBack} back, the ledger ${returned - returnedToWallet}`,
+    ),
+    ...wrong(
+      taken - sentBack !== received - returned + returnedToWallet,
+      'the provider keeps another amount',
     ),
     ...wrong(
       booked?.state === 'authorised' && !(state === 'authorised' && secures),

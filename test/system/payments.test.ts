@@ -7,8 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BEHAVIOURS, type Source } from '../../dev/provider/behaviour.ts';
 import type { PaymentState } from '../../domain/payments.ts';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW } from '../../workflows/messages.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
+import { WORKFLOW, paymentQuery } from '../../workflows/messages.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { expectNoMoneyLost, readBook, startRelay, type BookedPayment } from '../support/payments.ts';
 import { startProvider } from '../support/provider.ts';
@@ -311,7 +311,7 @@ describe('payments in parts', () => {
       ]);
       expect(await shop.balanceOf(order.walletId)).toEqual({ posted: 4_700, held: 0 });
     },
-    PATIENCE,
+    2 * PATIENCE,
   );
 
   test.concurrent(
@@ -327,7 +327,7 @@ describe('payments in parts', () => {
       await booked(payment.id, { state: 'authorised', captured: 0 });
       expect(await shop.stageOf(order.id)).toBe('awaiting_payment');
     },
-    PATIENCE,
+    2 * PATIENCE,
   );
 
   test.concurrent(
@@ -342,21 +342,29 @@ describe('payments in parts', () => {
       await lastPayment(order, 'authorised');
       expect((await readBook(provider.settings)).filter((one) => one.order === order.id)).toHaveLength(1);
     },
-    PATIENCE,
+    2 * PATIENCE,
   );
 
   test.concurrent(
     'that come when their order is cancelled are kept by nobody: one that the provider makes late is voided',
     async () => {
       const order = await anOrder();
-      const paying = payBy(order, 'open-late');
-      await until('the payment', async () => (await paymentsOf(order)).length > 0);
+      const paying = payBy(order, 'open-late', 400);
+      await until('the call that gets no answer', async () => {
+        const [payment] = await paymentsOf(order);
+        if (payment === undefined) return undefined;
+        const asked = await client.workflow
+          .getHandle(paymentWorkflowId(payment.id))
+          .query(paymentQuery)
+          .catch(() => undefined);
+        return typeof asked?.unknownSince === 'string';
+      });
       expectStatus(await shop.cancel(order.id), 200);
       await paying;
       const { id } = await lastPayment(order, 'voided');
       await booked(id, { state: 'voided', captured: 0 });
     },
-    PATIENCE,
+    2 * PATIENCE,
   );
 });
 
@@ -398,6 +406,6 @@ describe('a payment that nobody here asked for', () => {
       );
       await booked(reference, expected);
     },
-    PATIENCE,
+    2 * PATIENCE,
   );
 });

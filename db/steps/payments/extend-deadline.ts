@@ -55,7 +55,7 @@ export function extendDeadline(
         { to: 'awaiting_payment', reason: PAYMENT_UNDER_WAY, commandId: null, at },
         {
           reason: sql`null::text`,
-          also: sql`, secured = to_apply.secured, payment_deadline = ${paymentDeadline}, deadline_extended = true`,
+          also: sql`, payment_deadline = ${paymentDeadline}, deadline_extended = true`,
         },
       )}
       select

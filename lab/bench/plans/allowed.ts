@@ -188,6 +188,11 @@ export const ALLOWED: readonly Allowed[] = [
       'it goes through all deliveries that are old enough, a thousand at a time in the order of their ids',
   },
   {
+    questions: 'remove old notifications',
+    rows: 5_000,
+    because: 'it removes a thousand at a time',
+  },
+  {
     questions: 'claim what is due to a webhook that is down',
     rows: 5_000,
     because: 'when a receiver is back, all that was tried in vain becomes due at once',

@@ -1900,7 +1900,7 @@ export interface components {
              */
             id: string;
             /** @enum {string} */
-            kind: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "look_failed" | "audit_broken";
+            kind: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "payment_inconsistent" | "payment_unreturned" | "payment_unmatched" | "look_failed" | "audit_broken";
             /** @description The order, SKU or wallet, or two of them with a slash between. For figures: the day, currency and SKU. For `look_failed`: the kind that could not be checked, then a slash and where */
             subject: string;
             /**
@@ -1961,7 +1961,7 @@ export interface components {
              */
             recordedAt: string;
             /** @enum {string} */
-            kind: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
+            kind: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
             shopId?: string;
             /** @description Which one: the id of an order, wallet or key, or a shop/SKU */
             subject: string;
@@ -3776,7 +3776,7 @@ export interface operations {
                 cursor?: string;
                 /** @description `repaired`: reconciliation repaired it. `gone`: a later run no longer found it */
                 state?: "open" | "repaired" | "gone";
-                kind?: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "look_failed" | "audit_broken";
+                kind?: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "payment_inconsistent" | "payment_unreturned" | "payment_unmatched" | "look_failed" | "audit_broken";
             };
             header?: never;
             path?: never;
@@ -3813,7 +3813,7 @@ export interface operations {
                 cursor?: string;
                 orderId?: string;
                 subject?: string;
-                kind?: "order" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
+                kind?: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
                 actor?: string;
                 /** @description Recorded at this time or later */
                 from?: string;

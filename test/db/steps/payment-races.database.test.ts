@@ -9,7 +9,7 @@ import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { lockOrders } from '../../support/obstacles.ts';
 import { expectPaymentsAddUp, paymentSteps } from '../../support/payment-steps.ts';
 import { AT, payment, refundOf, releaseTo } from '../../support/step-requests.ts';
@@ -18,7 +18,10 @@ import { until } from '../../support/until.ts';
 const { database, sql } = await freshDatabase();
 const { openOrder, ask, open, hear, authorise, capture, settleOrder } = paymentSteps({ database, sql });
 
-afterEach(() => expectPaymentsAddUp(sql));
+afterEach(async () => {
+  await expectPaymentsAddUp(sql);
+  await expectRulesHold(sql);
+});
 
 /** Runs a statement as its activity does: again, when PostgreSQL was too busy to answer in time. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {

@@ -10,7 +10,7 @@ import { returnToWallet } from '../../../db/payments/wallet.ts';
 import { markRefundSent } from '../../../db/steps/payments/mark-refund-sent.ts';
 import { refund, type RefundRequest } from '../../../db/steps/refund.ts';
 import type { StepResult } from '../../../db/steps/step.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { fillWallet } from '../../support/obstacles.ts';
 import { expectPaymentsAddUp, paymentSteps } from '../../support/payment-steps.ts';
 import { AT } from '../../support/step-requests.ts';
@@ -18,7 +18,10 @@ import { AT } from '../../support/step-requests.ts';
 const { database, sql } = await freshDatabase();
 const { paidOrder } = paymentSteps({ database, sql });
 
-afterEach(() => expectPaymentsAddUp(sql));
+afterEach(async () => {
+  await expectPaymentsAddUp(sql);
+  await expectRulesHold(sql);
+});
 
 const refundOf = (orderId: string, amount?: number): RefundRequest & { commandId: string } => ({
   orderId,

@@ -20,7 +20,7 @@ import {
   type PaymentState,
 } from '../../../domain/payments.ts';
 import { MAIN_SHOP } from '../../../domain/shops.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { expectPaymentsAddUp, paymentSteps } from '../../support/payment-steps.ts';
 import { AT, payment, releaseTo } from '../../support/step-requests.ts';
 
@@ -30,7 +30,10 @@ const { openOrder, ask, open, hear, authorise, capture, settleOrder, paidOrder }
   sql,
 });
 
-afterEach(() => expectPaymentsAddUp(sql));
+afterEach(async () => {
+  await expectPaymentsAddUp(sql);
+  await expectRulesHold(sql);
+});
 
 const OPEN: StepResult = { stage: 'awaiting_payment', reason: null, refusal: null };
 const PAID: StepResult = { stage: 'paid', reason: null, refusal: null };
