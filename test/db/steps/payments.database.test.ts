@@ -1,5 +1,6 @@
 /** Payments in parts, as the statements that workers run, on real PostgreSQL: again, late and in any order. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { compareSources } from '../../../db/audit/sources.ts';
 import { readPaymentToAdvance } from '../../../db/payments/unsettled.ts';
 import { findPayment, listPayments } from '../../../db/payments/payments.ts';
 import { keepPaymentSource, removeOldSources } from '../../../db/payments/sources.ts';
@@ -509,6 +510,37 @@ describe('whatever a statement asks for', () => {
       sql`update refund_payment set state = 'owed', transfer_id = null where order_id = ${orderId}`,
     ).rejects.toThrow('does not become what it was');
   });
+});
+
+test('a void is the deed of whoever asked for it', async () => {
+  const { orderId } = await openOrder();
+  const paymentId = await authorise(orderId, { method: 'provider' });
+  const deed = { actor: 'key:dana', requestId: 'r-1' };
+  await requestVoid(database.reaching({ shop: MAIN_SHOP }, deed), { paymentId, at: AT });
+  await sql`select from seal_audit(100000)`;
+  const rows = await sql`
+    select actor, request_id as "requestId", why, before ->> 'secures' as before, after ->> 'secures' as after from audit
+    where subject = ${paymentId} order by seq desc limit 1
+  `;
+  expect([...rows]).toEqual([{ ...deed, why: 'void_requested', before: 'true', after: 'false' }]);
+});
+
+test('the audit is compared with the payments: a change that it lacks is found', async () => {
+  const { orderId } = await openOrder();
+  const paymentId = await open(orderId, { method: 'provider' });
+  const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+  const flaws = async () => {
+    await sql`select from seal_audit(100000)`;
+    const found: string[] = [];
+    for await (const some of compareSources(database)) found.push(...some.flaws);
+    return found;
+  };
+  await recordPayment(database, { paymentId, state: 'authorised', at: inAnHour });
+  expect(await flaws()).toEqual([]);
+  await sql`alter table payment disable trigger payment_is_audited_when_changed`;
+  await recordPayment(database, { paymentId, state: 'voided', at: inAnHour });
+  await sql`alter table payment enable always trigger payment_is_audited_when_changed`;
+  expect(await flaws()).toEqual([`The payment event ${paymentId}/3 has no row in the audit.`]);
 });
 
 test('every change of a payment is in the audit, with its order and who asked for it', async () => {
