@@ -82,6 +82,12 @@ export async function readBook({ url, key }: HttpProviderSettings): Promise<Book
   return bookSchema.parse(await response.json()).payments;
 }
 
+/** What the provider keeps of an order's payments. */
+export const keptOf = async (settings: HttpProviderSettings, orderId: string): Promise<number> =>
+  (await readBook(settings))
+    .filter(({ order }) => order === orderId)
+    .reduce((sum, { captured, refunded }) => sum + captured - refunded, 0);
+
 /** A payment with what the ledger has of it. */
 interface LedgerPayment {
   id: string;

@@ -29,11 +29,20 @@ const NOWHERE = 'http://127.0.0.1:9/';
 
 export function startProvider(options: ProviderOptions = {}): Promise<TestProvider> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-provider-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  return start(join(folder, 'book'), 0, options);
+  // One that a test started again goes on for the next test.
+  const ends: (() => Promise<void>)[] = [];
+  afterAll(async () => {
+    await Promise.all(ends.map((end) => end()));
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return start(join(folder, 'book'), 0, { ...options, atEnd: (end) => ends.push(end) });
 }
 
-async function start(book: string, port: number, options: ProviderOptions): Promise<TestProvider> {
+interface StartOptions extends ProviderOptions {
+  atEnd: (end: () => Promise<void>) => void;
+}
+
+async function start(book: string, port: number, options: StartOptions): Promise<TestProvider> {
   const { notify = NOWHERE, silence = 1_000 } = options;
   const flags = { port, book, notify, key: KEY, secret: PROVIDER_SECRET, silence };
   const process = startScript(
@@ -41,6 +50,7 @@ async function start(book: string, port: number, options: ProviderOptions): Prom
     {},
     {
       args: Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
+      atEnd: options.atEnd,
     },
   );
   const url = await until('the provider is ready', async () => /ready at (\S+)/.exec(process.printed())?.[1]);

@@ -60,14 +60,14 @@ test('what a buyer pays with and the keys of the provider are nowhere, whatever 
   const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(10_000)]);
   const pay = (order: string, more: object) => shop.post(`/v1/orders/${order}/payments`, more);
   const byProvider = (source: string) => ({ method: 'provider', source });
-  const place = () => shop.placed(wallet, sku, 1);
+  const anOrder = () => shop.placed(wallet, sku, 1);
 
-  const paid = await place();
+  const paid = await anOrder();
   expectStatus(await pay(paid, byProvider(SECRETS.source)), 201);
   await until('the order to be paid', async () => (await shop.stageOf(paid)) === 'paid');
 
   // Refused, at every place that could quote it.
-  const open = await place();
+  const open = await anOrder();
   for (const body of [
     { method: 'wallet', source: REFUSED.wallet },
     byProvider(REFUSED.bell),
