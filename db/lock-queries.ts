@@ -127,7 +127,10 @@ export async function rowsOfOrder(
 ): Promise<{ orders: string[]; skus: SkuKey[]; wallets: string[]; holdsMoney: boolean }> {
   const rows = await database.run(
     ({ sql }) => sql<{ shopId: string; sku: string | null; walletId: string; holdsMoney: boolean }[]>`
-      select orders.shop_id as "shopId", order_line.sku, orders.wallet_id as "walletId", orders.payment_mode = 'hold' as "holdsMoney"
+      select
+        orders.shop_id as "shopId", order_line.sku, orders.wallet_id as "walletId",
+        orders.payment_mode = 'hold'
+        or exists (select from payment_hold where payment_hold.order_id = orders.id and payment_hold.state = 'held') as "holdsMoney"
       from orders left join order_line on order_line.order_id = orders.id
       where orders.id = ${orderId}
     `,

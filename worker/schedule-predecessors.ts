@@ -72,7 +72,7 @@ export async function retire(
   }
   if (taskQueue === successor) return;
   const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
-  for (const workflowId of [...runs, ...deliveries, ...(await sendersOf(client, taskQueue))]) {
+  for (const workflowId of [...runs, ...deliveries, ...(await loopsOf(client, taskQueue))]) {
     try {
       await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);
     } catch (error) {
@@ -81,9 +81,10 @@ export async function retire(
   }
 }
 
-/** The workflows that send to webhooks. Those of another deployment have another task queue. */
-async function sendersOf(client: Client, taskQueue: string): Promise<string[]> {
-  const query = `WorkflowType = '${WORKFLOW.deliverWebhook}' AND TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
+/** The workflows of webhooks and payments, which begin again on their own. Those of another deployment have another task queue. */
+async function loopsOf(client: Client, taskQueue: string): Promise<string[]> {
+  const types = `('${WORKFLOW.deliverWebhook}', '${WORKFLOW.payment}')`;
+  const query = `WorkflowType IN ${types} AND TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
   const found: string[] = [];
   for await (const { workflowId } of client.workflow.list({ query })) found.push(workflowId);
   return found;

@@ -3,7 +3,11 @@ import type { Database } from '../../db/connection.ts';
 import type { PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { NIL_UUID } from '../../db/schema/columns.ts';
 import { markRefundSent } from '../../db/steps/payments/mark-refund-sent.ts';
-import { recordPayment, type RecordPaymentRequest } from '../../db/steps/payments/record-payment.ts';
+import {
+  recordPayment,
+  type RecordedPayment,
+  type RecordPaymentRequest,
+} from '../../db/steps/payments/record-payment.ts';
 import { returnPayment } from '../../db/steps/payments/return-payment.ts';
 import {
   ProviderRefusedError,
@@ -95,7 +99,14 @@ async function recordFound(question: Question, found: ProviderPayment): Promise<
   }
   if (found.state === payment.state) return;
   const reason = reasonOf(found, payment) ?? (payment.secures ? undefined : reasonOr(payment, 'order_over'));
-  await record(question, { state: found.state, ...idOf(found), ...(reason !== undefined && { reason }) });
+  const recorded = await record(question, {
+    state: found.state,
+    ...idOf(found),
+    ...(reason !== undefined && { reason }),
+  });
+  // While this question was under way, the payment was given up.
+  if (recorded.state === 'voided' || recorded.state === 'declined')
+    await takeNothing(question.provider, found);
 }
 
 const idOf = ({ id }: ProviderPayment): { providerId?: string } => (id === '' ? {} : { providerId: id });
@@ -161,10 +172,9 @@ async function capture(question: Question): Promise<void> {
     if (after?.state !== 'captured') {
       // Refused for good: what is still set aside there is let go.
       if (after) await takeNothing(provider, after);
-      return record(question, {
-        state: 'declined',
-        reason: (after && reasonOf(after, payment)) ?? error.code,
-      });
+      const reason = (after && reasonOf(after, payment)) ?? error.code;
+      await record(question, { state: 'declined', reason });
+      return;
     }
   }
   await recordCaptured(question, after);
@@ -228,8 +238,8 @@ async function lookAgain(question: Question): Promise<void> {
 async function record(
   { database, payment, at }: Question,
   outcome: Omit<RecordPaymentRequest, 'paymentId' | 'at'>,
-): Promise<void> {
-  await recordPayment(database, { paymentId: payment.id, at, ...outcome });
+): Promise<RecordedPayment> {
+  return recordPayment(database, { paymentId: payment.id, at, ...outcome });
 }
 
 /** A wallet knows a payment by our id. */

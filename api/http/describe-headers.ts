@@ -29,9 +29,10 @@ const HEADERS = {
     schema: text('^true$'),
   },
   'WWW-Authenticate': {
-    description: 'With `error="invalid_token"` when there were credentials (RFC 6750)',
+    description:
+      'With `error="invalid_token"` when there were credentials (RFC 6750). `StandardWebhooks` for what has to be signed',
     required: true,
-    schema: text('^Bearer '),
+    schema: text('^(Bearer|StandardWebhooks) '),
   },
 } as const;
 

@@ -58,5 +58,10 @@ export function paymentNotificationRoutes(
     await receiveNotification(dependencies, c.get('notificationId'), c.req.valid('json'));
     return c.body(null, 204);
   });
+  // No secret, as its description is not: otherwise other credentials would be asked for.
+  app.all(notify.path, (c) => {
+    c.header('Allow', 'POST');
+    throw new Problem('method_not_allowed', `This address supports POST, not ${c.req.method}.`);
+  });
   return app;
 }

@@ -128,11 +128,11 @@ ALTER TABLE "attention" ADD CONSTRAINT "attention_reason" CHECK ("attention"."re
 ALTER TABLE "intervention" ADD CONSTRAINT "intervention_action" CHECK ("intervention"."action" in ('retry_now', 'skip_step', 'give_up', 'resolve_payment'));--> statement-breakpoint
 ALTER TABLE "intervention" ADD CONSTRAINT "intervention_step" CHECK ("intervention"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
 ALTER TABLE "order_event" ADD CONSTRAINT "order_event_move" CHECK (("from_stage" is null and "stage" in ('awaiting_payment', 'rejected', 'cancelled')) or ("from_stage", "stage") in (('awaiting_payment', 'awaiting_payment'), ('awaiting_payment', 'paid'), ('awaiting_payment', 'cancelled'), ('awaiting_payment', 'expired'), ('paid', 'paid'), ('paid', 'refunded')));--> statement-breakpoint
-ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund'));--> statement-breakpoint
--- Not validated: what the rule before it let in, this one does, too.
+-- The two largest tables are not read for this: what the rules before let in, these do, too.
+ALTER TABLE "order_step" ADD CONSTRAINT "order_step_step" CHECK ("order_step"."step" in ('reserve', 'abandon', 'pay', 'decline', 'openPayment', 'settle', 'extendDeadline', 'release', 'refund')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "order_step" ADD CONSTRAINT "order_step_command" CHECK (case when "order_step"."step" in ('pay', 'openPayment') then "order_step"."command_id" <> '00000000-0000-0000-0000-000000000000' when "order_step"."step" = 'refund' then true else "order_step"."command_id" = '00000000-0000-0000-0000-000000000000' end) NOT VALID;--> statement-breakpoint
 ALTER TABLE "orders" ADD CONSTRAINT "orders_secured_at_most_total" CHECK ("orders"."secured" = 0 or ("orders"."stage" = 'awaiting_payment' and 0 < "orders"."secured" and "orders"."secured" <= "orders"."total") or ("orders"."stage" in ('paid', 'refunded') and "orders"."secured" = "orders"."total"));--> statement-breakpoint
-ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing'));--> statement-breakpoint
+ALTER TABLE "entry" ADD CONSTRAINT "entry_account" CHECK ("entry"."account" in ('wallet', 'funding', 'sales', 'provider', 'clearing')) NOT VALID;--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_of_payment" CHECK (("transfer"."kind" in ('receipt', 'return')) = ("transfer"."payment_id" is not null));--> statement-breakpoint
 ALTER TABLE "transfer" ADD CONSTRAINT "transfer_kind" CHECK ("transfer"."kind" in ('deposit', 'debit', 'capture', 'refund', 'receipt', 'return'));--> statement-breakpoint
 ALTER TABLE "finding" ADD CONSTRAINT "finding_kind" CHECK ("finding"."kind" in ('workflow_missing', 'order_missing', 'order_overdue', 'units_held_by_closed_order', 'money_held_by_closed_order', 'money_taken_without_payment', 'paid_without_money', 'stock_counter_wrong', 'wallet_counter_wrong', 'stats_wrong', 'order_inconsistent', 'order_lost', 'transfer_unbalanced', 'workflow_failed', 'payment_inconsistent', 'payment_unreturned', 'payment_unmatched', 'look_failed', 'audit_broken'));--> statement-breakpoint
@@ -190,6 +190,24 @@ LANGUAGE sql IMMUTABLE AS $$
       ELSE 'order.' || stage
     END
 $$;
+--> statement-breakpoint
+-- A payment's state and version are those of its last event, as an order's are.
+ALTER TABLE payment
+  ADD CONSTRAINT payment_at_last_event
+  FOREIGN KEY (id, version, state) REFERENCES payment_event (payment_id, version, state);
+--> statement-breakpoint
+-- What does not secure its order any more never does again, and what of a refund was sent stays sent.
+CREATE FUNCTION refuse_return() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a row of % does not become what it was', TG_TABLE_NAME
+    USING ERRCODE = 'restrict_violation';
+END $$;
+--> statement-breakpoint
+CREATE TRIGGER payment_secures_until_it_does_not BEFORE UPDATE ON payment
+  FOR EACH ROW WHEN (NEW.secures AND NOT OLD.secures) EXECUTE FUNCTION refuse_return();
+--> statement-breakpoint
+CREATE TRIGGER refund_payment_is_sent_once BEFORE UPDATE ON refund_payment
+  FOR EACH ROW WHEN (OLD.state <> 'owed') EXECUTE FUNCTION refuse_return();
 --> statement-breakpoint
 CREATE TRIGGER payment_event_never_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_event
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

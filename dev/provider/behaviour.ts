@@ -59,7 +59,7 @@ export const BEHAVIOURS = {
   'refund-refused': { opens: 'authorised', refuses: 'refund' },
   unknown: {
     opens: 'pending',
-    mishaps: { ask: ['error', 'lost', 'broken'] },
+    mishaps: { ask: ['error', 'lost'] },
     becomes: { state: 'authorised', afterMs: 0 },
   },
   'wrong-amount': { opens: 'authorised', authorises: { amount: (asked) => asked - 1 } },

@@ -27,9 +27,8 @@ const command = defineCommand({
 })
   .option(
     '--port <port>',
-    'where it listens, on 127.0.0.1; 0 takes a free port',
+    'where it listens, on 127.0.0.1; 0 takes a free port (default: PROVIDER_PORT)',
     wholeNumber(0, 65_535),
-    LOCAL_PROVIDER.port,
   )
   .option('--book <file>', 'where its payments are kept (default: in the data folder)')
   .option('--notify <url>', 'where its notifications go (default: to the system of `npm start`)')
@@ -41,9 +40,10 @@ const command = defineCommand({
   .addHelpText('after', `\nSources that misbehave:\n  ${Object.keys(BEHAVIOURS).join(', ')}`);
 
 await runInterruptibleCommand(command, async (signal, options) => {
-  if (options.port !== 0 && !(await isPortFree('127.0.0.1', options.port)))
-    throw new UserError(`Port ${options.port} is taken by another program. Choose another with --port.`);
-  const { HOLDFAST_DATA, PORT } = localSettings(process.env);
+  const { HOLDFAST_DATA, PORT, PROVIDER_PORT } = localSettings(process.env);
+  const wanted = options.port ?? PROVIDER_PORT;
+  if (wanted !== 0 && !(await isPortFree('127.0.0.1', wanted)))
+    throw new UserError(`Port ${wanted} is taken by another program. Set PROVIDER_PORT to a free one.`);
   const folder = dataFolder(HOLDFAST_DATA);
   const file = options.book ?? folder.providerBook;
   mkdirSync(dirname(file), { recursive: true });
@@ -55,10 +55,10 @@ await runInterruptibleCommand(command, async (signal, options) => {
     silence: options.silence,
   });
   const server = createAdaptorServer({ fetch: provider.fetch });
-  server.listen(options.port, '127.0.0.1');
+  server.listen(wanted, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  const port = typeof address === 'object' && address !== null ? address.port : wanted;
   const api = findRunningSystem(folder.path)?.api ?? `http://127.0.0.1:${PORT}`;
   say(`Payment provider ready at http://127.0.0.1:${port}`);
   await notify(book, {

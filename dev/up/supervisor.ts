@@ -108,7 +108,7 @@ async function startSystem(start: Start): Promise<void> {
       WEBHOOK_ALLOWED_NETWORKS: LOOPBACK_NETWORKS,
       DEVELOPMENT_KEY: key,
       // Its secret is known to everybody: only an API that this machine alone can call may believe it.
-      ...localProviderSettings(environment),
+      ...localProviderSettings(environment, settings.PROVIDER_PORT),
     }),
     ...environment,
     ...webhooks,

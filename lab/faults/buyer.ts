@@ -7,7 +7,8 @@ import type { Random } from '../../dev/random.ts';
 const DOUBLE_CLICK = 0.05;
 
 const REASON = 'does not fit';
-const POLL_MS = 500;
+/** Every question takes time from the orders themselves. */
+const POLL_MS = 2_000;
 
 export type Basket = Required<Pick<CreateOrder, 'walletId' | 'lines' | 'paymentMode'>> &
   Pick<CreateOrder, 'adjustments'>;

@@ -17,6 +17,7 @@ import { measureRate, rateOf } from './rates.ts';
 import { readRecorded } from './recorded.ts';
 import { MORE_PATIENCE_MS, PATIENCE_MS, comeToRest, recover } from './recovery.ts';
 import { TIMEOUT_MS, noTries, withRetries } from './retries.ts';
+import { checkSecrets } from './secret-checker.ts';
 import { findStalled } from './stalled-orders.ts';
 import { summarize } from './summary.ts';
 import { LETS_EXPIRE, chooseBehaviour } from './workload.ts';
@@ -107,6 +108,7 @@ class Experiment {
       ...(await findStalled(sql, client, PATIENCE_MS)),
       ...(await checkRun({ sql, databaseUrl, client, history: this.#history, recorded, book })),
       ...checkArrivals(arrived, await readHappened(sql)),
+      ...checkSecrets(this.#system.processes.folder),
     );
     return summarize(this.#options, this.#system, {
       startedAt,

@@ -4,8 +4,9 @@ import type { AddPayment } from '../../api/client.ts';
 import { BEHAVIOURS as PROVIDER_BEHAVIOURS } from '../../dev/provider/behaviour.ts';
 import type { Random } from '../../dev/random.ts';
 import type { Buyer } from './buyer.ts';
+import { SOURCE_PREFIX } from './secret-checker.ts';
 
-const [FIRST_SOURCE = 'ok', ...OTHER_SOURCES] = Object.keys(PROVIDER_BEHAVIOURS);
+const [FIRST_SOURCE = '', ...OTHER_SOURCES] = Object.keys(PROVIDER_BEHAVIOURS);
 /** Half of the payments by provider go well by themselves; faults hit these, too. */
 const WELL_BEHAVED = 0.5;
 /** How often a buyer pays again what was declined. */
@@ -44,7 +45,13 @@ export async function payTooMuchAtOnce(buyer: Buyer, signal: AbortSignal): Promi
 export async function payByProviderAtTheLastMoment(buyer: Buyer, signal: AbortSignal): Promise<void> {
   const wait = buyer.timeLeft() + buyer.random.between(-3 * LATE_BY_MS, LATE_BY_MS);
   await delay(Math.max(wait, 0), undefined, { signal });
-  const source = buyer.random.pick(['ok', 'pending', 'unknown', 'pending-forever', 'open-silence']);
+  const source = buyer.random.pick([
+    goodSource(buyer.random),
+    'pending',
+    'unknown',
+    'pending-forever',
+    'open-silence',
+  ]);
   await buyer.addPayment({ method: 'provider', source });
 }
 
@@ -80,4 +87,7 @@ function anyPayment(random: Random, amount: number): AddPayment {
 }
 
 const anySource = (random: Random): string =>
-  random.chance(WELL_BEHAVED) ? 'ok' : random.pick([FIRST_SOURCE, ...OTHER_SOURCES]);
+  random.chance(WELL_BEHAVED) ? goodSource(random) : random.pick([FIRST_SOURCE, ...OTHER_SOURCES]);
+
+/** Can be found wherever it is written. */
+const goodSource = (random: Random): string => `${SOURCE_PREFIX}${random.between(1_000, 10_000).toFixed(0)}`;

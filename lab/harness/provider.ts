@@ -45,6 +45,9 @@ export interface LabProviderOptions {
 const KEY = 'provider-key-of-a-lab';
 const SECRET = `whsec_${Buffer.alloc(32, 2).toString('base64')}`;
 
+/** What must be in no log. */
+export const PROVIDER_SECRETS = [KEY, SECRET] as const;
+
 /** What worker and API must know of it. @param url where the worker reaches it. */
 export const providerSettings = (url: string) => ({
   worker: { PAYMENT_PROVIDER_URL: url, PAYMENT_PROVIDER_KEY: KEY },

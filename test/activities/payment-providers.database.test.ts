@@ -6,6 +6,7 @@ import { createActivities } from '../../activities/order.ts';
 import { createHttpProvider } from '../../activities/payments/http-provider.ts';
 import { createWalletProvider } from '../../activities/payments/wallet-provider.ts';
 import { RULES_OF_TABLES } from '../../db/rules/rules.ts';
+import { requestVoid } from '../../db/steps/payments/request-void.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import {
   type ProviderRefusedError,
@@ -247,6 +248,13 @@ describe('the money of a payment by wallet', () => {
     expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 
+  test('is never held once somebody has asked for the void of its payment', async () => {
+    const { walletId, ...asked } = await byWallet();
+    await requestVoid(database, { paymentId: asked.reference, at: AT });
+    expect(await wallet.authorise(asked)).toMatchObject({ state: 'voided' });
+    expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
+  });
+
   test('is let go of with its order, or once its payment is voided when the order expired at the same time', async () => {
     for (let round = 0; round < 25; round += 1) {
       const { walletId, ...asked } = await byWallet();
@@ -301,6 +309,23 @@ describe('the money of a payment by wallet', () => {
     expect(await wallet.refund(payment, { reference: uuidv7(), amount: AMOUNT - 1 })).toMatchObject({
       refunded: AMOUNT - 1,
     });
+  });
+
+  test('is left alone at once while another session has locked the wallet, also by an order that ends', async () => {
+    const { walletId, ...asked } = await byWallet();
+    const payment = await wallet.authorise(asked);
+    const expiring = releaseTo(asked.orderId, 'expired');
+    await sql.begin(async (transaction) => {
+      await transaction`select from wallet where id = ${walletId} for update`;
+      await expect(wallet.capture(payment)).rejects.toThrow(`the row of wallet ${walletId} locked`);
+      await expect(release(expiring)).rejects.toMatchObject({ type: 'row_locked' });
+    });
+    expect(await release(expiring)).toMatchObject({ stage: 'expired' });
+    // What the attempts that waited did, they did before.
+    expect(await balance(walletId)).toMatchObject({ held: 0 });
+    if ((await wallet.find(asked.reference))?.state === 'captured')
+      await wallet.refund(payment, { reference: NIL, amount: AMOUNT });
+    expect(await balance(walletId)).toEqual({ posted: 2_000, held: 0 });
   });
 
   test('is not held for a payment that nobody opened', async () => {

@@ -217,12 +217,12 @@ test('the documentation says how each source misbehaves, and what becomes of it'
 });
 
 test('npm start uses the local provider, and nothing of it beside the settings of another', () => {
-  expect(Object.keys(localProviderSettings({}))).toEqual([
+  expect(Object.keys(localProviderSettings({}, 8290))).toEqual([
     'PAYMENT_PROVIDER_URL',
     'PAYMENT_PROVIDER_KEY',
     'PAYMENT_PROVIDER_SECRETS',
   ]);
-  expect(localProviderSettings({ PAYMENT_PROVIDER_URL: 'https://provider.example.com' })).toEqual({});
+  expect(localProviderSettings({ PAYMENT_PROVIDER_URL: 'https://provider.example.com' }, 8290)).toEqual({});
 });
 
 const typesOf = (reference: string): string[] =>

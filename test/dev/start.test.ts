@@ -5,8 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { makeKeyId, makeKeyText } from '../../domain/api-key.ts';
 import type { ServerName } from '../../dev/up/servers.ts';
+import { freePort } from '../../dev/ports.ts';
+import { LOCAL_PROVIDER } from '../../dev/provider/local.ts';
+import { startScript } from '../support/server-process.ts';
 import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
 import type { Answer } from '../support/answer.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
@@ -42,7 +46,8 @@ describe('a system', async () => {
   const folder = await localFolder();
   const keyFile = join(folder.path, 'development-key');
   const keyOf = async () => (await readFile(keyFile, 'utf8')).trimEnd();
-  const system = await folder.start();
+  const PROVIDER_PORT = String(await freePort());
+  const system = await folder.start({ PROVIDER_PORT });
   const { shop } = system;
 
   test('has a development key that only its user can read, and that opens the API, its page and the commands', async () => {
@@ -67,6 +72,24 @@ describe('a system', async () => {
       output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
     });
   }, 120_000);
+
+  test('takes payments from the provider that runs beside it, which notifies it of them', async () => {
+    const provider = startScript('dev/provider/main.ts', { HOLDFAST_DATA: folder.path, PROVIDER_PORT });
+    await until('the provider to be ready', async () => provider.printed().includes('ready at'));
+    const [sku, wallet] = await Promise.all([shop.sku(1), shop.wallet(0)]);
+    const order = await shop.placed(wallet, sku);
+    expectStatus(
+      await shop.post(`/v1/orders/${order}/payments`, { method: 'provider', source: 'pending' }),
+      201,
+    );
+    await until('the order to be paid', async () => (await shop.stageOf(order)) === 'paid' || undefined);
+    await until('every notification to be accepted', async () => {
+      const book = await fetch(`http://127.0.0.1:${PROVIDER_PORT}/v1/book`, {
+        headers: { authorization: `Bearer ${LOCAL_PROVIDER.key}` },
+      });
+      return z.object({ waiting: z.int() }).parse(await book.json()).waiting === 0;
+    });
+  }, 60_000);
 
   test('whose processes are killed one after the other loses no order, takes no money twice, and breaks no rule', async () => {
     const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(100_000)]);

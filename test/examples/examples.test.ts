@@ -8,13 +8,15 @@ import { promisify } from 'node:util';
 import { afterAll, expect, inject, test } from 'vitest';
 import { expectRulesHold } from '../support/database.ts';
 import { serve } from '../support/http.ts';
+import { startProvider } from '../support/provider.ts';
 import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const FOLDER = fileURLToPath(new URL('../../examples/', import.meta.url));
 
-const system = await startSystem({ webhooks: true });
+const { settings: provider } = await startProvider();
+const system = await startSystem({ webhooks: true, payments: { provider } });
 const wire = await serve(system);
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-examples-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -40,6 +42,10 @@ test.each([
   [
     'order.ts',
     /^(\S+) waits for payment until \S+\.\nThe wallet is empty: .*\nOne mug was broken: 1290 of 2580 is returned, and the order is paid\.\nThe other one too: the order is refunded\.\n(\S+ -?\d+, then \d+\n){4}$/,
+  ],
+  [
+    'pay-in-parts.ts',
+    /^1000 of 2490 come from the wallet\.\nThe first card is declined: .*\n1490 come through the provider\.\norder\.awaiting_payment\norder\.paid\n510 go back to the wallet\.\n1490 go back to the card\.\n$/,
   ],
 ])('%s plays an order, and nothing happens twice when it runs again', async (example, printed) => {
   const first = await run(example);

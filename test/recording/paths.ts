@@ -7,6 +7,7 @@ import { PAYMENT_LIMITS } from '../../domain/order.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { deliverWorkflowId, orderWorkflowId, webhookWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
+import { PAYMENT_PATHS } from './payment-paths.ts';
 import { untilEvents } from '../support/history.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
 import type { TestSystem } from '../support/system.ts';
@@ -307,6 +308,7 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
 
 export const PATHS: Readonly<Record<string, Path>> = {
   ...ORDER_PATHS,
+  ...PAYMENT_PATHS,
 
   // Another test resets each order above to each of its tasks; these have too many tasks for that, or no task of their own.
   'cancelled-while-paying-and-wallet-is-full': async (system) => {

@@ -3,6 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { afterAll, test } from 'vitest';
+import { startRelay } from '../support/payments.ts';
+import { startProvider } from '../support/provider.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -17,11 +19,15 @@ const WORKER_IDENTITY = /^\d+@/;
 // Longer than a step that is soon unlocked needs, so that only the paths about marks have a mark.
 const receiver = await startReceiver();
 afterAll(() => receiver.down());
+const relay = await startRelay();
+const provider = await startProvider({ notify: relay.url });
 const system = await startSystem({
   attentionAfter: 1_000,
   webhooks: true,
+  payments: { provider: provider.settings },
   monitor: { webhookUrl: receiver.url },
 });
+relay.to(system.send);
 await mkdir(FOLDER, { recursive: true });
 
 test.each(Object.entries(PATHS))('records %s', async (name, play) => {

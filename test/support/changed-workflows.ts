@@ -5,6 +5,8 @@ import {
   deliverWebhook as realDeliverWebhook,
   monitor as realMonitor,
   order as realOrder,
+  payment as realPayment,
+  payments as realPayments,
   reconcile as realReconcile,
   refund as realRefund,
   retention as realRetention,
@@ -22,6 +24,9 @@ import type {
   DeliverWebhookInput,
   OrderEnd,
   OrderInput,
+  PaymentEnd,
+  PaymentInput,
+  PaymentsEnd,
   ReconcileInput,
   RefundEnd,
   RetentionEnd,
@@ -79,4 +84,14 @@ export async function deliverWebhook(input: DeliverWebhookInput): Promise<Delive
 export async function webhooks(): Promise<WebhooksEnd> {
   await sleep('1s');
   return realWebhooks();
+}
+
+export async function payment(input: PaymentInput): Promise<PaymentEnd> {
+  await sleep('1s');
+  return realPayment(input);
+}
+
+export async function payments(): Promise<PaymentsEnd> {
+  await sleep('1s');
+  return realPayments();
 }

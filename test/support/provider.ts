@@ -8,7 +8,7 @@ import { startScript, type TestProcess } from './server-process.ts';
 import { until } from './until.ts';
 
 export const PROVIDER_SECRET = `whsec_${Buffer.from('a secret that only tests know').toString('base64')}`;
-const KEY = 'a-provider-key-of-tests';
+const KEY = 'provider-key-of-tests';
 
 export interface TestProvider {
   process: TestProcess;

@@ -2,14 +2,14 @@
  * Whatever happens to an order, what its buyer wrote into it is nowhere but encrypted: not in another table, not in a history of Temporal,
  * not in a log, whatever its level. Each place is searched as a whole.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { expect, inject, test } from 'vitest';
 import { fetchFrom } from '../../api/client.ts';
 import { findPersonalData } from '../../db/personal-data.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { readHistory } from '../support/history.ts';
 import { TEST_KEYS, readKeys } from '../support/personal-data.ts';
+import { findSecrets, logsOf, readWholeSystem } from '../support/searching.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
 import { Shop, expectStatus, idOf } from '../support/shop.ts';
 import { startSystem } from '../support/system.ts';
@@ -49,70 +49,10 @@ const PERSONAL = {
   deliveryNote: SECRETS.deliveryNote,
 };
 
-/** Every form in which a text may stand somewhere without a key: as it is, encoded at any offset, or hashed. */
-function formsOf(text: string): string[] {
-  const bytes = Buffer.from(text);
-  const inBase64 = [0, 1, 2].map((offset) =>
-    // The first and the last letters depend on what is around.
-    Buffer.concat([Buffer.alloc(offset), bytes])
-      .toString('base64')
-      .replaceAll('=', '')
-      .slice(offset + 1, -2),
-  );
-  const hash = createHash('sha256').update(text).digest();
-  return [
-    text,
-    encodeURIComponent(text),
-    ...inBase64,
-    bytes.toString('hex'),
-    hash.toString('hex'),
-    hash.toString('base64').slice(0, 40),
-  ].map((form) => form.toLowerCase());
-}
+const readEverything = () => readWholeSystem({ sql, client, processes: started });
 
-async function readTables(): Promise<string> {
-  const tables = await sql<{ name: string }[]>`
-    select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and n.nspname not like 'pg_%' and n.nspname <> 'information_schema'
-  `;
-  const texts = [];
-  for (const { name } of tables) {
-    const rows = await sql<{ row: string }[]>`select t::text as row from ${sql.unsafe(name)} as t`;
-    texts.push(...rows.map(({ row }) => `${name} ${row}`));
-  }
-  return texts.join('\n');
-}
-
-async function readHistories(): Promise<string> {
-  const texts = [];
-  for await (const { workflowId, runId, memo, searchAttributes } of client.workflow.list()) {
-    texts.push(
-      workflowId,
-      JSON.stringify([memo, searchAttributes]),
-      await readHistory(client, workflowId, runId),
-    );
-  }
-  return texts.join('\n');
-}
-
-const readLogs = (): string => started.map((process) => process.output()).join('\n');
-
-async function readEverything(): Promise<Record<string, string>> {
-  const [tables, histories] = await Promise.all([readTables(), readHistories()]);
-  const all = { tables, histories, logs: readLogs() };
-  return Object.fromEntries(Object.entries(all).map(([place, text]) => [place, text.toLowerCase()]));
-}
-
-async function expectNowhere(): Promise<void> {
-  const found = [];
-  for (const [place, text] of Object.entries(await readEverything()))
-    for (const [what, secret] of Object.entries(SECRETS))
-      for (const form of formsOf(secret)) {
-        const at = text.indexOf(form);
-        if (at >= 0) found.push(`${what} in ${place}: ${text.slice(Math.max(0, at - 200), at + 100)}`);
-      }
-  expect(found).toEqual([]);
-}
+const expectNowhere = async (): Promise<void> =>
+  expect(findSecrets(await readEverything(), SECRETS)).toEqual([]);
 
 test('what a buyer wrote is nowhere, whatever became of the orders and however the requests were refused, and gone after the buyer was erased', async () => {
   const lines = [{ sku, quantity: 1 }];
@@ -169,7 +109,7 @@ test('what a buyer wrote is nowhere, whatever became of the orders and however t
   await clock.forward(orderWorkflowId(expired), 900_000);
   await until('the order to expire', async () => (await shop.stageOf(expired)) === 'expired');
   await database.run((to) => to.sql`select from seal_audit(10000)`);
-  await until('all of it to be logged', async () => readLogs().includes(expired));
+  await until('all of it to be logged', async () => logsOf(started).includes(expired));
 
   // The search finds what is there.
   const searched = await readEverything();

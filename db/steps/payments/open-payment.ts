@@ -57,6 +57,10 @@ export function openPayment(
       event as (
         insert into payment_event (payment_id, version, state, at) select id, 1, 'pending', ${at} from opened
       ),
+      -- Nothing will be asked of it.
+      forgotten as (
+        delete from payment_source where payment_id = (select ${commandId}::uuid from decided cross join claim where refusal is not null)
+      ),
       secured as (
         update orders set secured = to_apply.secured + to_apply.amount, stage = to_apply.stage from to_apply where orders.id = to_apply.id
       )

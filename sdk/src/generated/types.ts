@@ -2572,7 +2572,7 @@ export interface components {
         Link: string;
         /** @description `true` when this is the answer to an earlier request with the same key */
         "Idempotency-Replayed": string;
-        /** @description With `error="invalid_token"` when there were credentials (RFC 6750) */
+        /** @description With `error="invalid_token"` when there were credentials (RFC 6750). `StandardWebhooks` for what has to be signed */
         "WWW-Authenticate": string;
     };
     pathItems: never;

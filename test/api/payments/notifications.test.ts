@@ -179,6 +179,13 @@ describe('during a change of the secret', () => {
   });
 });
 
+test('an address for notifications takes no other method, and says so to everybody', async () => {
+  for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'TRACE2']) {
+    const answer = await provider.raw(PATH, { method });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+  }
+});
+
 test('bytes that are not UTF-8 are not what was signed', async () => {
   const { send: write } = await serve(system);
   const init = signedInit(notificationOf(payment));

@@ -218,9 +218,18 @@ const attempts: [name: string, refusal: RegExp, () => Promise<unknown>][] = [
     `,
   ],
   [
+    'a payment that secures its order again',
+    /does not become what it was/,
+    () => sql`update payment set secures = true where id = ${payments.voided}`,
+  ],
+  [
     'a payment that secures its order once it is over',
     /payment_secures_while_live/,
-    () => sql`update payment set secures = true where id = ${payments.voided}`,
+    () => sql`
+      insert into payment (id, shop_id, order_id, method, amount, currency, state, secures, opened_at, updated_at, version)
+      select gen_random_uuid(), shop_id, order_id, method, amount, currency, state, true, opened_at, updated_at, version
+      from payment where id = ${payments.voided}
+    `,
   ],
   [
     'to count more as secured than an order comes to',

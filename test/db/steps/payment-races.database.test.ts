@@ -278,6 +278,17 @@ describe('a statement that waited for its order', () => {
     expect(settled).toMatchObject({ refusal: 'capturing' });
   });
 
+  test('lets the wallet pay all of an order of which nothing is secured any more', async () => {
+    const { orderId } = await openOrder();
+    const paymentId = await open(orderId, { method: 'provider', amount: 400 });
+    const [, paid] = await inLine(
+      orderId,
+      () => hear(paymentId, { state: 'declined' }),
+      () => pay(database, payment(orderId)),
+    );
+    expect(paid).toEqual({ stage: 'paid', reason: null, refusal: null });
+  });
+
   test('does not put the deadline off for a payment that became known meanwhile', async () => {
     const { orderId } = await openOrder();
     const paymentId = await open(orderId, { method: 'provider' });

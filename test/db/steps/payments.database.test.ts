@@ -1,5 +1,6 @@
 /** Payments in parts, as the statements that workers run, on real PostgreSQL: again, late and in any order. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { compareSources } from '../../../db/audit/sources.ts';
 import { readPaymentToAdvance } from '../../../db/payments/unsettled.ts';
 import { findPayment, listPayments } from '../../../db/payments/payments.ts';
 import { keepPaymentSource, removeOldSources } from '../../../db/payments/sources.ts';
@@ -10,7 +11,9 @@ import { extendDeadline } from '../../../db/steps/payments/extend-deadline.ts';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import { requestVoid } from '../../../db/steps/payments/request-void.ts';
 import { returnPayment } from '../../../db/steps/payments/return-payment.ts';
+import { markRefundSent } from '../../../db/steps/payments/mark-refund-sent.ts';
 import { pay } from '../../../db/steps/pay.ts';
+import { refund } from '../../../db/steps/refund.ts';
 import { release } from '../../../db/steps/release.ts';
 import type { StepResult } from '../../../db/steps/step.ts';
 import {
@@ -471,6 +474,73 @@ describe('what a buyer pays with', () => {
     await sql`select from seal_audit(100000)`;
     expect(await sql`select from audit where audit::text like '%tok_secret%'`).toHaveLength(0);
   });
+});
+
+describe('whatever a statement asks for', () => {
+  test.each([
+    ['secures its order again', `update payment set secures = true where id = $1`],
+    [
+      'is in a state that no event recorded',
+      `update payment set state = 'captured', secures = false where id = $1`,
+    ],
+    ['forgets how it came there', `delete from payment_event where payment_id = $1`],
+    ['gives more back than it took', `update payment set refunded = amount + 1 where id = $1`],
+  ])('no payment %s', async (_, statement) => {
+    const { orderId } = await openOrder();
+    const paymentId = await open(orderId, { method: 'provider' });
+    await hear(paymentId, { state: 'voided' });
+    await expect(sql.unsafe(statement, [paymentId])).rejects.toThrow(/payment/);
+  });
+
+  test('no order is paid while only a part of it is secured, nor over while any is', async () => {
+    const { orderId } = await openOrder();
+    await open(orderId, { method: 'provider', amount: 400 });
+    for (const stage of ['paid', 'expired'])
+      await expect(sql`update orders set stage = ${stage} where id = ${orderId}`).rejects.toThrow(
+        'orders_secured_at_most_total',
+      );
+  });
+
+  test('no refund that was sent is owed again', async () => {
+    const { orderId, payments } = await paidOrder([{ method: 'provider', amount: 1_000 }]);
+    const { commandId } = payment(orderId);
+    await refund(database, { orderId, commandId, reason: 'broken', restock: false, at: AT });
+    await markRefundSent(database, { paymentId: payments[0] ?? '', commandId });
+    await expect(
+      sql`update refund_payment set state = 'owed', transfer_id = null where order_id = ${orderId}`,
+    ).rejects.toThrow('does not become what it was');
+  });
+});
+
+test('a void is the deed of whoever asked for it', async () => {
+  const { orderId } = await openOrder();
+  const paymentId = await authorise(orderId, { method: 'provider' });
+  const deed = { actor: 'key:dana', requestId: 'r-1' };
+  await requestVoid(database.reaching({ shop: MAIN_SHOP }, deed), { paymentId, at: AT });
+  await sql`select from seal_audit(100000)`;
+  const rows = await sql`
+    select actor, request_id as "requestId", why, before ->> 'secures' as before, after ->> 'secures' as after from audit
+    where subject = ${paymentId} order by seq desc limit 1
+  `;
+  expect([...rows]).toEqual([{ ...deed, why: 'void_requested', before: 'true', after: 'false' }]);
+});
+
+test('the audit is compared with the payments: a change that it lacks is found', async () => {
+  const { orderId } = await openOrder();
+  const paymentId = await open(orderId, { method: 'provider' });
+  const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+  const flaws = async () => {
+    await sql`select from seal_audit(100000)`;
+    const found: string[] = [];
+    for await (const some of compareSources(database)) found.push(...some.flaws);
+    return found;
+  };
+  await recordPayment(database, { paymentId, state: 'authorised', at: inAnHour });
+  expect(await flaws()).toEqual([]);
+  await sql`alter table payment disable trigger payment_is_audited_when_changed`;
+  await recordPayment(database, { paymentId, state: 'voided', at: inAnHour });
+  await sql`alter table payment enable always trigger payment_is_audited_when_changed`;
+  expect(await flaws()).toEqual([`The payment event ${paymentId}/3 has no row in the audit.`]);
 });
 
 test('every change of a payment is in the audit, with its order and who asked for it', async () => {

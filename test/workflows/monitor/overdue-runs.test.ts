@@ -12,7 +12,7 @@ import { makeLastAttempt } from '../../support/last-attempt.ts';
 import { startSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
-const system = await startSystem();
+const system = await startSystem({ payments: true });
 const { client, sql, taskQueue } = system;
 const { settings } = monitoring(system);
 

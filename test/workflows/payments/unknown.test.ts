@@ -1,6 +1,7 @@
 /** A payment that nobody knows about, and what the schedule of payments finds that nobody woke. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
+import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
 import type { PaymentState } from '../../../domain/payments.ts';
 import { paymentWorkflowId } from '../../../domain/workflow-ids.ts';
@@ -21,7 +22,7 @@ import { until } from '../../support/until.ts';
 const UNKNOWN_AFTER = 60_000;
 const UNMATCHED_AFTER = 60_000;
 const system = await startPayingSystem({ unknownAfter: UNKNOWN_AFTER, unmatchedAfter: UNMATCHED_AFTER });
-const { shop, client, clock, sql, provider, taskQueue } = system;
+const { shop, client, clock, sql, database, provider, taskQueue } = system;
 
 afterEach(async () => {
   await expectNoMoneyLost(sql, provider.settings);
@@ -99,6 +100,34 @@ test('retryNow asks at once what would be asked again only a minute later', asyn
   await until('another question', async () => (await asked()) === before + 2);
   await shop.cancel(orderId);
   await untilStates(orderId, 'voided');
+});
+
+test('money that a provider sets aside for a payment that was given up meanwhile is let go, though it notifies nobody', async () => {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const orderId = await shop.placed(wallet, sku, 2);
+  const [before] = await sql<{ at: Date }[]>`select clock_timestamp() as at`;
+  provider.process.child.kill('SIGSTOP');
+  const adding = shop.post(`/v1/orders/${orderId}/payments`, { method: 'provider', source: 'silent' });
+  const paymentId = await until('the payment to be read, and its provider to be asked', async () => {
+    const [row] = await sql<{ id: string }[]>`
+      select id from payment
+      where
+        order_id = ${orderId}
+        and exists (
+          select from pg_stat_activity
+          where
+            datname = current_database() and application_name = 'holdfast payments' and state = 'idle'
+            and query like '%"isNotified"%' and query_start > ${before?.at ?? null}
+        )`;
+    return row?.id;
+  });
+  await recordPayment(database, { paymentId, state: 'voided', at: new Date().toISOString() });
+  provider.process.child.kill('SIGCONT');
+  await adding;
+  await until('the provider to let it go', async () => {
+    const book = await readBook(provider.settings);
+    return book.find(({ reference }) => reference === paymentId)?.state === 'voided';
+  });
 });
 
 test('the schedule starts the workflow of a payment again that was terminated', async () => {
