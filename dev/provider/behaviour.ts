@@ -42,6 +42,11 @@ export const BEHAVIOURS = {
   'pending-captured': { opens: 'pending', becomes: { state: 'captured', afterMs: LATE_MS } },
   captured: { opens: 'captured' },
   'declined-captured': { opens: 'declined', becomes: { state: 'captured', afterMs: LATE_MS } },
+  'declined-kept': {
+    opens: 'declined',
+    becomes: { state: 'captured', afterMs: LATE_MS },
+    refuses: 'refund',
+  },
   expiring: { opens: 'authorised', becomes: { state: 'voided', afterMs: LATE_MS } },
   silent: { opens: 'authorised', notifications: 'none' },
   'open-silence': { opens: 'authorised', mishaps: { open: ['silence'] } },
