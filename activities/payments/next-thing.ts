@@ -1,5 +1,6 @@
 /** What is asked of a payment's provider next, and what is recorded of its answer. Everything is decided from the rows. */
 import type { Database } from '../../db/connection.ts';
+import { wasGivenToWallet } from '../../db/payments/give-to-wallet.ts';
 import type { PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { NIL_UUID } from '../../db/schema/columns.ts';
 import { markRefundSent } from '../../db/steps/payments/mark-refund-sent.ts';
@@ -208,6 +209,9 @@ async function send(
   { database, provider, payment }: Question,
   refund: { reference: string; amount: number },
 ): Promise<RefundPaymentState> {
+  const toWallet = { paymentId: payment.id, commandId: refund.reference };
+  // An attempt that died had heard the refusal. Its provider may have changed its mind since, and the buyer must not get it twice.
+  if (payment.method === 'provider' && (await wasGivenToWallet(database, toWallet))) return 'to_wallet';
   try {
     await provider.refund({ id: providerIdOf(payment) }, refund);
     return 'sent';
@@ -218,7 +222,7 @@ async function send(
       throw new ProviderUnknownError(`Less than the refund is left of the payment (${error.code}).`, {
         cause: error,
       });
-    await giveToOrdersWallet(database, { paymentId: payment.id, commandId: refund.reference });
+    await giveToOrdersWallet(database, toWallet);
     return 'to_wallet';
   }
 }

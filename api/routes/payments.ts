@@ -5,16 +5,17 @@ import { listPayments } from '../../db/payments/payments.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
 import { linkNext } from '../http/addresses.ts';
+import { refuseBody } from '../http/body.ts';
 import { replyWithTag } from '../http/entity-tags.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { requireOrder } from '../orders/require-order.ts';
 import { lineOf, type Turns } from '../orders/turns.ts';
 import { addPayment } from '../payments/add.ts';
-import { requirePayment, voidPayment } from '../payments/void.ts';
+import { readPayment } from '../payments/read.ts';
+import { voidPayment } from '../payments/void.ts';
 import { Problem } from '../problems/problem.ts';
 import { toPage } from '../schemas/page.ts';
 import { toPaymentReply } from '../schemas/payments.ts';
-import { refuseBody } from '../http/body.ts';
 import { add, get, list, voidOne } from './payment-operations.ts';
 
 /** @param turns of an order's payments, whichever way they are asked for. */
@@ -53,7 +54,7 @@ export function paymentRoutes(dependencies: Dependencies, turns: Turns): OpenAPI
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param');
-    return replyWithTag(c, toPaymentReply(await requirePayment(c.var.database, id)));
+    return replyWithTag(c, toPaymentReply(await readPayment(c.var.database, id)));
   });
 
   app.openapi(voidOne, async (c) => {

@@ -92,6 +92,20 @@ export async function giveToWallet(
   return seen?.isOwed === true ? 'wallet_full' : 'nothing_owed';
 }
 
+/** Whether the wallet got it already, and that is not recorded of the refund or the payment yet. Nothing must be asked of the provider then. */
+export async function wasGivenToWallet(
+  database: Database,
+  { paymentId, commandId }: GiveToWalletRequest,
+): Promise<boolean> {
+  const given = await database.run(
+    ({ sql }) => sql`
+      select from transfer join entry on entry.transfer_id = transfer.id and account = 'wallet'
+      where transfer.payment_id = ${paymentId} and transfer.command_id = ${commandId} and transfer.kind = 'return'
+    `,
+  );
+  return given.length > 0;
+}
+
 /** The payment with the amount that is owed to it by this command; no row when nothing is. */
 const owed = (
   sql: Queryable,

@@ -42,6 +42,11 @@ export const BEHAVIOURS = {
   'pending-captured': { opens: 'pending', becomes: { state: 'captured', afterMs: LATE_MS } },
   captured: { opens: 'captured' },
   'declined-captured': { opens: 'declined', becomes: { state: 'captured', afterMs: LATE_MS } },
+  'declined-kept': {
+    opens: 'declined',
+    becomes: { state: 'captured', afterMs: LATE_MS },
+    refuses: 'refund',
+  },
   expiring: { opens: 'authorised', becomes: { state: 'voided', afterMs: LATE_MS } },
   silent: { opens: 'authorised', notifications: 'none' },
   'open-silence': { opens: 'authorised', mishaps: { open: ['silence'] } },
@@ -59,7 +64,7 @@ export const BEHAVIOURS = {
   'refund-refused': { opens: 'authorised', refuses: 'refund' },
   unknown: {
     opens: 'pending',
-    mishaps: { ask: ['error', 'lost', 'broken'] },
+    mishaps: { ask: ['error', 'lost'] },
     becomes: { state: 'authorised', afterMs: 0 },
   },
   'wrong-amount': { opens: 'authorised', authorises: { amount: (asked) => asked - 1 } },

@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
+import { createAdvancingActivities } from '../../activities/payments/advance.ts';
 import { createHttpProvider } from '../../activities/payments/http-provider.ts';
-import { createWalletProvider } from '../../activities/payments/wallet-provider.ts';
+import { createWalletProvider, giveToOrdersWallet } from '../../activities/payments/wallet-provider.ts';
 import { RULES_OF_TABLES } from '../../db/rules/rules.ts';
+import { recordPayment } from '../../db/steps/payments/record-payment.ts';
 import { requestVoid } from '../../db/steps/payments/request-void.ts';
 import { BALANCE_LIMIT } from '../../domain/limits.ts';
 import {
@@ -190,12 +192,36 @@ describe.each(SUBJECTS)('$name', ({ provider, request, declined }) => {
   });
 });
 
+const NIL = '00000000-0000-0000-0000-000000000000';
+
+const balance = async (walletId: string) =>
+  (await sql`select posted, held from wallet where id = ${walletId}`)[0];
+
+test('money that its provider refused and the wallet got is not given back a second time when the provider changed its mind', async () => {
+  const provider = createHttpProvider(settings);
+  const { advancePayment } = createAdvancingActivities(database, {
+    providerOf: () => provider,
+    unknownAfter: 60_000,
+  });
+  const { walletId, orderId } = await byWallet();
+  const asked = { ...overHttp('ok'), reference: uuidv7(), orderId };
+  const paymentId = asked.reference;
+  await openPayment({ orderId, commandId: paymentId, method: 'provider', amount: AMOUNT / 2, at: AT });
+  const payment = await provider.authorise({ ...asked, amount: AMOUNT / 2 });
+  await release(releaseTo(orderId, 'expired'));
+  await provider.capture(payment);
+  await recordPayment(database, { paymentId, state: 'captured', providerId: payment.id, at: AT });
+  // The attempt that heard the refusal died here.
+  await giveToOrdersWallet(database, { paymentId, commandId: NIL });
+  expect(await advancePayment({ paymentId, at: AT, isFirst: true, unknownSince: null })).toMatchObject({
+    state: 'returned',
+    done: true,
+  });
+  expect(await provider.find(paymentId)).toMatchObject({ state: 'captured', refunded: 0 });
+  expect(await balance(walletId)).toEqual({ posted: 2_000 + AMOUNT / 2, held: 0 });
+});
+
 describe('the money of a payment by wallet', () => {
-  const NIL = '00000000-0000-0000-0000-000000000000';
-
-  const balance = async (walletId: string) =>
-    (await sql`select posted, held from wallet where id = ${walletId}`)[0];
-
   const ledger = async (reference: string) => [
     ...(await sql`
       select kind, account, amount, command_id as command

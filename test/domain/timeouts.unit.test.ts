@@ -4,6 +4,7 @@ import { PATIENCE_MS } from '../../db/locked-rows.ts';
 import {
   ACTIVITY_ATTEMPT_MS,
   CALL_DEADLINE_MS,
+  CAPTURE_NEWS_MS,
   CLAIM_LEASE_MS,
   CONNECTION_DEADLINE_MS,
   DISAGREEMENT_GRACE_MS,
@@ -11,6 +12,7 @@ import {
   HEARTBEAT_MS,
   LOCAL_ATTEMPT_MS,
   LOCK_TIMEOUT_MS,
+  LONGEST_CAPTURE_NEWS_MS,
   LONGEST_RETRY_PAUSE_MS,
   LONGEST_RUN_MS,
   NOTICE_ANSWER_MS,
@@ -115,6 +117,12 @@ const PAIRS = [
     HEARTBEAT_MS,
     'the silence after which Temporal gives it up',
     SILENT_FOR_MS,
+  ],
+  [
+    'the pause after which an order first asks whether its payments were captured',
+    CAPTURE_NEWS_MS,
+    'the longest one',
+    LONGEST_CAPTURE_NEWS_MS,
   ],
   ['the time that a reconciliation searches', RECONCILE_FOR_MS, 'the time limit of its run', LONGEST_RUN_MS],
 ] as const;

@@ -1,6 +1,7 @@
 /** Turns a case's commands into requests, and names their subjects in the words of a failure's report. */
 import { v7 as uuidv7 } from 'uuid';
 import type { PlacedOrder } from '../../db/steps/step.ts';
+import type { PaymentMethod } from '../../domain/payments.ts';
 import type { RefundPart } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { CreateOrder, Single, Terms } from './commands.ts';
@@ -41,6 +42,14 @@ export function openBook(): Book {
 
   const issued: Request[] = [];
   const orders: { placed: PlacedOrder; payment: string | null }[] = [];
+  const payments: { id: string; method: PaymentMethod }[] = [];
+  let lastRefund = uuidv7();
+  const unknownPayment = uuidv7();
+  names.set(unknownPayment, 'an unknown payment');
+  const paymentAgo = (ago: number, method: PaymentMethod) => {
+    const made = payments.filter((payment) => payment.method === method);
+    return made.length === 0 ? unknownPayment : at(made, made.length - 1 - (ago % made.length)).id;
+  };
   const unknownOrder = uuidv7();
   names.set(unknownOrder, 'an unknown order');
 
@@ -156,6 +165,44 @@ export function openBook(): Book {
         const orderId = order?.placed.orderId ?? unknownOrder;
         return issue({ kind: 'decline', request: { orderId, commandId, at: now() } });
       }
+      case 'openPayment': {
+        const { method, amount } = command;
+        const [orderId, commandId] = [idOf(command.order), uuidv7()];
+        payments.push({ id: commandId, method });
+        names.set(commandId, `payment ${payments.length}`);
+        const asked = { orderId, commandId, method, at: now(), ...(amount !== null && { amount }) };
+        return issue({ kind: 'openPayment', request: asked });
+      }
+      case 'advance':
+        return issue({
+          kind: 'advancePayment',
+          request: { paymentId: paymentAgo(command.payment, 'wallet'), at: now() },
+        });
+      case 'hear': {
+        const paymentId = paymentAgo(command.payment, 'provider');
+        return issue({ kind: 'recordPayment', request: { paymentId, state: command.state, at: now() } });
+      }
+      case 'giveBack': {
+        const paymentId = paymentAgo(command.payment, 'provider');
+        return issue({ kind: 'returnPayment', request: { paymentId, reason: 'order_over', at: now() } });
+      }
+      case 'sendRefund': {
+        const paymentId = paymentAgo(command.payment, 'provider');
+        return issue({ kind: 'markRefundSent', request: { paymentId, commandId: lastRefund } });
+      }
+      case 'void': {
+        const paymentId = paymentAgo(command.payment, command.method);
+        return issue({ kind: 'requestVoid', request: { paymentId, at: now() } });
+      }
+      case 'settle':
+        return issue({ kind: 'settle', request: { orderId: idOf(command.order), at: now() } });
+      case 'extendDeadline': {
+        const paymentDeadline = new Date(Date.parse(now()) + 2 * WINDOW).toISOString();
+        return issue({
+          kind: 'extendDeadline',
+          request: { orderId: idOf(command.order), paymentDeadline, at: now() },
+        });
+      }
       case 'cancel':
       case 'expire': {
         const to = command.kind === 'cancel' ? 'cancelled' : 'expired';
@@ -174,9 +221,10 @@ export function openBook(): Book {
           ...(amount !== null && { amount }),
           ...(lines && { lines: lines.map(({ sku, ...line }) => ({ sku: at(skus, sku), ...line })) }),
         };
+        lastRefund = uuidv7();
         return issue({
           kind: 'refund',
-          request: { orderId, reason, commandId: uuidv7(), restock, at: now(), ...asked },
+          request: { orderId, reason, commandId: lastRefund, restock, at: now(), ...asked },
         });
       }
       case 'deposit': {
@@ -256,6 +304,22 @@ export function openBook(): Book {
         return `pay ${nameOf(asked.orderId)} by ${asked.commandId}`;
       case 'decline':
         return `decline payment ${asked.commandId} of ${nameOf(asked.orderId)}`;
+      case 'openPayment':
+        return `open ${nameOf(asked.commandId)} of ${asked.amount ?? 'the rest of'} ${nameOf(asked.orderId)} by ${asked.method}`;
+      case 'advancePayment':
+        return `advance ${nameOf(asked.paymentId)}`;
+      case 'recordPayment':
+        return `hear that ${nameOf(asked.paymentId)} is ${asked.state}`;
+      case 'returnPayment':
+        return `return ${nameOf(asked.paymentId)}`;
+      case 'markRefundSent':
+        return `send the refund ${asked.commandId} of ${nameOf(asked.paymentId)}`;
+      case 'requestVoid':
+        return `void ${nameOf(asked.paymentId)}`;
+      case 'settle':
+        return `settle ${nameOf(asked.orderId)}`;
+      case 'extendDeadline':
+        return `extend the deadline of ${nameOf(asked.orderId)}`;
       case 'release':
         return `release ${nameOf(asked.orderId)} (${asked.reason})`;
       case 'refund':

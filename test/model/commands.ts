@@ -3,6 +3,10 @@
  * long ago they appeared (order 0 is the newest), so that it keeps its meaning when others are left out.
  */
 import * as fc from 'fast-check';
+import { PAYMENT_METHODS, type PaymentMethod } from '../../domain/payments.ts';
+
+const HEARD_STATES = ['pending', 'authorised', 'captured', 'declined', 'voided'] as const;
+export type HeardState = (typeof HEARD_STATES)[number];
 
 export interface CreateOrder {
   paymentMode: 'debit' | 'hold';
@@ -36,6 +40,15 @@ export type Single =
   | { kind: 'pay'; order: number }
   /** Of the order's newest payment, or of a payment that never arrives. */
   | { kind: 'skipPayment'; order: number }
+  | { kind: 'openPayment'; order: number; method: PaymentMethod; amount: number | null }
+  | { kind: 'settle'; order: number }
+  /** Of a payment by wallet, named by how long ago it was opened. */
+  | { kind: 'advance'; payment: number }
+  /** Of a payment by provider, named alike. */
+  | { kind: 'hear'; payment: number; state: HeardState }
+  | { kind: 'giveBack' | 'sendRefund'; payment: number }
+  | { kind: 'void'; payment: number; method: PaymentMethod }
+  | { kind: 'extendDeadline'; order: number }
   | { kind: 'cancel'; order: number }
   | { kind: 'expire'; order: number }
   | ({ kind: 'refund'; order: number } & RefundedPart)
@@ -104,6 +117,44 @@ const onOpenOrder = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind('cancel'), order }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('expire'), order }) },
 );
+/** Often a half, so that two of them pay an order. */
+const partOfTotal = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(null) },
+  { weight: 3, arbitrary: fc.constantFrom(50, 100, 200) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 1_000 }) },
+);
+const payment = fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.nat(4));
+const onPayments = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: kind('openPayment'),
+      order,
+      method: fc.constantFrom(...PAYMENT_METHODS),
+      amount: partOfTotal,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: kind('settle'), order }) },
+  { weight: 6, arbitrary: fc.record({ kind: kind('advance'), payment }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: kind('hear'),
+      payment,
+      // As often as it is good news.
+      state: fc.constantFrom('authorised', 'captured', ...HEARD_STATES),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('giveBack' as const, 'sendRefund' as const), payment }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: kind('void'), payment, method: fc.constantFrom(...PAYMENT_METHODS) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind('extendDeadline'), order }) },
+);
 const skipPayment = fc.record({ kind: kind('skipPayment'), order });
 /** @param of a SKU that the order may have. */
 export function partOf(of: fc.Arbitrary<number>): fc.Arbitrary<RefundedPart> {
@@ -133,6 +184,7 @@ const restock = fc.record({ kind: kind('restock'), sku, quantity });
 const anySingle: fc.Arbitrary<Single> = fc.oneof(
   { weight: 6, arbitrary: create },
   { weight: 8, arbitrary: onOpenOrder },
+  { weight: 8, arbitrary: onPayments },
   { weight: 6, arbitrary: refund },
   { weight: 1, arbitrary: skipPayment },
   { weight: 3, arbitrary: deposit },
@@ -194,6 +246,68 @@ const sold = fc
     ];
   });
 
+/** An order that is paid in parts, some of it at once with whatever may end it, and then refunded in parts. */
+const paidInParts = fc
+  .record({
+    create,
+    first: fc.constantFrom(...PAYMENT_METHODS),
+    amount: fc.constantFrom(1, 50, 100),
+    rival: fc.option(fc.oneof(onOpenOrder, onPayments), { freq: 2 }),
+    lateRival: fc.option(fc.oneof(onOpenOrder, onPayments, refund), { freq: 2 }),
+    refunds: fc.array(refund, { minLength: 1, maxLength: 2 }),
+    copies: fc.constantFrom(1, 2),
+    gated: fc.boolean(),
+  })
+  .map(({ create: placed, first, amount: least, rival, lateRival, refunds, copies, gated }): Command[] => {
+    const second = first === 'wallet' ? 'provider' : 'wallet';
+    const atOnceWith = (one: Single, other: Single | null): Command =>
+      other === null
+        ? one
+        : {
+            kind: 'atOnce',
+            requests: [one, 'order' in other ? { ...other, order: 0 } : other],
+            copies,
+            gated,
+          };
+    const open = (method: PaymentMethod, asked: number | null): Command => ({
+      kind: 'openPayment',
+      order: 0,
+      method,
+      amount: asked,
+    });
+    const settle = { kind: 'settle', order: 0 } as const;
+    return [
+      { kind: 'deposit', wallet: placed.wallet, amount: 3_000 },
+      { ...placed, paymentMode: 'debit', terms: undefined },
+      open(first, least),
+      open(second, null),
+      {
+        kind: 'atOnce',
+        requests: [
+          { kind: 'advance', payment: 0 },
+          { kind: 'hear', payment: 0, state: 'authorised' },
+        ],
+        copies,
+        gated,
+      },
+      atOnceWith(settle, rival),
+      { kind: 'advance', payment: 0 },
+      atOnceWith({ kind: 'hear', payment: 0, state: 'captured' }, lateRival),
+      { kind: 'advance', payment: 0 },
+      { kind: 'atOnce', requests: [settle, { kind: 'giveBack', payment: 0 }], copies, gated },
+      { kind: 'atOnce', requests: refunds.map((one) => ({ ...one, order: 0 })), copies, gated },
+      {
+        kind: 'atOnce',
+        requests: [
+          { kind: 'advance', payment: 0 },
+          { kind: 'sendRefund', payment: 0 },
+        ],
+        copies,
+        gated,
+      },
+    ];
+  });
+
 /** Long enough for a late retry to be late, and short enough to be read. */
 const LONGEST_CASE = 60;
 
@@ -204,6 +318,7 @@ export const cases: fc.Arbitrary<Command[]> = fc.noBias(
         { weight: 12, arbitrary: anySingle.map((single): Command[] => [single]) },
         { weight: 4, arbitrary: atOnce.map((requests): Command[] => [requests]) },
         { weight: 1, arbitrary: sold },
+        { weight: 1, arbitrary: paidInParts },
       ),
       { minLength: 1, maxLength: LONGEST_CASE, size: 'max' },
     )
@@ -268,8 +383,22 @@ function simplerSingles(single: Single): Single[] {
         { kind: 'cancel', order: 0 },
         { kind: 'refund', order: 0, ...ALL_THAT_IS_LEFT },
       ];
+    case 'advance':
+    case 'hear':
+    case 'giveBack':
+    case 'sendRefund':
+    case 'void':
+      return single.payment > 0 ? [{ ...single, payment: 0 }] : [];
+    case 'openPayment':
+      return [
+        ...(single.order > 0 ? [{ ...single, order: 0 }] : []),
+        ...(single.amount === null ? [] : [{ ...single, amount: null }]),
+        ...(single.method === 'wallet' ? [] : [{ ...single, method: 'wallet' as const }]),
+      ];
     case 'pay':
     case 'skipPayment':
+    case 'settle':
+    case 'extendDeadline':
     case 'cancel':
     case 'expire':
     case 'lateReserve':

@@ -1,5 +1,6 @@
 /** The state of a case, in the model and in PostgreSQL, in one form that can be compared. */
 import type { Sql } from '../../db/postgres.ts';
+import { securedOf, type Payment } from './payments.ts';
 import { codeOf, type OrderEvent, type World } from './world.ts';
 
 export interface State {
@@ -16,6 +17,9 @@ export interface State {
       /** Units, by the SKU's code. */
       refundedUnits: Record<string, number>;
       events: OrderEvent[];
+      secured: number;
+      /** By their ids. */
+      payments: Record<string, Omit<Payment, 'id'>>;
     }
   >;
 }
@@ -24,15 +28,20 @@ export function stateOf({ skus, wallets, orders }: World): State {
   return {
     skus: mapValues(skus, ({ price, onHand, reserved }) => ({ price, onHand, reserved })),
     wallets: mapValues(wallets, ({ posted, held }) => ({ posted, held })),
-    orders: mapValues(orders, ({ stage, reason, total, refunded, lines, events }) => ({
-      stage,
-      reason,
-      version: events.length,
-      total,
-      refunded,
-      refundedUnits: Object.fromEntries(lines.map((line) => [codeOf(line.sku), line.refunded])),
-      events,
-    })),
+    orders: mapValues(orders, (order) => {
+      const { stage, reason, total, refunded, lines, events, payments } = order;
+      return {
+        stage,
+        reason,
+        version: events.length,
+        total,
+        refunded,
+        refundedUnits: Object.fromEntries(lines.map((line) => [codeOf(line.sku), line.refunded])),
+        events,
+        secured: securedOf(order),
+        payments: Object.fromEntries(payments.map(({ id, ...payment }) => [id, payment])),
+      };
+    }),
   };
 }
 
@@ -74,6 +83,30 @@ export async function readState(sql: Sql, caseId: string): Promise<State> {
                   order by event.version
                 )
                 from order_event as event where event.order_id = orders.id
+              ),
+              'secured', secured,
+              'payments', (
+                select coalesce(
+                  jsonb_object_agg(
+                    payment.id,
+                    jsonb_build_object(
+                      'method', method,
+                      'amount', amount,
+                      'secures', secures,
+                      'refunded', payment.refunded,
+                      'hold', (select state from payment_hold where payment_id = payment.id),
+                      'refunds', (
+                        select coalesce(
+                          jsonb_object_agg(command_id, jsonb_build_object('amount', amount, 'isSent', state <> 'owed')), '{}'
+                        )
+                        from refund_payment where payment_id = payment.id
+                      ),
+                      'states', (select jsonb_agg(state order by payment_event.version) from payment_event where payment_id = payment.id)
+                    )
+                  ),
+                  '{}'
+                )
+                from payment where order_id = orders.id
               )
             )
           ),

@@ -7,13 +7,27 @@ import { countSku, restockSku } from '../../db/stock-movements.ts';
 import type { Database } from '../../db/connection.ts';
 import type { Sql } from '../../db/postgres.ts';
 import { checkRules } from '../../db/rules/rules.ts';
+import { findPayment } from '../../db/payments/payments.ts';
+import { markRefundSent } from '../../db/steps/payments/mark-refund-sent.ts';
+import { recordPayment } from '../../db/steps/payments/record-payment.ts';
+import { requestVoid } from '../../db/steps/payments/request-void.ts';
+import { returnPayment } from '../../db/steps/payments/return-payment.ts';
 import { createWallet, deposit } from '../../db/wallets.ts';
 import { openBook } from './book.ts';
 import type { Command } from './commands.ts';
 import { CaseFailure } from './property.ts';
 import { differences, readState, stateOf } from './state.ts';
 import type { RunTotals } from './run-totals.ts';
-import { UNKNOWN_ORDER, emptyWorld, perform, type Answer, type Request, type World } from './world.ts';
+import { advanceByWallet } from './wallet-payments.ts';
+import {
+  UNKNOWN_ORDER,
+  UNKNOWN_PAYMENT,
+  emptyWorld,
+  perform,
+  type Answer,
+  type Request,
+  type World,
+} from './world.ts';
 
 /** Commands between two comparisons of the state and checks of the rules. */
 const CHECK_EVERY = 10;
@@ -153,6 +167,24 @@ function sender(database: Database): (request: Request) => Promise<Answer> {
         return activities.pay(request);
       case 'decline':
         return activities.decline(request);
+      case 'openPayment':
+        return activities.openPayment(request);
+      case 'settle':
+        return activities.settle(request);
+      case 'advancePayment':
+        return { payment: await advanceByWallet(database, request) };
+      case 'recordPayment':
+        return { payment: (await recordPayment(database, request)).state };
+      case 'returnPayment':
+        return { payment: (await returnPayment(database, request)).state };
+      case 'markRefundSent':
+        await markRefundSent(database, request);
+        return { payment: await stateOfPayment(database, request.paymentId) };
+      case 'requestVoid':
+        await requestVoid(database, request);
+        return { payment: await stateOfPayment(database, request.paymentId) };
+      case 'extendDeadline':
+        return activities.extendDeadline(request);
       case 'release':
         return activities.release(request);
       case 'refund':
@@ -174,13 +206,25 @@ function sender(database: Database): (request: Request) => Promise<Answer> {
       return plain(await send(request));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      if (message.startsWith('There is no payment')) return UNKNOWN_PAYMENT;
       return message.includes('is not in the database') ? UNKNOWN_ORDER : { failed: message };
     }
   };
 }
 
-/** Rows of postgres.js have a class of their own. */
-const plain = (answer: Answer): Answer => structuredClone(answer);
+/** @throws when there is no such payment. */
+async function stateOfPayment(database: Database, id: string): Promise<string> {
+  const payment = await findPayment(database, id);
+  if (payment) return payment.state;
+  throw new Error(`There is no payment ${id}.`);
+}
+
+/** Rows of postgres.js have a class of their own. Whom a step wakes is no promise: nothing depends on it. */
+function plain(answer: Answer): Answer {
+  if (!('stage' in answer)) return structuredClone(answer);
+  const { wakes, ...rest } = answer;
+  return structuredClone(wakes === undefined ? answer : rest);
+}
 
 /** Locks all rows of a case, in the same order as the steps, until the returned function is called. */
 async function closeGate(sql: Sql, caseId: string): Promise<() => Promise<void>> {
@@ -188,6 +232,9 @@ async function closeGate(sql: Sql, caseId: string): Promise<() => Promise<void>>
   const opened = Promise.withResolvers<void>();
   const gate = sql.begin(async (held) => {
     await held`select from orders where buyer_id = ${caseId} order by id for no key update`;
+    await held`
+      select from payment where order_id in (select id from orders where buyer_id = ${caseId}) order by id for no key update
+    `;
     await held`select from sku where name = ${caseId} order by sku for no key update`;
     await held`select from wallet where owner_id = ${caseId} order by id for no key update`;
     closed.resolve();
@@ -209,6 +256,7 @@ function describeAnswer(answer: Answer): string {
     const why = answer.refusal ?? answer.reason;
     return why === null ? answer.stage : `${answer.stage} (${why.replace(/, request.*/, '')})`;
   }
+  if ('payment' in answer) return answer.payment;
   if ('outcome' in answer) return answer.outcome;
   return 'failed' in answer ? `failed: ${answer.failed}` : 'opened';
 }

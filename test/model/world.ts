@@ -5,23 +5,50 @@
  */
 import type {
   CancelReservationRequest,
+  ExtendDeadlineRequest,
+  OpenPaymentRequest,
   PayRequest,
   RefundRequest,
   ReleaseRequest,
+  SettleRequest,
 } from '../../activities/order.ts';
 import type { PutSku, PutSkuRequest, Sku, SkuKey } from '../../db/skus.ts';
 import type { Count, CountRequest, Restock, RestockRequest } from '../../db/stock-movements.ts';
+import type { MarkRefundSentRequest } from '../../db/steps/payments/mark-refund-sent.ts';
+import type { RecordPaymentRequest } from '../../db/steps/payments/record-payment.ts';
+import type { RequestVoidRequest } from '../../db/steps/payments/request-void.ts';
+import type { ReturnPaymentRequest } from '../../db/steps/payments/return-payment.ts';
 import type { PlacedOrder, StepResult } from '../../db/steps/step.ts';
 import type { Deposit, NewWallet, Wallet } from '../../db/wallets.ts';
 import { PAYMENT_SKIPPED, type RejectionReason } from '../../domain/order.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import type { RestingStage } from '../../domain/stages.ts';
+import {
+  advance,
+  cover,
+  giveUp,
+  latestOf,
+  openPayment,
+  owe,
+  record,
+  requestVoid,
+  securedOf,
+  type Payment,
+} from './payments.ts';
 
 export type Request =
   | { kind: 'reserve'; request: PlacedOrder }
   | { kind: 'abandon'; request: CancelReservationRequest }
   | { kind: 'pay'; request: PayRequest }
   | { kind: 'decline'; request: PayRequest }
+  | { kind: 'openPayment'; request: OpenPaymentRequest }
+  | { kind: 'settle'; request: SettleRequest }
+  | { kind: 'advancePayment'; request: { paymentId: string; at: string } }
+  | { kind: 'recordPayment'; request: RecordPaymentRequest }
+  | { kind: 'returnPayment'; request: ReturnPaymentRequest }
+  | { kind: 'markRefundSent'; request: MarkRefundSentRequest }
+  | { kind: 'requestVoid'; request: RequestVoidRequest }
+  | { kind: 'extendDeadline'; request: ExtendDeadlineRequest }
   | { kind: 'release'; request: ReleaseRequest }
   | { kind: 'refund'; request: RefundRequest }
   | { kind: 'deposit'; request: { transferId: string; walletId: string; amount: number } }
@@ -30,13 +57,19 @@ export type Request =
   | { kind: 'putSku'; request: PutSkuRequest }
   | { kind: 'openWallet'; request: NewWallet };
 
-export type Answer = StepResult | Deposit | Restock | Count | PutSku | Wallet | Failure;
+/** Where a payment is after a request about it. */
+export interface PaymentAnswer {
+  payment: string;
+}
+
+export type Answer = StepResult | PaymentAnswer | Deposit | Restock | Count | PutSku | Wallet | Failure;
 
 /** A step threw. */
 export interface Failure {
   failed: string;
 }
 
+export const UNKNOWN_PAYMENT: Failure = { failed: 'unknown payment' };
 export const UNKNOWN_ORDER: Failure = { failed: 'unknown order' };
 
 export interface OrderEvent {
@@ -66,6 +99,9 @@ export interface Order {
   total: number | null;
   stage: RestingStage;
   reason: string | null;
+  deadline: string;
+  /** In order of their opening. */
+  payments: Payment[];
   /** In order of their versions. */
   events: OrderEvent[];
 }
@@ -120,6 +156,33 @@ export function perform(world: World, { kind, request }: Request): Answer {
           refusal: PAYMENT_SKIPPED,
         })),
       );
+    case 'openPayment':
+      return onOrder(world, request.orderId, (order) =>
+        once(world, request.orderId, `openPayment ${request.commandId}`, () => openPayment(order, request)),
+      );
+    case 'settle':
+      return onOrder(world, request.orderId, (order) => settle(world, order, request));
+    case 'extendDeadline':
+      return onOrder(world, request.orderId, (order) => extendDeadline(order, request));
+    case 'advancePayment':
+      return onPayment(world, request.paymentId, (payment, order) =>
+        advance(payment, order.stage === 'awaiting_payment', walletOf(world, order.walletId)),
+      );
+    case 'recordPayment':
+      return onPayment(world, request.paymentId, (payment) => {
+        record(payment, request);
+      });
+    case 'returnPayment':
+      return onPayment(world, request.paymentId, (payment) => {
+        if (latestOf(payment) === 'captured' && !payment.secures) payment.states.push('returned');
+      });
+    case 'markRefundSent':
+      return onPayment(world, request.paymentId, (payment) => {
+        const owed = payment.refunds[request.commandId];
+        if (owed) owed.isSent = true;
+      });
+    case 'requestVoid':
+      return onPayment(world, request.paymentId, requestVoid);
     case 'release':
       return onOrder(world, request.orderId, (order) =>
         once(world, request.orderId, 'release', () => release(world, order, request)),
@@ -165,6 +228,20 @@ const onOrder = (world: World, orderId: string, act: (order: Order) => Answer): 
   return order ? act(order) : UNKNOWN_ORDER;
 };
 
+function onPayment(
+  { orders }: World,
+  paymentId: string,
+  act: (payment: Payment, order: Order) => void,
+): Answer {
+  for (const order of orders.values())
+    for (const payment of order.payments)
+      if (payment.id === paymentId) {
+        act(payment, order);
+        return { payment: latestOf(payment) };
+      }
+  return UNKNOWN_PAYMENT;
+}
+
 function reserve(world: World, request: PlacedOrder): StepResult {
   const lines = summed(request);
   const refusal = whyRejected(world, request, lines);
@@ -192,6 +269,7 @@ function abandon(world: World, request: CancelReservationRequest): StepResult {
 function pay(world: World, order: Order, { commandId, at }: PayRequest): StepResult {
   if (order.stage !== 'awaiting_payment')
     return { stage: order.stage, reason: null, refusal: 'order_not_payable' };
+  if (securedOf(order) > 0) return { stage: order.stage, reason: null, refusal: 'order_has_payments' };
   const wallet = walletOf(world, order.walletId);
   const total = totalOf(order);
   if (order.paymentMode === 'debit' && wallet.posted - wallet.held < total)
@@ -206,10 +284,37 @@ function pay(world: World, order: Order, { commandId, at }: PayRequest): StepRes
   return { stage: 'paid', reason: null, refusal: null };
 }
 
+function settle(world: World, order: Order, { orderId, at }: SettleRequest): StepResult {
+  const recorded = world.steps.get(`${orderId} settle`);
+  if (recorded) return recorded;
+  const { stage } = order;
+  if (stage !== 'awaiting_payment') return { stage, reason: null, refusal: 'order_not_payable' };
+  const covered = cover(order);
+  if (covered !== 'paid') return { stage, reason: null, refusal: covered };
+  for (const { sku, quantity } of order.lines) {
+    stockOf(world, sku).onHand -= quantity;
+    stockOf(world, sku).reserved -= quantity;
+  }
+  move(order, { stage: 'paid', reason: null, commandId: null, at });
+  return once(world, orderId, 'settle', () => ({ stage: 'paid', reason: null, refusal: null }));
+}
+
+function extendDeadline(order: Order, { paymentDeadline, at }: ExtendDeadlineRequest): StepResult {
+  const { stage } = order;
+  const isUnderWay = order.payments.some((payment) => payment.secures && latestOf(payment) === 'pending');
+  const wasExtended = order.events.filter((event) => event.stage === 'awaiting_payment').length > 1;
+  if (stage === 'awaiting_payment' && isUnderWay && !wasExtended) {
+    order.deadline = paymentDeadline;
+    order.events.push({ stage, reason: 'payment_under_way', commandId: null, at });
+  }
+  return { stage, reason: null, refusal: null, paymentDeadline: order.deadline };
+}
+
 function release(world: World, order: Order, { to, reason, commandId, at }: ReleaseRequest): StepResult {
   if (order.stage !== 'awaiting_payment') return { stage: order.stage, reason: order.reason, refusal: null };
   for (const { sku, quantity } of order.lines) stockOf(world, sku).reserved -= quantity;
   if (order.paymentMode === 'hold') walletOf(world, order.walletId).held -= totalOf(order);
+  giveUp(order, walletOf(world, order.walletId));
   move(order, { stage: to, reason, commandId, at });
   return { stage: to, reason, refusal: null };
 }
@@ -240,7 +345,8 @@ function refundPaid(world: World, order: Order, request: RefundRequest): StepRes
     line.refunded += quantity;
     if (isRestocked) stockOf(world, line.sku).onHand += quantity;
   }
-  walletOf(world, order.walletId).posted += amount;
+  if (securedOf(order) > 0) owe(order, commandId, amount);
+  else walletOf(world, order.walletId).posted += amount;
   order.refunded += amount;
   const stage = amount === left ? 'refunded' : 'paid';
   move(order, { stage, reason, commandId, at });
@@ -367,7 +473,7 @@ function whyUnexpected(
 
 function place(
   world: World,
-  { orderId, walletId, paymentMode, at }: PlacedOrder,
+  { orderId, walletId, paymentMode, paymentDeadline, at }: PlacedOrder,
   { commandId, ...facts }: Pick<Order, 'lines' | 'total' | 'stage' | 'reason'> & { commandId: string | null },
 ): void {
   const { stage, reason } = facts;
@@ -375,6 +481,8 @@ function place(
     walletId,
     paymentMode,
     refunded: 0,
+    deadline: paymentDeadline,
+    payments: [],
     ...facts,
     events: [{ stage, reason, commandId, at }],
   });

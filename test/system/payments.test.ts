@@ -143,17 +143,15 @@ const OUTCOMES = {
   },
 
   async 'paid otherwise, and given back'(source) {
-    const order = await anOrder();
-    await payBy(order, source);
-    await expectPaidOtherwise(order);
-    const [payment] = await paymentsOf(order);
-    if (payment === undefined) throw new Error('The order has no payment.');
-    await booked(payment.id, { state: 'captured', captured: TOTAL, refunded: TOTAL });
-    await until(
-      'it to be recorded',
-      async () => (await paymentsOf(order))[0]?.state === 'returned',
-      PATIENCE,
-    );
+    const { id } = await paidOtherwise(source);
+    await booked(id, { state: 'captured', captured: TOTAL, refunded: TOTAL });
+  },
+
+  async 'paid otherwise, and given to the wallet'(source) {
+    const { id, reason, walletId } = await paidOtherwise(source);
+    expect(reason).toBe('refund_refused');
+    await booked(id, { state: 'captured', captured: TOTAL, refunded: 0 });
+    expect(await shop.balanceOf(walletId)).toEqual({ posted: 5_000 + TOTAL, held: 0 });
   },
 
   async 'let go of before the order takes it'(source) {
@@ -215,6 +213,21 @@ const OUTCOMES = {
   },
 } as const satisfies Record<string, (source: Source) => Promise<void>>;
 
+/** Pays an order by this source, then by another; returns the first payment once its money was given back. */
+async function paidOtherwise(source: Source) {
+  const order = await anOrder();
+  await payBy(order, source);
+  await expectPaidOtherwise(order);
+  return until(
+    'its money to be given back',
+    async () => {
+      const [payment] = await paymentsOf(order);
+      return payment?.state === 'returned' && { ...payment, walletId: order.walletId };
+    },
+    PATIENCE,
+  );
+}
+
 /** Pays an order by this source, and refunds a part of it. */
 async function refundInPart(source: Source, amount: number) {
   const order = await anOrder();
@@ -252,6 +265,7 @@ const OUTCOME_OF: Readonly<Record<Source, keyof typeof OUTCOMES>> = {
   'pending-captured': 'paid',
   captured: 'paid',
   'declined-captured': 'paid otherwise, and given back',
+  'declined-kept': 'paid otherwise, and given to the wallet',
   expiring: 'let go of before the order takes it',
   silent: 'paid',
   'open-silence': 'paid',

@@ -17,6 +17,7 @@ import {
   CAPTURE_NEWS_MS,
   DEFAULT_PAYMENT_EXTENSION_MS,
   LOCAL_ATTEMPT_MS,
+  LONGEST_CAPTURE_NEWS_MS,
   PAYMENT_KNOWN_WITHIN_MS,
 } from '../../domain/timeouts.ts';
 import { paymentNewsSignal, type AddPaymentCommand, type CommandAnswer } from '../messages.ts';
@@ -148,6 +149,7 @@ export async function settle(state: OrderState): Promise<void> {
 
 async function untilSettled(state: OrderState): Promise<void> {
   const { orderId } = state.input;
+  let pause = CAPTURE_NEWS_MS;
   for (let isAsked = false; ;) {
     state.hasNews = false;
     const result = await step.settle(state.health, { orderId, at: now() }, 'Settle its payments');
@@ -158,7 +160,9 @@ async function untilSettled(state: OrderState): Promise<void> {
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
     if (!isAsked) await wake(orderId);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
-    isAsked = await condition(() => state.hasNews, CAPTURE_NEWS_MS);
+    isAsked = await condition(() => state.hasNews, pause);
+    // A provider may be down for days: then neither the history may grow with each minute, nor may it be asked that often.
+    pause = isAsked ? CAPTURE_NEWS_MS : Math.min(2 * pause, LONGEST_CAPTURE_NEWS_MS);
   }
 }
 

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
 import type { PaymentState } from '../../../domain/payments.ts';
-import { paymentWorkflowId } from '../../../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   paymentQuery,
@@ -129,6 +129,25 @@ test('money that a provider sets aside for a payment that was given up meanwhile
     return book.find(({ reference }) => reference === paymentId)?.state === 'voided';
   });
 });
+
+test('an order whose payments cannot be captured for hours looks again ever more rarely, and is paid once they are', async () => {
+  const { orderId } = await addPayment('ok', { amount: 400 });
+  provider.process.child.kill('SIGSTOP');
+  try {
+    await shop.post(`/v1/orders/${orderId}/payments`, { method: 'wallet', amount: 600 });
+    await until('its money to be taken', async () =>
+      (await paymentStatesOf(sql, orderId)).every((state) => state === 'capturing' || state === 'captured'),
+    );
+    await clock.forward(orderWorkflowId(orderId), 6 * 3_600_000);
+    const looked = await countEvents(client, orderWorkflowId(orderId), 'timerFiredEventAttributes');
+    // Once a minute would be 360 times, and fill a history in days.
+    expect(looked).toBeGreaterThan(20);
+    expect(looked).toBeLessThan(40);
+  } finally {
+    provider.process.child.kill('SIGCONT');
+  }
+  await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid', 60_000);
+}, 120_000);
 
 test('the schedule starts the workflow of a payment again that was terminated', async () => {
   const { workflow, paymentId, orderId } = await addPayment('pending-forever');

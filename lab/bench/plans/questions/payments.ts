@@ -2,7 +2,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Database } from '../../../../db/database.ts';
 import { rowsOfPaymentHold } from '../../../../db/lock-queries.ts';
-import { giveToWallet } from '../../../../db/payments/give-to-wallet.ts';
+import { giveToWallet, wasGivenToWallet } from '../../../../db/payments/give-to-wallet.ts';
 import {
   endNotification,
   keepNotification,
@@ -144,13 +144,14 @@ export const ABOUT_PAYMENTS: readonly Question[] = [
   },
   {
     name: 'send a refund to its payment',
-    by: [readPaymentToAdvance, giveToWallet, markRefundSent],
+    by: [readPaymentToAdvance, giveToWallet, wasGivenToWallet, markRefundSent],
     as: 'holdfast',
     ask: async (database, { payments }, turn) => {
       const { id } = nth(payments.owed, turn);
       const [owed] = (await readPaymentToAdvance(database, id))?.owed ?? [];
       const part = { paymentId: id, commandId: owed?.commandId ?? NIL_UUID };
       await giveToWallet(database, part);
+      await wasGivenToWallet(database, part);
       await markRefundSent(database, part);
     },
   },

@@ -1,0 +1,176 @@
+/**
+ * Whatever process is killed while payments are under way, and at whichever moment: when it runs again, every payment goes on, each caller
+ * gets the answer to their key, and no money is taken, kept or given back twice.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, inject, test } from 'vitest';
+import { fetchFrom } from '../../api/client.ts';
+import type { Source } from '../../dev/provider/behaviour.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
+import { WORKFLOW } from '../../workflows/messages.ts';
+import type { Answer } from '../support/answer.ts';
+import { expectRulesHold } from '../support/database.ts';
+import { expectNoMoneyLost, keptOf } from '../support/payments.ts';
+import { startPayingSystem } from '../support/paying-system.ts';
+import { TEST_KEYS } from '../support/personal-data.ts';
+import { PROVIDER_SECRET } from '../support/provider.ts';
+import { reconciling } from '../support/reconciling.ts';
+import { startScript, type TestProcess } from '../support/server-process.ts';
+import { Shop, expectStatus } from '../support/shop.ts';
+import { until } from '../support/until.ts';
+
+const system = await startPayingSystem();
+const { shop, sql, url, taskQueue, client, provider, startWorker, stopWorker } = system;
+const { reconcile } = reconciling(system);
+
+afterEach(() => expectRulesHold(sql));
+
+const environment = {
+  DATABASE_URL: url,
+  TEMPORAL_ADDRESS: inject('temporalAddress'),
+  TASK_QUEUE: taskQueue,
+};
+
+/** Sources that are answered late, twice or not at all: so that there is a moment for the kill. */
+const SOURCES: readonly Source[] = [
+  'ok',
+  'pending',
+  'open-lost',
+  'open-silence',
+  'capture-lost',
+  'notified-late',
+];
+
+interface Paid {
+  id: string;
+  wallet: string;
+  calls: { part: object; key: string }[];
+}
+
+/** An order of 1,000, of which a wallet is to pay 300 and the provider the rest. */
+async function placed(source: Source): Promise<Paid> {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const id = await shop.placed(wallet, sku, 2);
+  const parts = [
+    { method: 'wallet', amount: 300 },
+    { method: 'provider', amount: 700, source },
+  ];
+  return { id, wallet, calls: parts.map((part) => ({ part, key: randomUUID() })) };
+}
+
+const send = ({ id }: Paid, { part, key }: Paid['calls'][number], to: Shop): Promise<Answer> =>
+  to.post(`/v1/orders/${id}/payments`, part, { key });
+
+/** Sends each part until it is answered for good. */
+const sendAll = (order: Paid): Promise<Answer[]> =>
+  Promise.all(
+    order.calls.map((call) =>
+      until(
+        'a final answer',
+        async () => {
+          const answer = await send(order, call, shop);
+          return answer.headers.get('retry-after') === null ? answer : undefined;
+        },
+        90_000,
+      ),
+    ),
+  );
+
+/** Begins to pay for one order of each source through this API, and kills something in the middle of it. */
+async function payWhileKilled(to: Shop, kill: () => Promise<void>): Promise<Paid[]> {
+  const orders = await Promise.all(SOURCES.map(placed));
+  const begun = orders.flatMap((order, index) =>
+    order.calls.map(async (call) => {
+      await delay(index * 50);
+      await send(order, call, to).catch(() => undefined);
+    }),
+  );
+  await delay(SOURCES.length * 25);
+  await kill();
+  await Promise.all(begun);
+  return orders;
+}
+
+/** Sends all again, lets every second order be cancelled, and expects each to be as if nothing had happened. */
+async function expectAsIfNothingHappened(orders: readonly Paid[]): Promise<void> {
+  const answers = await Promise.all(orders.map(sendAll));
+  for (const { status, body } of answers.flat()) expect(status, JSON.stringify(body)).toBe(201);
+  for (const [index, { id }] of orders.entries()) {
+    await until(`order ${id} to be paid`, async () => (await shop.stageOf(id)) === 'paid', 90_000);
+    if (index % 2 === 0) expectStatus(await shop.refund(id, true), 200);
+  }
+  await expectNoMoneyLost(sql, provider.settings);
+  for (const [index, { id, wallet }] of orders.entries()) {
+    const { posted, held } = expectStatus(await shop.getWallet(wallet), 200).body;
+    const isRefunded = index % 2 === 0;
+    expect([posted, held, await keptOf(provider.settings, id)]).toEqual(
+      isRefunded ? [5_000, 0, 0] : [4_700, 0, 700],
+    );
+  }
+}
+
+async function killed(process: TestProcess): Promise<void> {
+  process.child.kill('SIGKILL');
+  expect(await process.ended).toBe('SIGKILL');
+}
+
+test('a provider that is killed and started again', async () => {
+  await expectAsIfNothingHappened(
+    await payWhileKilled(shop, async () => {
+      await provider.restart();
+    }),
+  );
+}, 240_000);
+
+test('an API that is killed', async () => {
+  const api = startScript('api/main.ts', {
+    ...environment,
+    ...TEST_KEYS,
+    PAYMENT_PROVIDER_SECRETS: PROVIDER_SECRET,
+    PORT: '0',
+    RATE_LIMIT_READS: '0',
+    RATE_LIMIT_WRITES: '0',
+    RATE_LIMIT_ORDERS: '0',
+  });
+  const { port } = await api.says('listening');
+  const victim = new Shop(fetchFrom(`http://127.0.0.1:${String(port)}`));
+  await until('the API to be ready', async () => (await victim.get('/readyz')).status === 200, 60_000);
+  await expectAsIfNothingHappened(await payWhileKilled(victim, () => killed(api)));
+}, 240_000);
+
+test('a worker that is killed', async () => {
+  await stopWorker();
+  const worker = startScript('worker/main.ts', {
+    ...environment,
+    WORKFLOW_BUNDLE: inject('workflowBundlePath'),
+    PAYMENT_PROVIDER_URL: provider.settings.url,
+    PAYMENT_PROVIDER_KEY: provider.settings.key,
+  });
+  await worker.says('worker ready');
+  const orders = await payWhileKilled(shop, () => killed(worker));
+  await startWorker();
+  await expectAsIfNothingHappened(orders);
+}, 240_000);
+
+test('workflows of payments and of their orders that are terminated, once the schedules have looked', async () => {
+  const orders = await payWhileKilled(shop, async () => {
+    const payments = await sql<{ id: string; orderId: string }[]>`
+      select id, order_id as "orderId" from payment where state in ('pending', 'authorised', 'capturing')
+    `;
+    const ids = payments.flatMap(({ id, orderId }) => [paymentWorkflowId(id), orderWorkflowId(orderId)]);
+    await Promise.all(
+      [...new Set(ids)].map((id) =>
+        client.workflow
+          .getHandle(id)
+          .terminate('by mistake')
+          .catch(() => {}),
+      ),
+    );
+  });
+  await reconcile();
+  // What changed a moment ago is left to those who are at it: the schedule comes by each minute.
+  await sql`update payment set updated_at = updated_at - interval '1 minute' where state in ('pending', 'authorised', 'capturing')`;
+  await client.workflow.execute(WORKFLOW.payments, { workflowId: `payments-${randomUUID()}`, taskQueue });
+  await expectAsIfNothingHappened(orders);
+}, 240_000);
