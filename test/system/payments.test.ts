@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BEHAVIOURS, type Source } from '../../dev/provider/behaviour.ts';
+import { detectAll } from '../../db/rules/detectors.ts';
 import type { PaymentState } from '../../domain/payments.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, paymentQuery } from '../../workflows/messages.ts';
@@ -419,6 +420,10 @@ describe('a payment that nobody here asked for', () => {
         PATIENCE,
       );
       await booked(reference, expected);
+      const now = new Date(Date.now() + 120 * MINUTE).toISOString();
+      expect(await detectAll(sql, 'payment_unmatched', { now, limit: 100 })).toContainEqual(
+        expect.objectContaining({ subject: reference, finding: expect.stringContaining('was given back') }),
+      );
     },
     2 * PATIENCE,
   );
