@@ -207,9 +207,9 @@ test('a seed decides which calls go wrong, and all of a percentage do', () => {
 });
 
 test('the documentation says how each source misbehaves, and what becomes of it', async () => {
-  const text = await readFile('docs/payments.md', 'utf8');
+  const document = await readFile('docs/payments.md', 'utf8');
   const missing = (heading: string) => {
-    const section = text.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';
+    const section = document.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';
     return Object.keys(BEHAVIOURS).filter((source) => !section.includes(`\`${source}\``));
   };
   expect(missing('The provider for development')).toEqual([]);
