@@ -31,10 +31,7 @@ export interface PaymentProgress {
 }
 
 /** @param describe what the Web UI shows of it. */
-export function begin(
-  input: PaymentInput,
-  describe: (progress: PaymentProgress) => string,
-): PaymentProgress {
+export function begin(input: PaymentInput, describe: (progress: PaymentProgress) => string): PaymentProgress {
   const { goesOn } = input;
   const progress: PaymentProgress = {
     input,
