@@ -10,11 +10,18 @@ export interface Signing {
   at?: Date;
 }
 
+/** What `fetch` takes. */
+export interface SignedRequest {
+  method: 'POST';
+  headers: Record<string, string>;
+  body: string;
+}
+
 /** A request with this body, signed. */
 export function signedInit(
   body: string,
   { id = `n-${randomUUID()}`, secret = PROVIDER_SECRET, at = new Date() }: Signing = {},
-): RequestInit & { method: 'POST'; headers: Record<string, string>; body: string } {
+): SignedRequest {
   return {
     method: 'POST',
     headers: {

@@ -187,7 +187,7 @@ test('an address for notifications takes no other method, and says so to everybo
 });
 
 test('bytes that are not UTF-8 are not what was signed', async () => {
-  const { send: write } = await serve(system);
+  const wire = await serve(system);
   const init = signedInit(notificationOf(payment));
   const body = Buffer.concat([Buffer.from(init.body), Buffer.from([0xff])]);
   const head = [
@@ -200,5 +200,5 @@ test('bytes that are not UTF-8 are not what was signed', async () => {
     ),
     `Content-Length: ${body.length}`,
   ].join('\r\n');
-  expectProblem(await write(`${head}\r\n\r\n`, body), 401, 'signature_invalid');
+  expectProblem(await wire.send(`${head}\r\n\r\n`, body), 401, 'signature_invalid');
 });
