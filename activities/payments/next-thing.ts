@@ -146,7 +146,7 @@ async function letGo(question: Question): Promise<void> {
   const { provider, payment } = question;
   let found: ProviderPayment | undefined;
   try {
-    found = await provider.void({ id: providerIdOf(payment), reference: payment.id });
+    found = await provider.void({ id: await providerIdOf(question), reference: payment.id });
   } catch (error) {
     if (!(error instanceof ProviderRefusedError)) throw error;
     found = await provider.find(payment.id);
@@ -161,7 +161,7 @@ async function letGo(question: Question): Promise<void> {
 async function capture(question: Question): Promise<void> {
   const { provider, payment, isFirst } = question;
   const { id: reference, amount } = payment;
-  const id = providerIdOf(payment);
+  const id = await providerIdOf(question);
   const before = isFirst ? undefined : await provider.find(reference);
   if (before && before.state !== 'authorised') return recordCaptured(question, before);
   let after: ProviderPayment | undefined;
@@ -213,7 +213,7 @@ async function send(
   // An attempt that died had heard the refusal. Its provider may have changed its mind since, and the buyer must not get it twice.
   if (payment.method === 'provider' && (await wasGivenToWallet(database, toWallet))) return 'to_wallet';
   try {
-    await provider.refund({ id: providerIdOf(payment) }, refund);
+    await provider.refund({ id: await providerIdOf({ provider, payment }) }, refund);
     return 'sent';
   } catch (error) {
     if (!(error instanceof ProviderRefusedError)) throw error;
@@ -247,10 +247,14 @@ async function record(
 }
 
 /** A wallet knows a payment by our id. */
-function providerIdOf({ id, method, providerId }: PaymentToAdvance): string {
+async function providerIdOf({ provider, payment }: Pick<Question, 'provider' | 'payment'>): Promise<string> {
+  const { id, method, providerId } = payment;
   if (method === 'wallet') return id;
   if (providerId !== null) return providerId;
-  throw new ProviderUnknownError('The payment provider has given the payment no id.');
+  // A person said how it stands, while its provider said nothing.
+  const found = await provider.find(id);
+  if (found) return found.id;
+  throw new ProviderUnknownError('The payment provider does not know the payment.');
 }
 
 const reasonOr = ({ reason }: PaymentToAdvance, unless: PaymentReason): string => reason ?? unless;

@@ -16,8 +16,9 @@ export async function advanceByWallet(
     unknownAfter: 86_400_000,
   });
   const advance = () => advancePayment({ paymentId, at, isFirst: true, unknownSince: null });
-  const before = await findPayment(database, paymentId);
-  let advanced = await advance();
-  while (before?.state === 'captured' && advanced.pause === 'again') advanced = await advance();
-  return advanced.state;
+  const wasCaptured = (await findPayment(database, paymentId))?.state === 'captured';
+  for (;;) {
+    const { state, pause } = await advance();
+    if (!wasCaptured || pause !== 'again') return state;
+  }
 }

@@ -8,10 +8,10 @@ import { afterEach, expect, inject, test } from 'vitest';
 import { fetchFrom } from '../../api/client.ts';
 import type { Source } from '../../dev/provider/behaviour.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW } from '../../workflows/messages.ts';
+import { WORKFLOW, paymentQuery, resolvePaymentUpdate } from '../../workflows/messages.ts';
 import type { Answer } from '../support/answer.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { expectNoMoneyLost, keptOf } from '../support/payments.ts';
+import { expectNoMoneyLost, keptOf, readBook } from '../support/payments.ts';
 import { startPayingSystem } from '../support/paying-system.ts';
 import { TEST_KEYS } from '../support/personal-data.ts';
 import { PROVIDER_SECRET } from '../support/provider.ts';
@@ -21,7 +21,7 @@ import { Shop, expectStatus } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
 const system = await startPayingSystem();
-const { shop, sql, url, taskQueue, client, provider, startWorker, stopWorker } = system;
+const { shop, sql, url, taskQueue, client, provider, relay, startWorker, stopWorker } = system;
 const { reconcile } = reconciling(system);
 
 afterEach(() => expectRulesHold(sql));
@@ -122,6 +122,36 @@ test('a provider that is killed and started again', async () => {
     }),
   );
 }, 240_000);
+
+test('a person who says that a payment is authorised, while its provider is down and never said so', async () => {
+  const { id, wallet, calls } = await placed('open-silence');
+  relay.to(undefined);
+  const paying = send(
+    { id, wallet, calls },
+    { part: { method: 'provider', source: 'open-silence' }, key: randomUUID() },
+    shop,
+  );
+  await until('the provider to have it', async () => {
+    const book = await readBook(provider.settings);
+    return book.some(({ order, state }) => order === id && state === 'authorised');
+  });
+  await killed(provider.process);
+  const [payment] = await sql<{ id: string }[]>`select id from payment where order_id = ${id}`;
+  const workflow = client.workflow.getHandle(paymentWorkflowId(payment?.id ?? ''));
+  await until(
+    'it to be unknown',
+    async () => (await workflow.query(paymentQuery)).unknownSince !== null,
+    30_000,
+  );
+  const by = { actor: 'dana', reason: 'the provider told me by telephone', outcome: 'authorised' } as const;
+  await workflow.executeUpdate(resolvePaymentUpdate, { args: [by] });
+  expectStatus(await paying, 201);
+  await provider.restart();
+  relay.to(system.send);
+  await until('the order to be paid', async () => (await shop.stageOf(id)) === 'paid', 60_000);
+  await expectNoMoneyLost(sql, provider.settings);
+  expect(await keptOf(provider.settings, id)).toBe(1_000);
+}, 120_000);
 
 test('an API that is killed', async () => {
   const api = startScript('api/main.ts', {
