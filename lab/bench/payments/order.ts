@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expectStatus, type AddPayment, type ApiClient } from '../../../api/client.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
 import type { Catalogue } from '../catalogue.ts';
+import { persist } from '../persist.ts';
 import type { Way } from './figures.ts';
 
 /** Short, and yet a question costs the API less than the order does. */
@@ -37,13 +38,15 @@ export async function payOrder(
   signal: AbortSignal,
 ): Promise<PaidOrder> {
   const startedAt = performance.now();
-  const { id, total } = expectStatus(await api.createOrder(catalogue.nextOrder()), 201).body;
+  const order = catalogue.nextOrder();
+  const created = await persist((options) => api.createOrder(order, options));
+  const { id, total } = expectStatus(created.answer, 201).body;
   const paymentIds: string[] = [];
-  if (way === 'pay') expectStatus(await api.payOrder(id), 200);
+  if (way === 'pay') expectStatus((await persist((options) => api.payOrder(id, options))).answer, 200);
   else
     for (const payment of PAYMENTS[way](total?.amount ?? 0)) {
-      const added = await api.addPayment(id, payment);
-      paymentIds.push(expectStatus(added, 201).body.id);
+      const { answer } = await persist((options) => api.addPayment(id, payment, options));
+      paymentIds.push(expectStatus(answer, 201).body.id);
     }
   await untilPaid(api, id, startedAt, signal);
   return {
