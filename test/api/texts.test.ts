@@ -153,12 +153,19 @@ const INSERTS: Readonly<Record<string, (text: string) => Promise<unknown>>> = {
   paymentReason: (text) =>
     undone(
       (to) => to`
-        insert into payment (
-          id, shop_id, order_id, method, amount, currency, state, secures, reason, opened_at, updated_at, version
+        with
+        made as (
+          insert into payment (
+            id, shop_id, order_id, method, amount, currency, state, secures, reason, opened_at, updated_at, version
+          )
+          select
+            gen_random_uuid(), shop_id, id, 'provider', 1, currency, 'pending', false, ${requireWellFormed(text)}::text, now(), now(), 1
+          from orders
+          where id = ${adjusted}
+          returning id
         )
-        values (
-          ${randomUUID()}, 'main', ${adjusted}, 'provider', 1, 'EUR', 'declined', false, ${requireWellFormed(text)}, now(), now(), 1
-        )
+        insert into payment_event (payment_id, version, state, reason, at)
+        select id, 1, 'pending', ${text}::text, now() from made
       `,
     ),
   providerId: (text) =>
