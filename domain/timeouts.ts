@@ -93,6 +93,8 @@ export const PROVIDER_SILENT_FOR_MS = 10_000;
 export const PAYMENT_KNOWN_WITHIN_MS = 5_000;
 /** After this time an order asks itself whether its payments were captured: the news may have been lost with the workflow of a payment. */
 export const CAPTURE_NEWS_MS = 60_000;
+/** It asks itself after twice as long each time, up to this: a capture may stay unknown for days, and each time adds to its history. */
+export const LONGEST_CAPTURE_NEWS_MS = 900_000;
 /** By how much a deadline is put off for a payment that its provider has not decided on. For orders that began before it was a setting. */
 export const DEFAULT_PAYMENT_EXTENSION_MS = 300_000;
 

@@ -15,6 +15,7 @@ import { REFUSAL_REASONS, type RefusalReason } from '../../domain/order.ts';
 import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 import {
   CAPTURE_NEWS_MS,
+  LONGEST_CAPTURE_NEWS_MS,
   DEFAULT_PAYMENT_EXTENSION_MS,
   LOCAL_ATTEMPT_MS,
   PAYMENT_KNOWN_WITHIN_MS,
@@ -148,7 +149,11 @@ export async function settle(state: OrderState): Promise<void> {
 
 async function untilSettled(state: OrderState): Promise<void> {
   const { orderId } = state.input;
-  for (let isAsked = false; ;) {
+  for (
+    let [isAsked, pause] = [false, CAPTURE_NEWS_MS];
+    ;
+    pause = Math.min(2 * pause, LONGEST_CAPTURE_NEWS_MS)
+  ) {
     state.hasNews = false;
     const result = await step.settle(state.health, { orderId, at: now() }, 'Settle its payments');
     if (result.refusal !== 'capturing') {
@@ -158,7 +163,7 @@ async function untilSettled(state: OrderState): Promise<void> {
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
     if (!isAsked) await wake(orderId);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
-    isAsked = await condition(() => state.hasNews, CAPTURE_NEWS_MS);
+    isAsked = await condition(() => state.hasNews, pause);
   }
 }
 
