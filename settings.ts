@@ -80,7 +80,7 @@ const apiSchema = z.object({
 });
 
 const safeApiSchema = apiSchema
-  // Whoever opens /docs gets it.
+  // Everyone who opens /docs gets it.
   .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
     path: ['DEVELOPMENT_KEY'],
     error: 'must not be set in production (NODE_ENV)',

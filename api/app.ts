@@ -58,7 +58,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
     '/v1/*',
     limitFailedAuthentications(dependencies),
     authenticate(dependencies),
-    // Before the permissions, which may ask the database for a shop: whoever is refused counts, too.
+    // Before the permissions, which may ask the database for a shop: a refused caller counts, too.
     limitRates(dependencies),
     authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.

@@ -63,7 +63,7 @@ export async function claimKey(database: Database, call: KeyedCall, newCommandId
   const [attempt] = await database.run(
     ({ sql }) => sql<Attempt[]>`
       with
-      -- In which month is this call, if it was made before? Keys from before 0.6 have no caller. Whoever of the shop repeats such a call may
+      -- In which month is this call, if it was made before? Keys from before 0.6 have no caller. Any caller of the shop that repeats such a call may
       -- be the one who made it: it must not be carried out again under a key of their own. Of several requests at once, the first ends before
       -- the next one looks, because no constraint could keep them from having a row each in two months.
       found as materialized (select * from kept_key(${caller}, ${shop}, ${operation}, ${key})),

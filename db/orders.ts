@@ -111,7 +111,7 @@ export async function listOrders(
     const inStage = stage === undefined ? sql`true` : sql`stage = ${literalStage(sql, stage)}`;
     const earlier = before === undefined ? sql`` : sql`and id < ${before}`;
     const addressed = placedWith === undefined ? sql`` : isPlacedWith(sql, placedWith);
-    // Shop by shop: whoever sees all shops names none, and these indexes begin with it. Each asks for a range of one, in whose order the
+    // Shop by shop: a caller who sees all shops names none, and these indexes begin with it. Each asks for a range of one, in whose order the
     // rows then come: otherwise PostgreSQL may read all orders from the newest on, which looks short until there are none.
     const ofEachShop = (ofShop: Fragment): Fragment =>
       sql`select of_shop.* from shop cross join lateral (${ofShop} limit ${limit}) as of_shop`;

@@ -28,7 +28,7 @@ export interface DroppedMonth {
 const MAKING_TAKES_MS = 60_000;
 /** Adding up what a million events add to the figures takes some 20 s, and nobody waits for it but their orders. */
 const DROPPING_TAKES_MS = 600_000;
-/** Whoever writes waits during an attempt, so there are few and they are apart. */
+/** Writers wait during an attempt, so there are few and they are apart. */
 const ATTEMPTS = 3;
 const PAUSE_MS = 1_000;
 

@@ -1,4 +1,4 @@
-/** The head of the audit as text, and as it comes from elsewhere: whoever keeps it can compare the chain with it later. */
+/** The head of the audit as text, and as it comes from elsewhere: its keeper can compare the chain with it later. */
 import type { AuditHead } from './audit.ts';
 
 const HEAD = /^(\d{1,15}):([0-9a-f]{64})$/;

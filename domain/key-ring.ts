@@ -31,7 +31,7 @@ export function sealWithCurrent([current]: KeyRing, value: Uint8Array, as: Seale
 }
 
 /**
- * @param setting that has the ring, for whoever reads the error.
+ * @param setting that has the ring, for the reader of the error.
  * @throws {UnknownKeyError | SealBrokenError}
  */
 export function openWithRing(

@@ -1,4 +1,4 @@
-/** What Holdfast needs from whoever takes money from outside: a port. activities/payments/ has the adapters. */
+/** What Holdfast needs from a source of money: a port. activities/payments/ has the adapters. */
 
 /** Where a payment is at its provider. A refund leaves it `captured`. */
 export const PROVIDER_STATES = ['pending', 'authorised', 'declined', 'captured', 'voided'] as const;

@@ -1,4 +1,4 @@
-/** Encrypts values so that only whoever has the key can read them, and nobody can change them or pass one off as another. */
+/** Encrypts values so that only holders of the key can read them, and nobody can change them or pass one off as another. */
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto';
 
 const CIPHER = 'aes-256-gcm';

@@ -28,7 +28,7 @@ const lineSchema: z.ZodType<SealedRow> = z.strictObject({
   sealedAt: z.string(),
 });
 
-/** `before` and `after` are JSON in a text: whoever writes the line anew, as tools for JSON do, must not change what was hashed. */
+/** `before` and `after` are JSON in a text: a tool that writes the line anew, as tools for JSON do, must not change what was hashed. */
 export const toLine = (row: SealedRow): string => `${JSON.stringify(row)}\n`;
 
 /** Writes pages, no faster than they are read. Returns false when the reader has gone, as `head` does. */

@@ -67,7 +67,7 @@ export async function verifyFile(
 const isBroken = ({ flaws }: ChainReport): boolean => flaws.length > 0;
 
 const keptHead = (head: AuditHead | undefined): KeptHead[] =>
-  head === undefined ? [] : [{ ...head, keptBy: 'whoever gave --head' }];
+  head === undefined ? [] : [{ ...head, keptBy: 'the person who gave --head' }];
 
 async function askForHead({
   TEMPORAL_ADDRESS,

@@ -5,7 +5,7 @@
  */
 import { MASK, redactText } from './secrets.ts';
 
-/** Settings as JSON, for whoever may know how a process is set and not its secrets. */
+/** Settings as JSON, for readers who may know how a process is set and not its secrets. */
 export const redactSettings = (settings: object): string =>
   JSON.stringify(
     settings,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UNITS, duration, text } from './values.ts';
 
 /**
- * Signatures by a private key. The others are not offered: with HS256, whoever can verify a token can make one, and `none` is no
+ * Signatures by a private key. The others are not offered: with HS256, anyone who can verify a token can make one, and `none` is no
  * signature.
  */
 export const TOKEN_ALGORITHMS = [
@@ -25,7 +25,7 @@ const LONGEST_URL = 2_000;
 const LONGEST_ISSUER = 255;
 const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?\//;
 
-/** Whoever can change the answer on its way can make tokens: so http only on this machine. */
+/** Anyone who can change the answer on its way can make tokens: so http only on this machine. */
 const keySetUrl = z
   .url({ protocol: /^https?$/, error: 'must start with https://' })
   .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)

@@ -5,7 +5,7 @@ import type { ApiEnv } from '../env.ts';
 import { Problem } from '../problems/problem.ts';
 import { insufficientScope } from './bearer.ts';
 
-/** Whoever delivers, and whose they are. Operators and auditors work on orders without them. */
+/** Those who deliver, and the buyers themselves. Operators and auditors work on orders without them. */
 const SEE: readonly Role[] = ['merchant', 'buyer'];
 /** A buyer knows the address of their own orders. */
 const SEARCH: readonly Role[] = ['merchant'];

@@ -28,7 +28,7 @@ export interface KeySetTimes {
 
 export const KEY_SET_TIMES: KeySetTimes = { kept: 600_000, between: 30_000, patience: 2_000, pause: 1_000 };
 
-/** The token is not valid. Its message may be shown to whoever sent it. */
+/** The token is not valid. Its message may be shown to its sender. */
 export class InvalidTokenError extends Error {
   override name = 'InvalidTokenError';
 }
@@ -138,6 +138,6 @@ const SHOP = new RegExp(SHOP_PATTERN);
 function readRoles(claim: unknown): readonly Role[] {
   const named: unknown[] = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
   const roles = ROLES.filter((role) => named.includes(role));
-  // Rights over a shop and the reach of a buyer do not mix: whoever is called a buyer is one, and nothing else.
+  // Rights over a shop and the reach of a buyer do not mix: a token that names a buyer is a buyer's, and nothing else.
   return roles.length === 0 || roles.includes('buyer') ? ['buyer'] : roles;
 }

@@ -42,7 +42,7 @@ export function limitFailedAuthentications(
 
   return async function limitFailures(c, next) {
     const credentials = c.req.header(header);
-    // Whoever sends none guesses nothing, and is refused without a question to the database.
+    // A caller without credentials guesses nothing, and is refused without a question to the database.
     if (quota === 0 || credentials === undefined) return next();
     const address = addressOf(c);
     const exhausted = budgets.findExhausted(address);

@@ -37,7 +37,7 @@ export interface Verdict {
   isWithin: boolean;
   /** Requests that are left in this window, as far as this process knows. */
   left: number;
-  /** Milliseconds until the next window at the latest: whoever waits for that long is let in by every process. */
+  /** Milliseconds until the next window at the latest: a caller who waits that long is let in by every process. */
   resetInMs: number;
 }
 

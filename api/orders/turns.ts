@@ -64,5 +64,5 @@ export function createTurns(atOnce: number, waitMs = TURN_WAIT_MS): Turns {
   };
 }
 
-/** The line of an order's commands. Whoever cannot reach an order waits in another line than those who can, and holds nobody up. */
+/** The line of an order's commands. Callers who cannot reach an order wait in a line of their own, and hold up nobody who can. */
 export const lineOf = ({ shop, buyer }: Caller, orderId: string): string => [shop, orderId, buyer].join(' ');

@@ -12,7 +12,7 @@ const DESCRIPTIONS: Readonly<Record<(typeof HEADERS)[number], string>> = {
     'One or more signatures with blanks between them, each `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64.',
 };
 
-/** Not part of the request's schemas: whoever cannot sign learns nothing about them. */
+/** Not part of the request's schemas: a caller who cannot sign learns nothing about them. */
 export const SIGNATURE_PARAMETERS = HEADERS.map((name) => ({
   name,
   in: 'header' as const,

@@ -307,7 +307,7 @@ export const PROBLEMS = {
     status: 422,
     title: 'Nothing can be sent to this address',
     remedy:
-      'Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.',
+      'Give an address with https that leads to the public Internet and to nowhere else. The operator of this installation can allow other networks.',
     isFinal: false,
   },
   too_many_events: {
@@ -359,19 +359,19 @@ export const PROBLEMS = {
     status: 503,
     title: 'Personal data cannot be read or written here',
     remedy:
-      'Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
+      'Nothing was started. Tell the operator of this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.',
   },
   webhooks_unavailable: {
     status: 503,
     title: 'Webhooks cannot be registered or signed here',
     remedy:
-      'Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.',
+      'Nothing was started. Tell the operator of this installation: the keys of webhooks are not set, or one of them is missing.',
   },
   payments_unavailable: {
     status: 503,
     title: 'No payment provider is set up here',
     remedy:
-      'Nothing was started. Tell whoever runs this installation: its payment provider is not set. The order can be paid by wallet.',
+      'Nothing was started. Tell the operator of this installation: its payment provider is not set. The order can be paid by wallet.',
   },
   stopping: {
     status: 503,

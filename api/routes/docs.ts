@@ -15,7 +15,7 @@ const INFO = {
     'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key. The headers `RateLimit-Policy` and `RateLimit` of every answer under /v1 say how many requests its caller has left.',
 };
 
-/** Whoever has the document has it from the server that it is about. */
+/** The document comes from the server that it describes. */
 const SERVERS = [{ url: '/' }];
 
 const PAGE = `<!doctype html>

@@ -68,7 +68,7 @@ export function paymentRoutes(dependencies: Dependencies, turns: Turns): OpenAPI
 
   return app;
 
-  /** Temporal knows no callers: whoever sends it a command has found out that the caller reaches the order. */
+  /** Temporal knows no callers: code that sends it a command has made sure that the caller reaches the order. */
   function serversOf(c: Context<ApiEnv>): CommandServers {
     return { temporal, caller: c.var.caller, database: c.var.database, claims: database };
   }

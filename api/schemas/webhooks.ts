@@ -123,7 +123,7 @@ export const webhookSchema = z
 const secret = z.string().optional().openapi({
   example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   description:
-    'With which events are signed, for whoever verifies them. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.',
+    'Signs the events. Verify them with it. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.',
 });
 
 export const shownWebhookSchema = webhookSchema.extend({ secret }).openapi('ShownWebhook');

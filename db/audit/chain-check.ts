@@ -2,7 +2,7 @@
  * Checks a chain of rows, one after the other, in constant memory. It asks nobody: the rows may come from the database or from a file.
  *
  * A row proves by its own hash that it says what was sealed, and by the hash of the row before it that this one is still the same. So
- * whoever changes a row must rewrite every row after it; the heads that were kept elsewhere show that.
+ * to change a row one must rewrite every row after it; the heads that were kept elsewhere show that.
  */
 import { NO_HASH, type AuditHead } from '../../domain/audit.ts';
 import { readDroppedRuns, type DroppedRun } from './dropped-runs.ts';

@@ -17,7 +17,7 @@ export async function* readChain(
 ): AsyncGenerator<SealedRow[]> {
   const readAfter = (last: SealedRow | undefined): Promise<SealedRow[]> => {
     const page = readPage(database, last, upTo);
-    // Whoever stops reading does not wait for it.
+    // A reader that stops does not wait for it.
     page.catch(() => {});
     return page;
   };

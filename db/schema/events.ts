@@ -47,7 +47,7 @@ export const publishedEvent = pgTable(
   ],
 );
 
-/** Up to which number events of a shop went with a month that was dropped: whoever has read less may have missed one. */
+/** Up to which number events of a shop went with a month that was dropped: a reader who has read less may have missed one. */
 export const droppedSequence = pgTable(
   'dropped_sequence',
   {

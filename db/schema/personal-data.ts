@@ -1,5 +1,5 @@
 /**
- * The personal fields of orders, encrypted with a key of their buyer. Whoever deletes that key has erased the buyer, wherever a copy of
+ * The personal fields of orders, encrypted with a key of their buyer. Deleting that key erases the buyer, wherever a copy of
  * the fields may be.
  *
  * The rules of who reaches what are in migrations/0014_personal_data.sql.

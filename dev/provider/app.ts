@@ -119,7 +119,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
     if (payment === undefined) throw new RefusedError('not_found', 'There is no such payment.');
     return tell(c, payment);
   });
-  /** For whoever checks what became of all the money. */
+  /** To check what happened to all the money. */
   app.get('/v1/book', (c) => c.json({ payments: book.list().map(toReply), waiting: book.countWaiting() }));
   return app;
 

@@ -7,7 +7,7 @@ import type { Transport } from './transport.ts';
 /** Of one call. */
 export interface CallOptions {
   /**
-   * Names the intent of a POST: whoever sends the same request with the same key gets the first answer, and nothing happens twice.
+   * Names the intent of a POST: the same request with the same key gets the first answer, and nothing happens twice.
    * Take an id that you keep, such as that of the basket, so that a program that was ended in between goes on with it. Made at random
    * unless given, which covers retries within this call.
    */

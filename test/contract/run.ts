@@ -22,7 +22,7 @@ const AT_ONCE = 2;
 const DEFAULT_EXAMPLES = 6;
 const MOST_EXAMPLES = 10_000;
 const MOST_MINUTES = 1_440;
-/** Whoever may do everything sends every value at its edges: what a role sees of an operation does not change what the operation accepts. */
+/** The caller who may do everything sends every value at its edges: what a role sees of an operation does not change what the operation accepts. */
 const SENDS_EDGES = 'all roles, installation';
 
 /** It never ends by itself, and sends no JSON document: it has tests of its own. The pages at /docs are not in the document. */

@@ -1,4 +1,4 @@
-/** Dropping a month of orders' events loses no figure, hides no damage, and waits for whoever still needs one of them. */
+/** Dropping a month of orders' events loses no figure, hides no damage, and waits for all who still need one of them. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../db/connection.ts';

@@ -133,7 +133,7 @@ describe('over the end of a month', () => {
     `;
     let claims: Promise<Claim[]> | undefined;
     await sql.begin(async (meanwhile) => {
-      // Whoever claims can look for the key, and gets no row before all of them have looked or wait for another.
+      // A claimant can look for the key, and gets no row before all of them have looked or wait for another.
       for (const { name } of partitions) await meanwhile`lock table ${meanwhile(name)} in share mode`;
       claims = Promise.all([0, 1, 0, 1].map((month) => claimIn(call, month)));
       await until('all of them to wait', async () => {

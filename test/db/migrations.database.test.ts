@@ -213,7 +213,7 @@ test('what an installation of 0.5 has is the main shop’s, and its open orders 
     const late = anOrder({ walletId: wallet, buyerId: 'alice', lines: [{ sku: 'MUG', quantity: 1 }] });
     expect(await reserve(database, late)).toMatchObject({ stage: 'awaiting_payment' });
     await expectRulesHold(sql);
-    // Whoever writes from now on says whose it is.
+    // A writer says from now on whose it is.
     await expect(
       sql`insert into wallet (id, owner_id, currency) values (${randomUUID()}, 'alice', 'EUR')`,
     ).rejects.toThrow('null value in column "shop_id"');

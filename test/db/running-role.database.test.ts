@@ -344,7 +344,7 @@ describe('a login that is only a member of the roles', async () => {
     ).rejects.toThrow('permission denied for table orders');
   });
 
-  test('is told what it lacks when it may not take one of them', async () => {
+  test('hears what it lacks when it may not take one of them', async () => {
     await sql`revoke holdfast_buyer from ${sql(login)}`;
     await expect(requirePrepared(member)).rejects.toThrow(
       'The user of DATABASE_URL may not run Holdfast (it may not take the role holdfast_buyer): grant it the roles',

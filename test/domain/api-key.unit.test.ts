@@ -1,4 +1,4 @@
-/** A key's text can be told from anything else without a database, and only its hash needs to be kept. */
+/** A key's text is recognized without a database, and only its hash needs to be kept. */
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -65,7 +65,7 @@ describe('the text of a key', () => {
     );
   });
 
-  test('is told from any other text, whatever that is', () => {
+  test('is distinguished from every other text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
         expect(readKeyText(text)).toBeUndefined();

@@ -39,7 +39,7 @@ describe("a buyer's key", () => {
     expect(opened).toEqual(key.export());
   });
 
-  test('is unwrapped by whoever still has the key that wrapped it, current or not', () => {
+  test('is unwrapped by every ring that still has the key that wrapped it, current or not', () => {
     for (const keys of [before, during]) expect(unwrapBuyerKey(keys, owner, wrapped).equals(key)).toBe(true);
     expect(() => unwrapBuyerKey(after, owner, wrapped)).toThrow(UnknownKeyError);
     expect(() => unwrapBuyerKey(after, owner, wrapped)).toThrow('PERSONAL_DATA_KEYS has no key older');

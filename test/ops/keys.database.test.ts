@@ -79,7 +79,7 @@ describe('npm run keys -- create', () => {
 });
 
 describe('npm run keys -- rotate', () => {
-  test('prints another text, and lets the earlier one end after a day unless it is told otherwise', async () => {
+  test('prints another text, and lets the earlier one end after a day unless asked otherwise', async () => {
     const first = keyIn(await keys('create', '--name', 'x', '--role', 'merchant'));
     const rotated = await keys('rotate', first.keyId);
     const second = keyIn(rotated);

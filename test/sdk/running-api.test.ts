@@ -240,7 +240,7 @@ describe('the stream of an order', () => {
     await holdfast.refundOrder(id, { reason: 'broken', restock: true });
     expect(await stagesIn(broken)).toEqual(['refunded']);
     expect(await stagesIn(silent)).toEqual(['refunded']);
-    // Those who know all of it are told that nothing follows.
+    // A caller who has all of it hears that nothing follows.
     expect(await stagesIn(holdfast.stream(id, { after: 3 }))).toEqual([]);
     expect(await stagesIn(holdfast.stream(id, { after: 1 }))).toEqual(['paid', 'refunded']);
   });

@@ -157,7 +157,7 @@ const balanceOf = async (sql: Sql, account: string): Promise<number> => {
 
 const isOver = (stage: string): boolean => stage !== 'awaiting_payment';
 
-/** Whether something of a payment is still to be done, whoever has to do it. */
+/** Whether something of a payment is still to be done, by anyone. */
 const isUnsettled = ({ state, secures, owed, stage }: LedgerPayment): boolean =>
   owed > 0 ||
   state === 'capturing' ||

@@ -1,4 +1,4 @@
-/** Whoever changes an order, money, stock, a key or a shop: after sealing, the audit says so. */
+/** When anyone changes an order, money, stock, a key or a shop, the audit says so once it is sealed. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';

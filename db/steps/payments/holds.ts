@@ -3,7 +3,7 @@ import type { Fragment, Queryable } from '../../postgres.ts';
 
 /**
  * What the locked order holds by payments, after the order. One that is added as this statement begins may be missing: its payment does
- * not secure the order any more, so whoever drives the payment lets go of it.
+ * not secure the order any more, so the payment's workflow lets go of it.
  */
 export const lockPaymentHolds = (sql: Queryable): Fragment => sql`
   locked_payment_hold as materialized (

@@ -14,7 +14,7 @@ export const EXPLAINING_SERVER = {
   'auto_explain.log_buffers': 'on',
   'auto_explain.log_format': 'json',
   'auto_explain.log_nested_statements': 'on',
-  // To whoever sent the statement.
+  // To the sender of the statement.
   'auto_explain.log_level': 'notice',
 } as const;
 

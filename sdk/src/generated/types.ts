@@ -1074,7 +1074,7 @@ export interface components {
              *     - `too_many_payments` (409): Void what is not captured and pay with POST /v1/orders/{id}/pay, or place a new order.
              *     - `stock_limit_exceeded` (422): Restock fewer units.
              *     - `balance_limit_exceeded` (422): Deposit less.
-             *     - `webhook_url_refused` (422): Give an address with https that leads to the public Internet and to nowhere else. Whoever runs this installation can allow other networks.
+             *     - `webhook_url_refused` (422): Give an address with https that leads to the public Internet and to nowhere else. The operator of this installation can allow other networks.
              *     - `too_many_events` (422): Nothing was started. Divide the time into shorter ranges.
              *     - `rate_limited` (429): Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. The RateLimit header of every answer says how many requests are left.
              *     - `too_many_refused_payments` (429): Deposit money into the wallet, then send the same request again: until the deadline, a payment that the wallet can cover is taken.
@@ -1082,9 +1082,9 @@ export interface components {
              *     - `internal_error` (500): Report the X-Request-Id header. You may send the same request again: it takes effect at most once.
              *     - `overloaded` (503): Nothing was started. Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After: it then goes ahead of new ones.
              *     - `unavailable` (503): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After.
-             *     - `personal_data_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.
-             *     - `webhooks_unavailable` (503): Nothing was started. Tell whoever runs this installation: the keys of webhooks are not set, or one of them is missing.
-             *     - `payments_unavailable` (503): Nothing was started. Tell whoever runs this installation: its payment provider is not set. The order can be paid by wallet.
+             *     - `personal_data_unavailable` (503): Nothing was started. Tell the operator of this installation: the keys of personal data are not set, or one of them is missing. An order without `contact` and `deliveryNote` can be placed.
+             *     - `webhooks_unavailable` (503): Nothing was started. Tell the operator of this installation: the keys of webhooks are not set, or one of them is missing.
+             *     - `payments_unavailable` (503): Nothing was started. Tell the operator of this installation: its payment provider is not set. The order can be paid by wallet.
              *     - `stopping` (503): Send requests to another server, or to this one again after the seconds in Retry-After.
              * @enum {string}
              */
@@ -2322,7 +2322,7 @@ export interface components {
         };
         ShownWebhook: components["schemas"]["Webhook"] & {
             /**
-             * @description With which events are signed, for whoever verifies them. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
+             * @description Signs the events. Verify them with it. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret?: string;
@@ -2409,7 +2409,7 @@ export interface components {
         };
         ShownWebhookSecret: components["schemas"]["RotatedWebhookSecret"] & {
             /**
-             * @description With which events are signed, for whoever verifies them. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
+             * @description Signs the events. Verify them with it. It is in the first answer alone: a replayed answer has none. When it was lost, rotate it.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
              */
             secret?: string;

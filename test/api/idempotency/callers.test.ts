@@ -82,7 +82,7 @@ test('a key of the installation that is used in two shops is refused in the seco
 });
 
 describe('a key from before 0.6, when keys had no caller,', () => {
-  test('gives its answer to whoever of the main shop retries, and no second order is placed', async () => {
+  test('gives its answer to any caller of the main shop who retries, and no second order is placed', async () => {
     const { sku, wallet, key, order } = await request();
     const first = expectStatus(await order(one), 201);
     await forgetCaller(key);
@@ -112,7 +112,7 @@ describe('a key from before 0.6, when keys had no caller,', () => {
     expect(await ordersOf(wallet)).toHaveLength(1);
   });
 
-  test('of a payment takes no money a second time, whoever retries', async () => {
+  test('of a payment takes no money a second time, however many callers retry it', async () => {
     const { wallet, order } = await request();
     const id = idOf(expectStatus(await order(one), 201));
     const key = randomUUID();
@@ -135,7 +135,7 @@ describe('a key from before 0.6, when keys had no caller,', () => {
 });
 
 describe('100 requests at once with one key, through two API processes,', () => {
-  /** Sends them all, and returns those that were not told to come back. */
+  /** Sends them all, and returns those that were not asked to come back. */
   async function send100(call: (by: Shop) => Promise<Answer>): Promise<Answer[]> {
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, index) => call(index % 2 === 0 ? system.shop : second)),

@@ -1,5 +1,5 @@
 /**
- * What can refuse a request does so in the order of docs/api.md, each caller's limit is one limit at all API processes, and whoever waits
+ * What can refuse a request does so in the order of docs/api.md, each caller's limit is one limit at all API processes, and a caller who waits
  * as long as Retry-After says is let in.
  */
 import { randomUUID } from 'node:crypto';
@@ -49,7 +49,7 @@ const someAddress = (): string => `198.51.100.${(addresses += 1)}`;
 const unknownKey = (): string => makeKeyText(makeKeyId()).text;
 
 describe("a caller's limit", () => {
-  test('is told with every answer, and one less is left each time', async () => {
+  test('is stated with every answer, and one less is left each time', async () => {
     const client = as(one, await merchant());
     for (let left = READS - 1; left >= 0; left -= 1) {
       const { status, headers } = await client.get('/v1/orders');
@@ -63,7 +63,7 @@ describe("a caller's limit", () => {
     expect(refused.headers.get('RateLimit')).toBe(`"reads";r=0;t=${secondsToWait(refused)}`);
   });
 
-  test('is told with refusals by others, too', async () => {
+  test('is stated with refusals by others, too', async () => {
     const client = as(one, await plantKey(sql, { roles: ['auditor'] }));
     for (const answer of [await client.get('/v1/nothing'), await client.post('/v1/wallets', {})]) {
       expect(answer.status).toBeGreaterThanOrEqual(400);
@@ -93,7 +93,7 @@ describe("a caller's limit", () => {
     ];
     expect([first.status, second.status, third.status]).toEqual([400, 400, 429]);
     expect(third.headers.get('RateLimit-Policy')).toBe('"orders";q=2;w=60');
-    // Whoever may place no more orders can still pay.
+    // A caller who may place no more orders can still pay.
     expect((await client.post(`/v1/orders/${randomUUID()}/pay`)).status).toBe(404);
   });
 
@@ -162,7 +162,7 @@ describe('wrong credentials', () => {
     expect((await as(one, newcomer).get('/v1/orders', from(address))).status).toBe(429);
   });
 
-  test('are not the same as none: whoever sends none is told to send some', async () => {
+  test('are not the same as none: a caller who sends none is asked to send some', async () => {
     const [address, anybody] = [someAddress(), new ApiClient(fetchFrom(one.url))];
     await exhaust(one, address);
     expect((await anybody.get('/v1/orders', from(address))).status).toBe(401);
@@ -227,7 +227,7 @@ describe('of two that would refuse a request, the first in docs/api.md answers:'
     const overloaded = answers.filter(({ body }) => body.code === 'overloaded');
     expect(overloaded.length).toBeGreaterThan(0);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(200);
-    // Whoever has nothing left is not asked to come back before there is something again.
+    // A caller who has nothing left is not asked to come back before there is something again.
     for (const answer of overloaded) {
       const [, left, reset] = /r=(\d+);t=(\d+)$/.exec(answer.headers.get('RateLimit') ?? '') ?? [];
       if (left === '0') expect(secondsToWait(answer)).toBe(Number(reset));

@@ -1,4 +1,4 @@
-/** All API processes share one limit for each caller, and whoever waits as long as it was asked to is let in by each of them. */
+/** All API processes share one limit for each caller, and a caller who waits as long as asked is let in by each of them. */
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -84,7 +84,7 @@ const windowsOf = (caller: string) =>
     select expires_at > now() as "isOpen" from rate_limit where key like ${`test % ${caller}`}
   `;
 
-/** The wait that a refused caller is told, in whole seconds. */
+/** The wait that a refused caller is asked for, in whole seconds. */
 const waitOf = ({ resetInMs }: Verdict): number => Math.ceil(resetInMs / 1_000) * 1_000;
 
 describe('two processes together', () => {

@@ -74,7 +74,7 @@ describe('the personal fields of an order', () => {
       });
   });
 
-  test('are in no answer to a POST, in no list and in no event, whoever asks', async () => {
+  test('are in no answer to a POST, in no list and in no event, for any caller', async () => {
     const key = randomUUID();
     const create = () => shop.order(wallet, lines, PERSONAL, { key });
     const [first, again] = [expectStatus(await create(), 201), expectStatus(await create(), 201)];
@@ -239,7 +239,7 @@ describe('without the keys of personal data', () => {
     expectStatus(await without.order(wallet, lines), 201);
   });
 
-  test('an order that has some is not shown without them to whoever would see them', async () => {
+  test('an order that has some is not shown without them to callers who would see them', async () => {
     const id = await placed();
     expect(codeOf(await without.getOrder(id))).toEqual([503, 'personal_data_unavailable']);
     const auditor = new Shop((path, init) => without.response(path, init), {

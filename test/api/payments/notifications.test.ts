@@ -1,5 +1,5 @@
 /**
- * The payment provider notifies of a payment: each notification is kept once and wakes its payment, whoever cannot sign is kept out as one
+ * The payment provider notifies of a payment: each notification is kept once and wakes its payment, a caller who cannot sign is kept out as one
  * with wrong credentials, and no notification says anything to its sender or changes anything here.
  */
 import { randomUUID } from 'node:crypto';

@@ -142,7 +142,7 @@ test('who has read up to where a month was dropped is never sent past what they 
   while ((await dropMonth(sql, inMonths(3, 1))).some(({ dropped }) => dropped !== null));
   expect(await feed(start?.next)).toBeUndefined();
   expect(await feed(all)).toMatchObject({ events: [], next: { sequence: 4 } });
-  // Whoever begins now begins with what is there, and may stop in the middle.
+  // A reader that begins now begins with what is there, and may stop in the middle.
   const begun = await readFeed(database, { shopId, after: undefined, limit: 1 });
   expect(begun).toMatchObject({ events: [{ sequence: 3 }], hasMore: true });
   expect(await feed(begun?.next)).toMatchObject({ events: [{ sequence: 4 }], hasMore: false });

@@ -1,4 +1,4 @@
-/** Transactions commit late and in another order than they began. Whoever polls still sees every event once, in order, under consecutive numbers. */
+/** Transactions commit late and in another order than they began. A program that polls still sees every event once, in order, under consecutive numbers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../../db/connection.ts';

@@ -329,7 +329,7 @@ describe('an order that is over', () => {
     ]);
   });
 
-  test('gives what its provider does not take back to the order’s wallet, once, whoever says so first', async () => {
+  test('gives what its provider does not take back to the order’s wallet, once, in whichever order that is recorded', async () => {
     const { orderId, walletId } = await openOrder();
     const paymentId = await authorise(orderId, { method: 'provider' });
     await capture(paymentId);
@@ -512,7 +512,7 @@ describe('whatever a statement asks for', () => {
   });
 });
 
-test('a void is the deed of whoever asked for it', async () => {
+test('a void is recorded as the deed of the caller who asked for it', async () => {
   const { orderId } = await openOrder();
   const paymentId = await authorise(orderId, { method: 'provider' });
   const deed = { actor: 'key:dana', requestId: 'r-1' };

@@ -1,4 +1,4 @@
-/** The list of questions of `npm run bench -- plans`: whoever writes a query has its plan judged. */
+/** The list of questions of `npm run bench -- plans`: every query that is written has its plan judged. */
 import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
