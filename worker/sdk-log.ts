@@ -1,7 +1,7 @@
 /** What Temporal's SDK says in a worker process, as lines of the worker's log. */
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { sendingQueueOf } from '../domain/workflow-ids.ts';
+import { payingQueueOf, sendingQueueOf } from '../domain/workflow-ids.ts';
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
@@ -11,6 +11,7 @@ export const sdkLogger = (logger: Logger, taskQueue: string): DefaultLogger =>
     logger[level](entry.meta ?? {}, entry.message);
   });
 
-/** The SDK takes a worker without workflows for a mistake. What sends to webhooks has none: its workflow is on the queue of orders. */
+/** The SDK takes a worker without workflows for a mistake. Those of webhooks and of payments have none: their workflows are on the queue of orders. */
 const isMeantSo = ({ message, meta }: LogEntry, taskQueue: string): boolean =>
-  message.startsWith('No workflows registered') && meta?.['taskQueue'] === sendingQueueOf(taskQueue);
+  message.startsWith('No workflows registered') &&
+  [sendingQueueOf(taskQueue), payingQueueOf(taskQueue)].some((queue) => queue === meta?.['taskQueue']);
