@@ -100,6 +100,9 @@ export const DEFAULT_PAYMENT_EXTENSION_MS = 300_000;
 
 // Runs on a schedule.
 
+/** How long a run of payments takes for each of its lists. Then the next run goes on where it was, so that none waits behind others. */
+export const PAYMENTS_PART_MS = 60_000;
+
 /** An attempt to record that a run ended: three queries. */
 export const RUN_END_ATTEMPT_MS = 10_000;
 /** How long a run tries to. Its work is done: a server that restarts, or is slow under load, is no reason to fail. */
