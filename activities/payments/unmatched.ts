@@ -43,21 +43,21 @@ export interface UnmatchedOptions {
   provider: PaymentProvider;
   /** Milliseconds after which a payment that nobody here asked for is given back. */
   unmatchedAfter: number;
-  /** Makes a payment look at what it has to do. */
-  wake: (payment: PaymentKey) => Promise<void>;
+  /** Starts the workflow of a payment unless it runs. One that runs asks again after its own pause. */
+  start: (payment: PaymentKey) => Promise<void>;
 }
 
 const PAGE = 100;
 
 export function createUnmatchedActivities(
   database: Database,
-  { provider, unmatchedAfter, wake }: UnmatchedOptions,
+  { provider, unmatchedAfter, start }: UnmatchedOptions,
 ): UnmatchedActivities {
   /** Returns how it ended; undefined when it waits, or was about nothing. */
   async function end(notification: Notification, at: Date): Promise<keyof Ended | undefined> {
     const { id, reference, paymentId, orderId, receivedAt } = notification;
     if (paymentId !== null && orderId !== null) {
-      await wake({ paymentId, orderId });
+      await start({ paymentId, orderId });
       return 'matched';
     }
     if (at.getTime() - receivedAt.getTime() < unmatchedAfter) return undefined;

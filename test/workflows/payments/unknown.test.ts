@@ -181,6 +181,19 @@ test('a notification is acted on however many older ones wait', async () => {
   await untilStates(orderId, 'voided');
 });
 
+test('the schedule leaves a payment that runs to its growing pauses, also while a notification about it waits', async () => {
+  const { paymentId, orderId } = await addPayment('pending-forever');
+  await clock.forward(paymentWorkflowId(paymentId), 30_000);
+  await notify(paymentId);
+  const signals = () =>
+    countEvents(client, paymentWorkflowId(paymentId), 'workflowExecutionSignaledEventAttributes');
+  const before = await signals();
+  expect((await runSchedule()).matched).toBeGreaterThan(0);
+  expect(await signals()).toBe(before);
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
 /** Asks the provider for a payment as nobody here would. */
 async function payElsewhere(source: Source): Promise<string> {
   const { url, key } = provider.settings;
