@@ -91,6 +91,8 @@ export const PROVIDER_ATTEMPT_MS = 60_000;
 export const PROVIDER_SILENT_FOR_MS = 10_000;
 /** How long the caller of a payment waits until it is known. Then the answer is that it is pending. */
 export const PAYMENT_KNOWN_WITHIN_MS = 5_000;
+/** How long an order tries to wake its payments. Then the schedule of payments starts those that do not run. */
+export const WAKING_MS = 60_000;
 /** After this time an order asks itself whether its payments were captured: the news may have been lost with the workflow of a payment. */
 export const CAPTURE_NEWS_MS = 60_000;
 /** That pause doubles up to this one, as those of a payment that stays unknown grow. */
@@ -99,6 +101,9 @@ export const LONGEST_CAPTURE_NEWS_MS = 900_000;
 export const DEFAULT_PAYMENT_EXTENSION_MS = 300_000;
 
 // Runs on a schedule.
+
+/** How long a run of payments takes for each of its lists. Then the next run goes on where it was, so that none waits behind others. */
+export const PAYMENTS_PART_MS = 60_000;
 
 /** An attempt to record that a run ended: three queries. */
 export const RUN_END_ATTEMPT_MS = 10_000;

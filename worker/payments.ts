@@ -8,7 +8,7 @@ import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
 import { createWalletProvider } from '../activities/payments/wallet-provider.ts';
 import { askTemporal } from '../client/ask.ts';
-import { wakePayment } from '../client/payments.ts';
+import { startPayment } from '../client/payments.ts';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
@@ -78,7 +78,7 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
       ...createUnmatchedActivities(database, {
         provider,
         unmatchedAfter: options.unmatchedAfter,
-        wake: (payment) => askTemporal(client, () => wakePayment(client, taskQueue, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
       }),
     },
     maxConcurrentActivityTaskExecutions: slots,

@@ -3,6 +3,8 @@
  * in histories and stay. There is no workflow code here, so that the client can import it.
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { NotificationPageEnd } from '../activities/payments/unmatched.ts';
+import type { PaymentPageEnd } from '../activities/payments/wake.ts';
 import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
@@ -168,10 +170,16 @@ export interface PaymentView {
   attention: Attention | null;
 }
 
+/** Where a run that ran out of time goes on. Null is the beginning. */
+export interface PaymentsInput {
+  payments: PaymentPageEnd | null;
+  notifications: NotificationPageEnd | null;
+}
+
 export interface PaymentsEnd {
   /** Payments that were not settled, and whose workflows were started unless they ran. */
   started: number;
-  /** Notifications whose payment was not known when they came, and is now. */
+  /** Notifications whose payment is known, and was not asked about since they came. */
   matched: number;
   /** Notifications of payments that nobody here asked for, whose money was given back. */
   returned: number;

@@ -1,4 +1,4 @@
-/** Ends notifications of payments: those whose payment is known wake it, and those of a payment that nobody here asked for give its money back. */
+/** Ends notifications of payments: those whose payment is known start its workflow, and those of a payment unknown here give its money back. */
 import type { Database } from '../../db/connection.ts';
 import {
   endNotification,
@@ -8,11 +8,19 @@ import {
 } from '../../db/payments/notifications.ts';
 import type { PaymentKey } from '../../db/payments/unsettled.ts';
 import { ProviderUnknownError, type PaymentProvider } from '../../domain/payment-provider.ts';
+import { PAYMENTS_PART_MS } from '../../domain/timeouts.ts';
 import { toActivityFailure } from '../errors.ts';
 import { signOfLife } from '../sign-of-life.ts';
 import { takeNothing } from './next-thing.ts';
 
-export interface EndedSome {
+/** Where a page of notifications ends, as it is written into a run's history. */
+export interface NotificationPageEnd {
+  /** ISO 8601. */
+  receivedAt: string;
+  id: string;
+}
+
+interface Ended {
   /** Whose payment is known. */
   matched: number;
   /** Whose money was given back. */
@@ -21,30 +29,35 @@ export interface EndedSome {
   unknown: number;
 }
 
+export interface EndedSome extends Ended {
+  /** Where the next page begins; null after the last. */
+  next: NotificationPageEnd | null;
+}
+
 export interface UnmatchedActivities {
-  /** @param request.at ISO 8601, now. */
-  endNotifications: (request: { at: string }) => Promise<EndedSome>;
+  /** Takes one page, or as much of it as fits into the time. @param page.at ISO 8601, now. */
+  endNotifications: (page: { at: string; after: NotificationPageEnd | null }) => Promise<EndedSome>;
 }
 
 export interface UnmatchedOptions {
   provider: PaymentProvider;
   /** Milliseconds after which a payment that nobody here asked for is given back. */
   unmatchedAfter: number;
-  /** Makes a payment look at what it has to do. */
-  wake: (payment: PaymentKey) => Promise<void>;
+  /** Starts the workflow of a payment unless it runs. One that runs asks again after its own pause. */
+  start: (payment: PaymentKey) => Promise<void>;
 }
 
-const PAGE = 500;
+const PAGE = 100;
 
 export function createUnmatchedActivities(
   database: Database,
-  { provider, unmatchedAfter, wake }: UnmatchedOptions,
+  { provider, unmatchedAfter, start }: UnmatchedOptions,
 ): UnmatchedActivities {
-  /** Returns what became of it; undefined when it waits. */
-  async function end(notification: Notification, at: Date): Promise<keyof EndedSome | undefined> {
+  /** Returns how it ended; undefined when it waits, or was about nothing. */
+  async function end(notification: Notification, at: Date): Promise<keyof Ended | undefined> {
     const { id, reference, paymentId, orderId, receivedAt } = notification;
     if (paymentId !== null && orderId !== null) {
-      await wake({ paymentId, orderId });
+      await start({ paymentId, orderId });
       return 'matched';
     }
     if (at.getTime() - receivedAt.getTime() < unmatchedAfter) return undefined;
@@ -66,19 +79,29 @@ export function createUnmatchedActivities(
   }
 
   return {
-    async endNotifications(request) {
-      const at = new Date(request.at);
-      const ended: EndedSome = { matched: 0, returned: 0, unknown: 0 };
+    async endNotifications(page) {
+      const at = new Date(page.at);
+      const until = Date.now() + PAYMENTS_PART_MS;
+      const after =
+        page.after === null ? undefined : { ...page.after, receivedAt: new Date(page.after.receivedAt) };
+      const ended: Ended = { matched: 0, returned: 0, unknown: 0 };
       const waiting = await toActivityFailure(
         'the list of notifications',
-        listWaitingNotifications(database, { limit: PAGE }),
+        listWaitingNotifications(database, { after, limit: PAGE }),
       );
-      for (const notification of waiting) {
+      for (const [index, notification] of waiting.entries()) {
         signOfLife();
         const outcome = await toActivityFailure(`notification ${notification.id}`, end(notification, at));
         if (outcome !== undefined) ended[outcome] += 1;
+        // A provider that does not answer takes seconds each time.
+        const isLast = index === waiting.length - 1;
+        if (isLast ? waiting.length === PAGE : Date.now() >= until)
+          return {
+            ...ended,
+            next: { receivedAt: notification.receivedAt.toISOString(), id: notification.id },
+          };
       }
-      return ended;
+      return { ...ended, next: null };
     },
   };
 }

@@ -10,14 +10,23 @@ export interface WakePaymentsRequest {
   paymentId?: string;
 }
 
+/** Where a page of payments ends, as it is written into a run's history. */
+export interface PaymentPageEnd {
+  /** ISO 8601. */
+  updatedAt: string;
+  paymentId: string;
+}
+
 export interface StartedSome {
   started: number;
+  /** Where the next page begins; null after the last. */
+  next: PaymentPageEnd | null;
 }
 
 export interface WakingPaymentsActivities {
   wakePayments: (request: WakePaymentsRequest) => Promise<void>;
-  /** Starts what is not settled and nothing happened to lately, unless it runs. @param request.at ISO 8601, now. */
-  startPayments: (request: { at: string }) => Promise<StartedSome>;
+  /** Starts a page of what is not settled and nothing happened to lately, unless it runs. @param page.at ISO 8601, now. */
+  startPayments: (page: { at: string; after: PaymentPageEnd | null }) => Promise<StartedSome>;
   /** Removes what buyers paid with once it is a day old. */
   removeSources: (request: { at: string }) => Promise<{ removed: number }>;
 }
@@ -29,7 +38,7 @@ export interface PaymentWorkflows {
   start: (payment: PaymentKey) => Promise<void>;
 }
 
-const PAGE = 500;
+const PAGE = 100;
 /** What happened later than that is still under way, or being told. */
 const LATELY_MS = 10_000;
 const SOURCES_KEPT_MS = 86_400_000;
@@ -46,12 +55,18 @@ export function createWakingPaymentsActivities(
           : [{ paymentId, orderId }];
       await Promise.all(payments.map(wake));
     },
-    async startPayments({ at }) {
+    async startPayments({ at, after: end }) {
       const before = new Date(Date.parse(at) - LATELY_MS);
-      const page = listUnsettled(database, { before, limit: PAGE });
+      const after = end === null ? undefined : { ...end, updatedAt: new Date(end.updatedAt) };
+      const page = listUnsettled(database, { before, after, limit: PAGE });
       const payments = await toActivityFailure('the list of payments', page);
-      for (const payment of payments) await start(payment);
-      return { started: payments.length };
+      for (const { paymentId, orderId } of payments) await start({ paymentId, orderId });
+      const last = payments.at(-1);
+      const next =
+        last === undefined || payments.length < PAGE
+          ? null
+          : { updatedAt: last.updatedAt.toISOString(), paymentId: last.paymentId };
+      return { started: payments.length, next };
     },
     async removeSources({ at }) {
       const before = new Date(Date.parse(at) - SOURCES_KEPT_MS);

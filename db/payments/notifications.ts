@@ -64,16 +64,30 @@ export async function keepNotification(
   throw new Error(`Notification ${id} was removed while it was kept.`);
 }
 
-/** Notifications that nothing was done about yet, the oldest first. */
+/** The last notification of a page: the next page begins after it. */
+export interface NotificationCursor {
+  receivedAt: Date;
+  id: string;
+}
+
+/** Before all notifications. */
+const FIRST: NotificationCursor = { receivedAt: new Date(0), id: '' };
+
+/** A page of the notifications that nothing was done about yet, the oldest first. */
 export async function listWaitingNotifications(
   database: Database,
-  { limit }: { limit: number },
+  { after = FIRST, limit }: { after?: NotificationCursor | undefined; limit: number },
 ): Promise<Notification[]> {
   const rows = await database.run(
     ({ sql }) => sql<Notification[]>`
       select ${columns(sql)}
       from (
-        select * from payment_notification where state in ('received', 'unmatched') order by received_at, id limit ${limit}
+        select * from payment_notification
+        where
+          state in ('received', 'unmatched')
+          and (received_at, id) > (${after.receivedAt}::timestamptz, ${after.id}::text)
+        order by received_at, id
+        limit ${limit}
       ) as kept
       ${about(sql)}
       order by received_at, kept.id

@@ -2,6 +2,7 @@
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database } from '../connection.ts';
 import type { Fragment, Queryable } from '../postgres.ts';
+import { NIL_UUID } from '../schema/columns.ts';
 import type { Payment } from './payments.ts';
 
 /** What of a refund is still to be sent to a payment. */
@@ -78,36 +79,51 @@ export async function listUnsettledOfOrder(database: Database, orderId: string):
   return [...rows];
 }
 
+/** The last payment of a page: the next page begins after it. */
+export interface UnsettledCursor {
+  updatedAt: Date;
+  paymentId: string;
+}
+
+export interface UnsettledPayment extends PaymentKey, UnsettledCursor {}
+
+/** Before all payments. */
+const FIRST: UnsettledCursor = { updatedAt: new Date(0), paymentId: NIL_UUID };
+
 /**
- * Payments of all orders that have something left to do: those that nothing happened to for the longest time, then those that are owed
- * refunds.
+ * A page of the payments of all orders that have something left to do, those that nothing happened to for the longest time first.
  * @param before leaves out what changed since.
  */
 export async function listUnsettled(
   database: Database,
-  { before, limit }: { before: Date; limit: number },
-): Promise<PaymentKey[]> {
-  const rows = await database.run(
-    ({ sql }) => sql<PaymentKey[]>`
+  { before, after = FIRST, limit }: { before: Date; after?: UnsettledCursor | undefined; limit: number },
+): Promise<UnsettledPayment[]> {
+  const rows = await database.run(({ sql }) => {
+    const isOfPage = sql`
+      payment.updated_at < ${before}
+      and (payment.updated_at, payment.id) > (${after.updatedAt}::timestamptz, ${after.paymentId}::uuid)`;
+    return sql<UnsettledPayment[]>`
       (
-        select id as "paymentId", order_id as "orderId" from payment
+        select updated_at as "updatedAt", id as "paymentId", order_id as "orderId" from payment
         where
-          (${isUnsettled(sql)}) and updated_at < ${before}
-          -- One that has waited for its order for an hour was heard of: many that do must not stand before others.
+          (${isUnsettled(sql)}) and ${isOfPage}
+          -- One that has waited for its order for an hour was heard of. There may be many of them.
           and not (state = 'authorised' and secures and updated_at < ${before}::timestamptz - interval '1 hour')
         order by updated_at, id
         limit ${limit}
       )
-      union all
+      union
       (
         -- Few: what is owed is sent at once, unless a wallet is full.
-        select distinct payment.id, payment.order_id
+        select distinct payment.updated_at, payment.id, payment.order_id
         from refund_payment join payment on payment.id = refund_payment.payment_id
-        where refund_payment.state = 'owed' and payment.updated_at < ${before}
+        where refund_payment.state = 'owed' and ${isOfPage}
+        order by payment.updated_at, payment.id
         limit ${limit}
       )
+      order by "updatedAt", "paymentId"
       limit ${limit}
-    `,
-  );
+    `;
+  });
   return [...rows];
 }

@@ -8,6 +8,7 @@ export type EventKind =
   | 'timerFiredEventAttributes'
   | 'activityTaskScheduledEventAttributes'
   | 'workflowExecutionUpdateAcceptedEventAttributes'
+  | 'workflowExecutionSignaledEventAttributes'
   | 'markerRecordedEventAttributes';
 
 export async function countEvents(client: Client, workflowId: string, kind?: EventKind): Promise<number> {

@@ -7,13 +7,14 @@
  */
 import { activityInfo } from '@temporalio/activity';
 import type { RecordActivities, StepActivities } from '../../activities/order.ts';
+import type { WakingPaymentsActivities } from '../../activities/payments/wake.ts';
 import type { DatabasePool } from '../../db/connection.ts';
 import { DatabaseSilentError } from '../../db/errors.ts';
 import { ormOn, type Queryable, type Sql } from '../../db/postgres.ts';
 import { until } from './until.ts';
 
-/** What sends statements: an order's steps, and the notes on them. */
-type Sender = keyof StepActivities | keyof RecordActivities;
+/** What sends statements: an order's steps, the notes on them, and what wakes its payments. */
+type Sender = keyof StepActivities | keyof RecordActivities | keyof WakingPaymentsActivities;
 
 /** What happens to one statement. In all cases but the last, its sender sees a failure. */
 export type Interruption =

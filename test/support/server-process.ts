@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ENDS_WITH_ITS_TEST = new URL('ends-with-its-test.mjs', import.meta.url).href;
 
 export interface TestProcess {
   child: ChildProcess;
@@ -37,10 +38,10 @@ export function startScript(
   environment: Readonly<Record<string, string | undefined>>,
   { args = [], cwd = ROOT, endWith = 'SIGKILL', atEnd }: ScriptOptions = {},
 ): TestProcess {
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(process.execPath, [`--import=${ENDS_WITH_ITS_TEST}`, script, ...args], {
     cwd,
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';
   let printed = '';

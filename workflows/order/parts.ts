@@ -6,6 +6,7 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  proxyActivities,
   proxyLocalActivities,
   setHandler,
 } from '@temporalio/workflow';
@@ -19,26 +20,37 @@ import {
   LOCAL_ATTEMPT_MS,
   LONGEST_CAPTURE_NEWS_MS,
   PAYMENT_KNOWN_WITHIN_MS,
+  WAKING_MS,
 } from '../../domain/timeouts.ts';
 import { paymentNewsSignal, type AddPaymentCommand, type CommandAnswer } from '../messages.ts';
 import { now } from '../time.ts';
 import { isDecided } from './decided.ts';
 import { refusalByStage } from './refusals.ts';
-import { StepLeft } from './retry-and-attention.ts';
+import { StepLeft, UNTIL_IT_SUCCEEDS } from './retry-and-attention.ts';
 import { enter, follow, type OrderState, type PendingPart } from './state.ts';
 import { step } from './steps.ts';
 
-const { wakePayments } = proxyLocalActivities<WakingPaymentsActivities>({
+/** One attempt. */
+const quick = proxyLocalActivities<WakingPaymentsActivities>({
   startToCloseTimeout: LOCAL_ATTEMPT_MS,
   retry: { maximumAttempts: 1 },
 });
 
-/** Wakes the order's payments that have something to do. Whom it does not reach, the schedule of payments finds within a minute. */
+/** More of them, for as long as the schedule of payments takes to find what is not woken. The order must not wait for longer than that. */
+const persistent = proxyActivities<WakingPaymentsActivities>({
+  ...UNTIL_IT_SUCCEEDS,
+  scheduleToCloseTimeout: WAKING_MS,
+});
+
+/** Wakes the order's payments that have something to do. */
 export async function wake(orderId: string, paymentId?: string): Promise<void> {
-  try {
-    await wakePayments({ orderId, ...(paymentId !== undefined && { paymentId }) });
-  } catch (error) {
-    if (isCancellation(error)) throw error;
+  const request = { orderId, ...(paymentId !== undefined && { paymentId }) };
+  for (const { wakePayments } of [quick, persistent]) {
+    try {
+      return await wakePayments(request);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+    }
   }
 }
 

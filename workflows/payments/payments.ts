@@ -1,13 +1,13 @@
 /**
- * Finds payments that are not settled and that nobody looks after, and ends what providers said about payments that nobody here asked for. Runs
- * on a schedule, for what nobody woke: a process was killed between recording and waking, or a workflow was terminated.
+ * Finds payments that are not settled and whose workflow does not run, and ends notifications that wait. Runs on a schedule, for what was not
+ * woken: a process was killed between recording and waking, or a workflow was terminated.
  */
-import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
-import type { UnmatchedActivities } from '../../activities/payments/unmatched.ts';
-import type { WakingPaymentsActivities } from '../../activities/payments/wake.ts';
-import { SILENT_FOR_MS } from '../../domain/timeouts.ts';
+import { continueAsNew, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import type { EndedSome, UnmatchedActivities } from '../../activities/payments/unmatched.ts';
+import type { StartedSome, WakingPaymentsActivities } from '../../activities/payments/wake.ts';
+import { PAYMENTS_PART_MS, SILENT_FOR_MS } from '../../domain/timeouts.ts';
 import { payingQueueOf } from '../../domain/workflow-ids.ts';
-import { WORKFLOW, type PaymentsEnd } from '../messages.ts';
+import { WORKFLOW, type PaymentsEnd, type PaymentsInput } from '../messages.ts';
 import { recordEnd } from '../run-end.ts';
 import { now } from '../time.ts';
 
@@ -17,20 +17,57 @@ const { startPayments, removeSources } = proxyActivities<WakingPaymentsActivitie
   retry,
 });
 
-export async function payments(): Promise<PaymentsEnd> {
+/**
+ * A list may be longer than its time, or full of what cannot move. The next run then goes on where this one was: neither list hides its
+ * newest entries, nor makes the other wait.
+ */
+export async function payments(
+  from: PaymentsInput = { payments: null, notifications: null },
+): Promise<PaymentsEnd> {
+  const started = await startPages(from.payments);
+  const ended = await endPages(from.notifications);
+  const { removed } = await removeSources({ at: now() });
+  setCurrentDetails(
+    `${started.started} payments were not settled. ${ended.matched} notifications were about payments that are known; the money of ` +
+      `${ended.returned} payments that are unknown here was given back, and for ${ended.unknown} the provider gave no answer.`,
+  );
+  await recordEnd(WORKFLOW.payments);
+  if (started.next !== null || ended.next !== null)
+    await continueAsNew<typeof payments>({ payments: started.next, notifications: ended.next });
+  return {
+    started: started.started,
+    matched: ended.matched,
+    returned: ended.returned,
+    removedSources: removed,
+  };
+}
+
+async function startPages(after: StartedSome['next']): Promise<StartedSome> {
+  const until = Date.now() + PAYMENTS_PART_MS;
+  const all: StartedSome = { started: 0, next: after };
+  do {
+    const page: StartedSome = await startPayments({ at: now(), after: all.next });
+    all.started += page.started;
+    all.next = page.next;
+  } while (all.next !== null && Date.now() < until);
+  return all;
+}
+
+async function endPages(after: EndedSome['next']): Promise<EndedSome> {
   const { endNotifications } = proxyActivities<UnmatchedActivities>({
     taskQueue: payingQueueOf(workflowInfo().taskQueue),
     startToCloseTimeout: '10 minutes',
     heartbeatTimeout: SILENT_FOR_MS,
     retry,
   });
-  const { started } = await startPayments({ at: now() });
-  const { matched, returned, unknown } = await endNotifications({ at: now() });
-  const { removed } = await removeSources({ at: now() });
-  setCurrentDetails(
-    `${started} payments were not settled. ${matched} notifications were about payments that are known by now; the money of ${returned} payments ` +
-      `that nobody asked for was given back, and ${unknown} of them are unknown to everybody so far.`,
-  );
-  await recordEnd(WORKFLOW.payments);
-  return { started, matched, returned, removedSources: removed };
+  const until = Date.now() + PAYMENTS_PART_MS;
+  const all: EndedSome = { matched: 0, returned: 0, unknown: 0, next: after };
+  do {
+    const page: EndedSome = await endNotifications({ at: now(), after: all.next });
+    all.matched += page.matched;
+    all.returned += page.returned;
+    all.unknown += page.unknown;
+    all.next = page.next;
+  } while (all.next !== null && Date.now() < until);
+  return all;
 }

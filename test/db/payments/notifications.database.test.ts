@@ -7,6 +7,7 @@ import {
   listWaitingNotifications,
   markNotificationsHandled,
   type NewNotification,
+  type NotificationCursor,
 } from '../../../db/payments/notifications.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { paymentSteps } from '../../support/payment-steps.ts';
@@ -92,6 +93,23 @@ describe('a notification', () => {
     expect(await markNotificationsHandled(database, asked)).toBe(1);
     expect(await markNotificationsHandled(database, asked)).toBe(0);
     expect(await ofPayment()).toEqual([later.id]);
+  });
+
+  test('is listed once in pages of any length, the oldest first', async () => {
+    const several = Array.from({ length: 4 }, (_, index) =>
+      about(randomUUID(), after(index < 2 ? 0 : index)),
+    );
+    for (const one of several) await keepNotification(database, one);
+    const all = (await listWaitingNotifications(database, { limit: 100 })).map(({ id }) => id);
+    expect(all).toEqual(expect.arrayContaining(several.map(({ id }) => id)));
+    const paged: string[] = [];
+    for (let end: NotificationCursor | undefined; ;) {
+      const [next] = await listWaitingNotifications(database, { after: end, limit: 1 });
+      if (next === undefined) break;
+      paged.push(next.id);
+      end = next;
+    }
+    expect(paged).toEqual(all);
   });
 
   test('whose money was given back ends, once', async () => {

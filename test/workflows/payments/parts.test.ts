@@ -221,6 +221,16 @@ test('an order is given up although the step that takes its payments keeps faili
   await untilStates(id, 'voided');
 });
 
+test('payments are woken although the first attempt fails', async () => {
+  const { id } = await placeOrder();
+  // The first attempt, and one with a retry policy.
+  const plan = interrupt('wakePayments', id, ['fails before it is sent', 'fails before it is sent']);
+  const paid = byProvider(id);
+  expect(await orderOf(id).result()).toMatchObject({ stage: 'paid' });
+  await paid;
+  expect(plan.happened()).toBe(2);
+});
+
 test('a refund in part goes back to the provider first, and then to the wallet', async () => {
   const { id, wallet } = await placeOrder();
   await byWallet(id, 400);

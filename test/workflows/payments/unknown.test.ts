@@ -161,6 +161,39 @@ test('the schedule starts the workflow of a payment again that was terminated', 
   await untilStates(orderId, 'voided');
 });
 
+const notify = (reference: string, count = 1, age = 0) => sql`
+  insert into payment_notification (id, reference, provider_id, type, received_at, state)
+  select ${randomUUID()} || number, ${reference}, 'x', 'payment.captured', now() - ${age} * interval '1 millisecond', 'unmatched'
+  from generate_series(1, ${count}) as number`;
+
+test('a notification is acted on however many older ones wait', async () => {
+  const { workflow, paymentId, orderId } = await addPayment('pending-forever');
+  await workflow.terminate('a test');
+  const stray = randomUUID();
+  await notify(stray, 1_000, UNMATCHED_AFTER / 2);
+  await notify(paymentId);
+  expect((await runSchedule()).matched).toBeGreaterThan(0);
+  expect(await client.workflow.getHandle(paymentWorkflowId(paymentId)).query(paymentQuery)).toMatchObject({
+    state: 'pending',
+  });
+  await sql`delete from payment_notification where reference = ${stray}`;
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
+test('the schedule leaves a payment that runs to its growing pauses, also while a notification about it waits', async () => {
+  const { paymentId, orderId } = await addPayment('pending-forever');
+  await clock.forward(paymentWorkflowId(paymentId), 30_000);
+  await notify(paymentId);
+  const signals = () =>
+    countEvents(client, paymentWorkflowId(paymentId), 'workflowExecutionSignaledEventAttributes');
+  const before = await signals();
+  expect((await runSchedule()).matched).toBeGreaterThan(0);
+  expect(await signals()).toBe(before);
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
 /** Asks the provider for a payment as nobody here would. */
 async function payElsewhere(source: Source): Promise<string> {
   const { url, key } = provider.settings;
