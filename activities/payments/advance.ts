@@ -14,7 +14,7 @@ import {
 import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 import { PROVIDER_SILENT_FOR_MS } from '../../domain/timeouts.ts';
 import { toActivityFailure } from '../errors.ts';
-import { askNext } from './next-thing.ts';
+import { askNext, mayBeOpened } from './next-thing.ts';
 
 export interface AdvanceRequest {
   paymentId: string;
@@ -24,6 +24,10 @@ export interface AdvanceRequest {
   isFirst: boolean;
   /** Since when nobody knows how it stands, ISO 8601. */
   unknownSince: string | null;
+  /** Since when its provider is not asked any more to open it, ISO 8601; null while it may be. */
+  quietSince: string | null;
+  /** Whether to ask how it stands although nothing is left to do. */
+  isLastLook: boolean;
 }
 
 /** Why the next thing could not be done. */
@@ -47,6 +51,10 @@ export interface Advanced {
   done: boolean;
   /** Whether its order waits to hear of this state. */
   tellOrder: boolean;
+  /** Whether its provider may be asked to open it. */
+  mayBeOpened: boolean;
+  /** Whether its provider may have money of it in the end, although none was taken so far. */
+  mayAppear: boolean;
   /** What it waits for: nothing, until it is asked again, or until somebody says that something changed. */
   pause: 'again' | 'ask' | 'news';
   trouble: Trouble | null;
@@ -69,7 +77,7 @@ export function createAdvancingActivities(
 ): AdvancingActivities {
   async function advance(request: AdvanceRequest): Promise<Advanced> {
     const payment = await readKnown(database, request.paymentId);
-    if (!hasWork(payment)) return describe(payment, null);
+    if (!hasWork(payment) && !request.isLastLook) return describe(payment, null);
     const askedAt = new Date();
     const trouble = await troubleOf(payment, request, () =>
       askNext({ database, provider: providerOf(payment.method), payment, ...request }),
@@ -150,6 +158,8 @@ function describe(payment: PaymentToAdvance, trouble: Trouble | null): Advanced 
     state,
     done: trouble === null && !asks && !waitsForOrder,
     tellOrder: stage === 'awaiting_payment' && state !== 'pending' && state !== 'capturing',
+    mayBeOpened: mayBeOpened(payment),
+    mayAppear: method === 'provider' && (state === 'voided' || state === 'declined'),
     pause,
     trouble,
   };

@@ -213,7 +213,16 @@ test('money that its provider refused and the wallet got is not given back a sec
   await recordPayment(database, { paymentId, state: 'captured', providerId: payment.id, at: AT });
   // The attempt that heard the refusal died here.
   await giveToOrdersWallet(database, { paymentId, commandId: NIL });
-  expect(await advancePayment({ paymentId, at: AT, isFirst: true, unknownSince: null })).toMatchObject({
+  expect(
+    await advancePayment({
+      paymentId,
+      at: AT,
+      isFirst: true,
+      unknownSince: null,
+      quietSince: null,
+      isLastLook: false,
+    }),
+  ).toMatchObject({
     state: 'returned',
     done: true,
   });

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
 import type { PaymentState } from '../../../domain/payments.ts';
+import { LAST_LOOK_AFTER_MS } from '../../../domain/timeouts.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
 import {
   WORKFLOW,
@@ -22,7 +23,7 @@ import { until } from '../../support/until.ts';
 const UNKNOWN_AFTER = 60_000;
 const UNMATCHED_AFTER = 60_000;
 const system = await startPayingSystem({ unknownAfter: UNKNOWN_AFTER, unmatchedAfter: UNMATCHED_AFTER });
-const { shop, client, clock, sql, database, provider, taskQueue } = system;
+const { shop, client, clock, sql, database, provider, relay, taskQueue } = system;
 
 afterEach(async () => {
   await expectNoMoneyLost(sql, provider.settings);
@@ -71,6 +72,7 @@ test('a payment that stays unknown gets a mark, is asked for again, and a person
     args: [{ ...by, outcome: 'declined' }],
   });
   expect(resolved).toEqual({ state: 'declined' });
+  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
   expect(await workflow.result()).toEqual({ state: 'declined' });
   expect(await marksOf(paymentId)).toEqual([{ reason: 'payment_unknown', isOpen: false }]);
   const [done] = await sql<{ action: string; actor: string }[]>`
@@ -128,6 +130,89 @@ test('money that a provider sets aside for a payment that was given up meanwhile
     const book = await readBook(provider.settings);
     return book.find(({ reference }) => reference === paymentId)?.state === 'voided';
   });
+});
+
+/** A payment that its provider has not made yet, of an order that is over, when the last question for it was carried out nowhere so far. */
+async function giveUpUnmade() {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const orderId = await shop.placed(wallet, sku, 2);
+  const adding = shop.post(`/v1/orders/${orderId}/payments`, { method: 'provider', source: 'open-error' });
+  const paymentId = await until('the payment to be opened', async () => {
+    const [row] = await sql<{ id: string }[]>`select id from payment where order_id = ${orderId}`;
+    return row?.id;
+  });
+  const workflow = client.workflow.getHandle(paymentWorkflowId(paymentId));
+  await until(
+    'a question in vain',
+    async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+  );
+  await sql`update payment set opened_at = opened_at - interval '1 minute' where id = ${paymentId}`;
+  const asked = () =>
+    countEvents(client, paymentWorkflowId(paymentId), 'activityTaskScheduledEventAttributes');
+  const before = await asked();
+  await shop.cancel(orderId);
+  await adding;
+  await until('the provider to be asked', async () => (await asked()) > before);
+  /** The question arrives, and nobody is notified. */
+  const arrive = async () => {
+    const { url, key } = provider.settings;
+    const response = await fetch(`${url}/v1/payments`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': `authorise ${paymentId}`,
+      },
+      body: JSON.stringify({
+        reference: paymentId,
+        order: orderId,
+        amount: 1_000,
+        currency: 'EUR',
+        source: 'silent',
+      }),
+    });
+    expect(response.status).toBe(201);
+  };
+  return { orderId, paymentId, workflow, arrive };
+}
+
+const untilAtProvider = (paymentId: string, state: string) =>
+  until(
+    `the provider to have ${paymentId} ${state}`,
+    async () =>
+      (await readBook(provider.settings)).find(({ reference }) => reference === paymentId)?.state === state,
+    30_000,
+  );
+
+test('a question that was repeated just before its payment was given up, and arrives only then, is let go', async () => {
+  const { orderId, paymentId, arrive } = await giveUpUnmade();
+  await arrive();
+  await untilAtProvider(paymentId, 'voided');
+  await untilStates(orderId, 'voided');
+}, 60_000);
+
+test('money that a provider sets aside long after its payment was given up as unknown is let go, though nobody is notified', async () => {
+  const { orderId, paymentId, workflow, arrive } = await giveUpUnmade();
+  await clock.forward(paymentWorkflowId(paymentId), 60_000);
+  await untilStates(orderId, 'voided');
+  await arrive();
+  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+  await untilAtProvider(paymentId, 'voided');
+  expect(await workflow.result()).toEqual({ state: 'voided' });
+}, 60_000);
+
+test('money that a provider takes although it answered that it is voided is given back, though nobody is notified', async () => {
+  const { orderId, paymentId, workflow } = await addPayment('void-captured', { amount: 400 });
+  relay.to(undefined);
+  try {
+    await shop.cancel(orderId);
+    await untilStates(orderId, 'voided');
+    await untilAtProvider(paymentId, 'captured');
+    await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+    expect(await workflow.result()).toEqual({ state: 'returned' });
+  } finally {
+    relay.to(system.send);
+  }
 });
 
 test('an order whose payments cannot be captured for hours looks again ever more rarely, and is paid once they are', async () => {
