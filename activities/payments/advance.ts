@@ -5,6 +5,7 @@ import type { Database } from '../../db/connection.ts';
 import { markNotificationsHandled } from '../../db/payments/notifications.ts';
 import { readPaymentToAdvance, type PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { PAYMENT_UNKNOWN, WALLET_FULL, type AttentionReason } from '../../domain/attention.ts';
+import { NIL_UUID } from '../../db/schema/columns.ts';
 import type { Step } from '../../domain/order.ts';
 import {
   ProviderUnknownError,
@@ -35,6 +36,8 @@ export interface Trouble {
   reason: Extract<AttentionReason, 'payment_unknown' | 'wallet_full'>;
   /** The step of its order that it is about. */
   step: Step;
+  /** The refund that its provider has not given back: its command, or the nil UUID for all of a payment that its order cannot use. */
+  owes: string | null;
   /** In a sentence, without anything that a buyer or a provider entrusted to us. */
   says: string;
   /** Whether a person has to look. */
@@ -102,14 +105,14 @@ export function createAdvancingActivities(
       await ask();
       return null;
     } catch (error) {
-      const step = stepOf(payment);
+      const about = { step: stepOf(payment), owes: owedBy(payment) };
       if (error instanceof WalletFullError)
-        return { reason: WALLET_FULL, step, says: error.message, needsPerson: true };
+        return { reason: WALLET_FULL, ...about, says: error.message, needsPerson: true };
       if (!(error instanceof ProviderUnknownError)) throw error;
       const isUndecided = payment.state === 'pending' || payment.state === 'capturing';
       const since = isUndecided ? payment.updatedAt.getTime() : Date.parse(unknownSince ?? at);
       const needsPerson = Date.parse(at) - since >= unknownAfter;
-      return { reason: PAYMENT_UNKNOWN, step, says: error.message, needsPerson };
+      return { reason: PAYMENT_UNKNOWN, ...about, says: error.message, needsPerson };
     }
   }
 
@@ -163,6 +166,11 @@ function describe(payment: PaymentToAdvance, trouble: Trouble | null): Advanced 
     pause,
     trouble,
   };
+}
+
+function owedBy({ method, state, secures, owed }: PaymentToAdvance): string | null {
+  if (method !== 'provider' || state !== 'captured') return null;
+  return secures ? (owed[0]?.commandId ?? null) : NIL_UUID;
 }
 
 /** The step of its order that waits for the payment, or led to what it does now. */

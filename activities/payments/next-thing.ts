@@ -227,10 +227,15 @@ async function send(
   } catch (error) {
     if (!(error instanceof ProviderRefusedError)) throw error;
     // Somebody gave it back at the provider by hand, or it never had it: the buyer must not get it twice.
-    if (error.code === 'refund_too_large' || payment.method === 'wallet')
-      throw new ProviderUnknownError(`Less than the refund is left of the payment (${error.code}).`, {
-        cause: error,
-      });
+    if (error.code === 'refund_too_large' || payment.method === 'wallet') {
+      const found = await provider.find(payment.id);
+      const others = (found?.refunded ?? 0) - payment.sent;
+      if (payment.method === 'provider' && others >= refund.amount) return 'sent';
+      throw new ProviderUnknownError(
+        `Less than the ${refund.amount} that are owed are left of the payment, and ${others} were given back besides our refunds.`,
+        { cause: error },
+      );
+    }
     await giveToOrdersWallet(database, toWallet);
     return 'to_wallet';
   }

@@ -26,7 +26,7 @@ import {
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
 import { now } from '../time.ts';
 import { describePayment } from './details.ts';
-import { begin, isLastLook, pauseOf, type PaymentProgress } from './progress.ts';
+import { alone, begin, isLastLook, pauseOf, type PaymentProgress } from './progress.ts';
 import { answerPeople } from './resolve.ts';
 
 /** A history of this many events replays in a moment. */
@@ -59,20 +59,17 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
   });
   for (;;) {
     progress.hasNews = false;
-    const { isFirst, unknownSince, quietSince } = progress;
-    const request = {
-      paymentId,
-      at: now(),
-      isFirst,
-      unknownSince,
-      quietSince,
-      isLastLook: isLastLook(progress),
-    };
-    const advanced = await advancePayment(request);
-    progress.follow(advanced);
+    const isLast = isLastLook(progress);
+    const advanced = await alone(progress, async () => {
+      const { isFirst, unknownSince, quietSince } = progress;
+      const asked = { isFirst, unknownSince, quietSince, isLastLook: isLast };
+      const answer = await advancePayment({ paymentId, at: now(), ...asked });
+      progress.follow(answer);
+      return answer;
+    });
     await tellOrder(progress, advanced);
     await mark(progress, advanced);
-    const isOver = advanced.done && (!advanced.mayAppear || request.isLastLook);
+    const isOver = advanced.done && (!advanced.mayAppear || isLast);
     if (isOver && !progress.hasNews && allHandlersFinished()) return { state: advanced.state };
     if (workflowInfo().historyLength > LONGEST_HISTORY && allHandlersFinished()) {
       const { attention, asked } = progress;

@@ -1,5 +1,5 @@
 /** What the workflow of a payment knows while it runs, and how long it sleeps. */
-import { setCurrentDetails } from '@temporalio/workflow';
+import { condition, setCurrentDetails } from '@temporalio/workflow';
 import type { Advanced, Trouble } from '../../activities/payments/advance.ts';
 import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
@@ -11,6 +11,8 @@ export interface PaymentProgress {
   readonly input: PaymentInput;
   /** Whether somebody said that there is something to do since it last looked. */
   hasNews: boolean;
+  /** Whether somebody moves its money. A decision of a person must not cross a question that is under way. */
+  isMoving: boolean;
   /** Whether the last question had an answer, if there was one. */
   isFirst: boolean;
   state: PaymentState;
@@ -41,6 +43,7 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
   const progress: PaymentProgress = {
     input,
     hasNews: false,
+    isMoving: false,
     isFirst: goesOn === undefined || goesOn.asked === 0,
     state: 'pending',
     last: null,
@@ -73,6 +76,18 @@ function follow(progress: PaymentProgress, advanced: Advanced): void {
   progress.state = state;
   progress.trouble = trouble;
   progress.last = advanced;
+}
+
+/** Moves its money while nobody else does. */
+export async function alone<T>(progress: PaymentProgress, move: () => Promise<T>): Promise<T> {
+  // Several may wait, and the first one goes.
+  while (progress.isMoving) await condition(() => !progress.isMoving);
+  progress.isMoving = true;
+  try {
+    return await move();
+  } finally {
+    progress.isMoving = false;
+  }
 }
 
 const SECOND = 1_000;

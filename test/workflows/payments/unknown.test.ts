@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
-import type { PaymentState } from '../../../domain/payments.ts';
+import type { PaymentState, RefundPaymentState } from '../../../domain/payments.ts';
 import { LAST_LOOK_AFTER_MS } from '../../../domain/timeouts.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
 import {
@@ -12,6 +12,7 @@ import {
   resolvePaymentUpdate,
   retryNowUpdate,
   type PaymentsEnd,
+  type ResolvePayment,
 } from '../../../workflows/messages.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { countEvents } from '../../support/history.ts';
@@ -234,6 +235,81 @@ test('an order whose payments cannot be captured for hours looks again ever more
   await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid', 60_000);
 }, 120_000);
 
+/** An order of 10 euros that its provider's payment paid, with what a person does at the provider by hand. */
+async function paidOrder() {
+  const { orderId, wallet, paymentId, workflow } = await addPayment('ok');
+  await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid');
+  const { url, key } = provider.settings;
+  const refundByHand = async (amount: number) => {
+    const [payment] = await sql<
+      { id: string }[]
+    >`select provider_id as id from payment where id = ${paymentId}`;
+    const reference = randomUUID();
+    const response = await fetch(`${url}/v1/payments/${payment?.id ?? ''}/refunds`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': reference,
+      },
+      body: JSON.stringify({ reference, amount }),
+    });
+    expect(response.status).toBe(200);
+  };
+  const refund = async (amount: number) => {
+    expect(await shop.refundOrder(orderId, { reason: 'broken', amount })).toMatchObject({ status: 200 });
+  };
+  const untilParts = (...states: RefundPaymentState[]) =>
+    until(`the refunds to be ${states.join(', ')}`, async () => {
+      const parts = await sql<{ state: string }[]>`
+        select state from refund_payment join refund using (order_id, command_id) where order_id = ${orderId} order by version`;
+      return parts.map(({ state }) => state).join() === states.join();
+    });
+  const untilInVain = () =>
+    until(
+      'a question in vain',
+      async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+      30_000,
+    );
+  const resolve = (outcome: ResolvePayment['outcome']) =>
+    workflow.executeUpdate(resolvePaymentUpdate, { args: [{ ...by, outcome }] });
+  return { orderId, wallet, refundByHand, refund, untilParts, untilInVain, resolve };
+}
+
+test('a refund that somebody has made at the provider by hand counts as sent', async () => {
+  const { refundByHand, refund, untilParts } = await paidOrder();
+  await refund(200);
+  await untilParts('sent');
+  await refundByHand(700);
+  await refund(700);
+  await untilParts('sent', 'sent');
+});
+
+test('a refund for which too little is left at the provider, by another refund than ours, is for a person to decide', async () => {
+  const { orderId, refundByHand, refund, untilParts, untilInVain, resolve } = await paidOrder();
+  await refundByHand(400);
+  await refund(700);
+  await untilInVain();
+  await untilParts('owed');
+  await expect(resolve('declined')).rejects.toMatchObject({ cause: { type: 'not_unknown' } });
+  expect(await resolve('refunded')).toEqual({ state: 'captured' });
+  await untilParts('sent');
+  const done = await sql`select action, actor, step from intervention where order_id = ${orderId}`;
+  expect(done).toEqual([{ action: 'resolve_payment', actor: 'dana', step: 'refund' }]);
+  // Somebody has given the rest back besides: the books agree.
+  await refundByHand(300);
+});
+
+test('nothing is owed of a payment that is only not known yet', async () => {
+  const { workflow, orderId } = await addPayment('pending-forever');
+  for (const outcome of ['refunded', 'to_wallet'] as const)
+    await expect(
+      workflow.executeUpdate(resolvePaymentUpdate, { args: [{ ...by, outcome }] }),
+    ).rejects.toMatchObject({ cause: { type: 'not_unknown' } });
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
+
 test('the schedule starts the workflow of a payment again that was terminated', async () => {
   const { workflow, paymentId, orderId } = await addPayment('pending-forever');
   await workflow.terminate('a test');
@@ -298,3 +374,18 @@ test('what a buyer paid with is removed after a day, whatever became of the paym
   await shop.cancel(orderId);
   await untilStates(orderId, 'voided');
 });
+
+test('what a provider that is gone owes goes to the wallet when a person decides so, and once', async () => {
+  const { wallet, refund, untilParts, untilInVain, resolve } = await paidOrder();
+  provider.process.child.kill('SIGKILL');
+  await provider.process.ended;
+  try {
+    await refund(600);
+    await untilInVain();
+    expect(await resolve('to_wallet')).toEqual({ state: 'captured' });
+    await untilParts('to_wallet');
+  } finally {
+    await provider.restart();
+  }
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_600, held: 0 });
+}, 60_000);
