@@ -89,6 +89,11 @@ export const PROVIDER_ATTEMPT_MS = 60_000;
 
 /** How long a worker that asks providers may give no sign of life. Short: until then nobody asks again. */
 export const PROVIDER_SILENT_FOR_MS = 10_000;
+/**
+ * After this time a payment of which nothing was taken is looked at once more: a question may have arrived at the provider long after anybody
+ * waited for its answer, and what was answered as voided may have been captured.
+ */
+export const LAST_LOOK_AFTER_MS = 900_000;
 /** How long the caller of a payment waits until it is known. Then the answer is that it is pending. */
 export const PAYMENT_KNOWN_WITHIN_MS = 5_000;
 /** How long an order tries to wake its payments. Then the schedule of payments starts those that do not run. */

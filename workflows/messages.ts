@@ -154,8 +154,15 @@ export const PAYMENT_OUTCOMES = [
 /** What a person may know of a payment that stays unknown, from its provider. */
 export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
 
+export const OWED_OUTCOMES = ['refunded', 'to_wallet'] as const;
+/**
+ * What a person may decide about money that is owed and that the provider does not give back: somebody gave it back by hand, or the order's
+ * wallet gets it.
+ */
+export type OwedOutcome = (typeof OWED_OUTCOMES)[number];
+
 export interface ResolvePayment extends Intervention {
-  outcome: PaymentOutcome;
+  outcome: PaymentOutcome | OwedOutcome;
 }
 
 export interface ResolveAnswer {

@@ -5,6 +5,7 @@ import type { Database } from '../../db/connection.ts';
 import { markNotificationsHandled } from '../../db/payments/notifications.ts';
 import { readPaymentToAdvance, type PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { PAYMENT_UNKNOWN, WALLET_FULL, type AttentionReason } from '../../domain/attention.ts';
+import { NIL_UUID } from '../../db/schema/columns.ts';
 import type { Step } from '../../domain/order.ts';
 import {
   ProviderUnknownError,
@@ -14,7 +15,7 @@ import {
 import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 import { PROVIDER_SILENT_FOR_MS } from '../../domain/timeouts.ts';
 import { toActivityFailure } from '../errors.ts';
-import { askNext } from './next-thing.ts';
+import { askNext, mayBeOpened } from './next-thing.ts';
 
 export interface AdvanceRequest {
   paymentId: string;
@@ -24,6 +25,10 @@ export interface AdvanceRequest {
   isFirst: boolean;
   /** Since when nobody knows how it stands, ISO 8601. */
   unknownSince: string | null;
+  /** Since when its provider is not asked any more to open it, ISO 8601; null while it may be. */
+  quietSince: string | null;
+  /** Whether to ask how it stands although nothing is left to do. */
+  isLastLook: boolean;
 }
 
 /** Why the next thing could not be done. */
@@ -31,6 +36,8 @@ export interface Trouble {
   reason: Extract<AttentionReason, 'payment_unknown' | 'wallet_full'>;
   /** The step of its order that it is about. */
   step: Step;
+  /** The refund that its provider has not given back: its command, or the nil UUID for all of a payment that its order cannot use. */
+  owes: string | null;
   /** In a sentence, without anything that a buyer or a provider entrusted to us. */
   says: string;
   /** Whether a person has to look. */
@@ -47,6 +54,10 @@ export interface Advanced {
   done: boolean;
   /** Whether its order waits to hear of this state. */
   tellOrder: boolean;
+  /** Whether its provider may be asked to open it. */
+  mayBeOpened: boolean;
+  /** Whether its provider may have money of it in the end, although none was taken so far. */
+  mayAppear: boolean;
   /** What it waits for: nothing, until it is asked again, or until somebody says that something changed. */
   pause: 'again' | 'ask' | 'news';
   trouble: Trouble | null;
@@ -69,7 +80,7 @@ export function createAdvancingActivities(
 ): AdvancingActivities {
   async function advance(request: AdvanceRequest): Promise<Advanced> {
     const payment = await readKnown(database, request.paymentId);
-    if (!hasWork(payment)) return describe(payment, null);
+    if (!hasWork(payment) && !request.isLastLook) return describe(payment, null);
     const askedAt = new Date();
     const trouble = await troubleOf(payment, request, () =>
       askNext({ database, provider: providerOf(payment.method), payment, ...request }),
@@ -94,14 +105,14 @@ export function createAdvancingActivities(
       await ask();
       return null;
     } catch (error) {
-      const step = stepOf(payment);
+      const about = { step: stepOf(payment), owes: owedBy(payment) };
       if (error instanceof WalletFullError)
-        return { reason: WALLET_FULL, step, says: error.message, needsPerson: true };
+        return { reason: WALLET_FULL, ...about, says: error.message, needsPerson: true };
       if (!(error instanceof ProviderUnknownError)) throw error;
       const isUndecided = payment.state === 'pending' || payment.state === 'capturing';
       const since = isUndecided ? payment.updatedAt.getTime() : Date.parse(unknownSince ?? at);
       const needsPerson = Date.parse(at) - since >= unknownAfter;
-      return { reason: PAYMENT_UNKNOWN, step, says: error.message, needsPerson };
+      return { reason: PAYMENT_UNKNOWN, ...about, says: error.message, needsPerson };
     }
   }
 
@@ -150,9 +161,16 @@ function describe(payment: PaymentToAdvance, trouble: Trouble | null): Advanced 
     state,
     done: trouble === null && !asks && !waitsForOrder,
     tellOrder: stage === 'awaiting_payment' && state !== 'pending' && state !== 'capturing',
+    mayBeOpened: mayBeOpened(payment),
+    mayAppear: method === 'provider' && (state === 'voided' || state === 'declined'),
     pause,
     trouble,
   };
+}
+
+function owedBy({ method, state, secures, owed }: PaymentToAdvance): string | null {
+  if (method !== 'provider' || state !== 'captured') return null;
+  return secures ? (owed[0]?.commandId ?? null) : NIL_UUID;
 }
 
 /** The step of its order that waits for the payment, or led to what it does now. */

@@ -28,6 +28,8 @@ export interface Question {
   payment: PaymentToAdvance;
   at: string;
   isFirst: boolean;
+  /** See {@link AdvanceRequest}. */
+  quietSince: string | null;
 }
 
 /**
@@ -56,15 +58,22 @@ export function askNext(question: Question): Promise<void> {
 
 async function authorise(question: Question): Promise<void> {
   const { provider, payment, isFirst } = question;
-  const mayAsk = payment.secures && (payment.method === 'wallet' || payment.source !== null);
+  const mayAsk = mayBeOpened(payment);
   const found = isFirst && mayAsk ? await ask(question) : await provider.find(payment.id);
   if (found) return recordFound(question, found);
   if (mayAsk) return recordFound(question, await ask(question));
-  // A question that was asked before may still be on its way to the provider.
-  if (Date.now() - payment.openedAt.getTime() < PROVIDER_ANSWER_MS && payment.method === 'provider')
+  if (payment.method === 'provider' && !isQuiet(question))
     throw new ProviderUnknownError('The payment provider does not know the payment yet.');
   await record(question, { state: 'voided', reason: reasonOr(payment, 'unknown_to_provider') });
 }
+
+/** Whether its provider may be asked to open it. */
+export const mayBeOpened = ({ state, secures, method, source }: PaymentToAdvance): boolean =>
+  state === 'pending' && secures && (method === 'wallet' || source !== null);
+
+/** Whether the last question that may open it has arrived at its provider by now, as far as anybody can know. */
+const isQuiet = ({ at, quietSince }: Question): boolean =>
+  quietSince !== null && Date.parse(at) - Date.parse(quietSince) >= PROVIDER_ANSWER_MS;
 
 async function ask({ provider, payment }: Question): Promise<ProviderPayment> {
   const { id: reference, orderId, amount, currency, source } = payment;
@@ -218,10 +227,15 @@ async function send(
   } catch (error) {
     if (!(error instanceof ProviderRefusedError)) throw error;
     // Somebody gave it back at the provider by hand, or it never had it: the buyer must not get it twice.
-    if (error.code === 'refund_too_large' || payment.method === 'wallet')
-      throw new ProviderUnknownError(`Less than the refund is left of the payment (${error.code}).`, {
-        cause: error,
-      });
+    if (error.code === 'refund_too_large' || payment.method === 'wallet') {
+      const found = await provider.find(payment.id);
+      const others = (found?.refunded ?? 0) - payment.sent;
+      if (payment.method === 'provider' && others >= refund.amount) return 'sent';
+      throw new ProviderUnknownError(
+        `Less than the ${refund.amount} that are owed are left of the payment, and ${others} were given back besides our refunds.`,
+        { cause: error },
+      );
+    }
     await giveToOrdersWallet(database, toWallet);
     return 'to_wallet';
   }

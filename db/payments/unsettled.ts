@@ -20,6 +20,8 @@ export interface PaymentToAdvance extends Payment {
   source: string | null;
   /** The first one first. */
   owed: OwedRefund[];
+  /** What its wallet or its provider gave back of it for refunds so far. */
+  sent: number;
   /** Whether its provider sent something about it since it was last asked. */
   isNotified: boolean;
 }
@@ -45,7 +47,11 @@ export async function readPaymentToAdvance(
         exists (
           select from payment_notification
           where reference = payment.id::text and payment_notification.state in ('received', 'unmatched')
-        ) as "isNotified"
+        ) as "isNotified",
+        (
+          select coalesce(sum(sent.amount), 0)::bigint from refund_payment as sent
+          where sent.order_id = payment.order_id and sent.payment_id = payment.id and sent.state = 'sent'
+        ) as sent
       from payment join orders on orders.id = payment.order_id
       where payment.id = ${paymentId}
     `,

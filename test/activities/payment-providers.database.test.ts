@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities } from '../../activities/order.ts';
 import { createAdvancingActivities } from '../../activities/payments/advance.ts';
 import { createHttpProvider } from '../../activities/payments/http-provider.ts';
+import { createResolvingActivities } from '../../activities/payments/resolve.ts';
 import { createWalletProvider, giveToOrdersWallet } from '../../activities/payments/wallet-provider.ts';
 import { RULES_OF_TABLES } from '../../db/rules/rules.ts';
 import { recordPayment } from '../../db/steps/payments/record-payment.ts';
@@ -213,13 +214,61 @@ test('money that its provider refused and the wallet got is not given back a sec
   await recordPayment(database, { paymentId, state: 'captured', providerId: payment.id, at: AT });
   // The attempt that heard the refusal died here.
   await giveToOrdersWallet(database, { paymentId, commandId: NIL });
-  expect(await advancePayment({ paymentId, at: AT, isFirst: true, unknownSince: null })).toMatchObject({
+  expect(
+    await advancePayment({
+      paymentId,
+      at: AT,
+      isFirst: true,
+      unknownSince: null,
+      quietSince: null,
+      isLastLook: false,
+    }),
+  ).toMatchObject({
     state: 'returned',
     done: true,
   });
   expect(await provider.find(paymentId)).toMatchObject({ state: 'captured', refunded: 0 });
   expect(await balance(walletId)).toEqual({ posted: 2_000 + AMOUNT / 2, held: 0 });
 });
+
+test.each(['refunded by hand', 'refunded', 'to_wallet'] as const)(
+  'money that an order cannot use, and that its provider does not give back, is booked as it was given back: %s',
+  async (how) => {
+    const provider = createHttpProvider(settings);
+    const activities = {
+      ...createAdvancingActivities(database, { providerOf: () => provider, unknownAfter: 60_000 }),
+      ...createResolvingActivities(database),
+    };
+    const { walletId, orderId } = await byWallet();
+    const paymentId = uuidv7();
+    await openPayment({ orderId, commandId: paymentId, method: 'provider', amount: AMOUNT / 2, at: AT });
+    const payment = await provider.authorise({
+      ...overHttp('ok'),
+      reference: paymentId,
+      orderId,
+      amount: AMOUNT / 2,
+    });
+    await release(releaseTo(orderId, 'expired'));
+    await provider.capture(payment);
+    await recordPayment(database, { paymentId, state: 'captured', providerId: payment.id, at: AT });
+    const isByHand = how === 'refunded by hand';
+    await provider.refund(payment, { reference: randomUUID(), amount: isByHand ? AMOUNT / 2 : 1 });
+    const asked = { isFirst: true, unknownSince: null, quietSince: null, isLastLook: false };
+    const advanced = await activities.advancePayment({ paymentId, at: AT, ...asked });
+    if (isByHand) expect(advanced).toMatchObject({ state: 'returned', done: true });
+    else {
+      expect(advanced).toMatchObject({
+        state: 'captured',
+        trouble: { reason: 'payment_unknown', step: 'release', owes: NIL },
+      });
+      const decided = { paymentId, commandId: NIL, outcome: how, reason: 'the bank says so', at: AT };
+      expect(await activities.resolveOwed(decided)).toEqual({ state: 'returned' });
+      expect(await activities.resolveOwed(decided)).toEqual({ state: 'returned' });
+    }
+    const posted = 2_000 + (how === 'to_wallet' ? AMOUNT / 2 : 0);
+    expect(await balance(walletId)).toEqual({ posted, held: 0 });
+  },
+);
 
 describe('the money of a payment by wallet', () => {
   const ledger = async (reference: string) => [

@@ -15,7 +15,8 @@ export async function advanceByWallet(
     providerOf: () => wallet,
     unknownAfter: 86_400_000,
   });
-  const advance = () => advancePayment({ paymentId, at, isFirst: true, unknownSince: null });
+  const advance = () =>
+    advancePayment({ paymentId, at, isFirst: true, unknownSince: null, quietSince: null, isLastLook: false });
   const wasCaptured = (await findPayment(database, paymentId))?.state === 'captured';
   for (;;) {
     const { state, pause } = await advance();

@@ -1,4 +1,5 @@
 /** The paths of orders that are paid in parts, and of their payments. */
+import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, resolvePaymentUpdate } from '../../workflows/messages.ts';
 import type { Source } from '../../dev/provider/behaviour.ts';
@@ -124,6 +125,7 @@ export const PAYMENT_PATHS: Readonly<Record<string, Path>> = {
     await system.clock.forward(workflowId, HOUR);
     await system.shop.cancel(id);
     await untilSettled(system.sql, id);
+    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS);
     return workflowId;
   },
 
@@ -134,6 +136,7 @@ export const PAYMENT_PATHS: Readonly<Record<string, Path>> = {
       args: [{ actor: 'operator', reason: 'recorded', outcome: 'declined' }],
     });
     await system.shop.pay(id);
+    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS);
     return workflowId;
   },
 

@@ -1,19 +1,27 @@
 /** The sentences that tell an operator, in the Web UI, where the money of a payment is and what is done about it. Markdown. */
 import { PAYMENT_UNKNOWN } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
-import type { PaymentProgress } from './progress.ts';
+import { lastLookAt, type PaymentProgress } from './progress.ts';
 
-export function describePayment({ input, last, trouble, attention, unknownSince }: PaymentProgress): string {
+export function describePayment(progress: PaymentProgress): string {
+  const { input, last, trouble, attention, unknownSince } = progress;
   if (last === null) return `A payment of order \`${input.orderId}\`. Reads what there is to do.`;
   const { method, amount, currency, state } = last;
   const from = method === 'wallet' ? "the order's wallet" : 'the payment provider';
-  const sentence = `${amount} ${currency} (in minor units) from ${from}, for order \`${input.orderId}\`: **${state}**. ${SENTENCES[state](last.done)}`;
+  const sentence = `${amount} ${currency} (in minor units) from ${from}, for order \`${input.orderId}\`: **${state}**. ${SENTENCES[state](last.done)}${lastLook(progress)}`;
   if (trouble === null) return sentence;
   const since = unknownSince === null ? '' : ` since ${utc(unknownSince)}`;
   const why = `Not done${since}: ${trouble.says} It is tried again with growing pauses, or at once with the update \`retryNow\`.`;
   if (attention === null) return `${sentence}\n\n${why}`;
   const remedy = attention.reason === PAYMENT_UNKNOWN ? ` ${RESOLVE}` : '';
   return `**Needs attention since ${utc(attention.raisedAt)}: ${attention.reason}.** ${sentence}\n\n${why}${remedy}`;
+}
+
+function lastLook(progress: PaymentProgress): string {
+  const at = lastLookAt(progress);
+  return at === null
+    ? ''
+    : ` Its provider is asked once more at ${utc(at)}, in case it takes some all the same.`;
 }
 
 const RESOLVE =
@@ -26,8 +34,8 @@ const SENTENCES: Record<PaymentState, (isDone: boolean) => string> = {
   capturing: () => 'Takes the money. Its order waits for it.',
   captured: (isDone) =>
     isDone ? 'The money is taken. Waits for nothing.' : 'Gives back what is owed of it.',
-  declined: () => 'No money was taken. Waits for nothing.',
-  voided: () => 'No money was taken. Waits for nothing.',
+  declined: () => 'No money was taken.',
+  voided: () => 'No money was taken.',
   returned: () =>
     'The money was taken, the order could not use it, and it was given back. Waits for nothing.',
 };

@@ -26,7 +26,7 @@ import {
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
 import { now } from '../time.ts';
 import { describePayment } from './details.ts';
-import { begin, pauseOf, type PaymentProgress } from './progress.ts';
+import { alone, begin, isLastLook, pauseOf, type PaymentProgress } from './progress.ts';
 import { answerPeople } from './resolve.ts';
 
 /** A history of this many events replays in a moment. */
@@ -59,12 +59,18 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
   });
   for (;;) {
     progress.hasNews = false;
-    const { isFirst, unknownSince } = progress;
-    const advanced = await advancePayment({ paymentId, at: now(), isFirst, unknownSince });
-    progress.follow(advanced);
+    const isLast = isLastLook(progress);
+    const advanced = await alone(progress, async () => {
+      const { isFirst, unknownSince, quietSince } = progress;
+      const asked = { isFirst, unknownSince, quietSince, isLastLook: isLast };
+      const answer = await advancePayment({ paymentId, at: now(), ...asked });
+      progress.follow(answer);
+      return answer;
+    });
     await tellOrder(progress, advanced);
     await mark(progress, advanced);
-    if (advanced.done && !progress.hasNews && allHandlersFinished()) return { state: advanced.state };
+    const isOver = advanced.done && (!advanced.mayAppear || isLast);
+    if (isOver && !progress.hasNews && allHandlersFinished()) return { state: advanced.state };
     if (workflowInfo().historyLength > LONGEST_HISTORY && allHandlersFinished()) {
       const { attention, asked } = progress;
       const goesOn = { unknownSince: progress.unknownSince, attention, asked };

@@ -1,8 +1,9 @@
 /** What the workflow of a payment knows while it runs, and how long it sleeps. */
-import { setCurrentDetails } from '@temporalio/workflow';
+import { condition, setCurrentDetails } from '@temporalio/workflow';
 import type { Advanced, Trouble } from '../../activities/payments/advance.ts';
 import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
+import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import type { PaymentInput } from '../messages.ts';
 import { now } from '../time.ts';
 
@@ -10,6 +11,8 @@ export interface PaymentProgress {
   readonly input: PaymentInput;
   /** Whether somebody said that there is something to do since it last looked. */
   hasNews: boolean;
+  /** Whether somebody moves its money. A decision of a person must not cross a question that is under way. */
+  isMoving: boolean;
   /** Whether the last question had an answer, if there was one. */
   isFirst: boolean;
   state: PaymentState;
@@ -22,6 +25,10 @@ export interface PaymentProgress {
   asked: number;
   /** How often one thing led to the next without a pause. */
   inARow: number;
+  /** Since when its provider is not asked any more to open it, ISO 8601. */
+  quietSince: string | null;
+  /** Since when nothing is left to do but to look once more, ISO 8601. */
+  overSince: string | null;
   /** The last state that its order was told. */
   told: PaymentState | null;
   attention: Attention | null;
@@ -36,6 +43,7 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
   const progress: PaymentProgress = {
     input,
     hasNews: false,
+    isMoving: false,
     isFirst: goesOn === undefined || goesOn.asked === 0,
     state: 'pending',
     last: null,
@@ -43,6 +51,8 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
     unknownSince: goesOn?.unknownSince ?? null,
     asked: goesOn?.asked ?? 0,
     inARow: 0,
+    quietSince: null,
+    overSince: null,
     told: null,
     attention: goesOn?.attention ?? null,
     follow: (advanced) => follow(progress, advanced),
@@ -53,7 +63,7 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
 }
 
 function follow(progress: PaymentProgress, advanced: Advanced): void {
-  const { state, trouble, pause } = advanced;
+  const { state, trouble, pause, mayBeOpened, mayAppear } = advanced;
   const hasMoved = progress.last !== null && progress.last.state !== state;
   if (trouble === null || hasMoved) progress.asked = 0;
   else progress.asked += 1;
@@ -61,9 +71,23 @@ function follow(progress: PaymentProgress, advanced: Advanced): void {
   progress.isFirst = trouble === null;
   progress.inARow = pause === 'again' && !hasMoved ? progress.inARow + 1 : 0;
   progress.unknownSince = trouble === null ? null : (progress.unknownSince ?? now());
+  progress.quietSince = mayBeOpened ? null : (progress.quietSince ?? now());
+  progress.overSince = mayAppear ? (progress.overSince ?? now()) : null;
   progress.state = state;
   progress.trouble = trouble;
   progress.last = advanced;
+}
+
+/** Moves its money while nobody else does. */
+export async function alone<T>(progress: PaymentProgress, move: () => Promise<T>): Promise<T> {
+  // Several may wait, and the first one goes.
+  while (progress.isMoving) await condition(() => !progress.isMoving);
+  progress.isMoving = true;
+  try {
+    return await move();
+  } finally {
+    progress.isMoving = false;
+  }
 }
 
 const SECOND = 1_000;
@@ -74,8 +98,21 @@ const LONGEST_PAUSE = 15 * MINUTE;
 /** So often one thing leads to the next at once. More would be a mistake of ours, and must not run in circles. */
 const MOST_IN_A_ROW = 20;
 
+/** When to look once more, ISO 8601; null when what was taken is known for good. */
+export const lastLookAt = ({ overSince }: PaymentProgress): string | null =>
+  overSince === null ? null : new Date(Date.parse(overSince) + LAST_LOOK_AFTER_MS).toISOString();
+
+export function isLastLook(progress: PaymentProgress): boolean {
+  const at = lastLookAt(progress);
+  return at !== null && at <= now();
+}
+
 /** Milliseconds until it looks again, unless there is news before; 0 for at once. */
-export function pauseOf({ asked, inARow }: PaymentProgress, { pause }: Advanced): number {
+export function pauseOf(progress: PaymentProgress, { pause }: Advanced): number {
+  const { asked, inARow } = progress;
+  const lastLook = lastLookAt(progress);
+  if (pause === 'news' && lastLook !== null && lastLook > now())
+    return Date.parse(lastLook) - Date.parse(now());
   // Nothing depends on news alone: they may be lost.
   if (pause === 'news') return LONGEST_PAUSE;
   if (pause === 'again' && inARow <= MOST_IN_A_ROW) return 0;

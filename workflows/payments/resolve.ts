@@ -6,6 +6,7 @@ import type { Intervention, InterventionAction } from '../../domain/attention.ts
 import { mayPaymentMove } from '../../domain/payments.ts';
 import { TEXT, trimText } from '../../domain/text.ts';
 import {
+  OWED_OUTCOMES,
   PAYMENT_OUTCOMES,
   resolvePaymentUpdate,
   retryNowUpdate,
@@ -16,17 +17,17 @@ import {
 import { refuse, refuseUnsigned } from '../order/handlers.ts';
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
 import { now } from '../time.ts';
-import type { PaymentProgress } from './progress.ts';
+import { alone, type PaymentProgress } from './progress.ts';
 
-const { recordIntervention, resolvePayment } = proxyActivities<
+const { recordIntervention, resolvePayment, resolveOwed } = proxyActivities<
   Pick<RecordActivities, 'recordIntervention'> & ResolvingActivities
 >(UNTIL_IT_SUCCEEDS);
 
-const OUTCOMES = PAYMENT_OUTCOMES.map((outcome) => `"${outcome}"`).join(' | ');
+const OUTCOMES = [...PAYMENT_OUTCOMES, ...OWED_OUTCOMES].map((outcome) => `"${outcome}"`).join(' | ');
 // What the Web UI shows with each update.
 const SIGNED = 'Data: {"actor": "who you are", "reason": "why"';
 const RETRY_NOW = `Asks again at once. ${SIGNED}}`;
-const RESOLVE = `Says how a payment stands that stays unknown, as its provider shows it. ${SIGNED}, "outcome": ${OUTCOMES}}`;
+const RESOLVE = `Says how a payment stands that stays unknown, as its provider shows it, or what becomes of money that its provider does not give back. ${SIGNED}, "outcome": ${OUTCOMES}}`;
 
 /** Sets the handlers. Call it before anything is awaited. */
 export function answerPeople(progress: PaymentProgress): void {
@@ -48,19 +49,47 @@ export function answerPeople(progress: PaymentProgress): void {
   setHandler(
     resolvePaymentUpdate,
     async (by: ResolvePayment): Promise<ResolveAnswer> => {
-      await record(progress, 'resolve_payment', by);
       const { paymentId } = progress.input;
       const reason = trimText(by.reason, TEXT.reason);
-      const { state } = await resolvePayment({ paymentId, outcome: by.outcome, reason, at: now() });
+      const outcome = PAYMENT_OUTCOMES.find((known) => known === by.outcome);
+      if (outcome === undefined) return alone(progress, () => decideOnOwed(progress, by));
+      await record(progress, 'resolve_payment', by);
+      const { state } = await resolvePayment({ paymentId, outcome, reason, at: now() });
       progress.hasNews = true;
       return { state };
     },
-    { description: RESOLVE, validator: (by: ResolvePayment) => refuseUnlessUnknown(progress, by) },
+    {
+      description: RESOLVE,
+      validator: (by: ResolvePayment) => {
+        refuseUnsigned(by);
+        if (isAboutOwed(by)) requireOwed(progress);
+        else refuseUnlessUnknown(progress, by);
+      },
+    },
   );
 }
 
+const isAboutOwed = ({ outcome }: ResolvePayment): boolean =>
+  OWED_OUTCOMES.some((known) => known === outcome);
+
+/** What the provider does not give back. It may have done so since the person saw it. */
+function requireOwed({ trouble, state }: PaymentProgress): string {
+  const owes = trouble?.owes ?? null;
+  return owes ?? refuse('not_unknown', `Nothing waits to be given back of this payment: it is ${state}.`);
+}
+
+async function decideOnOwed(progress: PaymentProgress, by: ResolvePayment): Promise<ResolveAnswer> {
+  const commandId = requireOwed(progress);
+  const outcome = OWED_OUTCOMES.find((known) => known === by.outcome) ?? refuse('malformed', OUTCOMES);
+  await record(progress, 'resolve_payment', by);
+  const { paymentId } = progress.input;
+  const reason = trimText(by.reason, TEXT.reason);
+  const { state } = await resolveOwed({ paymentId, commandId, outcome, reason, at: now() });
+  progress.hasNews = true;
+  return { state };
+}
+
 function refuseUnlessUnknown({ state, unknownSince }: PaymentProgress, by: ResolvePayment): void {
-  refuseUnsigned(by);
   const outcome = PAYMENT_OUTCOMES.find((known) => known === by.outcome);
   if (outcome === undefined) refuse('malformed', `Say how it stands, as \`outcome\`: ${OUTCOMES}.`);
   if (unknownSince === null) refuse('not_unknown', `It is known how this payment stands: it is ${state}.`);

@@ -54,7 +54,14 @@ test('a reason in which the provider quotes what the buyer pays with is kept wit
     providerOf: () => provider,
     unknownAfter: 1_000,
   });
-  const advanced = await advancePayment({ paymentId, at: AT, isFirst: true, unknownSince: null });
+  const advanced = await advancePayment({
+    paymentId,
+    at: AT,
+    isFirst: true,
+    unknownSince: null,
+    quietSince: null,
+    isLastLook: false,
+  });
   expect(advanced).toMatchObject({ state: 'declined', done: true });
   expect(await findPayment(database, paymentId)).toMatchObject({
     reason: '[redacted] is blocked ([redacted])',

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { recordPayment } from '../../../db/steps/payments/record-payment.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
-import type { PaymentState } from '../../../domain/payments.ts';
+import type { PaymentState, RefundPaymentState } from '../../../domain/payments.ts';
+import { LAST_LOOK_AFTER_MS } from '../../../domain/timeouts.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
 import {
   WORKFLOW,
@@ -11,6 +12,7 @@ import {
   resolvePaymentUpdate,
   retryNowUpdate,
   type PaymentsEnd,
+  type ResolvePayment,
 } from '../../../workflows/messages.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { countEvents } from '../../support/history.ts';
@@ -22,7 +24,7 @@ import { until } from '../../support/until.ts';
 const UNKNOWN_AFTER = 60_000;
 const UNMATCHED_AFTER = 60_000;
 const system = await startPayingSystem({ unknownAfter: UNKNOWN_AFTER, unmatchedAfter: UNMATCHED_AFTER });
-const { shop, client, clock, sql, database, provider, taskQueue } = system;
+const { shop, client, clock, sql, database, provider, relay, taskQueue } = system;
 
 afterEach(async () => {
   await expectNoMoneyLost(sql, provider.settings);
@@ -71,6 +73,7 @@ test('a payment that stays unknown gets a mark, is asked for again, and a person
     args: [{ ...by, outcome: 'declined' }],
   });
   expect(resolved).toEqual({ state: 'declined' });
+  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
   expect(await workflow.result()).toEqual({ state: 'declined' });
   expect(await marksOf(paymentId)).toEqual([{ reason: 'payment_unknown', isOpen: false }]);
   const [done] = await sql<{ action: string; actor: string }[]>`
@@ -130,6 +133,89 @@ test('money that a provider sets aside for a payment that was given up meanwhile
   });
 });
 
+/** A payment that its provider has not made yet, of an order that is over, when the last question for it was carried out nowhere so far. */
+async function giveUpUnmade() {
+  const [sku, wallet] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const orderId = await shop.placed(wallet, sku, 2);
+  const adding = shop.post(`/v1/orders/${orderId}/payments`, { method: 'provider', source: 'open-error' });
+  const paymentId = await until('the payment to be opened', async () => {
+    const [row] = await sql<{ id: string }[]>`select id from payment where order_id = ${orderId}`;
+    return row?.id;
+  });
+  const workflow = client.workflow.getHandle(paymentWorkflowId(paymentId));
+  await until(
+    'a question in vain',
+    async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+  );
+  await sql`update payment set opened_at = opened_at - interval '1 minute' where id = ${paymentId}`;
+  const asked = () =>
+    countEvents(client, paymentWorkflowId(paymentId), 'activityTaskScheduledEventAttributes');
+  const before = await asked();
+  await shop.cancel(orderId);
+  await adding;
+  await until('the provider to be asked', async () => (await asked()) > before);
+  /** The question arrives, and nobody is notified. */
+  const arrive = async () => {
+    const { url, key } = provider.settings;
+    const response = await fetch(`${url}/v1/payments`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': `authorise ${paymentId}`,
+      },
+      body: JSON.stringify({
+        reference: paymentId,
+        order: orderId,
+        amount: 1_000,
+        currency: 'EUR',
+        source: 'silent',
+      }),
+    });
+    expect(response.status).toBe(201);
+  };
+  return { orderId, paymentId, workflow, arrive };
+}
+
+const untilAtProvider = (paymentId: string, state: string) =>
+  until(
+    `the provider to have ${paymentId} ${state}`,
+    async () =>
+      (await readBook(provider.settings)).find(({ reference }) => reference === paymentId)?.state === state,
+    30_000,
+  );
+
+test('a question that was repeated just before its payment was given up, and arrives only then, is let go', async () => {
+  const { orderId, paymentId, arrive } = await giveUpUnmade();
+  await arrive();
+  await untilAtProvider(paymentId, 'voided');
+  await untilStates(orderId, 'voided');
+}, 60_000);
+
+test('money that a provider sets aside long after its payment was given up as unknown is let go, though nobody is notified', async () => {
+  const { orderId, paymentId, workflow, arrive } = await giveUpUnmade();
+  await clock.forward(paymentWorkflowId(paymentId), 60_000);
+  await untilStates(orderId, 'voided');
+  await arrive();
+  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+  await untilAtProvider(paymentId, 'voided');
+  expect(await workflow.result()).toEqual({ state: 'voided' });
+}, 60_000);
+
+test('money that a provider takes although it answered that it is voided is given back, though nobody is notified', async () => {
+  const { orderId, paymentId, workflow } = await addPayment('void-captured', { amount: 400 });
+  relay.to(undefined);
+  try {
+    await shop.cancel(orderId);
+    await untilStates(orderId, 'voided');
+    await untilAtProvider(paymentId, 'captured');
+    await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+    expect(await workflow.result()).toEqual({ state: 'returned' });
+  } finally {
+    relay.to(system.send);
+  }
+});
+
 test('an order whose payments cannot be captured for hours looks again ever more rarely, and is paid once they are', async () => {
   const { orderId } = await addPayment('ok', { amount: 400 });
   provider.process.child.kill('SIGSTOP');
@@ -148,6 +234,81 @@ test('an order whose payments cannot be captured for hours looks again ever more
   }
   await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid', 60_000);
 }, 120_000);
+
+/** An order of 10 euros that its provider's payment paid, with what a person does at the provider by hand. */
+async function paidOrder() {
+  const { orderId, wallet, paymentId, workflow } = await addPayment('ok');
+  await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid');
+  const { url, key } = provider.settings;
+  const refundByHand = async (amount: number) => {
+    const [payment] = await sql<
+      { id: string }[]
+    >`select provider_id as id from payment where id = ${paymentId}`;
+    const reference = randomUUID();
+    const response = await fetch(`${url}/v1/payments/${payment?.id ?? ''}/refunds`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': reference,
+      },
+      body: JSON.stringify({ reference, amount }),
+    });
+    expect(response.status).toBe(200);
+  };
+  const refund = async (amount: number) => {
+    expect(await shop.refundOrder(orderId, { reason: 'broken', amount })).toMatchObject({ status: 200 });
+  };
+  const untilParts = (...states: RefundPaymentState[]) =>
+    until(`the refunds to be ${states.join(', ')}`, async () => {
+      const parts = await sql<{ state: string }[]>`
+        select state from refund_payment join refund using (order_id, command_id) where order_id = ${orderId} order by version`;
+      return parts.map(({ state }) => state).join() === states.join();
+    });
+  const untilInVain = () =>
+    until(
+      'a question in vain',
+      async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+      30_000,
+    );
+  const resolve = (outcome: ResolvePayment['outcome']) =>
+    workflow.executeUpdate(resolvePaymentUpdate, { args: [{ ...by, outcome }] });
+  return { orderId, wallet, refundByHand, refund, untilParts, untilInVain, resolve };
+}
+
+test('a refund that somebody has made at the provider by hand counts as sent', async () => {
+  const { refundByHand, refund, untilParts } = await paidOrder();
+  await refund(200);
+  await untilParts('sent');
+  await refundByHand(700);
+  await refund(700);
+  await untilParts('sent', 'sent');
+});
+
+test('a refund for which too little is left at the provider, by another refund than ours, is for a person to decide', async () => {
+  const { orderId, refundByHand, refund, untilParts, untilInVain, resolve } = await paidOrder();
+  await refundByHand(400);
+  await refund(700);
+  await untilInVain();
+  await untilParts('owed');
+  await expect(resolve('declined')).rejects.toMatchObject({ cause: { type: 'not_unknown' } });
+  expect(await resolve('refunded')).toEqual({ state: 'captured' });
+  await untilParts('sent');
+  const done = await sql`select action, actor, step from intervention where order_id = ${orderId}`;
+  expect(done).toEqual([{ action: 'resolve_payment', actor: 'dana', step: 'refund' }]);
+  // Somebody has given the rest back besides: the books agree.
+  await refundByHand(300);
+});
+
+test('nothing is owed of a payment that is only not known yet', async () => {
+  const { workflow, orderId } = await addPayment('pending-forever');
+  for (const outcome of ['refunded', 'to_wallet'] as const)
+    await expect(
+      workflow.executeUpdate(resolvePaymentUpdate, { args: [{ ...by, outcome }] }),
+    ).rejects.toMatchObject({ cause: { type: 'not_unknown' } });
+  await shop.cancel(orderId);
+  await untilStates(orderId, 'voided');
+});
 
 test('the schedule starts the workflow of a payment again that was terminated', async () => {
   const { workflow, paymentId, orderId } = await addPayment('pending-forever');
@@ -246,3 +407,18 @@ test('what a buyer paid with is removed after a day, whatever became of the paym
   await shop.cancel(orderId);
   await untilStates(orderId, 'voided');
 });
+
+test('what a provider that is gone owes goes to the wallet when a person decides so, and once', async () => {
+  const { wallet, refund, untilParts, untilInVain, resolve } = await paidOrder();
+  provider.process.child.kill('SIGKILL');
+  await provider.process.ended;
+  try {
+    await refund(600);
+    await untilInVain();
+    expect(await resolve('to_wallet')).toEqual({ state: 'captured' });
+    await untilParts('to_wallet');
+  } finally {
+    await provider.restart();
+  }
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_600, held: 0 });
+}, 60_000);
