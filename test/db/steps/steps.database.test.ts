@@ -1,4 +1,5 @@
 /** Each step, as the activity that a worker runs, on real PostgreSQL: run again, run twice at once, run late, and against the other steps. */
+import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createActivities, type PlacedOrder } from '../../../activities/order.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
@@ -31,19 +32,16 @@ async function stageOf({ orderId }: PlacedOrder) {
   return row?.stage;
 }
 
-/** Tries a step again that waited for its turn for too long, as workflows do. A deadlock is none of these. */
+/** Tries a step again whose row another one kept for too long, as workflows do. A deadlock is none of these. */
 async function inTurn<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (!isLockTimeout(error)) throw error;
+      if (!(error instanceof ApplicationFailure && error.type === 'row_locked')) throw error;
     }
   }
 }
-
-const isLockTimeout = (error: unknown): boolean =>
-  error instanceof Error && (('code' in error && error.code === '55P03') || isLockTimeout(error.cause));
 
 /** An order of 3 units at 500 out of 10, by a wallet with 2,000. */
 async function reserved(paymentMode: 'debit' | 'hold' = 'debit', funds = 2_000) {
