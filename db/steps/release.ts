@@ -23,7 +23,8 @@ export interface ReleaseRequest extends Move {
 
 /**
  * Releases what an unpaid order holds: its units, and in `hold` mode, or for payments by wallet, its money. It counts on none of its payments
- * any more.
+ * any more. The end of its window does not release an order whose payments are being captured, or are, and cover it: it stays, with refusal
+ * `capturing`.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -39,6 +40,14 @@ export function release(
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
       ${lockSecuring(sql)},
+      taking as materialized (
+        -- A workflow that was reset may not know of its payments.
+        select sum(amount) filter (where state in ('capturing', 'captured')) as amount from locked_payment
+      ),
+      kept as materialized (
+        select stage from locked_order cross join taking
+        where ${to} = 'expired' and stage = 'awaiting_payment' and taking.amount >= total and (select are_all from locked_payments)
+      ),
       ${lockPaymentHolds(sql)},
       -- Only a hold changes the wallet.
       ${lockWallet(
@@ -58,7 +67,8 @@ export function release(
           from locked_order
           where
             (select count(*) from locked_wallet) >= 0
-            and (stage <> 'awaiting_payment' or (select are_all from locked_payments))`,
+            and (stage <> 'awaiting_payment' or (select are_all from locked_payments))
+            and not exists (select from kept)`,
       )},
       to_apply as (
         select locked_order.* from locked_order cross join claim where locked_order.stage = 'awaiting_payment'
@@ -105,6 +115,8 @@ export function release(
           select from payment where order_id = ${orderId} and state not in ('declined', 'voided', 'returned')
         ) as wakes
       from (${claimedOrRecorded(sql, key)}) as outcome
+      union all
+      select stage, null, 'capturing', false from kept
     `,
   );
 }

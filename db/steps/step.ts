@@ -20,7 +20,7 @@ export interface StepResult {
   stage: RestingStage;
   /** Why the order rests there: the reason given for its cancel or refund, or a rejection reason. Null while it is paid. */
   reason: string | null;
-  /** Why a payment or a refund had no effect; null when it had one, and for every other step. */
+  /** Why a payment, a refund or the end of its window had no effect; null when it had one, and for every other step. */
   refusal: string | null;
   /**
    * The recorded deadline of a reservation, ISO 8601, when this attempt has another: a workflow of the same order, which somebody

@@ -84,6 +84,14 @@ export function cover(order: PayableOrder): 'paid' | 'capturing' | 'not_covered'
   return 'capturing';
 }
 
+/** Whether the money that covers the order is being taken, or is. */
+export function isTaken({ payments, total }: PayableOrder): boolean {
+  const taken = payments.filter(
+    (payment) => payment.secures && ['capturing', 'captured'].includes(latestOf(payment)),
+  );
+  return taken.length > 0 && taken.reduce((sum, { amount }) => sum + amount, 0) >= (total ?? 0);
+}
+
 /** Moves a payment where its provider has it, if there is such a move. */
 export function record(payment: Payment, { state }: Pick<RecordPaymentRequest, 'state'>): boolean {
   const isMove = mayPaymentMove(latestOf(payment), state);

@@ -27,6 +27,7 @@ import {
   advance,
   cover,
   giveUp,
+  isTaken,
   latestOf,
   openPayment,
   owe,
@@ -184,9 +185,12 @@ export function perform(world: World, { kind, request }: Request): Answer {
     case 'requestVoid':
       return onPayment(world, request.paymentId, requestVoid);
     case 'release':
-      return onOrder(world, request.orderId, (order) =>
-        once(world, request.orderId, 'release', () => release(world, order, request)),
-      );
+      return onOrder(world, request.orderId, (order) => {
+        const { stage } = order;
+        if (stage === 'awaiting_payment' && request.to === 'expired' && isTaken(order))
+          return { stage, reason: null, refusal: 'capturing' };
+        return once(world, request.orderId, 'release', () => release(world, order, request));
+      });
     case 'refund':
       return onOrder(world, request.orderId, (order) => refund(world, order, request));
     case 'deposit':

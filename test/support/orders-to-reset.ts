@@ -5,8 +5,8 @@ import { openPostgres } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { orderQuery } from '../../workflows/messages.ts';
 import { always, interruptions, type Interruption, type Plan } from './interruptions.ts';
+import { startPayingSystem } from './paying-system.ts';
 import { completedTasks } from './resets.ts';
-import { startSystem } from './system.ts';
 import { until } from './until.ts';
 
 export const WINDOW = 15 * 60_000;
@@ -15,7 +15,7 @@ const PATIENCE_MS = 15_000;
 /** Call at the top of a file: the orders live in a system of its own. */
 export async function startOrdersToReset() {
   const { between, interrupt } = interruptions();
-  const started = await startSystem({
+  const started = await startPayingSystem({
     paymentWindow: WINDOW,
     // Some paths wait for the attention mark.
     attentionAfter: 250,
@@ -46,6 +46,15 @@ export async function startOrdersToReset() {
         'reservations', (select jsonb_agg(to_jsonb(reservation) order by sku) from reservation where order_id = ${orderId}),
         'lines', (select jsonb_agg(to_jsonb(order_line) order by sku) from order_line where order_id = ${orderId}),
         'refunds', (select jsonb_agg(to_jsonb(refund) order by version) from refund where order_id = ${orderId}),
+        'payments', (
+          select jsonb_agg(to_jsonb(payment) - 'updated_at' order by id) from payment where order_id = ${orderId}
+        ),
+        'paymentEvents', (
+          select jsonb_agg(to_jsonb(payment_event) order by payment_id, payment_event.version)
+          from payment_event join payment on payment.id = payment_id where order_id = ${orderId}
+        ),
+        'paymentHolds', (select jsonb_agg(to_jsonb(payment_hold) order by payment_id) from payment_hold where order_id = ${orderId}),
+        'paymentRefunds', (select jsonb_agg(to_jsonb(refund_payment) order by command_id, payment_id) from refund_payment where order_id = ${orderId}),
         'hold', (select to_jsonb(hold) from hold where order_id = ${orderId}),
         'transfers', (select jsonb_agg(to_jsonb(transfer) order by id) from transfer where order_id = ${orderId}),
         'returns', (select jsonb_agg(to_jsonb(stock_movement) order by id) from stock_movement where order_id = ${orderId}),
@@ -59,8 +68,8 @@ export async function startOrdersToReset() {
   }
 
   async function readOrder(orderId: string) {
-    const [row] = await sql<{ stage: string; deadline: Date }[]>`
-      select stage, payment_deadline as deadline from orders where id = ${orderId}
+    const [row] = await sql<{ stage: string; deadline: Date; isExtended: boolean }[]>`
+      select stage, payment_deadline as deadline, deadline_extended as "isExtended" from orders where id = ${orderId}
     `;
     if (!row) throw new Error(`There is no order ${orderId}.`);
     return row;

@@ -6,8 +6,8 @@ import type { Client } from '@temporalio/client';
 export const REAPPLY = ['is sent its commands again', 'is sent no command again'] as const;
 export type Reapply = (typeof REAPPLY)[number];
 
-/** Temporal's ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE. */
-const UPDATES = 2;
+/** Temporal's ResetReapplyExcludeType: signals and updates. */
+const COMMANDS = [1, 2];
 
 /** Every task that a workflow's newest run has completed, in order. */
 export async function completedTasks({ workflow }: Client, workflowId: string) {
@@ -31,8 +31,7 @@ export async function reset(
     workflowTaskFinishEventId: eventId,
     reason: 'test',
     requestId: randomUUID(),
-    // An order gets nothing but updates.
     // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is in a package that is no dependency
-    resetReapplyExcludeTypes: reapply === 'is sent no command again' ? [UPDATES] : [],
+    resetReapplyExcludeTypes: reapply === 'is sent no command again' ? COMMANDS : [],
   });
 }

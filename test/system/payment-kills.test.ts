@@ -8,12 +8,13 @@ import { afterEach, expect, inject, test } from 'vitest';
 import { fetchFrom } from '../../api/client.ts';
 import type { Source } from '../../dev/provider/behaviour.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW, paymentQuery, resolvePaymentUpdate } from '../../workflows/messages.ts';
+import { WORKFLOW, orderQuery, paymentQuery, resolvePaymentUpdate } from '../../workflows/messages.ts';
 import type { Answer } from '../support/answer.ts';
 import { expectRulesHold } from '../support/database.ts';
-import { expectNoMoneyLost, keptOf, readBook } from '../support/payments.ts';
+import { expectNoMoneyLost, keptOf, paymentStatesOf, readBook } from '../support/payments.ts';
 import { startPayingSystem } from '../support/paying-system.ts';
 import { TEST_KEYS } from '../support/personal-data.ts';
+import { plant } from '../support/planted.ts';
 import { PROVIDER_SECRET } from '../support/provider.ts';
 import { reconciling } from '../support/reconciling.ts';
 import { startScript, type TestProcess } from '../support/server-process.ts';
@@ -22,7 +23,7 @@ import { until } from '../support/until.ts';
 
 const system = await startPayingSystem();
 const { shop, sql, url, taskQueue, client, provider, relay, startWorker, stopWorker } = system;
-const { reconcile } = reconciling(system);
+const { reconcile, workflowOf } = reconciling(system);
 
 afterEach(() => expectRulesHold(sql));
 
@@ -204,3 +205,44 @@ test('workflows of payments and of their orders that are terminated, once the sc
   await client.workflow.execute(WORKFLOW.payments, { workflowId: `payments-${randomUUID()}`, taskQueue });
   await expectAsIfNothingHappened(orders);
 }, 240_000);
+
+test('the workflow of an order that is terminated while its money is being taken, and is started again after its deadline', async () => {
+  const orders = await Promise.all([placed('capture-error'), placed('capture-error')]);
+  const paying = orders.map(sendAll);
+  const untilTaken = orders.map(({ id }) =>
+    until(
+      'its money to be taken',
+      async () => (await paymentStatesOf(sql, id)).join() === 'captured,capturing',
+    ),
+  );
+  await Promise.all(untilTaken);
+  provider.process.child.kill('SIGSTOP');
+  for (const { id } of orders) await workflowOf(id).terminate('by mistake');
+  for (const { id } of orders)
+    await plant(
+      sql,
+      (to) => to`update orders set payment_deadline = now() - interval '1 hour' where id = ${id}`,
+    );
+  await reconcile();
+  for (const { id } of orders) {
+    await until(
+      'the new run to wait for its money',
+      async () => (await workflowOf(id).query(orderQuery)).stage === 'paying',
+    );
+    expect(await shop.stageOf(id)).toBe('awaiting_payment');
+  }
+  const [kept, cancelled] = orders;
+  const cancelling = shop.cancel(cancelled?.id ?? '');
+  provider.process.child.kill('SIGCONT');
+  expectStatus(await cancelling, 200);
+  for (const { id } of orders) await workflowOf(id).result();
+  await Promise.all(paying);
+  await expectNoMoneyLost(sql, provider.settings);
+  expect(await shop.stageOf(kept?.id ?? '')).toBe('paid');
+  expect(await shop.stageOf(cancelled?.id ?? '')).toBe('refunded');
+  for (const { id, wallet } of orders) {
+    const isPaid = id === kept?.id;
+    expect(await keptOf(provider.settings, id)).toBe(isPaid ? 700 : 0);
+    expect(await shop.balanceOf(wallet)).toEqual({ posted: isPaid ? 4_700 : 5_000, held: 0 });
+  }
+}, 120_000);

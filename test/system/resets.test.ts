@@ -3,15 +3,18 @@
  * has recorded. One debit, one reservation, one refund.
  */
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { PAYMENT_MODES } from '../../domain/order.ts';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import type { Source } from '../../dev/provider/behaviour.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { always } from '../support/interruptions.ts';
 import { WINDOW, startOrdersToReset, untilFallback } from '../support/orders-to-reset.ts';
+import { expectNoMoneyLost, keptOf, paymentStatesOf, untilSettled } from '../support/payments.ts';
 import { refundWorkflowOf } from '../support/refunds.ts';
-import { reset, REAPPLY } from '../support/resets.ts';
+import { completedTasks, reset, REAPPLY, type Reapply } from '../support/resets.ts';
 import type { Answer } from '../support/answer.ts';
+import { expectStatus, idOf } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
 const {
@@ -19,6 +22,7 @@ const {
   client,
   clock,
   sql,
+  provider,
   interrupt,
   untilEnded,
   readRecord,
@@ -30,6 +34,7 @@ const {
 } = await startOrdersToReset();
 
 afterEach(() => expectRulesHold(sql));
+afterAll(() => expectNoMoneyLost(sql, provider.settings), 60_000);
 
 /** Resolves when the order's newest run knows of its reservation: until then it refuses every payment. */
 const untilReserved = (workflowId: string) =>
@@ -242,5 +247,104 @@ describe.concurrent('a caller whose workflow is reset while it waits', () => {
     plan.stop();
     await Promise.all([paying, untilReserved(workflowId)]);
     await untilStage(id, 'paid', 2_000);
+  });
+});
+
+/** Resets to each task in turn, the last one first: an earlier one is in the history of every run after that. */
+async function resetToEachTask(workflowId: string, reapply: Reapply): Promise<void> {
+  const { length } = await completedTasks(client, workflowId);
+  for (let index = length - 1; index >= 0; index -= 1)
+    await reset(client, await taskOf(workflowId, index), reapply);
+}
+
+const pay = (id: string, part: { method: 'wallet' | 'provider'; amount: number; source?: Source }) =>
+  shop.post(`/v1/orders/${id}/payments`, part);
+
+/** An order of which its wallet pays 300. */
+async function begun() {
+  const order = await placeOrder();
+  expectStatus(await pay(order.id, { method: 'wallet', amount: 300 }), 201);
+  return order;
+}
+
+/** The same, whose provider does not take the other 700 before some seconds are over. */
+async function capturing() {
+  const order = await begun();
+  const paying = pay(order.id, { method: 'provider', amount: 700, source: 'capture-error' });
+  await until(
+    'its money to be taken',
+    async () => (await paymentStatesOf(sql, order.id)).join() === 'captured,capturing',
+  );
+  return { ...order, paying };
+}
+
+async function expectPaidOnce({ id, sku, wallet, workflowId }: Awaited<ReturnType<typeof placeOrder>>) {
+  await untilStage(id, 'paid', 30_000);
+  await untilEnded(workflowId);
+  await untilSettled(sql, id);
+  expect(await keptOf(provider.settings, id)).toBe(700);
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_700, held: 0 });
+  expect(await shop.stockOf(sku)).toEqual(SOLD);
+}
+describe.concurrent.each(REAPPLY)(
+  'an order that is paid in parts, while a workflow %s after a reset,',
+  (reapply) => {
+    test('which is its own, is paid once with what comes before and after', async () => {
+      const order = await begun();
+      expectStatus(await pay(order.id, { method: 'provider', amount: 300, source: 'ok' }), 201);
+      await resetToEachTask(order.workflowId, reapply);
+      await untilReserved(order.workflowId);
+      expectStatus(await pay(order.id, { method: 'provider', amount: 400, source: 'ok' }), 201);
+      await expectPaidOnce(order);
+    });
+
+    test('which is its own, is paid once when its money is being taken', async () => {
+      const order = await capturing();
+      await resetToEachTask(order.workflowId, reapply);
+      await order.paying;
+      await expectPaidOnce(order);
+    });
+    test('which is that of its payments, is paid once', async () => {
+      const order = await begun();
+      const first = expectStatus(await pay(order.id, { method: 'provider', amount: 300, source: 'ok' }), 201);
+      await resetToEachTask(paymentWorkflowId(idOf(first)), reapply);
+      const paying = pay(order.id, { method: 'provider', amount: 400, source: 'capture-error' });
+      await until('the money to be taken', async () =>
+        (await paymentStatesOf(sql, order.id)).includes('capturing'),
+      );
+      const payments = await sql<{ id: string }[]>`select id from payment where order_id = ${order.id}`;
+      for (const { id } of payments) await resetToEachTask(paymentWorkflowId(id), reapply);
+      await paying;
+      await expectPaidOnce(order);
+    });
+
+    test('which is that of its payments, gives all back once when it is cancelled', async () => {
+      const order = await begun();
+      const first = expectStatus(
+        await pay(order.id, { method: 'provider', amount: 300, source: 'void-captured' }),
+        201,
+      );
+      expectStatus(await shop.cancel(order.id), 200);
+      await resetToEachTask(paymentWorkflowId(idOf(first)), reapply);
+      await untilSettled(sql, order.id);
+      expect(await paymentStatesOf(sql, order.id)).toEqual(['voided', 'returned']);
+      expect(await keptOf(provider.settings, order.id)).toBe(0);
+      expect(await shop.balanceOf(order.wallet)).toEqual({ posted: 5_000, held: 0 });
+      expect(await shop.stockOf(order.sku)).toEqual(WHOLE);
+    });
+  },
+);
+
+describe.each(REAPPLY)('an order whose money is being taken when its deadline passes', (reapply) => {
+  test(`is paid once, although its workflow ${reapply} after a reset`, async () => {
+    const order = await capturing();
+    provider.process.child.kill('SIGSTOP');
+    await resetToEachTask(order.workflowId, reapply);
+    await untilReserved(order.workflowId);
+    await clock.forward(order.workflowId, WINDOW);
+    expect(await shop.stageOf(order.id)).toBe('awaiting_payment');
+    provider.process.child.kill('SIGCONT');
+    await order.paying;
+    await expectPaidOnce(order);
   });
 });

@@ -177,6 +177,13 @@ async function releaseOrder(state: OrderState): Promise<void> {
   state.phase = state.cancel ? 'cancelling' : 'expiring';
   const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
   const result = await step.release(state.health, request, `Give back ${describeContents(state)} (${to})`);
+  if (result.refusal === 'capturing') {
+    // It was reset to before its payments, and does not know that their money is being taken.
+    state.phase = 'open';
+    state.hasNews = true;
+    if (result.stage !== state.stage) follow(state, result);
+    return;
+  }
   follow(state, result);
   if (result.wakes === true) await wake(state.input.orderId);
 }

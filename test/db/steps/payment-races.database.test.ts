@@ -104,7 +104,7 @@ describe('fifty callers at once', () => {
     const { orderId } = await openOrder();
     const paymentId = await authorise(orderId, { method: 'provider' });
     await capture(paymentId);
-    await release(database, releaseTo(orderId, 'expired'));
+    await release(database, releaseTo(orderId, 'cancelled'));
     const answers = await atOnce(() => returnPayment(database, { paymentId, reason: 'order_over', at: AT }));
     expect(answers.filter(({ changed }) => changed)).toHaveLength(1);
     expect(await sql`select from transfer where payment_id = ${paymentId} and kind = 'return'`).toHaveLength(
@@ -194,11 +194,11 @@ describe('of two that exclude each other', () => {
       await capture(paymentId);
       const [settled, released] = await Promise.all([
         settleOrder(orderId),
-        release(database, releaseTo(orderId, 'expired')),
+        release(database, releaseTo(orderId, 'cancelled')),
       ]);
       expect(settled.stage).toBe(released.stage);
       const returned = await returnPayment(database, { paymentId, reason: 'order_over', at: AT });
-      expect(returned.changed).toBe(released.stage === 'expired');
+      expect(returned.changed).toBe(released.stage === 'cancelled');
     }
   });
 });

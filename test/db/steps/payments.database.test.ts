@@ -269,6 +269,27 @@ describe('settling an order', () => {
     expect(await settleOrder(orderId)).toEqual(PAID);
   });
 
+  test('is left to a workflow that does not know of it: the end of its window does not release an order whose money is being taken', async () => {
+    const { orderId } = await openOrder();
+    const first = await authorise(orderId, { method: 'wallet', amount: 400 });
+    const last = await authorise(orderId, { method: 'provider', amount: 600 });
+    await settleOrder(orderId);
+    const kept = { ...OPEN, refusal: 'capturing' };
+    expect(await release(database, releaseTo(orderId, 'expired'))).toEqual(kept);
+    await capture(first);
+    expect(await release(database, releaseTo(orderId, 'expired'))).toEqual(kept);
+    await capture(last);
+    expect(await release(database, releaseTo(orderId, 'expired'))).toEqual(kept);
+    expect(await settleOrder(orderId)).toEqual(PAID);
+    // One of which a part was refused ends.
+    const { orderId: refused } = await openOrder();
+    await authorise(refused, { method: 'wallet', amount: 400 });
+    const part = await authorise(refused, { method: 'provider', amount: 600 });
+    await settleOrder(refused);
+    await hear(part, { state: 'declined', reason: 'expired' });
+    expect(await release(database, releaseTo(refused, 'expired'))).toMatchObject({ stage: 'expired' });
+  });
+
   test('does nothing to an order that is over, and does not make it paid', async () => {
     const { orderId } = await openOrder();
     const paymentId = await authorise(orderId, { method: 'provider' });
@@ -317,7 +338,7 @@ describe('an order that is over', () => {
     const back = { paymentId, reason: 'order_over', at: AT };
     // As long as it secures the order, nothing goes back.
     expect(await returnPayment(database, back)).toEqual({ orderId, state: 'captured', changed: false });
-    await release(database, releaseTo(orderId, 'expired'));
+    await release(database, releaseTo(orderId, 'cancelled'));
     expect(await returnPayment(database, back)).toEqual({ orderId, state: 'returned', changed: true });
     expect(await returnPayment(database, back)).toEqual({ orderId, state: 'returned', changed: false });
     expect(await findPayment(database, paymentId)).toMatchObject({ reason: 'order_over' });
@@ -333,7 +354,7 @@ describe('an order that is over', () => {
     const { orderId, walletId } = await openOrder();
     const paymentId = await authorise(orderId, { method: 'provider' });
     await capture(paymentId);
-    await release(database, releaseTo(orderId, 'expired'));
+    await release(database, releaseTo(orderId, 'cancelled'));
     await giveToWallet(database, { paymentId, commandId: NIL_UUID });
     for (const changed of [true, false])
       expect(await returnPayment(database, { paymentId, reason: 'card is closed', at: AT })).toEqual({
@@ -354,7 +375,7 @@ describe('an order that is over', () => {
     const { orderId, walletId } = await openOrder();
     const paymentId = await authorise(orderId, { method: 'wallet' });
     await capture(paymentId);
-    await release(database, releaseTo(orderId, 'expired'));
+    await release(database, releaseTo(orderId, 'cancelled'));
     const back = { paymentId, reason: 'order_over', at: AT };
     expect(await returnPayment(database, back)).toEqual({ orderId, state: 'captured', changed: false });
     await returnToWallet(database, { paymentId, commandId: NIL_UUID, amount: 1_000 });

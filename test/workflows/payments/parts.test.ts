@@ -1,10 +1,22 @@
 /** The life of an order that is paid in parts: by its wallet, by a payment provider, or by both. */
+import { readFile } from 'node:fs/promises';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { v7 as uuidv7 } from 'uuid';
 import { afterEach, expect, test } from 'vitest';
 import { orderWorkflowsOf } from '../../../client/inspection.ts';
 import type { Source } from '../../../dev/provider/behaviour.ts';
 import type { PaymentState } from '../../../domain/payments.ts';
+import { DEFAULT_PAYMENT_EXTENSION_MS } from '../../../domain/timeouts.ts';
 import { orderWorkflowId, paymentWorkflowId } from '../../../domain/workflow-ids.ts';
-import { giveUpUpdate, orderQuery } from '../../../workflows/messages.ts';
+import {
+  WORKFLOW,
+  giveUpUpdate,
+  orderQuery,
+  placeUpdate,
+  type OrderEnd,
+  type OrderInput,
+} from '../../../workflows/messages.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { always, interruptions } from '../../support/interruptions.ts';
 import { startPayingSystem } from '../../support/paying-system.ts';
@@ -17,7 +29,7 @@ const EXTENSION = 300_000;
 const TOTAL = 1_000;
 const { between, interrupt } = interruptions();
 const system = await startPayingSystem({ paymentWindow: WINDOW, workerDatabase: between });
-const { shop, client, clock, sql, provider } = system;
+const { shop, client, clock, sql, provider, taskQueue } = system;
 
 afterEach(async () => {
   await expectNoMoneyLost(sql, provider.settings);
@@ -176,6 +188,75 @@ test('a payment that is authorised after the deadline was put off pays the order
   provider.process.child.kill('SIGCONT');
   expect(await adding).toMatchObject({ status: 201 });
   expect(await orderOf(id).result()).toMatchObject({ stage: 'paid' });
+});
+
+/** An order of 2 units at 500 whose workflow 0.8 started, with what 0.8 knew. */
+async function placeAsIn08() {
+  const [sku, walletId] = await Promise.all([shop.sku(10), shop.wallet(5_000)]);
+  const orderId = uuidv7();
+  const input: OrderInput = {
+    orderId,
+    shopId: 'main',
+    buyerId: 'buyer',
+    walletId,
+    paymentMode: 'debit',
+    lines: [{ sku, quantity: 2 }],
+    paymentWindow: WINDOW,
+    attentionAfter: 120_000,
+    rules: 4,
+  };
+  const start = new WithStartWorkflowOperation<(input: OrderInput) => Promise<OrderEnd>>(WORKFLOW.order, {
+    workflowId: orderWorkflowId(orderId),
+    taskQueue,
+    args: [input],
+    workflowIdConflictPolicy: 'FAIL',
+  });
+  await client.workflow.executeUpdateWithStart(placeUpdate, { startWorkflowOperation: start });
+  const order = await start.workflowHandle();
+  const { events } = await order.fetchHistory();
+  expect((events ?? []).map(({ eventType }) => eventType)).toEqual(await eventsOfOpenOrderIn08());
+  return { id: orderId, wallet: walletId, sku };
+}
+
+/** The types of the events that 0.8 recorded of an order until it waited for its payment. */
+async function eventsOfOpenOrderIn08() {
+  const file = new URL('../../histories/0.8.0/expired.json', import.meta.url);
+  const { events } = historyFromJSON(JSON.parse(await readFile(file, 'utf8')));
+  const types = (events ?? []).map(({ eventType }) => eventType);
+  const placed = (events ?? []).findIndex((event) => event.workflowExecutionUpdateCompletedEventAttributes);
+  return types.slice(0, placed + 1);
+}
+
+test('an order that 0.8 opened is paid in parts, with its deadline put off by the default', async () => {
+  const { id, wallet, sku } = await placeAsIn08();
+  expect(await byWallet(id, 400)).toMatchObject({ status: 201, body: { state: 'authorised' } });
+  provider.process.child.kill('SIGSTOP');
+  const adding = byProvider(id);
+  await until('the payment to be opened', async () => (await paymentStatesOf(sql, id)).length === 2);
+  await clock.forward(orderWorkflowId(id), WINDOW);
+  const extended = await untilExtended(id);
+  expect(Date.parse(String(extended['paymentDeadline'])) - Date.parse(String(extended['createdAt']))).toBe(
+    WINDOW + DEFAULT_PAYMENT_EXTENSION_MS,
+  );
+  provider.process.child.kill('SIGCONT');
+  expect(await adding).toMatchObject({ status: 201 });
+  expect(await orderOf(id).result()).toMatchObject({ stage: 'paid' });
+  await untilStates(id, 'captured', 'captured');
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 4_600, held: 0 });
+  expect(await shop.stockOf(sku)).toEqual({ onHand: 8, reserved: 0, available: 8 });
+});
+
+test('an order that 0.8 opened lets go of its parts when its deadline, put off once, passes', async () => {
+  const { id, wallet, sku } = await placeAsIn08();
+  await byWallet(id, 400);
+  await byProvider(id, 'pending-forever');
+  await clock.forward(orderWorkflowId(id), WINDOW);
+  await untilExtended(id);
+  await clock.forward(orderWorkflowId(id), DEFAULT_PAYMENT_EXTENSION_MS);
+  expect(await orderOf(id).result()).toMatchObject({ stage: 'expired' });
+  await untilStates(id, 'voided', 'voided');
+  expect(await shop.balanceOf(wallet)).toEqual({ posted: 5_000, held: 0 });
+  expect(await shop.stockOf(sku)).toEqual({ onHand: 10, reserved: 0, available: 10 });
 });
 
 test('a deadline is not put off for payments that do not cover the order', async () => {
