@@ -326,8 +326,13 @@ describe.concurrent.each(REAPPLY)(
       );
       expectStatus(await shop.cancel(order.id), 200);
       await resetToEachTask(paymentWorkflowId(idOf(first)), reapply);
+      await until(
+        'both to be given back',
+        async () => (await paymentStatesOf(sql, order.id)).join() === 'voided,returned',
+        30_000,
+      );
       await untilSettled(sql, order.id);
-      expect(await paymentStatesOf(sql, order.id)).toEqual(['voided', 'returned']);
+
       expect(await keptOf(provider.settings, order.id)).toBe(0);
       expect(await shop.balanceOf(order.wallet)).toEqual({ posted: 5_000, held: 0 });
       expect(await shop.stockOf(order.sku)).toEqual(WHOLE);
