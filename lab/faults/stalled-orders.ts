@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Queryable } from '../../db/postgres.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Violation } from './figures.ts';
-import { RUNNING } from './open-work.ts';
+import { listRunning } from './open-work.ts';
 
 interface Mark {
   workflowId: string;
@@ -17,7 +17,7 @@ interface Mark {
 export async function findStalled(sql: Queryable, client: Client, patienceMs: number): Promise<Violation[]> {
   const rule = `nothing is open ${patienceMs / 1_000} s after the last fault was healed`;
   const marks = await readOpenMarks(sql);
-  const running = await listRunning(client);
+  const running = await listRunning(sql, client);
   const open = await sql<{ id: string; deadline: Date }[]>`
     select id, payment_deadline as deadline from orders where stage = 'awaiting_payment'
   `;
@@ -39,7 +39,7 @@ export async function findStalled(sql: Queryable, client: Client, patienceMs: nu
 
 /** Finds marks that were not cleared although their workflow has ended: they call a person for nothing. */
 export async function findStaleMarks(sql: Queryable, client: Client): Promise<Violation[]> {
-  const running = await listRunning(client);
+  const running = await listRunning(sql, client);
   return (await readOpenMarks(sql))
     .filter(({ workflowId }) => !running.has(workflowId))
     .map((mark) => ({
@@ -60,10 +60,4 @@ function readOpenMarks(sql: Queryable): PromiseLike<Mark[]> {
     from attention
     where cleared_at is null
   `;
-}
-
-async function listRunning(client: Client): Promise<Set<string>> {
-  const running = new Set<string>();
-  for await (const { workflowId } of client.workflow.list({ query: RUNNING })) running.add(workflowId);
-  return running;
 }

@@ -11,7 +11,8 @@ export const PROVIDER_SECRET = `whsec_${Buffer.from('a secret that only tests kn
 const KEY = 'provider-key-of-tests';
 
 export interface TestProvider {
-  process: TestProcess;
+  /** The one that runs now. */
+  readonly process: TestProcess;
   settings: HttpProviderSettings;
   /** Ends it with kill -9, and starts it again with the same book, at the same address. */
   restart(): Promise<TestProvider>;
@@ -35,32 +36,38 @@ export function startProvider(options: ProviderOptions = {}): Promise<TestProvid
     await Promise.all(ends.map((end) => end()));
     rmSync(folder, { recursive: true, force: true });
   });
-  return start(join(folder, 'book'), 0, { ...options, atEnd: (end) => ends.push(end) });
+  return start(join(folder, 'book'), { ...options, atEnd: (end) => ends.push(end) });
 }
 
 interface StartOptions extends ProviderOptions {
   atEnd: (end: () => Promise<void>) => void;
 }
 
-async function start(book: string, port: number, options: StartOptions): Promise<TestProvider> {
-  const { notify = NOWHERE, silence = 1_000 } = options;
-  const flags = { port, book, notify, key: KEY, secret: PROVIDER_SECRET, silence };
-  const process = startScript(
-    'dev/provider/main.ts',
-    {},
-    {
-      args: Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]),
-      atEnd: options.atEnd,
+async function start(book: string, options: StartOptions): Promise<TestProvider> {
+  let running = await run(book, 0, options);
+  const provider: TestProvider = {
+    get process() {
+      return running.process;
     },
-  );
-  const url = await until('the provider is ready', async () => /ready at (\S+)/.exec(process.printed())?.[1]);
-  return {
-    process,
-    settings: { url, key: KEY },
+    settings: { url: running.url, key: KEY },
     async restart() {
-      process.child.kill('SIGKILL');
-      await process.ended;
-      return start(book, Number(new URL(url).port), options);
+      running.process.child.kill('SIGKILL');
+      await running.process.ended;
+      running = await run(book, Number(new URL(running.url).port), options);
+      return provider;
     },
   };
+  return provider;
+}
+
+async function run(
+  book: string,
+  port: number,
+  { notify = NOWHERE, silence = 1_000, atEnd }: StartOptions,
+): Promise<{ process: TestProcess; url: string }> {
+  const flags = { port, book, notify, key: KEY, secret: PROVIDER_SECRET, silence };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const process = startScript('dev/provider/main.ts', {}, { args, atEnd });
+  const url = await until('the provider is ready', async () => /ready at (\S+)/.exec(process.printed())?.[1]);
+  return { process, url };
 }
