@@ -42,7 +42,7 @@ export type Claim =
   /** The key was used for something else. */
   | { state: 'reused' };
 
-/** What became of a claim: the row as it was found, and whether it was claimed. All null but `isClaimed` when the row is new. */
+/** The outcome of a claim: the row as it was found, and whether it was claimed. All null but `isClaimed` when the row is new. */
 interface Attempt {
   isClaimed: boolean;
   caller: string | null;

@@ -62,11 +62,11 @@ export const PAYMENT_REASONS = [
 ] as const;
 export type PaymentReason = (typeof PAYMENT_REASONS)[number];
 
-/** How many payments one order may have, whatever became of them: each is a workflow, and a row that every settling statement locks. */
+/** How many payments one order may have, however they ended: each is a workflow, and a row that every settling statement locks. */
 export const PAYMENTS_LIMIT = 20;
 
 export const PAYMENT_HOLD_STATES = ['held', 'captured', 'voided', 'declined'] as const;
-/** What became of the money that a payment by wallet sets aside there. */
+/** How the money stands that a payment by wallet sets aside there. */
 export type PaymentHoldState = (typeof PAYMENT_HOLD_STATES)[number];
 
 export const NOTIFICATION_STATES = ['received', 'handled', 'unmatched', 'returned'] as const;
@@ -79,5 +79,5 @@ export const NOTIFICATION_STATES = ['received', 'handled', 'unmatched', 'returne
 export type NotificationState = (typeof NOTIFICATION_STATES)[number];
 
 export const REFUND_PAYMENT_STATES = ['owed', 'sent', 'to_wallet'] as const;
-/** What becomes of the part of a refund that goes back to a payment: `to_wallet` when its provider refused it for good. */
+/** How the part of a refund stands that goes back to a payment: `to_wallet` when its provider refused it for good. */
 export type RefundPaymentState = (typeof REFUND_PAYMENT_STATES)[number];

@@ -1,4 +1,4 @@
-/** Webhooks: the addresses to which a shop's events are sent, and what becomes of each event that is to be sent there. */
+/** Webhooks: the addresses to which a shop's events are sent, and how each event stands that is to be sent there. */
 
 export const WEBHOOK_STATES = ['active', 'disabled'] as const;
 export type WebhookState = (typeof WEBHOOK_STATES)[number];

@@ -103,7 +103,7 @@ export interface CommandAnswer {
   refusal: RefusalReason | null;
 }
 
-/** How far a refund is: `refunding` when it waits for room in the wallet. What became of it otherwise, the database knows. */
+/** How far a refund is: `refunding` when it waits for room in the wallet. Its outcome otherwise is in the database. */
 export interface RefundAnswer {
   stage: Stage;
 }

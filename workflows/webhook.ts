@@ -1,6 +1,6 @@
 /**
  * Sends the events of a shop to one of its webhooks: all that is due, then sleeps until the next one is, or until somebody says that there
- * is news. What is due, and what became of it, is in the database: a run that is terminated loses nothing.
+ * is news. What is due, and its outcome, is in the database: a run that is terminated loses nothing.
  */
 import {
   condition,

@@ -78,5 +78,5 @@ function declined({ id: paymentId, orderId, reason, amount, currency }: Payment)
   const named = { orderId, paymentId };
   return reason === 'insufficient_funds'
     ? new Problem(reason, `The order's wallet does not have ${amount} ${currency}, in minor units.`, named)
-    : new Problem('payment_declined', `The payment was declined: ${reason ?? 'no reason was given'}.`, named);
+    : new Problem('payment_declined', `The payment was declined: ${reason ?? 'no reason was given'}`, named);
 }

@@ -24,7 +24,7 @@ export const sendTest = createRoute({
   operationId: 'sendTestEvent',
   tags,
   summary: 'Send an event of the type `webhook.test`',
-  description: 'The answer is the delivery: read it again to learn what became of it.',
+  description: 'The answer is the delivery: read it again to learn its outcome.',
   parameters: [IDEMPOTENCY_KEY_PARAMETER],
   request: { params: webhookParams, query: noQuery },
   responses: keyedResponses(
@@ -82,7 +82,7 @@ export const get = createRoute({
   path: '/webhooks/{id}/deliveries/{deliveryId}',
   operationId: 'getDelivery',
   tags,
-  summary: 'Read what became of one delivery',
+  summary: 'Read the outcome of one delivery',
   parameters: [KNOWN_TAG_PARAMETER],
   request: { params: deliveryParams, query: noQuery },
   responses: responsesOf(

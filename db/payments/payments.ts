@@ -1,4 +1,4 @@
-/** Reads payments and what became of them. Only the statements in steps/payments/ write them. */
+/** Reads payments and how they stand. Only the statements in steps/payments/ write them. */
 import type { PaymentMethod, PaymentState, RefundPaymentState } from '../../domain/payments.ts';
 import type { Database } from '../connection.ts';
 import type { Fragment, Queryable } from '../postgres.ts';

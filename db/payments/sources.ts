@@ -22,7 +22,7 @@ export async function keepPaymentSource(
   );
 }
 
-/** Removes sources that were recorded before, whatever became of their payments. Returns how many. */
+/** Removes sources that were recorded before, however their payments ended. Returns how many. */
 export async function removeOldSources(database: Database, before: Date): Promise<number> {
   const { count } = await database.run(
     ({ sql }) => sql`delete from payment_source where recorded_at < ${before}`,

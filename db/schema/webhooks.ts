@@ -1,5 +1,5 @@
 /**
- * Webhooks, what is to be sent to them, and what became of each attempt. Deliveries are written by the statement that publishes their
+ * Webhooks, what is to be sent to them, and the outcome of each attempt. Deliveries are written by the statement that publishes their
  * events: the trigger and the partitions of the attempts are in migrations/0020_webhooks.sql.
  */
 import { sql } from 'drizzle-orm';
@@ -125,7 +125,7 @@ export const webhookDelivery = pgTable(
       'webhook_delivery_by_command',
       sql`(${t.kind} = 'event') = (${t.commandId} = '${sql.raw(NIL_UUID)}')`,
     ),
-    // Each event once for each webhook, and once more for each command. Also: what became of this event?
+    // Each event once for each webhook, and once more for each command. Also: was this event sent?
     unique('webhook_delivery_once').on(t.webhookId, t.eventId, t.commandId),
     // What was sent to this webhook, newest first?
     index('webhook_delivery_by_webhook').on(t.webhookId, t.id),
@@ -146,7 +146,7 @@ export const webhookDelivery = pgTable(
   ],
 );
 
-/** What became of each attempt to send. In partitions by month, of the delivery's id. Never changed. */
+/** The outcome of each attempt to send. In partitions by month, of the delivery's id. Never changed. */
 export const webhookAttempt = pgTable(
   'webhook_attempt',
   {

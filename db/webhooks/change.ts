@@ -84,7 +84,7 @@ const changing = (
   returning ${sql.unsafe(COLUMNS)}, decided.starts_anew as "startsAnew"
 `;
 
-/** What somebody is sending at this moment is passed over: they record what became of it. */
+/** What somebody is sending at this moment is passed over: its sender records the outcome. */
 async function startAnew(sql: Queryable, id: string): Promise<void> {
   await sql`
     with tried as materialized (

@@ -1,4 +1,4 @@
-/** Reads what was sent to a webhook, or is to be sent, and what became of each attempt. */
+/** Reads what was sent to a webhook, or is to be sent, and the outcome of each attempt. */
 import { and, asc, between, desc, eq, gt, lt } from 'drizzle-orm';
 import type { DeliveryState } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';

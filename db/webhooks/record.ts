@@ -1,4 +1,4 @@
-/** Records what became of attempts to send, and what that says of the receiver. */
+/** Records the outcome of attempts to send, and what that says of the receiver. */
 import type { AttemptFailure } from '../../domain/webhook-attempts.ts';
 import type { DisabledReason } from '../../domain/webhooks.ts';
 import type { Database } from '../connection.ts';

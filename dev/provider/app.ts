@@ -71,7 +71,7 @@ export function createProvider({ book, key, fate = () => undefined, silence }: P
         amount: behaviour.authorises?.amount?.(asked.amount) ?? asked.amount,
         currency: behaviour.authorises?.currency ?? asked.currency,
         state: behaviour.opens,
-        ...(behaviour.opens === 'declined' && { reason: 'The bank declined the payment.' }),
+        ...(behaviour.opens === 'declined' && { reason: 'The bank said no.' }),
         ...(becomes && { becomes: { state: becomes.state, at: Date.now() + becomes.afterMs } }),
       });
       queueNotification(book, payment, `payment.${behaviour.opens}`);

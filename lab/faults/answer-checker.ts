@@ -73,7 +73,7 @@ function findLie(
   const { effect, kept } = command;
   if (kept !== null && kept !== status) return `the answer that is kept is ${kept}`;
   if (status >= 300) return effect === null ? undefined : `this very command made the order ${effect}`;
-  // What became of the payment is another question.
+  // How the payment ended is another question.
   if (isAboutPayment(operation)) return undefined;
   if (effect === null) return 'this command moved no order';
   if (!STAGES_AFTER[operation].includes(effect)) return `this command made the order ${effect}`;

@@ -109,7 +109,7 @@ function checkState(payment: RecordedPayment, order: RecordedOrder): Finding[] {
 const describe = ({ id, method, amount, state }: RecordedPayment): string =>
   `payment ${id} of ${amount} by ${method}, which is ${state},`;
 
-/** What is untrue of an answer about its own payment, whatever became of it later. */
+/** What is untrue of an answer about its own payment, however it ended later. */
 function findLie(
   { operation, key, status, body }: Heard,
   sent: Sent | undefined,

@@ -7,7 +7,7 @@ export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
 /** What is known of the request. */
 export interface Sent {
-  /** The key of a POST. Send the same request with it again, and you get what became of it. */
+  /** The key of a POST. Send the same request with it again, and you get its outcome. */
   idempotencyKey?: string | undefined;
   /** The `X-Request-Id` of the last answer, for reports. */
   requestId?: string | undefined;

@@ -206,7 +206,7 @@ test('a seed decides which calls go wrong, and all of a percentage do', () => {
   expect(Object.keys(BEHAVIOURS)).toContain('ok');
 });
 
-test('the documentation says how each source misbehaves, and what becomes of it', async () => {
+test('the documentation says how each source misbehaves, and the outcome', async () => {
   const document = await readFile('docs/payments.md', 'utf8');
   const missing = (heading: string) => {
     const section = document.split(/^## /m).find((one) => one.startsWith(heading)) ?? '';

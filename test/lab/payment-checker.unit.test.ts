@@ -45,7 +45,7 @@ const DECLINED: RecordedPayment = {
   amount: 2_000,
   state: 'declined',
   secures: false,
-  reason: 'The bank declined the payment.',
+  reason: 'The bank said no.',
   received: 0,
 };
 const RETURNED: RecordedPayment = {

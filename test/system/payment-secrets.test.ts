@@ -56,7 +56,7 @@ const SECRETS = {
 /** Sources that are refused: the provider never sees them. */
 const REFUSED = { bell: 'tok_Mumblethorpe\u0007', wallet: 'tok_Rhododendron' };
 
-test('what a buyer pays with and the keys of the provider are nowhere, whatever became of the payments and however the requests were refused', async () => {
+test('what a buyer pays with and the keys of the provider are nowhere, however the payments ended and however the requests were refused', async () => {
   const [sku, wallet] = await Promise.all([shop.sku(100), shop.wallet(10_000)]);
   const pay = (order: string, more: object) => shop.post(`/v1/orders/${order}/payments`, more);
   const byProvider = (source: string) => ({ method: 'provider', source });
@@ -87,7 +87,7 @@ test('what a buyer pays with and the keys of the provider are nowhere, whatever 
   expectStatus(await pay(open, byProvider(SECRETS.source)), 500);
   await sql`alter table gone rename to payment_source`;
 
-  // Nobody knows what became of it: it is asked for again until the provider is back.
+  // How it stands is not known: it is asked for again until the provider is back.
   provider.process.child.kill('SIGKILL');
   const unknown = idOf(expectStatus(await pay(open, byProvider(SECRETS.source)), 201));
   await until('the payment to be asked for again', async () =>

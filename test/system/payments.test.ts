@@ -108,7 +108,7 @@ async function expectPaidOtherwise(order: PlacedOrder): Promise<void> {
   await untilStage(order, 'paid');
 }
 
-/** What becomes of an order whose buyer pays in this way. */
+/** The outcome for an order whose buyer pays in this way. */
 const OUTCOMES = {
   async paid(source) {
     const order = await anOrder();

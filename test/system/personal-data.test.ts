@@ -54,7 +54,7 @@ const readEverything = () => readWholeSystem({ sql, client, processes: started }
 const expectNowhere = async (): Promise<void> =>
   expect(findSecrets(await readEverything(), SECRETS)).toEqual([]);
 
-test('what a buyer wrote is nowhere, whatever became of the orders and however the requests were refused, and gone after the buyer was erased', async () => {
+test('what a buyer wrote is nowhere, however the orders ended and however the requests were refused, and gone after the buyer was erased', async () => {
   const lines = [{ sku, quantity: 1 }];
   const key = randomUUID();
   const place = async (more: object = {}) => shop.placed(wallet, sku, 1, { ...PERSONAL, ...more });

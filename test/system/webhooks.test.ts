@@ -1,4 +1,4 @@
-/** What becomes of events whose receivers are down, slow or wrong, on the real system and with moved time. */
+/** The outcome for events whose receivers are down, slow or wrong, on the real system and with moved time. */
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { wakeWebhook } from '../../client/webhooks.ts';
@@ -307,7 +307,7 @@ describe('a webhook', () => {
     await until('an attempt', () => Promise.resolve(receiver.arrived.length > 0));
     await client.workflow.getHandle(webhookWorkflowId(receiver.id)).terminate();
     receiver.behave(() => 204);
-    // Until then nobody knows what became of the attempt.
+    // Until then the outcome of the attempt is not known.
     await sql`update webhook_delivery set due_at = now() where webhook_id = ${receiver.id} and state = 'pending'`;
     await client.workflow.execute<() => Promise<WebhooksEnd>>(WORKFLOW.webhooks, {
       workflowId: `webhooks-${uuidv7()}`,

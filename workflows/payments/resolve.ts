@@ -27,7 +27,7 @@ const OUTCOMES = [...PAYMENT_OUTCOMES, ...OWED_OUTCOMES].map((outcome) => `"${ou
 // What the Web UI shows with each update.
 const SIGNED = 'Data: {"actor": "who you are", "reason": "why"';
 const RETRY_NOW = `Asks again at once. ${SIGNED}}`;
-const RESOLVE = `Says how a payment stands that stays unknown, as its provider shows it, or what becomes of money that its provider does not give back. ${SIGNED}, "outcome": ${OUTCOMES}}`;
+const RESOLVE = `Says how a payment stands that stays unknown, as its provider shows it, or decides on money that its provider does not give back. ${SIGNED}, "outcome": ${OUTCOMES}}`;
 
 /** Sets the handlers. Call it before anything is awaited. */
 export function answerPeople(progress: PaymentProgress): void {

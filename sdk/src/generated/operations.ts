@@ -490,7 +490,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
   /**
    * Send an event of the type `webhook.test`
    *
-   * The answer is the delivery: read it again to learn what became of it.
+   * The answer is the delivery: read it again to learn its outcome.
    *
    * For `merchant`; scope `webhooks:write`.
    *
@@ -522,7 +522,7 @@ export const operationsOf = ({ http, answer, sendWith }: Answers) => ({
   iterateDeliveries: (id: string, query: Query<'listDeliveries'> = {}, options?: CallOptions) =>
     walkPages(query, (page) => answer(http.GET('/v1/webhooks/{id}/deliveries', { params: { path: { id }, query: page }, ...sendWith(options) }))),
   /**
-   * Read what became of one delivery
+   * Read the outcome of one delivery
    *
    * For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
    *

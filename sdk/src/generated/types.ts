@@ -879,7 +879,7 @@ export interface paths {
         put?: never;
         /**
          * Send an event of the type `webhook.test`
-         * @description The answer is the delivery: read it again to learn what became of it.
+         * @description The answer is the delivery: read it again to learn its outcome.
          *
          *     For `merchant`; scope `webhooks:write`.
          */
@@ -940,7 +940,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read what became of one delivery
+         * Read the outcome of one delivery
          * @description For `merchant`, `operator`, `auditor`; scope `webhooks:read`.
          */
         get: operations["getDelivery"];

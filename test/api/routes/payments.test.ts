@@ -115,7 +115,7 @@ describe('an order', () => {
     for (const one of [id, hold]) expectStatus(await shop.cancel(one), 200);
   });
 
-  test(`takes at most ${PAYMENTS_LIMIT} payments, whatever becomes of them`, async () => {
+  test(`takes at most ${PAYMENTS_LIMIT} payments, however they end`, async () => {
     const id = await placed();
     for (let made = 0; made < PAYMENTS_LIMIT; made += 1) await added(id, byWallet(1));
     expect(codeOf(await add(id, byWallet(1)))).toEqual([409, 'too_many_payments']);

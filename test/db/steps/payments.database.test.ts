@@ -111,7 +111,7 @@ describe('opening a payment', () => {
     });
   });
 
-  test(`is refused after ${PAYMENTS_LIMIT} payments, whatever became of them`, async () => {
+  test(`is refused after ${PAYMENTS_LIMIT} payments, however they ended`, async () => {
     const { orderId } = await openOrder();
     for (let count = 0; count < PAYMENTS_LIMIT; count += 1)
       await hear(await open(orderId, { method: 'provider' }), { state: 'declined' });

@@ -396,7 +396,7 @@ test.for([
   },
 );
 
-test('what a buyer paid with is removed after a day, whatever became of the payment', async () => {
+test('what a buyer paid with is removed after a day, however the payment ended', async () => {
   const { orderId, paymentId } = await addPayment('pending-forever');
   const left = () => sql`select from payment_source where payment_id = ${paymentId}`;
   await runSchedule();
