@@ -107,6 +107,21 @@ export const bookLegs = (
     where to_apply.amount <> 0
   )`;
 
+/** Consumes what the order of `to_apply` has reserved: the units leave the shop. */
+export const sellUnits = (sql: Queryable): Fragment => sql`
+  consumed as (
+    update reservation set state = 'consumed'
+    from to_apply
+    where order_id = to_apply.id and state = 'held'
+    returning reservation.shop_id, sku, quantity
+  ),
+  sold as (
+    update sku
+    set on_hand = locked_sku.on_hand - consumed.quantity, reserved = locked_sku.reserved - consumed.quantity
+    from consumed join locked_sku using (shop_id, sku)
+    where sku.shop_id = consumed.shop_id and sku.sku = consumed.sku
+  )`;
+
 export interface Move {
   to: RestingStage;
   reason: string | null;

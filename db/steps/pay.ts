@@ -10,6 +10,7 @@ import {
   lockSkus,
   lockWallet,
   moveOrder,
+  sellUnits,
   type StepKey,
 } from './fragments.ts';
 import { runStep, type StepResult } from './step.ts';
@@ -74,18 +75,7 @@ export function pay(database: Database, { orderId, commandId, at }: PayRequest):
       captured as (
         update hold set state = 'captured' from to_apply where order_id = to_apply.id and state = 'held'
       ),
-      consumed as (
-        update reservation set state = 'consumed'
-        from to_apply
-        where order_id = to_apply.id and state = 'held'
-        returning reservation.shop_id, sku, quantity
-      ),
-      sold as (
-        update sku
-        set on_hand = locked_sku.on_hand - consumed.quantity, reserved = locked_sku.reserved - consumed.quantity
-        from consumed join locked_sku using (shop_id, sku)
-        where sku.shop_id = consumed.shop_id and sku.sku = consumed.sku
-      ),
+      ${sellUnits(sql)},
       ${moveOrder(sql, { to: 'paid', reason: null, commandId, at })}
       select stage, null as reason, reason as refusal from (${claimedOrRecorded(sql, key)}) as outcome
     `,

@@ -8,6 +8,7 @@ import {
   lockOrder,
   lockSkus,
   moveOrder,
+  sellUnits,
   type StepKey,
 } from '../fragments.ts';
 import { lockSecuring } from './fragments.ts';
@@ -82,18 +83,7 @@ export function settle(database: Database, { orderId, at }: SettleRequest): Prom
         select shop_id, ${transferId}::uuid, account, case account when 'sales' then total else -total end, currency
         from to_apply cross join (values ('clearing'), ('sales')) as side (account)
       ),
-      consumed as (
-        update reservation set state = 'consumed'
-        from to_apply
-        where order_id = to_apply.id and state = 'held'
-        returning reservation.shop_id, sku, quantity
-      ),
-      sold as (
-        update sku
-        set on_hand = locked_sku.on_hand - consumed.quantity, reserved = locked_sku.reserved - consumed.quantity
-        from consumed join locked_sku using (shop_id, sku)
-        where sku.shop_id = consumed.shop_id and sku.sku = consumed.sku
-      ),
+      ${sellUnits(sql)},
       ${moveOrder(sql, { to: 'paid', reason: null, commandId: null, at })}
       select stage, null as reason, null as refusal, false as wakes from (${claimedOrRecorded(sql, key)}) as outcome
       union all
