@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -22,4 +22,13 @@ test('the checker finds what a buyer pays with in a log, and a key of the provid
     'temporal.db-wal contains a key of the provider',
     'worker.log contains what a buyer pays with',
   ]);
+});
+
+test('a journal that Temporal removes while the checker looks is nothing wrong, but no other file may be missing', async () => {
+  const vanishing = await mkdtemp(join(folder, 'vanishing-'));
+  // Listed, and gone when it is read.
+  await symlink(join(folder, 'nowhere'), join(vanishing, 'temporal.db-journal'));
+  expect(checkSecrets(vanishing)).toEqual([]);
+  await symlink(join(folder, 'nowhere'), join(vanishing, 'worker.log'));
+  expect(() => checkSecrets(vanishing)).toThrow('ENOENT');
 });
