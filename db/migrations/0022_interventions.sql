@@ -1,0 +1,2 @@
+-- Filled before this release: 0022_interventions.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Filled before this release: 0023_decisions.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Filled before this release: 0024_alert_receivers.
+SELECT 1;
