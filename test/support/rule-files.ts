@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ATTENTION_REASONS } from '../../domain/attention.ts';
+import { FINDING_KINDS } from '../../domain/rules.ts';
 
 export const PROMETHEUS_FOLDER = fileURLToPath(new URL('../../ops/prometheus', import.meta.url));
 
@@ -58,6 +60,28 @@ const rules = RULE_FILES.flatMap((file) =>
 );
 
 export const ALERTS: readonly AlertRule[] = rules.filter((rule) => 'alert' in rule);
+
+/** The share of failures that each promise allows. */
+export const BUDGETS: ReadonlyMap<string, number> = new Map(
+  rules.flatMap((rule) =>
+    'record' in rule && rule.record === 'slo:budget:ratio'
+      ? [[rule.labels?.['slo'] ?? '', Number(rule.expr)] as const]
+      : [],
+  ),
+);
+
+/** The sections of the runbook to which an alert may lead. */
+export function sectionsOf({ annotations }: AlertRule): readonly string[] {
+  const [, section = ''] = LINK.exec(annotations.runbook_url) ?? [];
+  return BY_LABEL[section] ?? [section];
+}
+
+const LINK = /^\{\{ \$externalLabels\.operations_url \}\}\/runbook#(.+)$/;
+const BY_LABEL: Readonly<Record<string, readonly string[]>> = {
+  '{{ $labels.slo }}': [...BUDGETS.keys()],
+  '{{ $labels.reason }}': ATTENTION_REASONS,
+  '{{ $labels.kind }}': FINDING_KINDS,
+};
 
 /** The expressions of all rules. */
 export const RULE_EXPRESSIONS: readonly { name: string; query: string }[] = rules.map((rule) => ({

@@ -1,12 +1,17 @@
 /** The alert rules: that Prometheus accepts them, that each fires when it must and only then, and that each leads somewhere. */
 import { describe, expect, test } from 'vitest';
+import { ALERT_RULES, MEASURES } from '../../../domain/measures.ts';
+import { mistakesIn } from '../../support/metric-queries.ts';
 import { hasProgram, runProgram } from '../../support/promtool.ts';
 import {
   ALERTS,
+  BUDGETS,
   PROMETHEUS_FOLDER,
+  RULE_EXPRESSIONS,
   RULE_FILES,
   RULE_TEST_FILES,
   countExpectations,
+  sectionsOf,
 } from '../../support/rule-files.ts';
 
 const promtool = (...args: string[]) => runProgram('promtool', args, PROMETHEUS_FOLDER);
@@ -23,7 +28,10 @@ describe.skipIf(!hasProgram('promtool'))('with promtool,', () => {
   });
 });
 
-test.each(ALERTS.map(({ alert }) => alert))(
+/** It always fires, so that its receiver notices when alerts no longer arrive. */
+const ALWAYS = 'Watchdog';
+
+test.each(ALERTS.map(({ alert }) => alert).filter((alert) => alert !== ALWAYS))(
   '%s has a test in which it fires and one in which it does not',
   (alert) => {
     const { fires, quiet } = countExpectations().get(alert) ?? { fires: 0, quiet: 0 };
@@ -35,12 +43,27 @@ test('every tested alert is one of the rules', () => {
   expect(ALERTS.map(({ alert }) => alert)).toEqual(expect.arrayContaining([...countExpectations().keys()]));
 });
 
-test.each(ALERTS)(
-  '$alert says in a sentence what is wrong, and links to a section of the runbook',
-  ({ annotations }) => {
-    expect(annotations.summary).toMatch(/^['"{A-Z].*\.$/s);
-    expect(annotations.runbook_url).toMatch(
-      /^\{\{ \$externalLabels\.operations_url \}\}\/runbook#[a-z0-9_]+$/,
-    );
+test.each(ALERTS)('$alert says what is wrong in a sentence', ({ annotations }) => {
+  expect(annotations.summary).toMatch(/^(\{\{|[A-Z]).*\.$/s);
+});
+
+test.each(MEASURES)(
+  'the alert that the monitor opens for %s is a rule, and leads to its section',
+  (measure) => {
+    const rules = ALERTS.filter(({ expr }) => expr.includes(`holdfast_alerts_open{measure="${measure}"}`));
+    expect(rules).toMatchObject([{ labels: { source: 'monitor' } }]);
+    expect(rules.flatMap(sectionsOf)).toEqual([measure]);
+  },
+);
+
+test('an error budget is what the monitor allows, where both watch the same promise', () => {
+  expect(BUDGETS.get('order_success')).toBeCloseTo(1 - ALERT_RULES.order_success.threshold);
+  expect(BUDGETS.get('abnormal_orders')).toBe(ALERT_RULES.abnormal_orders.threshold);
+});
+
+test.each(RULE_EXPRESSIONS)(
+  '$name asks for metrics that exist, with labels and values that they have',
+  ({ query }) => {
+    expect(mistakesIn(query)).toEqual([]);
   },
 );
