@@ -14,20 +14,13 @@ import {
   webhookUrl,
 } from './settings/addresses.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
+import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import {
-  UNITS,
-  apiKey,
-  duration,
-  logLevel,
-  path,
-  temporalName,
-  text,
-  wholeNumber,
-} from './settings/values.ts';
+import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -47,6 +40,7 @@ const shared = {
   TEMPORAL_NAMESPACE: temporalName.default('default'),
   TASK_QUEUE: temporalName.default('orders'),
   LOG_LEVEL: logLevel.default('info'),
+  ...payloadShape,
 };
 
 /** Requests in a window; 0 for no limit. */
@@ -76,11 +70,12 @@ const apiSchema = z.object({
   TRUSTED_PROXIES: networks.default([]),
   /** Whose pages may call the API. */
   CORS_ORIGINS: origins.default([]),
-  NODE_ENV: text(100).optional(),
+  ...sessionShape,
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
 const safeApiSchema = apiSchema
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
   // Everyone who opens /docs gets it.
   .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
     path: ['DEVELOPMENT_KEY'],
@@ -144,15 +139,17 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 
 const workerAndThresholds = z.intersection(
   z.intersection(
-    z.intersection(workerSchema, sendingSchema),
+    z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
     z.intersection(paymentProvider, workerMetricsSchema),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
-const systemSchema = z.object(shared);
+const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
-const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE });
+const replaySchema = z
+  .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -163,7 +160,12 @@ const databaseAndWebhookKeys = z.object({
   WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
 });
 
-const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+const auditSchema = z
+  .object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() })
+  .refine(
+    (settings) => settings.TEMPORAL_ADDRESS === undefined || hasPayloadKeys(settings),
+    MISSING_PAYLOAD_KEYS,
+  );
 
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),

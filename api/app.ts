@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
 import { authenticate } from './access/authenticate.ts';
+import { createIdentify } from './access/identify.ts';
 import { authorise } from './access/authorise.ts';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -57,7 +58,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.use(
     '/v1/*',
     limitFailedAuthentications(dependencies),
-    authenticate(dependencies),
+    authenticate(createIdentify(dependencies)),
     // Before the permissions, which may ask the database for a shop: a refused caller counts, too.
     limitRates(dependencies),
     authorise(app, dependencies),

@@ -199,6 +199,8 @@ describe('in the settings of docker-compose.yml,', () => {
         ...example,
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
+        PAYLOAD_KEYS: aKey('test'),
+        SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
