@@ -49,6 +49,7 @@ async function main(): Promise<void> {
   const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,
     namespace: settings.TEMPORAL_NAMESPACE,
+    payloadKeys: settings.PAYLOAD_KEYS,
     taskQueue: settings.TASK_QUEUE,
   });
   const api = createApi({

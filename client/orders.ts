@@ -83,8 +83,8 @@ export interface OrderClientOptions extends TemporalAddress {
 }
 
 /** Opens the API's client of orders. Connects with the first call. */
-export function openOrderClient({ address, namespace, taskQueue }: OrderClientOptions): OrderClient {
-  const { client, call, check, close } = openTemporal({ address, namespace });
+export function openOrderClient({ taskQueue, ...address }: OrderClientOptions): OrderClient {
+  const { client, call, check, close } = openTemporal(address);
   const { workflow } = client;
 
   const policyOf = (afterEnd: StartPolicy['afterEnd']): StartPolicy => ({

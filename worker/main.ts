@@ -3,7 +3,7 @@
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
 import { NativeConnection, Runtime } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
+import { openClient } from '../client/connection.ts';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
@@ -60,10 +60,11 @@ async function main(): Promise<void> {
     actor: HOLDFAST,
   });
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
+  const payloads = { namespace: settings.TEMPORAL_NAMESPACE, payloadKeys: settings.PAYLOAD_KEYS };
   try {
     const worker = await createOrderWorker({
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       database,
       workflowBundle: bundle,
@@ -76,7 +77,7 @@ async function main(): Promise<void> {
     const webhooks = await createWebhookWorker({
       ...webhookSettings(settings),
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
@@ -84,12 +85,12 @@ async function main(): Promise<void> {
     const payments = await createPaymentWorker({
       ...paymentSettings(settings),
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
-    const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
+    const client = openClient(connection, payloads);
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {

@@ -1,5 +1,4 @@
 /** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
-import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createAdvancingActivities } from '../activities/payments/advance.ts';
 import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
@@ -7,7 +6,8 @@ import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
 import { createWalletProvider } from '../activities/payments/wallet-provider.ts';
 import { askTemporal } from '../client/ask.ts';
-import { CLIENT_INTERCEPTORS } from '../client/origin.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment } from '../client/payments.ts';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
@@ -34,9 +34,8 @@ export const paymentSettings = (settings: WorkerSettings): PaymentSettings => ({
   unmatchedAfter: settings.PAYMENT_UNMATCHED_AFTER,
 });
 
-export interface PaymentWorkerOptions extends PaymentSettings {
+export interface PaymentWorkerOptions extends PaymentSettings, PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   /** Of the orders. */
   taskQueue: string;
   databaseUrl: string;
@@ -64,12 +63,13 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
     name: 'holdfast payments',
     actor: HOLDFAST,
   });
-  const client = new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS });
+  const client = openClient(connection, options);
   const wallet = createWalletProvider(database);
   const provider = options.provider ? createHttpProvider(options.provider) : createNoProvider();
   const worker = await Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue: payingQueueOf(taskQueue),
     activities: {
       ...createAdvancingActivities(database, {

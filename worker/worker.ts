@@ -1,6 +1,5 @@
 /** Builds the worker: the bundle of workflows, its activities, and how many of each run at once. */
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
@@ -15,15 +14,15 @@ import { askTemporal } from '../client/ask.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
-import { CLIENT_INTERCEPTORS } from '../client/origin.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
 
-export interface OrderWorkerOptions {
+export interface OrderWorkerOptions extends PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   taskQueue: string;
   database: LongDatabase;
   workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
@@ -42,10 +41,11 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
   const { connection, namespace, taskQueue, database, workflowBundle } = options;
-  const client = new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS });
+  const client = openClient(connection, options);
   return Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue,
     workflowBundle,
     activities: {
