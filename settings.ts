@@ -13,6 +13,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
@@ -92,7 +93,10 @@ const personalData = personalDataSchema.transform((settings, context) => ({
 }));
 
 const apiAndTokens = z.intersection(
-  z.intersection(z.intersection(safeApiSchema, webhookSchema), paymentSchema),
+  z.intersection(
+    z.intersection(safeApiSchema, webhookSchema),
+    z.intersection(paymentSchema, apiMetricsSchema),
+  ),
   z.intersection(tokens, personalData),
 );
 
@@ -139,7 +143,10 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 });
 
 const workerAndThresholds = z.intersection(
-  z.intersection(z.intersection(workerSchema, sendingSchema), paymentProvider),
+  z.intersection(
+    z.intersection(workerSchema, sendingSchema),
+    z.intersection(paymentProvider, workerMetricsSchema),
+  ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
@@ -164,6 +171,8 @@ const localSchema = z.object({
   TEMPORAL_CLI: path.optional(),
   HOST: apiSchema.shape.HOST,
   PORT: apiSchema.shape.PORT,
+  /** The first of those of API, worker, SDK and Temporal's server. */
+  METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
@@ -226,4 +235,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...workerMetricsSchema.shape,
 };

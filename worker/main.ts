@@ -11,6 +11,7 @@ import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { createPaymentWorker, paymentSettings } from './payments.ts';
 import { monitorSettings } from './monitor-settings.ts';
@@ -34,7 +35,7 @@ function readSettings(): WorkerSettings {
 }
 
 const settings = readSettings();
-const logger = openLogger('worker', settings.LOG_LEVEL);
+const logger = openLogger('worker', settings.LOG_LEVEL, await openTerminal());
 endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
 
 const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));

@@ -10,18 +10,23 @@ import {
   type CommandAnswer,
   type OrderInput,
 } from '../messages.ts';
+import { currentOrigin, type Origin } from '../origin.ts';
 import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 
 /** A payment that was accepted and is not answered yet. */
 export interface PendingPayment {
   commandId: string;
   acceptedAt: string;
+  /** Of the request that brought it. */
+  origin: Origin;
   answer: (answer: CommandAnswer) => void;
 }
 
 /** A payment of a part that was accepted and is not opened yet. */
 export interface PendingPart extends AddPaymentCommand {
   acceptedAt: string;
+  /** Of the request that brought it. */
+  origin: Origin;
   /** Says that it was opened, or why not. */
   answer: (refusal: RefusalReason | null) => void;
 }
@@ -30,6 +35,8 @@ export interface CancelRequest {
   by: 'command' | 'temporal' | 'operator';
   commandId: string | null;
   reason: string;
+  /** Of the request that brought it. */
+  origin: Origin;
 }
 
 export interface OrderState {
@@ -45,6 +52,8 @@ export interface OrderState {
   readonly parts: PendingPart[];
   /** Whether a payment of a part has said how it stands since the order last looked. */
   hasNews: boolean;
+  /** Of what brought the last news. */
+  newsOrigin: Origin;
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
@@ -87,6 +96,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     parts: [],
     hasNews: mayHaveParts,
+    newsOrigin: currentOrigin(),
     cancel: null,
     windowEnded: false,
     isExtended: false,
@@ -109,6 +119,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
 const paymentAtOnce = (commandId: string, startedAt: number): PendingPayment => ({
   commandId,
   acceptedAt: new Date(startedAt).toISOString(),
+  origin: currentOrigin(),
   answer: () => {},
 });
 

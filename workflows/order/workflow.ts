@@ -19,6 +19,7 @@ import type { StepResult } from '../../activities/order.ts';
 import { WINDOW_ENDED, type RefusalReason } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../messages.ts';
+import { onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { answerCommands } from './commands.ts';
 import { answerInterventions } from './interventions.ts';
@@ -64,14 +65,15 @@ async function live(state: OrderState): Promise<void> {
     const [payment] = state.payments;
     const refusal = payment && refusalBeforeTry(state, payment);
     if (refusal) answerFirstPayment(state, refusal);
-    else if (payment) await takePayment(state, payment);
+    else if (payment) await onBehalfOf(payment.origin, () => takePayment(state, payment));
     else if (state.parts.length > 0) await openPart(state);
-    else if (state.hasNews && !state.cancel) await settle(state);
-    else await close(state);
+    else if (state.hasNews && !state.cancel) await onBehalfOf(state.newsOrigin, () => settle(state));
+    else await onBehalfOf(state.cancel?.origin, () => close(state));
   }
   while (state.payments.length > 0) answerFirstPayment(state, refusalByStage(state.stage));
   refuseParts(state);
-  if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
+  const { cancel } = state;
+  if (state.stage === 'paid' && cancel) await onBehalfOf(cancel.origin, () => refundAtOnce(state, cancel));
 }
 
 async function reserve(state: OrderState): Promise<void> {
