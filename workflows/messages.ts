@@ -113,10 +113,17 @@ export interface SkipStep extends Intervention {
   step: Step;
 }
 
+export interface ExtendDeadline extends Intervention {
+  /** The new deadline, ISO 8601. */
+  until: string;
+}
+
 export interface InterventionAnswer {
   stage: Stage;
   /** The step that was acted on; null when none was failing. */
   step: Step | null;
+  /** Of a deadline that was put off: the recorded one, ISO 8601. */
+  deadline?: string;
 }
 
 /** What an operator sees of an order that has not ended. Times are ISO 8601. */
@@ -279,6 +286,8 @@ export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel
 export const refundUpdate = defineUpdate<RefundAnswer>('refund');
 export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
 export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');
+/** Answers once the new deadline is recorded. */
+export const extendDeadlineUpdate = defineUpdate<InterventionAnswer, [ExtendDeadline]>('extendDeadline');
 export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');
 export const orderQuery = defineQuery<OrderView>('order');
 export const refundQuery = defineQuery<RefundView>('refund');
