@@ -9,7 +9,7 @@ import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
-import type { PaymentMethod, PaymentState } from '../domain/payments.ts';
+import type { OwedOutcome, PaymentMethod, PaymentOutcome, PaymentState } from '../domain/payments.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { FailedAttempt } from '../domain/webhook-attempts.ts';
 
@@ -151,22 +151,6 @@ export interface PaymentInput {
 export interface PaymentEnd {
   state: PaymentState;
 }
-
-export const PAYMENT_OUTCOMES = [
-  'declined',
-  'voided',
-  'captured',
-  'authorised',
-] as const satisfies readonly PaymentState[];
-/** What a person may know of a payment that stays unknown, from its provider. */
-export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
-
-export const OWED_OUTCOMES = ['refunded', 'to_wallet'] as const;
-/**
- * What a person may decide about money that is owed and that the provider does not give back: somebody gave it back by hand, or the order's
- * wallet gets it.
- */
-export type OwedOutcome = (typeof OWED_OUTCOMES)[number];
 
 export interface ResolvePayment extends Intervention {
   outcome: PaymentOutcome | OwedOutcome;

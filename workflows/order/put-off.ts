@@ -1,12 +1,10 @@
 /** Puts an order's deadline off because a person says so, as often as they do. */
 import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import { LONGEST_EXTENSION_MS } from '../../domain/attention.ts';
-import type { RefusalReason } from '../../domain/order.ts';
 import { TEXT, trimText } from '../../domain/text.ts';
 import { extendDeadlineUpdate, type ExtendDeadline, type InterventionAnswer } from '../messages.ts';
 import { now } from '../time.ts';
 import { refuse, refuseUnsigned } from './handlers.ts';
-import { refusalByStage } from './refusals.ts';
 import { StepLeft, noteIntervention } from './retry-and-attention.ts';
 import { follow, isOpen, type OrderState, type PendingExtension } from './state.ts';
 import { step } from './steps.ts';
@@ -24,10 +22,10 @@ export function answerExtensions(state: OrderState): void {
       const signed = { actor: trimText(by.actor, TEXT.actor), reason: trimText(by.reason, TEXT.reason) };
       noteIntervention(state.health, updateId, 'extend_deadline', signed, null);
       const until = new Date(by.until).toISOString();
-      const refusal = await new Promise<RefusalReason | null>((answer) => {
+      const isRecorded = await new Promise<boolean>((answer) => {
         state.extensions.push({ updateId, until, reason: signed.reason, answer });
       });
-      if (refusal !== null) refuse(refusal, `This order is ${state.stage}.`);
+      if (!isRecorded) refuse('not_open', `This order is ${state.stage}.`);
       return { stage: state.stage, step: null, deadline: new Date(state.deadline).toISOString() };
     },
     { description: EXTEND, validator: (by: ExtendDeadline) => refuseUnlessExtendable(state, by) },
@@ -39,34 +37,31 @@ export async function putOff(state: OrderState): Promise<boolean> {
   const [asked] = state.extensions;
   if (!asked) return false;
   const before = state.deadline;
-  const refusal = await record(state, asked);
+  const isRecorded = await record(state, asked);
   state.extensions.shift();
-  asked.answer(refusal);
+  asked.answer(isRecorded);
   return state.deadline !== before;
 }
 
 /** Answers the one that the order did not live to record. */
 export function refuseExtensions(state: OrderState): void {
-  while (state.extensions.length > 0) state.extensions.shift()?.answer(refusalByStage(state.stage));
+  while (state.extensions.length > 0) state.extensions.shift()?.answer(false);
 }
 
-async function record(
-  state: OrderState,
-  { updateId, until, reason }: PendingExtension,
-): Promise<RefusalReason | null> {
+async function record(state: OrderState, { updateId, until, reason }: PendingExtension): Promise<boolean> {
   const { orderId } = state.input;
   const request = { orderId, updateId, paymentDeadline: until, reason, at: now() };
   try {
     const result = await step.extendDeadline(state.health, request, `Put the deadline off to ${until}`);
     // Only a workflow that was reset finds the order elsewhere.
     if (result.stage !== state.stage) follow(state, result);
-    if (result.stage !== 'awaiting_payment') return refusalByStage(result.stage);
+    if (result.stage !== 'awaiting_payment') return false;
     moveDeadline(state, Date.parse(result.paymentDeadline ?? until));
-    return null;
+    return true;
   } catch (error) {
     if (!(error instanceof StepLeft)) throw error;
     // The order is given up. An attempt that comes late finds it so.
-    return 'order_cancelled';
+    return false;
   }
 }
 

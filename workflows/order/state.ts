@@ -33,8 +33,8 @@ export interface PendingExtension {
   /** ISO 8601. */
   until: string;
   reason: string;
-  /** Says that it is recorded, or why it is not. */
-  answer: (refusal: RefusalReason | null) => void;
+  /** Says whether it is recorded. It is not once the order is over. */
+  answer: (isRecorded: boolean) => void;
 }
 
 export interface CancelRequest {
