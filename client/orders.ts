@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { RefundInput } from '../domain/order.ts';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
-import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   cancelUpdate,
@@ -17,6 +17,7 @@ import {
   type PayCommand,
   type PaymentInput,
   type PlaceAnswer,
+  type ResolvePayment,
 } from '../workflows/messages.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
@@ -28,6 +29,14 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import {
+  actOutcomeOfFailure,
+  sendAct,
+  sendResolution,
+  type Act,
+  type ActOutcome,
+  type ResolveOutcome,
+} from './interventions.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
 import { wakePayment } from './payments.ts';
 import { wakeWebhook } from './webhooks.ts';
@@ -40,7 +49,16 @@ import {
   type StartPolicy,
 } from './start.ts';
 
-export type { AddPaymentCommand, CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
+export type {
+  Act,
+  ActOutcome,
+  AddPaymentCommand,
+  CancelCommand,
+  CommandOutcome,
+  NewOrder,
+  RefundOutcome,
+  ResolvePayment,
+};
 
 /**
  * All that the API asks of Temporal. Every call may be repeated, and may throw {@link TemporalUnavailableError}: then nobody knows
@@ -74,6 +92,13 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
     refund: RefundInput,
     options: { isRetry: boolean; waitedMs: number; restart?: boolean },
   ): Promise<RefundOutcome>;
+  /**
+   * Sends what a person does to a workflow of an order, a refund or a payment.
+   * @param updateId the same at every retry: then it acts once.
+   */
+  act(workflowId: string, updateId: string, act: Act): Promise<ActOutcome>;
+  /** Says how a payment stands at its provider, for a person who knows. @param updateId as for {@link act}. */
+  resolvePayment(paymentId: string, updateId: string, resolution: ResolvePayment): Promise<ResolveOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
 }
@@ -178,6 +203,25 @@ export function openOrderClient({ taskQueue, ...address }: OrderClientOptions): 
         }, CALL_DEADLINE_MS - waitedMs);
       } catch (error) {
         return refundOutcomeOfFailure(error);
+      }
+    },
+
+    async act(workflowId, updateId, act) {
+      try {
+        const answer = await call(() => sendAct(workflow.getHandle(workflowId), updateId, act));
+        return { outcome: 'done', ...answer };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
+    async resolvePayment(paymentId, updateId, resolution) {
+      const payment = workflow.getHandle(paymentWorkflowId(paymentId));
+      try {
+        const { state } = await call(() => sendResolution(payment, updateId, resolution));
+        return { outcome: 'done', state };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
       }
     },
 
