@@ -18,6 +18,7 @@ import {
   type PaymentInput,
   type PlaceAnswer,
 } from '../workflows/messages.ts';
+import { decisionsOn, type OrderDecisions } from './decisions.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
 import {
@@ -76,6 +77,8 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
   ): Promise<RefundOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
+  /** What decisions about findings ask of workflows. */
+  decisions: OrderDecisions;
 }
 
 export interface OrderClientOptions extends TemporalAddress {
@@ -182,6 +185,8 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
     },
 
     wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
+
+    decisions: decisionsOn({ client, call }, taskQueue),
 
     check,
     close,
