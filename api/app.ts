@@ -81,7 +81,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
   app.route('/v1', interventionRoutes(dependencies));
-  app.route('/v1', findingRoutes());
+  app.route('/v1', findingRoutes(dependencies));
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());

@@ -19,6 +19,7 @@ import {
   type PlaceAnswer,
   type ResolvePayment,
 } from '../workflows/messages.ts';
+import { decisionsOn, type OrderDecisions } from './decisions.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
 import {
@@ -101,6 +102,8 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
   resolvePayment(paymentId: string, updateId: string, resolution: ResolvePayment): Promise<ResolveOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
+  /** What decisions about findings ask of workflows. */
+  decisions: OrderDecisions;
 }
 
 export interface OrderClientOptions extends TemporalAddress {
@@ -226,6 +229,8 @@ export function openOrderClient({ taskQueue, ...address }: OrderClientOptions): 
     },
 
     wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
+
+    decisions: decisionsOn({ client, call }, taskQueue),
 
     check,
     close,
