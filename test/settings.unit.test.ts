@@ -106,6 +106,18 @@ const quota = whole('0', '1000000000', '1000000001');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+/** Paths are put behind it, and people see it. */
+const page = between(
+  'http://h',
+  LONG_WEBHOOK,
+  `${LONG_WEBHOOK}t`,
+  '',
+  'ftp://h',
+  'h',
+  'http://user@h',
+  'http://h/?x',
+  'http://h/#x',
+);
 const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
@@ -281,6 +293,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
   BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
+  OPERATIONS_URL: page,
+  WEB_UI_URL: page,
   ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
   ...Object.fromEntries(
     MEASURES.map((measure) => [

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
@@ -294,3 +295,9 @@ function closure(entry: string): { files: string[]; packages: string[] } {
   visit(entry);
   return { files: [...files], packages: [...packages] };
 }
+
+test('the namespace learns of every search attribute, with its type, before a worker starts', () => {
+  const script = read('ops/compose/temporal-namespace.sh');
+  const named = [...script.matchAll(/--name (\w+) --type (\w+)/g)].map(([, name, type]) => `${name}=${type}`);
+  expect(named).toEqual(SEARCH_ATTRIBUTE_OPTIONS);
+});
