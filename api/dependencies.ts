@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
+import type { KeyRing } from '../domain/key-ring.ts';
 import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
@@ -16,6 +17,8 @@ export interface Dependencies {
   logger: Logger;
   /** Without it, only API keys are accepted. */
   identifyBearer?: IdentifyBearer | undefined;
+  /** Seal the sessions of people. Without them there is no operations page. */
+  sessionKeys?: KeyRing | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds its deadline is put off, once, when a payment is under way; the default unless given. */

@@ -52,6 +52,7 @@ type Limits = Pick<
   | 'stopping'
   | 'identifyBearer'
   | 'paymentSecrets'
+  | 'sessionKeys'
 >;
 
 /** Times are milliseconds. */
