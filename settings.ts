@@ -10,6 +10,7 @@ import {
   networks,
   origins,
   port,
+  publicUrl,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
@@ -42,11 +43,17 @@ const shared = {
   ...payloadShape,
 };
 
+/** For those that start workflows, whose details link to the runbook there. */
+const operations = { OPERATIONS_URL: publicUrl.optional() };
+
 /** Requests in a window; 0 for no limit. */
 const quota = wholeNumber(0, LARGEST_QUOTA);
 
 const apiSchema = z.object({
   ...shared,
+  ...operations,
+  /** Temporal's, for links to the workflows of orders. */
+  WEB_UI_URL: publicUrl.optional(),
   HOST: host.default('127.0.0.1'),
   PORT: port.default(3000),
   /** An unpaid order holds its stock for this long, and the workflow's code must replay for as long as such an order is open. */
@@ -93,6 +100,7 @@ const apiAndTokens = z.intersection(
 
 const workerSchema = z.object({
   ...shared,
+  ...operations,
   /** Steps that run at once, of each kind; the worker's database pool has twice as many connections, and one to publish events. */
   WORKER_STEP_SLOTS: wholeNumber(1, MOST_CONNECTIONS / 2).default(20),
   /** 57 KB each; an evicted order replays fewer than 30 events. */

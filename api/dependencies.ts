@@ -4,6 +4,7 @@ import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
 import type { KeyRing } from '../domain/key-ring.ts';
+import type { WebUi } from '../domain/web-ui.ts';
 import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
@@ -19,6 +20,8 @@ export interface Dependencies {
   identifyBearer?: IdentifyBearer | undefined;
   /** Seal the sessions of people. Without them there is no operations page. */
   sessionKeys?: KeyRing | undefined;
+  /** Where Temporal's Web UI shows the workflows of orders; without it, no address of one is given. */
+  webUi?: WebUi | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds its deadline is put off, once, when a payment is under way; the default unless given. */

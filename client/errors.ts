@@ -53,6 +53,21 @@ export function isRetryable(error: unknown): boolean {
 /** Whether the server failed in a way that it did not expect. */
 export const isInternal = (error: unknown): boolean => findGrpcCode(error) === INTERNAL;
 
+/** gRPC's codes for what this client may not do, and for what the server does not offer. */
+const NOT_ALLOWED: ReadonlySet<number | undefined> = new Set([7, 12, 16]);
+
+/** Whether the server does not let this client do that. */
+export const isNotAllowed = (error: unknown): boolean => NOT_ALLOWED.has(findGrpcCode(error));
+
+const INVALID_ARGUMENT = 3;
+
+/** Whether a start was refused because the namespace does not know a search attribute. The server has no code of its own for that. */
+export function isUnknownSearchAttribute(error: unknown): boolean {
+  if (isGrpcServiceError(error))
+    return findGrpcCode(error) === INVALID_ARGUMENT && /search attribute/i.test(error.details);
+  return error instanceof Error && error.cause !== undefined && isUnknownSearchAttribute(error.cause);
+}
+
 /** The gRPC code of an error, or of its cause. */
 function findGrpcCode(error: unknown): number | undefined {
   if (isGrpcServiceError(error)) return error.code;

@@ -5,10 +5,12 @@
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
 import { openDatabase } from '../db/connection.ts';
+import { SearchAttributesError, keepRegistering } from '../client/search-attributes.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
 import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
+import { runbookOf } from '../domain/runbook.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
@@ -52,6 +54,7 @@ Runtime.install({
 });
 
 async function main(): Promise<void> {
+  const runbook = runbookOf(settings.OPERATIONS_URL);
   const bundle = await workflowBundle(settings.WORKFLOW_BUNDLE);
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
@@ -64,6 +67,7 @@ async function main(): Promise<void> {
       connection,
       namespace: settings.TEMPORAL_NAMESPACE,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       database,
       workflowBundle: bundle,
       stepSlots: settings.WORKER_STEP_SLOTS,
@@ -85,6 +89,7 @@ async function main(): Promise<void> {
       connection,
       namespace: settings.TEMPORAL_NAMESPACE,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
@@ -111,6 +116,13 @@ async function main(): Promise<void> {
     await Promise.all([
       ended,
       prepared,
+      keepRegistering(client, {
+        signal: ending.signal,
+        report: (error) => {
+          if (error instanceof SearchAttributesError) logger.warn(error.message);
+          else logger.warn({ err: error }, 'could not register the search attributes, trying again');
+        },
+      }),
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {
         signal: ending.signal,

@@ -38,6 +38,8 @@ export interface PaymentWorkerOptions extends PaymentSettings {
   namespace: string;
   /** Of the orders. */
   taskQueue: string;
+  /** The address of the runbook, if somebody serves it. */
+  runbook?: string | undefined;
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
@@ -57,7 +59,7 @@ export const payingConnections = (slots: number): number => Math.min(slots, MOST
 
 /** It takes no task before its `run()`. */
 export async function createPaymentWorker(options: PaymentWorkerOptions): Promise<PaymentWorker> {
-  const { connection, namespace, taskQueue, slots, shutdownGrace } = options;
+  const { connection, namespace, taskQueue, runbook, slots, shutdownGrace } = options;
   const database = openDatabase(options.databaseUrl, {
     connections: payingConnections(slots),
     name: 'holdfast payments',
@@ -78,7 +80,7 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
       ...createUnmatchedActivities(database, {
         provider,
         unmatchedAfter: options.unmatchedAfter,
-        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, { taskQueue, runbook }, payment)),
       }),
     },
     maxConcurrentActivityTaskExecutions: slots,

@@ -24,6 +24,8 @@ export interface OrderWorkerOptions {
   connection: NativeConnection;
   namespace: string;
   taskQueue: string;
+  /** The address of the runbook, if somebody serves it. */
+  runbook?: string | undefined;
   database: LongDatabase;
   workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
   /** Steps that run at once, of each kind: quick (local activities) and persistent (activities). */
@@ -40,7 +42,8 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
-  const { connection, namespace, taskQueue, database, workflowBundle } = options;
+  const { connection, namespace, taskQueue, runbook, database, workflowBundle } = options;
+  const deployment = { taskQueue, runbook };
   const client = new Client({ connection, namespace });
   return Worker.create({
     connection,
@@ -51,13 +54,13 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
       ...createActivities(database),
       ...createStatsActivities(database),
       ...createSealActivities(database, () => findLastHead(client, taskQueue)),
-      ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
+      ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue, runbook)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
       ...createResolvingActivities(database),
       ...createWakingPaymentsActivities(database, {
-        wake: (payment) => askTemporal(client, () => wakePayment(client, taskQueue, payment)),
-        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+        wake: (payment) => askTemporal(client, () => wakePayment(client, deployment, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, deployment, payment)),
       }),
       ...createWakingActivities(database, (webhookId) => wakeWebhook(client, taskQueue, webhookId)),
     },

@@ -10,6 +10,7 @@ import { createApi } from '../../api/app.ts';
 import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient, type OrderClient } from '../../client/orders.ts';
+import { registerSearchAttributes } from '../../client/search-attributes.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
@@ -231,10 +232,12 @@ async function registerNamespace(address: string): Promise<string> {
     });
     // The parts of the server learn of it one after the other.
     await until(`the namespace ${namespace} to be usable`, () =>
-      client.workflow.count().then(
-        () => true,
-        () => undefined,
-      ),
+      registerSearchAttributes(client)
+        .then(() => client.workflow.count("HoldfastShop = 'main'"))
+        .then(
+          () => true,
+          () => undefined,
+        ),
     );
   } finally {
     await close();

@@ -82,6 +82,7 @@ async function reserve(state: OrderState): Promise<void> {
       step.reserve(state.health, toPlacedOrder(state), `Reserve ${describeContents(state)}`),
     );
     if (result.paymentDeadline !== undefined) state.deadline = Date.parse(result.paymentDeadline);
+    state.total = result.total ?? null;
     follow(state, result);
   } catch (error) {
     if (state.cancel === null) throw error;
@@ -185,7 +186,7 @@ async function releaseOrder(state: OrderState): Promise<void> {
     return;
   }
   follow(state, result);
-  if (result.wakes === true) await wake(state.input.orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -200,7 +201,7 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
   const request = { orderId, commandId, reason, restock: true, at: now() };
   const result = await step.refund(state.health, request, 'Refund and restock');
   follow(state, result);
-  if (result.wakes === true) await wake(orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /**

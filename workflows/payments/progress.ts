@@ -5,6 +5,7 @@ import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
 import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import type { PaymentInput } from '../messages.ts';
+import { openSearch } from '../search.ts';
 import { now } from '../time.ts';
 
 export interface PaymentProgress {
@@ -33,13 +34,14 @@ export interface PaymentProgress {
   told: PaymentState | null;
   attention: Attention | null;
   readonly follow: (advanced: Advanced) => void;
-  /** Shows the operator how it stands now. */
+  /** Shows the operator how it stands now, and what it is found by. */
   readonly show: () => void;
 }
 
 /** @param describe what the Web UI shows of it. */
 export function begin(input: PaymentInput, describe: (progress: PaymentProgress) => string): PaymentProgress {
   const { goesOn } = input;
+  const search = openSearch();
   const progress: PaymentProgress = {
     input,
     hasNews: false,
@@ -56,7 +58,13 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
     told: null,
     attention: goesOn?.attention ?? null,
     follow: (advanced) => follow(progress, advanced),
-    show: () => setCurrentDetails(describe(progress)),
+    show: () => {
+      setCurrentDetails(describe(progress));
+      search({
+        HoldfastFailingStep: progress.trouble?.step ?? null,
+        HoldfastAttention: progress.attention?.reason ?? null,
+      });
+    },
   };
   progress.show();
   return progress;

@@ -1390,6 +1390,11 @@ export interface components {
              * @example Ring twice
              */
             deliveryNote?: string;
+            /**
+             * Format: uri
+             * @description Where Temporal shows the workflow of this order. Only for operators, auditors and admins, from `GET /v1/orders/{id}`, and where `WEB_UI_URL` is set
+             */
+            workflowUrl?: string;
         };
         OrderAdjustment: {
             /** @enum {string} */
