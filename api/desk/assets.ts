@@ -12,7 +12,7 @@ export function assetRoutes(): Hono<DeskEnv> {
   const app = new Hono<DeskEnv>();
 
   app.get('/desk.css', async (c) =>
-    c.body(await readFile(new URL('desk.css', import.meta.url)), 200, {
+    c.body(await readFile(new URL('./desk.css', import.meta.url)), 200, {
       ...CACHED,
       'Content-Type': 'text/css; charset=utf-8',
     }),

@@ -53,6 +53,7 @@ type Limits = Pick<
   | 'identifyBearer'
   | 'paymentSecrets'
   | 'sessionKeys'
+  | 'webUi'
 >;
 
 /** Times are milliseconds. */
