@@ -31,6 +31,7 @@ import { eventRoutes } from './routes/events.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { interventionRoutes } from './routes/interventions.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -81,6 +82,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', walletPermissionRoutes());
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
+  app.route('/v1', interventionRoutes(dependencies));
   app.route('/v1', findingRoutes());
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { OrderOwner } from '../domain/search-attributes.ts';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
-import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   cancelUpdate,
@@ -16,6 +16,7 @@ import {
   type CommandAnswer,
   type PayCommand,
   type PlaceAnswer,
+  type ResolvePayment,
 } from '../workflows/messages.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
@@ -27,6 +28,14 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import {
+  actOutcomeOfFailure,
+  sendAct,
+  sendResolution,
+  type Act,
+  type ActOutcome,
+  type ResolveOutcome,
+} from './interventions.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
 import { wakePayment, type DuePayment } from './payments.ts';
 import { keepRegistering, startSearchable, type Registering } from './search-attributes.ts';
@@ -42,7 +51,16 @@ import {
   type StartPolicy,
 } from './start.ts';
 
-export type { AddPaymentCommand, CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
+export type {
+  Act,
+  ActOutcome,
+  AddPaymentCommand,
+  CancelCommand,
+  CommandOutcome,
+  NewOrder,
+  RefundOutcome,
+  ResolvePayment,
+};
 
 /**
  * All that the API asks of Temporal. Every call may be repeated, and may throw {@link TemporalUnavailableError}: then nobody knows
@@ -77,6 +95,13 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
     refund: NewRefund,
     options: { isRetry: boolean; waitedMs: number; owner: OrderOwner; restart?: boolean },
   ): Promise<RefundOutcome>;
+  /**
+   * Sends what a person does to a workflow of an order, a refund or a payment.
+   * @param updateId the same at every retry: then it acts once.
+   */
+  act(workflowId: string, updateId: string, act: Act): Promise<ActOutcome>;
+  /** Says how a payment stands at its provider, for a person who knows. @param updateId as for {@link act}. */
+  resolvePayment(paymentId: string, updateId: string, resolution: ResolvePayment): Promise<ResolveOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
   /** Makes Temporal know the search attributes; see {@link keepRegistering}. */
@@ -188,6 +213,25 @@ export function openOrderClient({ address, namespace, ...deployment }: OrderClie
         }, CALL_DEADLINE_MS - waitedMs);
       } catch (error) {
         return refundOutcomeOfFailure(error);
+      }
+    },
+
+    async act(workflowId, updateId, act) {
+      try {
+        const answer = await call(() => sendAct(workflow.getHandle(workflowId), updateId, act));
+        return { outcome: 'done', ...answer };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
+    async resolvePayment(paymentId, updateId, resolution) {
+      const payment = workflow.getHandle(paymentWorkflowId(paymentId));
+      try {
+        const { state } = await call(() => sendResolution(payment, updateId, resolution));
+        return { outcome: 'done', state };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
       }
     },
 

@@ -27,6 +27,17 @@ export interface PendingPart extends AddPaymentCommand {
   answer: (refusal: RefusalReason | null) => void;
 }
 
+/** A later deadline that a person asked for and that is not recorded yet. */
+export interface PendingExtension {
+  /** The update that brought it. */
+  updateId: string;
+  /** ISO 8601. */
+  until: string;
+  reason: string;
+  /** Says whether it is recorded. It is not once the order is over. */
+  answer: (isRecorded: boolean) => void;
+}
+
 export interface CancelRequest {
   by: 'command' | 'temporal' | 'operator';
   commandId: string | null;
@@ -44,12 +55,14 @@ export interface OrderState {
   readonly payments: PendingPayment[];
   /** The same for payments of parts. */
   readonly parts: PendingPart[];
+  /** Of a later deadline. There is never a second. */
+  readonly extensions: PendingExtension[];
   /** Whether a payment of a part has said how it stands since the order last looked. */
   hasNews: boolean;
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
-  /** Whether it was tried to put the deadline off, which happens once. */
+  /** Whether it was tried to put the deadline off for a payment under way, which happens once. */
   isExtended: boolean;
 
   // What the line of execution has done.
@@ -90,6 +103,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
     payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     parts: [],
+    extensions: [],
     hasNews: mayHaveParts,
     cancel: null,
     windowEnded: false,
