@@ -1,11 +1,12 @@
 /** An order as an operator sees it: how it stands, what happened, its money and its stock. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
-import { findOpenMarks, listInterventions, type OpenMark } from '../../db/attention.ts';
+import { listInterventions, listOpenMarksOf, type OpenMark } from '../../db/attention.ts';
 import { readOrderBooks, type OrderBooks } from '../../db/desk/order-books.ts';
 import { findOrder, listEvents, type FoundOrder } from '../../db/orders.ts';
 import { listPayments, type Payment } from '../../db/payments/payments.ts';
 import { listRefunds } from '../../db/refunds.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { Problem } from '../problems/problem.ts';
 import type { DeskEnv } from './env.ts';
 import { age, price, runbookLink, sentence, table, time, type Html } from './html.ts';
@@ -14,12 +15,16 @@ import { timeline } from './order-timeline.ts';
 /** More than an order has unless something goes on for long: the oldest are shown, and the API has all. */
 const SHOWN = 200;
 
+/** A workflow's id, as a link into the Web UI where somebody said where that is. */
+export type LinkTo = (workflowId: string) => Html;
+
 /** Everything that is known of an order here. */
 export interface OrderView {
   id: string;
   /** Undefined while its reservation is not recorded. */
   order: FoundOrder | undefined;
-  mark: OpenMark | undefined;
+  /** Of the order, of its refunds and of its payments, oldest first. */
+  marks: readonly OpenMark[];
   payments: readonly Payment[];
 }
 
@@ -27,38 +32,38 @@ export interface OrderView {
 export async function readOrder(c: Context<DeskEnv>, id: string): Promise<OrderView> {
   const { database } = c.var;
   const order = await findOrder(database, id);
-  const mark = (await findOpenMarks(database, [id])).get(id);
+  const marks = await listOpenMarksOf(database, id);
   // An order whose reservation keeps failing is not recorded yet.
-  if (!order && !mark) throw new Problem('not_found', `There is no order ${id}.`);
-  return { id, order, mark, payments: await listPayments(database, id) };
+  if (!order && marks.length === 0) throw new Problem('not_found', `There is no order ${id}.`);
+  return { id, order, marks, payments: await listPayments(database, id) };
 }
 
 /** The page's content, but for the actions. */
-export async function describeOrder(c: Context<DeskEnv>, view: OrderView): Promise<Html> {
+export async function describeOrder(c: Context<DeskEnv>, view: OrderView, linkTo: LinkTo): Promise<Html> {
   const { database } = c.var;
-  const { id, order, mark, payments } = view;
+  const { id, order, marks, payments } = view;
   const now = new Date();
   const page = { after: 0, limit: SHOWN };
   const events = await listEvents(database, id, page);
   const refunds = await listRefunds(database, id, page);
   const interventions = await listInterventions(database, id);
   const books = await readOrderBooks(database, id);
-  return html`${mark && attention(mark, now)}
-  ${order ? summary(order, now) : html`<p>Its reservation is not recorded yet, so there is no more to show.</p>`}
-  ${timeline({ events, refunds, interventions, payments, mark })} ${order && money(order, payments, books)}
-  ${order && stock(order, books)}`;
+  return html`${marks.map((mark) => attention(mark, now, linkTo))}
+  ${order ? summary(order, now, linkTo) : html`<p>Its reservation is not recorded yet, so there is no more to show.</p>`}
+  ${timeline({ events, refunds, interventions, payments, marks })}
+  ${order && money(order, payments, books, linkTo)} ${order && stock(order, books)}`;
 }
 
-const attention = ({ reason, step, raisedAt, workflowId }: OpenMark, now: Date): Html =>
-  html`<section aria-labelledby="attention" class="refusal">
-    <h2 id="attention">Needs a person: ${sentence(reason).toLowerCase()}</h2>
+const attention = ({ reason, step, raisedAt, workflowId }: OpenMark, now: Date, linkTo: LinkTo): Html =>
+  html`<section aria-labelledby="mark-${workflowId}" class="refusal">
+    <h2 id="mark-${workflowId}">Needs a person: ${sentence(reason).toLowerCase()}</h2>
     <p>
-      The step <code>${step}</code> of <code>${workflowId}</code> has been failing since ${time(raisedAt)},
+      The step <code>${step}</code> of ${linkTo(workflowId)} has been failing since ${time(raisedAt)},
       ${age(raisedAt, now)}. It is still being retried. ${runbookLink(reason)}
     </p>
   </section>`;
 
-const summary = (order: FoundOrder, now: Date): Html =>
+const summary = (order: FoundOrder, now: Date, linkTo: LinkTo): Html =>
   html`<dl class="panel">
     <dt>Stage</dt>
     <dd>
@@ -78,6 +83,8 @@ const summary = (order: FoundOrder, now: Date): Html =>
             </dd>`
         : ''
     }
+    <dt>Workflow</dt>
+    <dd>${linkTo(orderWorkflowId(order.id))}</dd>
     <dt>Shop</dt>
     <dd>${order.shopId}</dd>
     <dt>Buyer</dt>
@@ -94,7 +101,12 @@ const summary = (order: FoundOrder, now: Date): Html =>
     <dd>${time(order.updatedAt)}, ${age(order.updatedAt, now)}</dd>
   </dl>`;
 
-function money(order: FoundOrder, payments: readonly Payment[], { hold, legs }: OrderBooks): Html {
+function money(
+  order: FoundOrder,
+  payments: readonly Payment[],
+  { hold, legs }: OrderBooks,
+  linkTo: LinkTo,
+): Html {
   const { currency, total, secured, refunded, paymentMode, walletId } = order;
   const amount = (of: number | null): string => (of === null || currency === null ? '' : price(of, currency));
   return html`<section aria-labelledby="money">
@@ -123,7 +135,7 @@ function money(order: FoundOrder, payments: readonly Payment[], { hold, legs }: 
             payments.map(
               (payment) =>
                 html`<tr>
-                  <th scope="row"><code>${payment.id}</code></th>
+                  <th scope="row">${linkTo(paymentWorkflowId(payment.id))}</th>
                   <td>${payment.method}</td>
                   <td>${price(payment.amount, payment.currency)}</td>
                   <td>${payment.state}</td>

@@ -11,7 +11,7 @@ export interface History {
   refunds: readonly Refund[];
   interventions: readonly InterventionRecord[];
   payments: readonly Payment[];
-  mark: OpenMark | undefined;
+  marks: readonly OpenMark[];
 }
 
 interface Moment {
@@ -24,7 +24,7 @@ export function timeline(history: History): Html {
     ...history.events.map((event) => ofEvent(event, history.refunds)),
     ...history.interventions.map(ofIntervention),
     ...history.payments.flatMap(ofPayment),
-    ...(history.mark ? [ofMark(history.mark)] : []),
+    ...history.marks.map(ofMark),
   ].sort((one, other) => one.at.getTime() - other.at.getTime());
   return html`<section aria-labelledby="timeline">
     <h2 id="timeline">Timeline</h2>

@@ -32,7 +32,7 @@ export interface DeskOptions {
 }
 
 export function deskRoutes(
-  dependencies: Pick<Dependencies, 'database'>,
+  dependencies: Pick<Dependencies, 'database' | 'webUi'>,
   { api, ring, identify, limits, guards }: DeskOptions,
 ): Hono<DeskEnv> {
   const app = new Hono<DeskEnv>();
@@ -48,7 +48,7 @@ export function deskRoutes(
   app.use(requireVisitor());
   for (const guard of guards) app.use(guard);
   app.get('/', showOverview);
-  app.route('/', orderRoutes({ send, limits }));
+  app.route('/', orderRoutes({ send, limits, webUi: dependencies.webUi }));
   app.post('/logout', async (c) => {
     requireToken(await readForm(c, limits), c.var.visitor.formToken);
     return logOut(c);

@@ -97,9 +97,8 @@ describe.skipIf(noBrowser !== undefined)(`in Chromium ${noBrowser ?? ''}`, async
     const tabTo = async (name: RegExp): Promise<void> => {
       for (let pressed = 0; pressed < 60; pressed += 1) {
         await page.keyboard.press('Tab');
-        const focused = page.locator(':focus');
-        const label = await focused.evaluate(
-          (element) => `${element.textContent} ${element.getAttribute('name') ?? ''}`,
+        const label = await page.evaluate<string>(
+          "`${document.activeElement.textContent} ${document.activeElement.getAttribute('name') ?? ''}`",
         );
         if (name.test(label)) return;
       }
@@ -111,8 +110,6 @@ describe.skipIf(noBrowser !== undefined)(`in Chromium ${noBrowser ?? ''}`, async
     await page.getByRole('heading', { name: `Order ${order}` }).waitFor();
     await tabTo(/^Cancel the order/);
     await page.keyboard.press('Enter');
-    await tabTo(/ actor$/);
-    await page.keyboard.type('Dana');
     await tabTo(/ reason$/);
     await page.keyboard.type('the buyer called');
     await page.keyboard.press('Enter');

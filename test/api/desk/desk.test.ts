@@ -3,13 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { expectRulesHold } from '../../support/database.ts';
 import { DeskVisitor, hiddenFields, sessionKeys } from '../../support/desk.ts';
+import { failingSteps } from '../../support/failing-steps.ts';
 import { serve } from '../../support/http.ts';
 import { plantKey } from '../../support/planted-keys.ts';
+import { expectStatus } from '../../support/shop.ts';
 import { startSystem } from '../../support/system.ts';
 
-const system = await startSystem();
+const system = await startSystem({ attentionAfter: 1_000 });
 const { shop, sql } = system;
-const { url } = await serve(system, { sessionKeys: sessionKeys() });
+const webUi = { url: 'https://temporal.example.com', namespace: 'default' };
+const { url } = await serve(system, { sessionKeys: sessionKeys(), webUi });
+const { failPayment } = failingSteps(system);
 afterAll(() => expectRulesHold(sql));
 
 const operatorKey = await plantKey(sql, { roles: ['operator'] });
@@ -219,6 +223,36 @@ describe('an order', () => {
     expect(sent.page).toContain('role="alert"');
     expect(sent.page).toContain('value="99999"');
     expect(await shop.stageOf(id)).toBe('paid');
+  });
+
+  test('that is stuck says so, and is tried again by its form, as recorded with name and reason', async () => {
+    const { id, unlock, paying } = await failPayment();
+    const { page } = await visitor.get(`/ops/orders/${id}`);
+    expect(page).toContain('Needs a person: payment failing');
+    expect(page).toContain(`https://temporal.example.com/namespaces/default/workflows/order-${id}`);
+    await unlock();
+    const sent = await visitor.act(id, 'retry_now', { ...SIGNED, workflowId: `order-${id}` });
+    expect(sent.to).toBe(`/ops/orders/${id}?done=retry_now`);
+    await paying;
+    const after = (await visitor.get(sent.to ?? '')).page;
+    expect(after).toContain('Dana: retry now');
+    expect(after).toContain('<q>the buyer called</q>');
+    expect(after).not.toContain('Needs a person');
+    expect(await shop.stageOf(id)).toBe('paid');
+  });
+
+  test('gets longer to be paid, or is given up, by forms', async () => {
+    const id = await placed();
+    const deadline = async () => expectStatus(await shop.getOrder(id), 200).body.paymentDeadline ?? '';
+    const before = Date.parse(await deadline());
+    expect((await visitor.act(id, 'extend_deadline', { ...SIGNED, minutes: '30' })).status).toBe(303);
+    expect(Date.parse(await deadline())).toBe(before + 30 * 60_000);
+    const tooLong = await visitor.act(id, 'extend_deadline', { ...SIGNED, minutes: '10080' });
+    expect([tooLong.status, tooLong.page.includes('role="alert"')]).toEqual([409, true]);
+    const unsigned = await visitor.act(id, 'give_up', { actor: '', reason: '' });
+    expect(unsigned.status).toBe(400);
+    expect((await visitor.act(id, 'give_up', SIGNED)).status).toBe(303);
+    expect(await shop.stageOf(id)).toBe('cancelled');
   });
 
   test('has no form for what the credentials may not do', async () => {

@@ -6,6 +6,7 @@ import {
   findOpenMarks,
   listInterventions,
   listOpenMarks,
+  listOpenMarksOf,
   raiseAttention,
   recordIntervention,
 } from '../../../../db/attention.ts';
@@ -71,6 +72,11 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
         database,
         orders.paid.slice(0, PAGE).map(({ id }) => id),
       ),
+  }),
+  ...askedBy(['shop', 'installation'], {
+    name: 'open marks of an order',
+    by: [listOpenMarksOf],
+    ask: (database, { orders }, turn) => listOpenMarksOf(database, nth(orders.paid, turn).id),
   }),
   ...askedBy(['shop', 'buyer', 'installation'], {
     name: 'waiting refunds of an order',
