@@ -9,6 +9,7 @@ import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
+import { deskRoutes } from './desk/routes.ts';
 import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
@@ -57,18 +58,21 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   // Its sender has no other credentials than its signature.
   app.route('/v1', paymentNotificationRoutes(dependencies, bodyLimits, checkServers));
 
+  const identify = createIdentify(dependencies);
+  const [limits, admission] = [limitRates(dependencies), admitReads(database)];
+  const deadline = enforceDeadline(checkServers, logger);
   // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
     limitFailedAuthentications(dependencies),
-    authenticate(createIdentify(dependencies)),
+    authenticate(identify),
     // Before the permissions, which may ask the database for a shop: a refused caller counts, too.
-    limitRates(dependencies),
+    limits,
     authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
-    admitReads(database),
-    enforceDeadline(checkServers, logger),
+    admission,
+    deadline,
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
@@ -91,6 +95,11 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', webhookRoutes(dependencies));
   app.route('/v1', deliveryRoutes(dependencies));
 
+  const { sessionKeys: ring } = dependencies;
+  if (ring !== undefined) {
+    const guards = [limits, admission, deadline];
+    app.route('/ops', deskRoutes(dependencies, { api: app, ring, identify, limits: bodyLimits, guards }));
+  }
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));

@@ -9,6 +9,7 @@
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
+ * - desk/ is the operations page at /ops
  * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     temporal,
     logger,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
+    sessionKeys: settings.SESSION_KEYS,
     webUi: webUiOf(settings),
     paymentWindow: settings.PAYMENT_WINDOW,
     paymentExtension: settings.PAYMENT_EXTENSION,

@@ -274,7 +274,7 @@ function inImage(path: string): boolean {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (everything !== '*') throw new Error('.dockerignore must leave everything out first');
-  return exceptions.includes(`!${path.split('/')[0]}`);
+  return exceptions.some((line) => `!${path}/`.startsWith(`${line}/`));
 }
 
 /** The repository's files and the packages that a file needs at run time; types need nothing. */
