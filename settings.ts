@@ -27,6 +27,7 @@ import {
   text,
   wholeNumber,
 } from './settings/values.ts';
+import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -91,8 +92,10 @@ const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
+const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
+
 const apiAndTokens = z.intersection(
-  z.intersection(z.intersection(safeApiSchema, webhookSchema), paymentSchema),
+  z.intersection(z.intersection(safeApiSchema, webhookSchema), z.intersection(paymentSchema, traces)),
   z.intersection(tokens, personalData),
 );
 
@@ -139,7 +142,7 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 });
 
 const workerAndThresholds = z.intersection(
-  z.intersection(z.intersection(workerSchema, sendingSchema), paymentProvider),
+  z.intersection(z.intersection(workerSchema, sendingSchema), z.intersection(paymentProvider, traces)),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
@@ -172,9 +175,9 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together, and those of personal data. */
+/** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
-/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+/** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -226,4 +229,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...traceSchema.shape,
 };

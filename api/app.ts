@@ -12,6 +12,7 @@ import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
+import { traceRequests } from './http/trace-requests.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
 import { limitRates } from './limits/limit-rates.ts';
@@ -47,7 +48,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   const checkServers = createServerCheck(dependencies);
   const { database, logger, corsOrigins = [] } = dependencies;
 
-  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
+  app.use(requestId(), traceRequests(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
   // Its sender has no other credentials than its signature.
