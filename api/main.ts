@@ -27,6 +27,7 @@ import { runbookOf } from '../domain/runbook.ts';
 import type { WebUi } from '../domain/web-ui.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, apiSettings, type ApiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const logger = openLogger('api', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+  const tracing = openTracing('holdfast-api', settings.traces, logger);
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for its server: the API answers `unavailable` until both are up.
   const database = openDatabase(settings.DATABASE_URL, {
@@ -123,6 +125,7 @@ async function main(): Promise<void> {
     server.close();
     await temporal.close();
     await database.close();
+    await tracing.close();
   }
 }
 
