@@ -31,6 +31,7 @@ import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+import { openApiMetrics } from './metrics.ts';
 
 /** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
 const CHECK_PATIENCE_MS = 3_000;
@@ -51,10 +52,12 @@ async function main(): Promise<void> {
     namespace: settings.TEMPORAL_NAMESPACE,
     taskQueue: settings.TASK_QUEUE,
   });
+  const { metrics, serve } = openApiMetrics(settings, database, logger);
   const api = createApi({
     database,
     temporal,
     logger,
+    metrics,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     paymentExtension: settings.PAYMENT_EXTENSION,
@@ -98,7 +101,7 @@ async function main(): Promise<void> {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked, recorded]);
+    await Promise.all([stopped, checked, recorded, serve(ending)]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
