@@ -28,6 +28,7 @@ import {
   text,
   wholeNumber,
 } from './settings/values.ts';
+import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -92,10 +93,12 @@ const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
+const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
+
 const apiAndTokens = z.intersection(
   z.intersection(
     z.intersection(safeApiSchema, webhookSchema),
-    z.intersection(paymentSchema, apiMetricsSchema),
+    z.intersection(paymentSchema, z.intersection(apiMetricsSchema, traces)),
   ),
   z.intersection(tokens, personalData),
 );
@@ -145,7 +148,7 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 const workerAndThresholds = z.intersection(
   z.intersection(
     z.intersection(workerSchema, sendingSchema),
-    z.intersection(paymentProvider, workerMetricsSchema),
+    z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
@@ -182,9 +185,9 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together, and those of personal data. */
+/** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
-/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+/** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -237,4 +240,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
   ...workerMetricsSchema.shape,
+  ...traceSchema.shape,
 };

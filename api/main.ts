@@ -23,6 +23,7 @@ import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const logger = openLogger('api', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+  const tracing = openTracing('holdfast-api', settings.traces, logger);
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for its server: the API answers `unavailable` until both are up.
   const database = openDatabase(settings.DATABASE_URL, {
@@ -111,6 +113,7 @@ async function main(): Promise<void> {
     server.close();
     await temporal.close();
     await database.close();
+    await tracing.close();
   }
 }
 

@@ -11,6 +11,7 @@ import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { createPaymentWorker, paymentSettings } from './payments.ts';
@@ -38,6 +39,8 @@ function readSettings(): WorkerSettings {
 const settings = readSettings();
 const logger = openLogger('worker', settings.LOG_LEVEL, await openTerminal());
 endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+
+const tracing = openTracing('holdfast-worker', settings.traces, logger);
 
 const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
 const stopAtOnce = (): void => {
@@ -140,6 +143,7 @@ async function main(): Promise<void> {
     await connection.close();
     // The process does not exit while the pool is open.
     await database.close();
+    await tracing.close();
   }
 }
 
