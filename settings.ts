@@ -208,6 +208,7 @@ const localSchema = z.object({
   PORT: apiSchema.shape.PORT,
   /** The first of those of API, worker, SDK and Temporal's server. */
   METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
+  METRICS_HOST: apiMetricsSchema.shape.METRICS_HOST,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),

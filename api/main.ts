@@ -36,6 +36,7 @@ import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+import { openApiMetrics } from './metrics.ts';
 
 /** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
 const CHECK_PATIENCE_MS = 3_000;
@@ -59,10 +60,12 @@ async function main(): Promise<void> {
     taskQueue: settings.TASK_QUEUE,
     runbook: runbookOf(settings.OPERATIONS_URL),
   });
+  const { metrics, serve } = openApiMetrics(settings, database, logger);
   const api = createApi({
     database,
     temporal,
     logger,
+    metrics,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     sessionKeys: settings.SESSION_KEYS,
     webUi: webUiOf(settings),
@@ -115,7 +118,7 @@ async function main(): Promise<void> {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked, recorded, registered]);
+    await Promise.all([stopped, checked, recorded, registered, serve(ending)]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');

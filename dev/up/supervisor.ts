@@ -138,9 +138,15 @@ async function startSystem(start: Start): Promise<void> {
     ...payloads,
   };
   await allDone([
-    servers.launch('Worker', (options) => startWorker({ ...options, env })),
+    servers.launch('Worker', (options) =>
+      startWorker({ ...options, env: { ...env, ...plan.metrics.worker } }),
+    ),
     servers.launch('API', (options) =>
-      startApi({ ...options, env: { ...env, ...personalData, ...sessions }, address: api }),
+      startApi({
+        ...options,
+        env: { ...env, ...personalData, ...sessions, ...plan.metrics.api },
+        address: api,
+      }),
     ),
     servers.launch('Codec', (options) =>
       startCodec({
@@ -217,6 +223,7 @@ async function startLocalTemporal(
       codecEndpoint,
       databaseFile: folder.temporalDatabase,
       namespace: plan.shared.TEMPORAL_NAMESPACE,
+      ...(plan.ports.metrics.temporal !== 0 && { metricsPort: plan.ports.metrics.temporal }),
     }),
   );
 }
