@@ -8,11 +8,13 @@ export interface LocalPorts {
   postgres: number;
   temporal: number;
   webUi: number;
+  /** 0 when none is started. */
+  prometheus: number;
 }
 
 /** @throws {UserError} that names every port that is taken, and the setting that changes it. */
-export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> {
-  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT } = settings;
+export async function choosePorts(settings: LocalSettings, observe: boolean): Promise<LocalPorts> {
+  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT, PROMETHEUS_PORT } = settings;
   const complaints: string[] = [];
   async function choose(port: number, setting: string, server: string, host = '127.0.0.1'): Promise<number> {
     if (port === 0) return freePort();
@@ -30,6 +32,7 @@ export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> 
     postgres: ours.postgres ? await choose(POSTGRES_PORT, 'POSTGRES_PORT', 'PostgreSQL') : 0,
     temporal: ours.temporal ? await choose(TEMPORAL_PORT, 'TEMPORAL_PORT', 'Temporal') : 0,
     webUi: ours.temporal ? await choose(WEB_UI_PORT, 'WEB_UI_PORT', "Temporal's Web UI") : 0,
+    prometheus: observe ? await choose(PROMETHEUS_PORT, 'PROMETHEUS_PORT', 'Prometheus') : 0,
   };
   if (complaints.length > 0) throw new UserError(complaints.join('\n'));
   return ports;

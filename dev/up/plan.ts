@@ -21,8 +21,9 @@ export interface SystemPlan {
 export async function planSystem(
   settings: LocalSettings,
   environment: NodeJS.ProcessEnv,
+  observe: boolean,
 ): Promise<SystemPlan> {
-  const ports = await choosePorts(settings);
+  const ports = await choosePorts(settings, observe);
   const servers = {
     ...environment,
     DATABASE_URL: settings.DATABASE_URL ?? postgresUrl(ports.postgres),

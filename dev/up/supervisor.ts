@@ -12,6 +12,7 @@ import { startApi, startWorker } from '../processes/node-server.ts';
 import { localProviderSettings } from '../provider/local.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
+import { findObserver, startObserver } from './observe.ts';
 import { logFileOf, openServers, type Servers } from './servers.ts';
 import { say, step } from '../progress.ts';
 import { planSystem, type SystemPlan } from './plan.ts';
@@ -40,6 +41,8 @@ export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
   /** Restarts worker and API when their source changes, and shows all logs. */
   watch: boolean;
+  /** Starts Prometheus, too, where it is installed. */
+  observe: boolean;
   /** Stops the system. */
   signal: AbortSignal;
   /** Called with the claim, which can kill all processes for a person who does not want to wait. */
@@ -50,7 +53,8 @@ export interface SuperviseOptions {
  * Runs the system until the signal, and resolves once everything has stopped.
  * @throws {UserError | SettingsError} when it cannot start, after stopping what it had started.
  */
-export async function supervise({ environment, watch, signal, onClaim }: SuperviseOptions): Promise<void> {
+export async function supervise(options: SuperviseOptions): Promise<void> {
+  const { environment, watch, signal, onClaim } = options;
   const settings = localSettings(environment);
   const folder = dataFolder(settings.HOLDFAST_DATA);
   say(`Starting Holdfast. Its data is in ${folder.shown(folder.path)}.`);
@@ -59,10 +63,11 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
   const servers = openServers(folder, claim, signal);
   const watching = watch ? [showAllLogs(folder)] : [];
   try {
-    const plan = await planSystem(settings, environment);
+    const observer = options.observe ? findObserver(environment) : undefined;
+    const plan = await planSystem(settings, environment, observer !== undefined);
     const personalData = ensureKeys(PERSONAL_DATA_SETTINGS, environment, folder.personalDataKeys);
     const webhooks = ensureKeys(WEBHOOK_SETTINGS, environment, folder.webhookKeys);
-    await startSystem({ plan, personalData, webhooks, settings, folder, servers, signal });
+    await startSystem({ plan, personalData, webhooks, settings, folder, servers, observer, signal });
     claim.announce({
       api: plan.api,
       webUi: plan.webUi,
@@ -90,11 +95,13 @@ interface Start {
   settings: LocalSettings;
   folder: DataFolder;
   servers: Servers;
+  /** The program of Prometheus, when it is to be started. */
+  observer: string | undefined;
   signal: AbortSignal;
 }
 
 async function startSystem(start: Start): Promise<void> {
-  const { plan, personalData, webhooks, settings, folder, servers, signal } = start;
+  const { plan, personalData, webhooks, settings, folder, servers, observer, signal } = start;
   const { api, webUi, environment } = plan;
   // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
@@ -119,13 +126,21 @@ async function startSystem(start: Start): Promise<void> {
       startApi({ ...options, env: { ...env, ...personalData }, address: api }),
     ),
   ]);
+  const prometheus = observer === undefined ? undefined : await startObserver(observer, start);
   const [wallet] = await step('demo catalogue', () =>
     ensureDemoCatalogue(new ApiClient(fetchFrom(api), { key })),
   );
   signal.throwIfAborted();
   say(
     welcome(
-      { api, webUi, key, keyFile: folder.shown(folder.developmentKey), logs: folder.shown(folder.logs) },
+      {
+        api,
+        webUi,
+        prometheus,
+        key,
+        keyFile: folder.shown(folder.developmentKey),
+        logs: folder.shown(folder.logs),
+      },
       wallet,
     ),
   );
