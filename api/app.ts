@@ -11,6 +11,7 @@ import { BODY_LIMITS, readBody } from './http/body.ts';
 import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
+import { measureRequests } from './http/request-metrics.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
@@ -45,8 +46,9 @@ import { webhookRoutes } from './routes/webhooks.ts';
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
-  const { database, logger, corsOrigins = [] } = dependencies;
+  const { database, logger, metrics, corsOrigins = [] } = dependencies;
 
+  if (metrics) app.use(measureRequests(metrics));
   app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 

@@ -5,6 +5,7 @@ import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
 import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
+import type { ApiMetrics } from './http/request-metrics.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { StreamTimes } from './streams/order-streams.ts';
 import type { WebhookServices } from './webhooks/services.ts';
@@ -14,6 +15,8 @@ export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
+  /** Without it, requests are not counted. */
+  metrics?: ApiMetrics | undefined;
   /** Without it, only API keys are accepted. */
   identifyBearer?: IdentifyBearer | undefined;
   /** How many milliseconds a buyer has to pay a new order. */

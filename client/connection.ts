@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
 import { TemporalUnavailableError, isRetryable } from './errors.ts';
+import { CLIENT_INTERCEPTORS } from './origin.ts';
 
 export interface TemporalAddress {
   address: string;
@@ -64,7 +65,7 @@ export function openTemporal({ address, namespace }: TemporalAddress): TemporalC
   }
 
   return {
-    client: new Client({ connection, namespace }),
+    client: new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS }),
     call,
     async check(withinMs) {
       await call(() => connection.workflowService.getSystemInfo({}), withinMs);
@@ -88,7 +89,10 @@ export async function connectTemporal({
   const options = { address, channelArgs: CHANNEL_OPTIONS, connectTimeout: CONNECT_DEADLINE_MS };
   try {
     const connection = await Connection.connect(options);
-    return { client: new Client({ connection, namespace }), close: () => connection.close() };
+    return {
+      client: new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS }),
+      close: () => connection.close(),
+    };
   } catch (cause) {
     throw new TemporalUnavailableError(`No Temporal server answers at ${address}.`, { cause });
   }

@@ -3,6 +3,7 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 import { currentLogContext } from './log-context.ts';
 import { messageOf, printable, redactFields } from './redaction.ts';
 import { redactText } from './secrets.ts';
+import { currentTrace } from './traces.ts';
 
 /**
  * Logs JSON, one object a line, on standard output unless another destination is given: for people, see terminal.ts. Every line has the
@@ -12,7 +13,7 @@ export function openLogger(name: string, level: string, destination?: Destinatio
   const options = {
     name,
     level,
-    mixin: () => ({ ...currentLogContext() }),
+    mixin: () => ({ ...currentLogContext(), ...currentTrace() }),
     formatters: { log: redactFields },
     // The error is already described by `redactFields`.
     serializers: { err: (described: unknown) => described },

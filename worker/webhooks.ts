@@ -1,7 +1,6 @@
 /** The part of a worker process that sends events to webhooks: its own task queue, places, connections and shutdown. */
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Dispatcher } from 'undici';
-import { failSafely } from '../activities/errors.ts';
 import { createSendingActivities, type SendingSettings } from '../activities/webhooks/activities.ts';
 import { openAgent } from '../activities/webhooks/agent.ts';
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
@@ -10,6 +9,7 @@ import type { Networks } from '../domain/public-addresses.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { sendingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
+import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
 
 export interface WebhookSettings extends SendingSettings {
   /** Receivers that are sent to at once. */
@@ -62,7 +62,7 @@ export async function createWebhookWorker(options: WebhookWorkerOptions): Promis
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+    interceptors: { activity: ACTIVITY_INTERCEPTORS },
   });
   return {
     async run() {

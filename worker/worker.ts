@@ -1,7 +1,6 @@
 /** Builds the worker: the bundle of workflows, its activities, and how many of each run at once. */
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
-import { failSafely } from '../activities/errors.ts';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
@@ -18,7 +17,9 @@ import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
 import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
+import { CLIENT_INTERCEPTORS } from '../client/origin.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
+import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
 
 export interface OrderWorkerOptions {
   connection: NativeConnection;
@@ -41,7 +42,7 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
   const { connection, namespace, taskQueue, database, workflowBundle } = options;
-  const client = new Client({ connection, namespace });
+  const client = new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS });
   return Worker.create({
     connection,
     namespace,
@@ -74,6 +75,6 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     shutdownGraceTime: options.shutdownGrace,
     // Without it, a worker would wait forever for an activity that hangs.
     shutdownForceTime: options.shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+    interceptors: { activity: ACTIVITY_INTERCEPTORS },
   });
 }
