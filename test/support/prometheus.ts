@@ -20,7 +20,7 @@ export class PrometheusReader {
 
   /** Fails with what Prometheus says of a query that it does not understand. */
   async #get(path: string, parameters: Record<string, string> = {}): Promise<unknown> {
-    const answer = await fetch(`${this.#address}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+    const answer = await fetch(`${this.#address}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`);
     const body: unknown = await answer.json();
     const parsed = answerSchema.safeParse(body);
     if (!parsed.success) throw new Error(`${path} ${JSON.stringify(parameters)}: ${JSON.stringify(body)}`);
