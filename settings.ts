@@ -28,6 +28,7 @@ import {
   text,
   wholeNumber,
 } from './settings/values.ts';
+import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -92,10 +93,12 @@ const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
+const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
+
 const apiAndTokens = z.intersection(
   z.intersection(
     z.intersection(safeApiSchema, webhookSchema),
-    z.intersection(paymentSchema, apiMetricsSchema),
+    z.intersection(paymentSchema, z.intersection(apiMetricsSchema, traces)),
   ),
   z.intersection(tokens, personalData),
 );
@@ -145,7 +148,7 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 const workerAndThresholds = z.intersection(
   z.intersection(
     z.intersection(workerSchema, sendingSchema),
-    z.intersection(paymentProvider, workerMetricsSchema),
+    z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
@@ -173,6 +176,7 @@ const localSchema = z.object({
   PORT: apiSchema.shape.PORT,
   /** The first of those of API, worker, SDK and Temporal's server. */
   METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
+  METRICS_HOST: apiMetricsSchema.shape.METRICS_HOST,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
@@ -183,9 +187,9 @@ const localSchema = z.object({
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together, and those of personal data. */
+/** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
-/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+/** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -238,4 +242,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
   ...workerMetricsSchema.shape,
+  ...traceSchema.shape,
 };

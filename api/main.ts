@@ -23,6 +23,7 @@ import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, apiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
@@ -31,6 +32,7 @@ import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+import { openApiMetrics } from './metrics.ts';
 
 /** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
 const CHECK_PATIENCE_MS = 3_000;
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const logger = openLogger('api', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+  const tracing = openTracing('holdfast-api', settings.traces, logger);
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for its server: the API answers `unavailable` until both are up.
   const database = openDatabase(settings.DATABASE_URL, {
@@ -51,10 +54,12 @@ async function main(): Promise<void> {
     namespace: settings.TEMPORAL_NAMESPACE,
     taskQueue: settings.TASK_QUEUE,
   });
+  const { metrics, serve } = openApiMetrics(settings, database, logger);
   const api = createApi({
     database,
     temporal,
     logger,
+    metrics,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     paymentWindow: settings.PAYMENT_WINDOW,
     paymentExtension: settings.PAYMENT_EXTENSION,
@@ -98,7 +103,7 @@ async function main(): Promise<void> {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked, recorded]);
+    await Promise.all([stopped, checked, recorded, serve(ending)]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
@@ -108,6 +113,7 @@ async function main(): Promise<void> {
     server.close();
     await temporal.close();
     await database.close();
+    await tracing.close();
   }
 }
 

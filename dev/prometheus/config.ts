@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { ROOT } from '../../cli/data-folder.ts';
 
 /** The jobs as the rules and the dashboards know them. */
-export const JOBS = ['holdfast-api', 'holdfast-worker', 'holdfast-worker-sdk', 'temporal-server'] as const;
-export type Job = (typeof JOBS)[number];
+export type Job = 'holdfast-api' | 'holdfast-worker' | 'holdfast-worker-sdk' | 'temporal-server';
 
 /** The server's own metrics that the rules and the dashboards need, of some ten thousand series. */
 export const SERVER_METRICS = [
@@ -17,8 +16,8 @@ export const SERVER_METRICS = [
   'semaphore_latency_bucket',
 ].join('|');
 
-/** Ports of 127.0.0.1; a job without one is not scraped. */
-export type Targets = Readonly<Partial<Record<Job, number>>>;
+/** Ports of 127.0.0.1. */
+export type Targets = ReadonlyMap<Job, number>;
 
 export interface LocalConfig {
   targets: Targets;
@@ -38,9 +37,9 @@ export const localConfig = ({ targets, operationsUrl, everySeconds }: LocalConfi
         external_labels: { operations_url: operationsUrl },
       },
       rule_files: [join(ROOT, 'ops/prometheus/rules/*.yml')],
-      scrape_configs: JOBS.filter((job) => targets[job] !== undefined).map((job) => ({
+      scrape_configs: [...targets].map(([job, port]) => ({
         job_name: job,
-        static_configs: [{ targets: [`127.0.0.1:${targets[job]}`] }],
+        static_configs: [{ targets: [`127.0.0.1:${port}`] }],
         ...(job === 'temporal-server' && {
           metric_relabel_configs: [{ source_labels: ['__name__'], regex: SERVER_METRICS, action: 'keep' }],
         }),

@@ -1,9 +1,9 @@
 /** What `npm start -- --observe` adds: a Prometheus that scrapes every part of the system and has the alert rules. */
-import type { LocalSettings } from '../../settings.ts';
 import type { DataFolder } from '../../cli/data-folder.ts';
-import type { Targets } from '../prometheus/config.ts';
+import type { Job, Targets } from '../prometheus/config.ts';
 import { findPrometheus, startPrometheus } from '../prometheus/server.ts';
 import { say } from '../progress.ts';
+import type { MetricsPorts } from './local-ports.ts';
 import type { SystemPlan } from './plan.ts';
 import type { Servers } from './servers.ts';
 
@@ -18,17 +18,10 @@ export function findObserver(environment: NodeJS.ProcessEnv): string | undefined
   return program;
 }
 
-interface Observed {
-  plan: SystemPlan;
-  settings: LocalSettings;
-  folder: DataFolder;
-  servers: Servers;
-}
-
 /** Resolves with its address. */
 export async function startObserver(
   program: string,
-  { plan, settings, folder, servers }: Observed,
+  { plan, folder, servers }: { plan: SystemPlan; folder: DataFolder; servers: Servers },
 ): Promise<string> {
   const { ports, api } = plan;
   await servers.launch('Prometheus', (options) =>
@@ -37,7 +30,7 @@ export async function startObserver(
       program,
       port: ports.prometheus,
       dataFolder: folder.prometheus,
-      targets: targetsFrom(settings.METRICS_PORT),
+      targets: targetsOf(ports.metrics),
       operationsUrl: `${api}/ops`,
       everySeconds: EVERY_SECONDS,
     }),
@@ -45,10 +38,13 @@ export async function startObserver(
   return `http://127.0.0.1:${ports.prometheus}`;
 }
 
-/** `npm start` counts on from the first port. */
-const targetsFrom = (port: number): Targets => ({
-  'holdfast-api': port,
-  'holdfast-worker': port + 1,
-  'holdfast-worker-sdk': port + 2,
-  'temporal-server': port + 3,
-});
+/** What is not served is not scraped. */
+function targetsOf({ api, worker, sdk, temporal }: MetricsPorts): Targets {
+  const ports: [Job, number][] = [
+    ['holdfast-api', api],
+    ['holdfast-worker', worker],
+    ['holdfast-worker-sdk', sdk],
+    ['temporal-server', temporal],
+  ];
+  return new Map(ports.filter(([, port]) => port !== 0));
+}

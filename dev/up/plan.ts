@@ -15,6 +15,8 @@ export interface SystemPlan {
   shared: { DATABASE_URL: string; TEMPORAL_ADDRESS: string; TEMPORAL_NAMESPACE: string; TASK_QUEUE: string };
   /** For the worker and the API. */
   environment: NodeJS.ProcessEnv;
+  /** Where each of them serves its metrics. */
+  metrics: { worker: Readonly<Record<string, string>>; api: Readonly<Record<string, string>> };
 }
 
 /** @throws {UserError | SettingsError} when a port is taken or a setting of the worker or the API is wrong. */
@@ -40,6 +42,13 @@ export async function planSystem(
     webUi: settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined,
     shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
     environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
+    metrics: {
+      worker: {
+        METRICS_PORT: String(ports.metrics.worker),
+        SDK_METRICS_PORT: String(ports.metrics.sdk),
+      },
+      api: { METRICS_PORT: String(ports.metrics.api) },
+    },
   };
 }
 

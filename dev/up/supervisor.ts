@@ -121,9 +121,11 @@ async function startSystem(start: Start): Promise<void> {
     ...webhooks,
   };
   await allDone([
-    servers.launch('Worker', (options) => startWorker({ ...options, env })),
+    servers.launch('Worker', (options) =>
+      startWorker({ ...options, env: { ...env, ...plan.metrics.worker } }),
+    ),
     servers.launch('API', (options) =>
-      startApi({ ...options, env: { ...env, ...personalData }, address: api }),
+      startApi({ ...options, env: { ...env, ...personalData, ...plan.metrics.api }, address: api }),
     ),
   ]);
   const prometheus = observer === undefined ? undefined : await startObserver(observer, start);
@@ -186,6 +188,7 @@ async function startLocalTemporal({ plan, folder, servers }: Start, cli: Tempora
       uiPort: plan.ports.webUi,
       databaseFile: folder.temporalDatabase,
       namespace: plan.shared.TEMPORAL_NAMESPACE,
+      ...(plan.ports.metrics.temporal !== 0 && { metricsPort: plan.ports.metrics.temporal }),
     }),
   );
 }

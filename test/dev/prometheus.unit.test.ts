@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { JOBS, localConfig } from '../../dev/prometheus/config.ts';
+import { localConfig } from '../../dev/prometheus/config.ts';
 
 const configSchema = z.object({
   scrape_configs: z.array(
@@ -21,7 +21,12 @@ const example = configSchema.parse(
 const local = configSchema.parse(
   JSON.parse(
     localConfig({
-      targets: { 'holdfast-api': 1, 'holdfast-worker': 2, 'holdfast-worker-sdk': 3, 'temporal-server': 4 },
+      targets: new Map([
+        ['holdfast-api', 1],
+        ['holdfast-worker', 2],
+        ['holdfast-worker-sdk', 3],
+        ['temporal-server', 4],
+      ]),
       operationsUrl: 'http://127.0.0.1:3000/ops',
       everySeconds: 5,
     }),
@@ -32,11 +37,14 @@ const jobsOf = ({ scrape_configs: jobs }: z.output<typeof configSchema>) =>
 
 test('npm start -- --observe scrapes the jobs of ops/prometheus/prometheus.yml, and keeps the same metrics of the server', () => {
   expect(jobsOf(local)).toEqual(jobsOf(example));
-  expect(local.scrape_configs.map(({ job_name }) => job_name)).toEqual(JOBS);
 });
 
 test('a part that serves no metrics is not scraped', () => {
-  const config = localConfig({ targets: { 'holdfast-api': 9464 }, operationsUrl: '', everySeconds: 5 });
+  const config = localConfig({
+    targets: new Map([['holdfast-api', 9464]]),
+    operationsUrl: '',
+    everySeconds: 5,
+  });
   expect(configSchema.parse(JSON.parse(config)).scrape_configs).toMatchObject([
     { job_name: 'holdfast-api', static_configs: [{ targets: ['127.0.0.1:9464'] }] },
   ]);

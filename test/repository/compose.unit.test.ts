@@ -9,6 +9,7 @@ import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
+import { traceSchema } from '../../settings/traces.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
@@ -187,6 +188,7 @@ describe('in the settings of docker-compose.yml,', () => {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
     personalData: Object.keys(personalDataSchema.shape),
+    traces: Object.keys(traceSchema.shape),
     paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
   const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
