@@ -213,6 +213,8 @@ const localSchema = z.object({
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
   CODEC_PORT: codecShape.CODEC_PORT,
+  /** Of the Prometheus that `--observe` starts. */
+  PROMETHEUS_PORT: port.default(9090),
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
   PROVIDER_PORT: wholeNumber(1, 65_535).default(8290),
   HOLDFAST_DATA: path.default('.holdfast'),

@@ -250,6 +250,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
+  PROMETHEUS_PORT: port,
   PROVIDER_PORT: whole('1', '65535', '0', '65536'),
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
