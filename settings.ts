@@ -13,6 +13,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
@@ -213,6 +214,8 @@ export const personalDataSettings = (environment: Environment): z.output<typeof 
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -226,4 +229,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
 };

@@ -11,6 +11,7 @@ describe('a secret', () => {
       'new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,old:b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=',
     PERSONAL_DATA_INDEX_KEYS: 'ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM=',
     PAYMENT_PROVIDER_KEY: 'pk-0f-the-shop',
+    HOLDFAST_KEY: 'a-token-0f-an-operator',
     PAYMENT_PROVIDER_SECRETS:
       'whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==, whsec_c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24=',
   });
@@ -25,6 +26,7 @@ describe('a secret', () => {
     ['PERSONAL_DATA_KEYS=new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,…', 'bmV3'],
     ['the key b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI= is old', 'b2xk'],
     ['Authorization: Bearer pk-0f-the-shop', 'pk-0f'],
+    ['401 for a-token-0f-an-operator', 'a-token'],
     ['PAYMENT_PROVIDER_SECRETS=whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==', 'c2ln'],
     ['the key c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24= is old', 'c2ln'],
     ['{"PERSONAL_DATA_INDEX_KEYS":"ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM="}', 'aW5k'],
