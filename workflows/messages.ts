@@ -46,6 +46,8 @@ export interface OrderInput extends OrderContents {
   paymentExtension?: number;
   /** {@link ORDER_RULES} when the order began. Missing in orders from before 0.4. */
   rules?: number;
+  /** The address of the runbook, which the Web UI then links to. */
+  runbook?: string;
 }
 
 /** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
@@ -144,6 +146,8 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 export interface PaymentInput {
   paymentId: string;
   orderId: string;
+  /** The address of the runbook, which the Web UI then links to. */
+  runbook?: string;
   /** What the run before this one knew, when it goes on from another one. */
   goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
 }

@@ -92,6 +92,10 @@ export const OPERATIONS = {
   getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
 
   listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  getFinding: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  // Some findings belong to no shop that is known.
+  resolveFinding: { roles: ['operator', 'admin'], scope: 'findings:write', shops: 'any' },
+  repairFinding: { roles: ADMIN, scope: 'findings:write', shops: 'any' },
   listAudit: { roles: ['merchant', 'auditor'], scope: 'audit:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },

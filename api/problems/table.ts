@@ -224,6 +224,25 @@ export const PROBLEMS = {
     title: 'The key was revoked or has expired',
     remedy: 'Make another key.',
   },
+  finding_closed: {
+    status: 409,
+    title: 'The finding is no longer open',
+    remedy: 'Read the finding: it says what was decided or repaired, or that it is gone.',
+  },
+  choice_not_allowed: {
+    status: 409,
+    title: 'This cannot be decided about the finding now',
+    remedy:
+      'Nothing was changed. Read the finding: `choices` says what is allowed, and why something is not.',
+    isFinal: false,
+  },
+  not_repairable: {
+    status: 409,
+    title: 'Nothing was repaired',
+    remedy:
+      'Nothing was changed. Read the finding: what no repair can know is for a person to decide, and what is no longer wrong is gone after the next run of reconciliation.',
+    isFinal: false,
+  },
   idempotency_in_progress: {
     status: 409,
     title: 'The first request with this Idempotency-Key is still running',

@@ -13,6 +13,7 @@ import {
   type InterventionAnswer,
   type SkipStep,
 } from '../messages.ts';
+import { currentOrigin } from '../origin.ts';
 import { requestCancel } from './commands.ts';
 import { isDecided } from './decided.ts';
 import { refuse, refuseUnsigned, untilTrue } from './handlers.ts';
@@ -65,7 +66,7 @@ export function answerInterventions(state: OrderState): void {
     async (by: Intervention) => {
       const step = recordAct(health, 'give_up', by);
       const reason = trimText(by.reason, TEXT.reason);
-      requestCancel(state, { by: 'operator', commandId: null, reason });
+      requestCancel(state, { by: 'operator', commandId: null, reason, origin: currentOrigin() });
       if (step !== null && LEFT_WHEN_GIVEN_UP.has(step)) health.failing?.end('leave');
       await untilTrue(() => isDecided(state));
       return answer(step);

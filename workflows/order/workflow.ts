@@ -19,6 +19,7 @@ import type { StepResult } from '../../activities/order.ts';
 import { WINDOW_ENDED, type RefusalReason } from '../../domain/order.ts';
 import { refundWorkflowId } from '../../domain/workflow-ids.ts';
 import { WORKFLOW, type OrderEnd, type OrderInput } from '../messages.ts';
+import { onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { answerCommands } from './commands.ts';
 import { answerInterventions } from './interventions.ts';
@@ -66,16 +67,17 @@ async function live(state: OrderState): Promise<void> {
     const [payment] = state.payments;
     const refusal = payment && refusalBeforeTry(state, payment);
     if (refusal) answerFirstPayment(state, refusal);
-    else if (payment) await takePayment(state, payment);
+    else if (payment) await onBehalfOf(payment.origin, () => takePayment(state, payment));
     else if (state.parts.length > 0) await openPart(state);
     else if (isToBePutOff(state)) await extendWindow(state);
-    else if (state.hasNews && !state.cancel) await settle(state);
-    else await close(state);
+    else if (state.hasNews && !state.cancel) await onBehalfOf(state.newsOrigin, () => settle(state));
+    else await onBehalfOf(state.cancel?.origin, () => close(state));
   }
   while (state.payments.length > 0) answerFirstPayment(state, refusalByStage(state.stage));
   refuseParts(state);
   refuseExtensions(state);
-  if (state.stage === 'paid' && state.cancel) await refundAtOnce(state, state.cancel);
+  const { cancel } = state;
+  if (state.stage === 'paid' && cancel) await onBehalfOf(cancel.origin, () => refundAtOnce(state, cancel));
 }
 
 async function reserve(state: OrderState): Promise<void> {
@@ -86,6 +88,7 @@ async function reserve(state: OrderState): Promise<void> {
       step.reserve(state.health, toPlacedOrder(state), `Reserve ${describeContents(state)}`),
     );
     if (result.paymentDeadline !== undefined) state.deadline = Date.parse(result.paymentDeadline);
+    state.total = result.total ?? null;
     follow(state, result);
   } catch (error) {
     if (state.cancel === null) throw error;
@@ -208,7 +211,7 @@ async function releaseOrder(state: OrderState): Promise<void> {
     return;
   }
   follow(state, result);
-  if (result.wakes === true) await wake(state.input.orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -223,7 +226,7 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
   const request = { orderId, commandId, reason, restock: true, at: now() };
   const result = await step.refund(state.health, request, 'Refund and restock');
   follow(state, result);
-  if (result.wakes === true) await wake(orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /**
