@@ -14,6 +14,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
@@ -263,6 +264,8 @@ export const personalDataSettings = (environment: Environment): z.output<typeof 
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -277,6 +280,7 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
   ...workerMetricsSchema.shape,
   ...traceSchema.shape,
 };

@@ -28,6 +28,7 @@ function findSecrets(settings: Environment): string[] {
     settings['POSTGRES_PASSWORD'] ?? '',
     settings['PGPASSWORD'] ?? '',
     settings['PAYMENT_PROVIDER_KEY'] ?? '',
+    settings['HOLDFAST_KEY'] ?? '',
   ];
   const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.

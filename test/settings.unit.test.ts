@@ -223,6 +223,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
