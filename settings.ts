@@ -10,23 +10,18 @@ import {
   networks,
   origins,
   port,
+  publicUrl,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
+import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import {
-  UNITS,
-  apiKey,
-  duration,
-  logLevel,
-  path,
-  temporalName,
-  text,
-  wholeNumber,
-} from './settings/values.ts';
+import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -46,13 +41,20 @@ const shared = {
   TEMPORAL_NAMESPACE: temporalName.default('default'),
   TASK_QUEUE: temporalName.default('orders'),
   LOG_LEVEL: logLevel.default('info'),
+  ...payloadShape,
 };
+
+/** For those that start workflows, whose details link to the runbook there. */
+const operations = { OPERATIONS_URL: publicUrl.optional() };
 
 /** Requests in a window; 0 for no limit. */
 const quota = wholeNumber(0, LARGEST_QUOTA);
 
 const apiSchema = z.object({
   ...shared,
+  ...operations,
+  /** Temporal's, for links to the workflows of orders. */
+  WEB_UI_URL: publicUrl.optional(),
   HOST: host.default('127.0.0.1'),
   PORT: port.default(3000),
   /** An unpaid order holds its stock for this long, and the workflow's code must replay for as long as such an order is open. */
@@ -75,11 +77,12 @@ const apiSchema = z.object({
   TRUSTED_PROXIES: networks.default([]),
   /** Whose pages may call the API. */
   CORS_ORIGINS: origins.default([]),
-  NODE_ENV: text(100).optional(),
+  ...sessionShape,
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
 const safeApiSchema = apiSchema
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
   // Everyone who opens /docs gets it.
   .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
     path: ['DEVELOPMENT_KEY'],
@@ -92,12 +95,16 @@ const personalData = personalDataSchema.transform((settings, context) => ({
 }));
 
 const apiAndTokens = z.intersection(
-  z.intersection(z.intersection(safeApiSchema, webhookSchema), paymentSchema),
+  z.intersection(
+    z.intersection(safeApiSchema, webhookSchema),
+    z.intersection(paymentSchema, apiMetricsSchema),
+  ),
   z.intersection(tokens, personalData),
 );
 
 const workerSchema = z.object({
   ...shared,
+  ...operations,
   /** Steps that run at once, of each kind; the worker's database pool has twice as many connections, and one to publish events. */
   WORKER_STEP_SLOTS: wholeNumber(1, MOST_CONNECTIONS / 2).default(20),
   /** 57 KB each; an evicted order replays fewer than 30 events. */
@@ -139,13 +146,18 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 });
 
 const workerAndThresholds = z.intersection(
-  z.intersection(z.intersection(workerSchema, sendingSchema), paymentProvider),
+  z.intersection(
+    z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
+    z.intersection(paymentProvider, workerMetricsSchema),
+  ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
-const systemSchema = z.object(shared);
+const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
-const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE });
+const replaySchema = z
+  .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -156,7 +168,12 @@ const databaseAndWebhookKeys = z.object({
   WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
 });
 
-const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+const auditSchema = z
+  .object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() })
+  .refine(
+    (settings) => settings.TEMPORAL_ADDRESS === undefined || hasPayloadKeys(settings),
+    MISSING_PAYLOAD_KEYS,
+  );
 
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
@@ -164,6 +181,8 @@ const localSchema = z.object({
   TEMPORAL_CLI: path.optional(),
   HOST: apiSchema.shape.HOST,
   PORT: apiSchema.shape.PORT,
+  /** The first of those of API, worker, SDK and Temporal's server. */
+  METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
@@ -226,4 +245,5 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...workerMetricsSchema.shape,
 };

@@ -11,6 +11,7 @@ import type { TemporalConnection } from './connection.ts';
 import { findLostRefund } from './lost-commands.ts';
 import { restartOrder, restartRefund } from './restart.ts';
 import { decodeInput, fetchHistory, findNewestRun } from './runs.ts';
+import type { Deployment } from './start.ts';
 
 /** What Temporal knows of an order: of its newest run, for as long as its namespace keeps it. */
 export interface OrderRun {
@@ -43,16 +44,16 @@ const orderInput = z.custom<OrderInput>((value) => inputSchema.safeParse(value).
 
 export function decisionsOn(
   { client, call }: Pick<TemporalConnection, 'client' | 'call'>,
-  taskQueue: string,
+  deployment: Deployment,
 ): OrderDecisions {
   return {
     inspectOrder: (orderId) => call(() => inspectOrder(client, orderId)),
     stopOrder: (orderId, why) => call(() => stopOrder(client, orderId, why)),
-    restartOrder: (order) => call(() => restartOrder(client, taskQueue, order)),
+    restartOrder: (order) => call(() => restartOrder(client, deployment, order)),
     restartRefund: (promise) =>
       call(async () => {
         const lost = await findLostRefund(client, promise);
-        return lost !== undefined && restartRefund(client, taskQueue, lost.refund);
+        return lost !== undefined && restartRefund(client, deployment, lost.refund);
       }),
   };
 }

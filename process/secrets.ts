@@ -37,6 +37,8 @@ function findSecrets(settings: Environment): string[] {
     settings['PERSONAL_DATA_KEYS'] ?? '',
     settings['PERSONAL_DATA_INDEX_KEYS'] ?? '',
     settings['WEBHOOK_SECRET_KEYS'] ?? '',
+    settings['PAYLOAD_KEYS'] ?? '',
+    settings['SESSION_KEYS'] ?? '',
   ].flatMap(findKeys);
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
   return [...raw, ...passwords, ...signing, ...keys, token].flatMap((secret) => [

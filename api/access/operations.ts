@@ -72,6 +72,9 @@ export const OPERATIONS = {
   listDeliveryAttempts: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
 
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
+  // An operator of the installation acts on the orders of every shop.
+  intervene: { roles: ['operator'], scope: 'orders:write', shops: 'any' },
+  resolvePayment: { roles: ['operator'], scope: 'payments:write', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 

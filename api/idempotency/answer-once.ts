@@ -100,10 +100,18 @@ export async function answerOnce(
       throw new Error(`The kept answer has status ${status}, which no answer can have.`);
     if (isReplayed) c.header('Idempotency-Replayed', 'true');
     if (status === 201 && location) setLocation(c, location(commandId));
+    if (status >= 400) c.set('problemCode', codeOf(body));
     return c.body(body, status, {
       'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,
     });
   }
+}
+
+/** Of a problem document. */
+function codeOf(body: string): string {
+  const problem: unknown = JSON.parse(body);
+  const isCoded = typeof problem === 'object' && problem !== null && 'code' in problem;
+  return isCoded ? String(problem.code) : '';
 }
 
 function isContentful(status: number): status is ContentfulStatusCode {

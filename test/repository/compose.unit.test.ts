@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
 import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
@@ -199,6 +200,8 @@ describe('in the settings of docker-compose.yml,', () => {
         ...example,
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
+        PAYLOAD_KEYS: aKey('test'),
+        SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
@@ -271,7 +274,7 @@ function inImage(path: string): boolean {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (everything !== '*') throw new Error('.dockerignore must leave everything out first');
-  return exceptions.includes(`!${path.split('/')[0]}`);
+  return exceptions.some((line) => `!${path}/`.startsWith(`${line}/`));
 }
 
 /** The repository's files and the packages that a file needs at run time; types need nothing. */
@@ -292,3 +295,9 @@ function closure(entry: string): { files: string[]; packages: string[] } {
   visit(entry);
   return { files: [...files], packages: [...packages] };
 }
+
+test('the namespace learns of every search attribute, with its type, before a worker starts', () => {
+  const script = read('ops/compose/temporal-namespace.sh');
+  const named = [...script.matchAll(/--name (\w+) --type (\w+)/g)].map(([, name, type]) => `${name}=${type}`);
+  expect(named).toEqual(SEARCH_ATTRIBUTE_OPTIONS);
+});

@@ -23,6 +23,7 @@ import {
   WAKING_MS,
 } from '../../domain/timeouts.ts';
 import { paymentNewsSignal, type AddPaymentCommand, type CommandAnswer } from '../messages.ts';
+import { currentOrigin, onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { isDecided } from './decided.ts';
 import { refusalByStage } from './refusals.ts';
@@ -42,9 +43,13 @@ const persistent = proxyActivities<WakingPaymentsActivities>({
   scheduleToCloseTimeout: WAKING_MS,
 });
 
-/** Wakes the order's payments that have something to do. */
-export async function wake(orderId: string, paymentId?: string): Promise<void> {
-  const request = { orderId, ...(paymentId !== undefined && { paymentId }) };
+/** Wakes the order's payments that have something to do. @param order with whose it is, where the workflow knows that. */
+export async function wake(
+  { orderId, shopId, buyerId }: { orderId: string; shopId?: string; buyerId?: string },
+  paymentId?: string,
+): Promise<void> {
+  const owner = buyerId === undefined ? undefined : { ...(shopId !== undefined && { shopId }), buyerId };
+  const request = { orderId, ...(paymentId !== undefined && { paymentId }), ...(owner && { owner }) };
   for (const { wakePayments } of [quick, persistent]) {
     try {
       return await wakePayments(request);
@@ -62,6 +67,7 @@ export function hearOfPayments(state: OrderState): void {
       state.mayHaveParts = true;
       state.partStates.set(paymentId, reached);
       state.hasNews = true;
+      state.newsOrigin = currentOrigin();
       state.show();
     },
     { description: 'Says how a payment stands. Sent by its workflow.' },
@@ -72,7 +78,7 @@ export function hearOfPayments(state: OrderState): void {
 export async function addPayment(state: OrderState, command: AddPaymentCommand): Promise<CommandAnswer> {
   const { paymentId, method } = command;
   const refusal = await new Promise<RefusalReason | null>((answer) => {
-    state.parts.push({ ...command, acceptedAt: now(), answer });
+    state.parts.push({ ...command, acceptedAt: now(), origin: currentOrigin(), answer });
   });
   if (refusal !== null) return { stage: state.stage, refusal };
   const isKnown = () => (state.partStates.get(paymentId) ?? 'pending') !== 'pending';
@@ -91,7 +97,8 @@ function refusalByPart(method: PaymentMethod, reached: PaymentState | undefined)
 export async function openPart(state: OrderState): Promise<void> {
   const [part] = state.parts;
   if (!part) return;
-  const refusal = refusalBeforeOpening(state, part) ?? (await open(state, part));
+  const refusal =
+    refusalBeforeOpening(state, part) ?? (await onBehalfOf(part.origin, () => open(state, part)));
   if (refusal !== null) state.partsRefused += 1;
   answerFirstPart(state, refusal);
 }
@@ -141,7 +148,7 @@ async function open(
   state.mayHaveParts = true;
   if (!state.partStates.has(paymentId)) state.partStates.set(paymentId, 'pending');
   state.show();
-  await wake(orderId, paymentId);
+  await wake(state.input, paymentId);
   return null;
 }
 
@@ -170,7 +177,7 @@ async function untilSettled(state: OrderState): Promise<void> {
       return;
     }
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
-    if (!isAsked) await wake(orderId);
+    if (!isAsked) await wake(state.input);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
     isAsked = await condition(() => state.hasNews, pause);
     // A provider may be down for days: then neither the history may grow with each minute, nor may it be asked that often.

@@ -525,7 +525,35 @@ export interface paths {
          */
         get: operations["listOrderInterventions"];
         put?: never;
-        post?: never;
+        /**
+         * Act on an order in trouble: retry, skip a payment, give up, or put the deadline off
+         * @description Sent to the workflow that the oldest open mark of the order names, unless the call names one. What would break a rule is refused. What is done is kept with its actor and reason, and is in the audit.
+         *
+         *     For `operator`; scope `orders:write`.
+         */
+        post: operations["intervene"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say how a payment stands that stays unknown, or decide on money that is owed of it
+         * @description Everything follows as if the payment provider had said so. What is done is kept with its actor and reason among the interventions of the order.
+         *
+         *     For `operator`; scope `payments:write`.
+         */
+        post: operations["resolvePayment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1108,6 +1136,12 @@ export interface components {
              *     - `order_cancelled` (409): Place a new order.
              *     - `order_busy` (409): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.
              *     - `refund_pending` (409): Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.
+             *     - `nothing_failing` (409): Nothing was done. Read the order: it may have gone on by itself.
+             *     - `not_skippable` (409): Nothing was done. `detail` names the step that is being tried again, and what would be wrong without it.
+             *     - `order_not_open` (409): Nothing was done. Read the order: its stage says how it ended.
+             *     - `deadline_not_extendable` (409): Nothing was done. Read the order: it has to await payment, and its new deadline may be at most 7 days ahead.
+             *     - `payment_not_unknown` (409): Nothing was done. Read the payment: only one that its provider does not decide on is for a person, and money that it does not give back.
+             *     - `wallet_full` (409): Nothing was done. Decide again once its buyer has spent some, or give the money back by hand.
              *     - `events_not_kept` (410): Of one order: read the order itself, which is kept with the stage in which it ended. Of a shop: begin again without `after`, and read the orders whose events you may have missed.
              *     - `on_hand_below_reserved` (409): Count at least as many units as are reserved, or wait until orders have ended.
              *     - `on_hand_changed` (409): Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.
@@ -1155,7 +1189,7 @@ export interface components {
              *     - `stopping` (503): Send requests to another server, or to this one again after the seconds in Retry-After.
              * @enum {string}
              */
-            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "signature_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "finding_closed" | "choice_not_allowed" | "not_repairable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "order_has_payments" | "payment_exceeds_total" | "payment_declined" | "payment_not_voidable" | "too_many_payments" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "payments_unavailable" | "stopping";
+            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "signature_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "nothing_failing" | "not_skippable" | "order_not_open" | "deadline_not_extendable" | "payment_not_unknown" | "wallet_full" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "finding_closed" | "choice_not_allowed" | "not_repairable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "order_has_payments" | "payment_exceeds_total" | "payment_declined" | "payment_not_voidable" | "too_many_payments" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "payments_unavailable" | "stopping";
             /** @description What is wrong with the request, by field. */
             errors?: {
                 field: string;
@@ -1457,6 +1491,11 @@ export interface components {
              * @example Ring twice
              */
             deliveryNote?: string;
+            /**
+             * Format: uri
+             * @description Where Temporal shows the workflow of this order. Only for operators, auditors and admins, from `GET /v1/orders/{id}`, and where `WEB_UI_URL` is set
+             */
+            workflowUrl?: string;
         };
         OrderAdjustment: {
             /** @enum {string} */
@@ -1931,13 +1970,15 @@ export interface components {
             raisedAt: string;
             /** @example order-01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44 */
             workflowId: string;
+            /** @example main */
+            shopId: string;
         };
         InterventionList: {
             items: components["schemas"]["Intervention"][];
         };
         Intervention: {
             /** @enum {string} */
-            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment";
+            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment" | "extend_deadline";
             /** @example dana@example.com */
             actor: string;
             /** @example wallet repaired */
@@ -1954,6 +1995,117 @@ export interface components {
             at: string;
             workflowId: string;
             updateId: string;
+        };
+        Intervened: {
+            /** @enum {string} */
+            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment" | "extend_deadline";
+            /**
+             * @description Where the order is now
+             * @enum {string}
+             */
+            stage: "reserving" | "awaiting_payment" | "paying" | "paid" | "refunding" | "refunded" | "cancelled" | "expired" | "rejected";
+            /**
+             * @description The step that was acted on, if one was failing
+             * @enum {string}
+             */
+            step?: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
+            /**
+             * Format: date-time
+             * @description With `extend_deadline`: the new one
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            paymentDeadline?: string;
+        };
+        Intervene: components["schemas"]["RetryNow"] | components["schemas"]["SkipStep"] | components["schemas"]["GiveUp"] | components["schemas"]["ExtendDeadline"];
+        /** @description Tries the failing step again at once */
+        RetryNow: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "retry_now";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /** @description The workflow of the order, of one of its refunds or of one of its payments. Left out, it is the one that the oldest open mark names, or else the order */
+            workflowId?: string;
+        };
+        /** @description Skips a payment that keeps failing; the buyer may pay again */
+        SkipStep: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "skip_step";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description The step that fails, so that no other one is skipped. Only a payment can be
+             * @example pay
+             * @enum {string}
+             */
+            step: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
+            /** @description The workflow of the order, of one of its refunds or of one of its payments. Left out, it is the one that the oldest open mark names, or else the order */
+            workflowId?: string;
+        };
+        /** @description Ends an unpaid order: what it holds is released, what was paid refunded */
+        GiveUp: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "give_up";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+        };
+        /** @description Puts the deadline of an order off that awaits payment */
+        ExtendDeadline: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "extend_deadline";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description Added to `paymentDeadline`. The new deadline may be at most 7 days ahead
+             * @example 3600
+             */
+            extendBySeconds: number;
+        };
+        ResolvePayment: {
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description How a payment that stays unknown stands at its provider: `declined`, `voided`, `captured` or `authorised`. Or, of money that its provider does not give back: `refunded` when somebody gave it back by hand, `to_wallet` to put it into the wallet of the order.
+             * @example declined
+             * @enum {string}
+             */
+            outcome: "declined" | "voided" | "captured" | "authorised" | "refunded" | "to_wallet";
         };
         FindingPage: {
             items: components["schemas"]["Finding"][];
@@ -2834,6 +2986,13 @@ export type AttentionPage = components['schemas']['AttentionPage'];
 export type AttentionMark = components['schemas']['AttentionMark'];
 export type InterventionList = components['schemas']['InterventionList'];
 export type Intervention = components['schemas']['Intervention'];
+export type Intervened = components['schemas']['Intervened'];
+export type Intervene = components['schemas']['Intervene'];
+export type RetryNow = components['schemas']['RetryNow'];
+export type SkipStep = components['schemas']['SkipStep'];
+export type GiveUp = components['schemas']['GiveUp'];
+export type ExtendDeadline = components['schemas']['ExtendDeadline'];
+export type ResolvePayment = components['schemas']['ResolvePayment'];
 export type FindingPage = components['schemas']['FindingPage'];
 export type Finding = components['schemas']['Finding'];
 export type FindingToDecide = components['schemas']['FindingToDecide'];
@@ -3977,6 +4136,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InterventionList"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    intervene: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Intervene"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Intervened"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolvePayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolvePayment"];
+            };
+        };
+        responses: {
+            /** @description The payment */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
                 };
             };
             /** @description A problem. */

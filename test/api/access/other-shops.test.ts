@@ -140,7 +140,11 @@ const VALUES = {
   eventId: `${paid}-1`,
   method: 'wallet',
   choice: 'accept',
+  action: 'retry_now',
   actor: 'mallory',
+  outcome: 'declined',
+  // Of the order itself unless it is named.
+  workflowId: undefined,
 };
 
 /** Ids that nothing has. */
