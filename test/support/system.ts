@@ -80,6 +80,8 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** The address of the runbook, which the details of workflows link to; none unless given. */
+  runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
 }
@@ -98,6 +100,7 @@ export async function startSystem({
   publishing = webhooks !== false,
   monitor = {},
   payments = false,
+  runbook,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
   const testDatabase = await freshDatabase();
@@ -133,6 +136,7 @@ export async function startSystem({
       connection: native,
       namespace,
       taskQueue,
+      runbook,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: workerSlots,
@@ -162,6 +166,7 @@ export async function startSystem({
             connection: native,
             namespace,
             taskQueue,
+            runbook,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });
@@ -184,7 +189,7 @@ export async function startSystem({
     running = null;
   };
 
-  const temporal = openOrderClient({ address, namespace, taskQueue });
+  const temporal = openOrderClient({ address, namespace, taskQueue, runbook });
   const api = createApi({
     database: testDatabase.database,
     temporal,
