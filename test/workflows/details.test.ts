@@ -127,7 +127,15 @@ test('no secret and nothing personal is in what an order shows, is found by, or 
   const failures = pending.pendingActivities?.map(({ lastFailure }) => lastFailure?.message ?? '');
   expect(failures?.join()).toMatch(/^PostgreSQL refused pay for order /);
   for (const failure of failures ?? []) expect(failure.length).toBeLessThan(400);
-  const shown = JSON.stringify([await detailsOf(orderWorkflowId(id)), pending, await summariesOf(id)]);
+  const described = await workflowOf(id).describe();
+  const shown = JSON.stringify([
+    await detailsOf(orderWorkflowId(id)),
+    await described.staticSummary(),
+    described.typedSearchAttributes.getAll(),
+    pending.pendingActivities,
+    await summariesOf(id),
+  ]);
+  expect(shown).toContain('HoldfastFailingStep');
   expect(shown).toContain('database_refused');
   expect(shown).not.toContain(secret);
   expect(shown).not.toContain(wallet);
@@ -135,12 +143,11 @@ test('no secret and nothing personal is in what an order shows, is found by, or 
   expect(await paying).toMatchObject({ status: 200 });
 });
 
-/** The failures, and what describes each event, of an order's history. */
+/** The failures, and what summarizes each event, of an order's history. */
 async function summariesOf(id: string): Promise<unknown> {
   const { events } = await workflowOf(id).fetchHistory();
   return (events ?? []).map(({ userMetadata, ...event }) => [
     Buffer.from(userMetadata?.summary?.data ?? '').toString(),
     event.markerRecordedEventAttributes?.failure,
-    event.upsertWorkflowSearchAttributesEventAttributes,
   ]);
 }
