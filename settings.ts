@@ -14,20 +14,15 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
+import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
+import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import {
-  UNITS,
-  apiKey,
-  duration,
-  logLevel,
-  path,
-  temporalName,
-  text,
-  wholeNumber,
-} from './settings/values.ts';
+import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -47,6 +42,7 @@ const shared = {
   TEMPORAL_NAMESPACE: temporalName.default('default'),
   TASK_QUEUE: temporalName.default('orders'),
   LOG_LEVEL: logLevel.default('info'),
+  ...payloadShape,
 };
 
 /** For those that start workflows, whose details link to the runbook there. */
@@ -82,11 +78,12 @@ const apiSchema = z.object({
   TRUSTED_PROXIES: networks.default([]),
   /** Whose pages may call the API. */
   CORS_ORIGINS: origins.default([]),
-  NODE_ENV: text(100).optional(),
+  ...sessionShape,
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
 const safeApiSchema = apiSchema
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
   // Everyone who opens /docs gets it.
   .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
     path: ['DEVELOPMENT_KEY'],
@@ -99,7 +96,10 @@ const personalData = personalDataSchema.transform((settings, context) => ({
 }));
 
 const apiAndTokens = z.intersection(
-  z.intersection(z.intersection(safeApiSchema, webhookSchema), paymentSchema),
+  z.intersection(
+    z.intersection(safeApiSchema, webhookSchema),
+    z.intersection(paymentSchema, apiMetricsSchema),
+  ),
   z.intersection(tokens, personalData),
 );
 
@@ -147,13 +147,18 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 });
 
 const workerAndThresholds = z.intersection(
-  z.intersection(z.intersection(workerSchema, sendingSchema), paymentProvider),
+  z.intersection(
+    z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
+    z.intersection(paymentProvider, workerMetricsSchema),
+  ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
-const systemSchema = z.object(shared);
+const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
-const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE });
+const replaySchema = z
+  .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -164,7 +169,12 @@ const databaseAndWebhookKeys = z.object({
   WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
 });
 
-const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+const auditSchema = z
+  .object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() })
+  .refine(
+    (settings) => settings.TEMPORAL_ADDRESS === undefined || hasPayloadKeys(settings),
+    MISSING_PAYLOAD_KEYS,
+  );
 
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
@@ -172,6 +182,8 @@ const localSchema = z.object({
   TEMPORAL_CLI: path.optional(),
   HOST: apiSchema.shape.HOST,
   PORT: apiSchema.shape.PORT,
+  /** The first of those of API, worker, SDK and Temporal's server. */
+  METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
@@ -221,6 +233,8 @@ export const personalDataSettings = (environment: Environment): z.output<typeof 
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -234,4 +248,6 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
+  ...workerMetricsSchema.shape,
 };

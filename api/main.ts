@@ -9,6 +9,7 @@
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
+ * - desk/ is the operations page at /ops
  * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
@@ -26,6 +27,7 @@ import { runbookOf } from '../domain/runbook.ts';
 import type { WebUi } from '../domain/web-ui.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, apiSettings, type ApiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
 import { identifyBearers } from './access/tokens.ts';
@@ -39,7 +41,7 @@ const CHECK_PATIENCE_MS = 3_000;
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
-  const logger = openLogger('api', settings.LOG_LEVEL);
+  const logger = openLogger('api', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for its server: the API answers `unavailable` until both are up.
@@ -51,6 +53,7 @@ async function main(): Promise<void> {
   const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,
     namespace: settings.TEMPORAL_NAMESPACE,
+    payloadKeys: settings.PAYLOAD_KEYS,
     taskQueue: settings.TASK_QUEUE,
     runbook: runbookOf(settings.OPERATIONS_URL),
   });
@@ -59,6 +62,7 @@ async function main(): Promise<void> {
     temporal,
     logger,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
+    sessionKeys: settings.SESSION_KEYS,
     webUi: webUiOf(settings),
     paymentWindow: settings.PAYMENT_WINDOW,
     paymentExtension: settings.PAYMENT_EXTENSION,

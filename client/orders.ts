@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import type { OrderOwner } from '../domain/search-attributes.ts';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
-import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   cancelUpdate,
@@ -16,7 +16,9 @@ import {
   type CommandAnswer,
   type PayCommand,
   type PlaceAnswer,
+  type ResolvePayment,
 } from '../workflows/messages.ts';
+import { decisionsOn, type OrderDecisions } from './decisions.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
 import {
@@ -27,6 +29,14 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import {
+  actOutcomeOfFailure,
+  sendAct,
+  sendResolution,
+  type Act,
+  type ActOutcome,
+  type ResolveOutcome,
+} from './interventions.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
 import { wakePayment, type DuePayment } from './payments.ts';
 import { keepRegistering, startSearchable, type Registering } from './search-attributes.ts';
@@ -42,7 +52,16 @@ import {
   type StartPolicy,
 } from './start.ts';
 
-export type { AddPaymentCommand, CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
+export type {
+  Act,
+  ActOutcome,
+  AddPaymentCommand,
+  CancelCommand,
+  CommandOutcome,
+  NewOrder,
+  RefundOutcome,
+  ResolvePayment,
+};
 
 /**
  * All that the API asks of Temporal. Every call may be repeated, and may throw {@link TemporalUnavailableError}: then nobody knows
@@ -77,8 +96,17 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
     refund: NewRefund,
     options: { isRetry: boolean; waitedMs: number; owner: OrderOwner; restart?: boolean },
   ): Promise<RefundOutcome>;
+  /**
+   * Sends what a person does to a workflow of an order, a refund or a payment.
+   * @param updateId the same at every retry: then it acts once.
+   */
+  act(workflowId: string, updateId: string, act: Act): Promise<ActOutcome>;
+  /** Says how a payment stands at its provider, for a person who knows. @param updateId as for {@link act}. */
+  resolvePayment(paymentId: string, updateId: string, resolution: ResolvePayment): Promise<ResolveOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
+  /** What decisions about findings ask of workflows. */
+  decisions: OrderDecisions;
   /** Makes Temporal know the search attributes; see {@link keepRegistering}. */
   keepRegistering(registering: Registering): Promise<void>;
 }
@@ -86,9 +114,9 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
 export interface OrderClientOptions extends TemporalAddress, Deployment {}
 
 /** Opens the API's client of orders. Connects with the first call. */
-export function openOrderClient({ address, namespace, ...deployment }: OrderClientOptions): OrderClient {
-  const { taskQueue } = deployment;
-  const { client, call, check, close } = openTemporal({ address, namespace });
+export function openOrderClient({ taskQueue, runbook, ...address }: OrderClientOptions): OrderClient {
+  const deployment: Deployment = { taskQueue, runbook };
+  const { client, call, check, close } = openTemporal(address);
   const { workflow } = client;
 
   const policyOf = (afterEnd: StartPolicy['afterEnd']): Omit<StartPolicy, 'isSearchable'> => ({
@@ -191,8 +219,28 @@ export function openOrderClient({ address, namespace, ...deployment }: OrderClie
       }
     },
 
+    async act(workflowId, updateId, act) {
+      try {
+        const answer = await call(() => sendAct(workflow.getHandle(workflowId), updateId, act));
+        return { outcome: 'done', ...answer };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
+    async resolvePayment(paymentId, updateId, resolution) {
+      const payment = workflow.getHandle(paymentWorkflowId(paymentId));
+      try {
+        const { state } = await call(() => sendResolution(payment, updateId, resolution));
+        return { outcome: 'done', state };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
     wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
 
+    decisions: decisionsOn({ client, call }, deployment),
     keepRegistering: (registering) => keepRegistering(client, registering),
 
     check,

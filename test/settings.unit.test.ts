@@ -4,7 +4,14 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
-import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
+import {
+  SETTINGS,
+  apiSettings,
+  auditSettings,
+  replaySettings,
+  systemSettings,
+  workerSettings,
+} from '../settings.ts';
 import { aKey } from './support/personal-data.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
@@ -166,6 +173,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PERSONAL_DATA_KEYS: ring,
   PERSONAL_DATA_INDEX_KEYS: ring,
   WEBHOOK_SECRET_KEYS: ring,
+  PAYLOAD_KEYS: ring,
+  SESSION_KEYS: ring,
   WEBHOOK_ALLOWED_NETWORKS: allNetworks,
   WEBHOOK_DISABLE_AFTER: lasting('1h', '30d', '59m', '31d'),
   WEBHOOK_DELIVERIES_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
@@ -186,6 +195,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -207,6 +224,9 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PAYMENTS_EVERY: every,
   HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
   PORT: port,
+  METRICS_HOST: between('h', 'h'.repeat(253), 'h'.repeat(254), '', ' ', 'h/x'),
+  METRICS_PORT: port,
+  SDK_METRICS_PORT: port,
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
@@ -395,6 +415,32 @@ test('the keys of webhooks are read by API and worker alike, and cannot be print
       expect(shown).not.toContain(A_SECRET.slice(2, 12));
     expect(read(servers).WEBHOOK_SECRET_KEYS).toBeUndefined();
   }
+});
+
+describe('the keys of payloads', () => {
+  const PAYLOAD_KEYS = `${aKey('b')},${A_SECRET}`;
+
+  test('are read by everything that speaks to Temporal, and cannot be printed', () => {
+    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+      const { PAYLOAD_KEYS: keys } = read({ ...servers, PAYLOAD_KEYS });
+      expect(keys?.map(({ name }) => name)).toEqual(['b', 'a']);
+      for (const shown of [JSON.stringify(keys), inspect(keys, { depth: 9 })])
+        expect(shown).not.toContain(A_SECRET.slice(2, 12));
+    }
+  });
+
+  test('may be missing on a developer\u2019s machine, and never in production', () => {
+    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+      expect(read(servers).PAYLOAD_KEYS).toBeUndefined();
+      expect(() => read({ ...servers, NODE_ENV: 'production' })).toThrow('PAYLOAD_KEYS is missing');
+      expect(read({ ...servers, NODE_ENV: 'production', PAYLOAD_KEYS }).PAYLOAD_KEYS).toHaveLength(2);
+    }
+  });
+
+  test('are not needed to verify an audit without Temporal', () => {
+    const settings = { ...servers, TEMPORAL_ADDRESS: undefined, NODE_ENV: 'production' };
+    expect(auditSettings(settings).PAYLOAD_KEYS).toBeUndefined();
+  });
 });
 
 describe('the settings of the payment provider', () => {

@@ -3,7 +3,7 @@
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
 import { NativeConnection, Runtime } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
+import { openClient } from '../client/connection.ts';
 import { openDatabase } from '../db/connection.ts';
 import { SearchAttributesError, keepRegistering } from '../client/search-attributes.ts';
 import { HOLDFAST } from '../domain/audit.ts';
@@ -13,6 +13,7 @@ import { recordSettings } from '../db/settings-seen.ts';
 import { runbookOf } from '../domain/runbook.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { createPaymentWorker, paymentSettings } from './payments.ts';
 import { monitorSettings } from './monitor-settings.ts';
@@ -36,7 +37,7 @@ function readSettings(): WorkerSettings {
 }
 
 const settings = readSettings();
-const logger = openLogger('worker', settings.LOG_LEVEL);
+const logger = openLogger('worker', settings.LOG_LEVEL, await openTerminal());
 endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
 
 const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
@@ -62,10 +63,11 @@ async function main(): Promise<void> {
     actor: HOLDFAST,
   });
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
+  const payloads = { namespace: settings.TEMPORAL_NAMESPACE, payloadKeys: settings.PAYLOAD_KEYS };
   try {
     const worker = await createOrderWorker({
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       runbook,
       database,
@@ -79,7 +81,7 @@ async function main(): Promise<void> {
     const webhooks = await createWebhookWorker({
       ...webhookSettings(settings),
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
@@ -87,13 +89,13 @@ async function main(): Promise<void> {
     const payments = await createPaymentWorker({
       ...paymentSettings(settings),
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       runbook,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
-    const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
+    const client = openClient(connection, payloads);
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {

@@ -1,19 +1,20 @@
 /** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
-import { Client } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
-import { failSafely } from '../activities/errors.ts';
 import { createAdvancingActivities } from '../activities/payments/advance.ts';
 import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
 import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
 import { createWalletProvider } from '../activities/payments/wallet-provider.ts';
 import { askTemporal } from '../client/ask.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment } from '../client/payments.ts';
 import { openDatabase } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { payingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
+import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
 
 export interface PaymentSettings {
   /** Undefined when the settings have none: then payments by provider wait. */
@@ -33,9 +34,8 @@ export const paymentSettings = (settings: WorkerSettings): PaymentSettings => ({
   unmatchedAfter: settings.PAYMENT_UNMATCHED_AFTER,
 });
 
-export interface PaymentWorkerOptions extends PaymentSettings {
+export interface PaymentWorkerOptions extends PaymentSettings, PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   /** Of the orders. */
   taskQueue: string;
   /** The address of the runbook, if somebody serves it. */
@@ -65,12 +65,13 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
     name: 'holdfast payments',
     actor: HOLDFAST,
   });
-  const client = new Client({ connection, namespace });
+  const client = openClient(connection, options);
   const wallet = createWalletProvider(database);
   const provider = options.provider ? createHttpProvider(options.provider) : createNoProvider();
   const worker = await Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue: payingQueueOf(taskQueue),
     activities: {
       ...createAdvancingActivities(database, {
@@ -86,7 +87,7 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+    interceptors: { activity: ACTIVITY_INTERCEPTORS },
   });
   return {
     async run() {

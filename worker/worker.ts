@@ -1,7 +1,5 @@
 /** Builds the worker: the bundle of workflows, its activities, and how many of each run at once. */
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
-import { failSafely } from '../activities/errors.ts';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
@@ -16,13 +14,15 @@ import { askTemporal } from '../client/ask.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
+import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
 
-export interface OrderWorkerOptions {
+export interface OrderWorkerOptions extends PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   taskQueue: string;
   /** The address of the runbook, if somebody serves it. */
   runbook?: string | undefined;
@@ -44,10 +44,11 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
   const { connection, namespace, taskQueue, runbook, database, workflowBundle } = options;
   const deployment = { taskQueue, runbook };
-  const client = new Client({ connection, namespace });
+  const client = openClient(connection, options);
   return Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue,
     workflowBundle,
     activities: {
@@ -77,6 +78,6 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     shutdownGraceTime: options.shutdownGrace,
     // Without it, a worker would wait forever for an activity that hangs.
     shutdownForceTime: options.shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+    interceptors: { activity: ACTIVITY_INTERCEPTORS },
   });
 }

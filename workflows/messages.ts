@@ -9,7 +9,7 @@ import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
-import type { PaymentMethod, PaymentState } from '../domain/payments.ts';
+import type { OwedOutcome, PaymentMethod, PaymentOutcome, PaymentState } from '../domain/payments.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { FailedAttempt } from '../domain/webhook-attempts.ts';
 
@@ -115,10 +115,17 @@ export interface SkipStep extends Intervention {
   step: Step;
 }
 
+export interface ExtendDeadline extends Intervention {
+  /** The new deadline, ISO 8601. */
+  until: string;
+}
+
 export interface InterventionAnswer {
   stage: Stage;
   /** The step that was acted on; null when none was failing. */
   step: Step | null;
+  /** Of a deadline that was put off: the recorded one, ISO 8601. */
+  deadline?: string;
 }
 
 /** What an operator sees of an order that has not ended. Times are ISO 8601. */
@@ -148,22 +155,6 @@ export interface PaymentInput {
 export interface PaymentEnd {
   state: PaymentState;
 }
-
-export const PAYMENT_OUTCOMES = [
-  'declined',
-  'voided',
-  'captured',
-  'authorised',
-] as const satisfies readonly PaymentState[];
-/** What a person may know of a payment that stays unknown, from its provider. */
-export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
-
-export const OWED_OUTCOMES = ['refunded', 'to_wallet'] as const;
-/**
- * What a person may decide about money that is owed and that the provider does not give back: somebody gave it back by hand, or the order's
- * wallet gets it.
- */
-export type OwedOutcome = (typeof OWED_OUTCOMES)[number];
 
 export interface ResolvePayment extends Intervention {
   outcome: PaymentOutcome | OwedOutcome;
@@ -283,6 +274,8 @@ export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel
 export const refundUpdate = defineUpdate<RefundAnswer>('refund');
 export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
 export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');
+/** Answers once the new deadline is recorded. */
+export const extendDeadlineUpdate = defineUpdate<InterventionAnswer, [ExtendDeadline]>('extendDeadline');
 export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');
 export const orderQuery = defineQuery<OrderView>('order');
 export const refundQuery = defineQuery<RefundView>('refund');

@@ -7,6 +7,7 @@ import { recordOrderDetail } from '../../db/order-detail.ts';
 import { listEvents, listOrders, type Order } from '../../db/orders.ts';
 import { findPersonalData } from '../../db/personal-data.ts';
 import { listRefunds } from '../../db/refunds.ts';
+import { addToLogContext } from '../../process/log-context.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import { seesPersonalData } from '../access/personal-data.ts';
 import { workflowUrlFor } from '../access/workflow-addresses.ts';
@@ -61,6 +62,7 @@ export function orderRoutes(dependencies: Dependencies, payments: Turns): OpenAP
     return admission.run(admitted, (began) =>
       answerOnce(c, dependencies, call, async (orderId, isRetry) => {
         began();
+        addToLogContext({ orderId });
         const begun = performance.now();
         // Before the workflow begins, which never knows of them: an order is not placed without what came with it.
         await personal?.record(c.var.database, { orderId, shopId: shop, buyerId });

@@ -180,8 +180,8 @@ describe('a namespace that does not know the search attributes', () => {
   test('takes orders all the same, and knows them once it was made to', async () => {
     const address = inject('temporalAddress');
     const namespace = `test-${randomUUID()}`;
-    const { client: other, close } = await connectTemporal({ address, namespace });
-    const orders = openOrderClient({ address, namespace, taskQueue });
+    const { client: other, close } = await connectTemporal({ address, namespace, payloadKeys: undefined });
+    const orders = openOrderClient({ address, namespace, taskQueue, payloadKeys: undefined });
     try {
       await other.workflowService.registerNamespace({
         namespace,

@@ -200,6 +200,8 @@ describe('in the settings of docker-compose.yml,', () => {
         ...example,
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
+        PAYLOAD_KEYS: aKey('test'),
+        SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
@@ -272,7 +274,7 @@ function inImage(path: string): boolean {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (everything !== '*') throw new Error('.dockerignore must leave everything out first');
-  return exceptions.includes(`!${path.split('/')[0]}`);
+  return exceptions.some((line) => `!${path}/`.startsWith(`${line}/`));
 }
 
 /** The repository's files and the packages that a file needs at run time; types need nothing. */

@@ -23,6 +23,7 @@ import {
   WAKING_MS,
 } from '../../domain/timeouts.ts';
 import { paymentNewsSignal, type AddPaymentCommand, type CommandAnswer } from '../messages.ts';
+import { currentOrigin, onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { isDecided } from './decided.ts';
 import { refusalByStage } from './refusals.ts';
@@ -66,6 +67,7 @@ export function hearOfPayments(state: OrderState): void {
       state.mayHaveParts = true;
       state.partStates.set(paymentId, reached);
       state.hasNews = true;
+      state.newsOrigin = currentOrigin();
       state.show();
     },
     { description: 'Says how a payment stands. Sent by its workflow.' },
@@ -76,7 +78,7 @@ export function hearOfPayments(state: OrderState): void {
 export async function addPayment(state: OrderState, command: AddPaymentCommand): Promise<CommandAnswer> {
   const { paymentId, method } = command;
   const refusal = await new Promise<RefusalReason | null>((answer) => {
-    state.parts.push({ ...command, acceptedAt: now(), answer });
+    state.parts.push({ ...command, acceptedAt: now(), origin: currentOrigin(), answer });
   });
   if (refusal !== null) return { stage: state.stage, refusal };
   const isKnown = () => (state.partStates.get(paymentId) ?? 'pending') !== 'pending';
@@ -95,7 +97,8 @@ function refusalByPart(method: PaymentMethod, reached: PaymentState | undefined)
 export async function openPart(state: OrderState): Promise<void> {
   const [part] = state.parts;
   if (!part) return;
-  const refusal = refusalBeforeOpening(state, part) ?? (await open(state, part));
+  const refusal =
+    refusalBeforeOpening(state, part) ?? (await onBehalfOf(part.origin, () => open(state, part)));
   if (refusal !== null) state.partsRefused += 1;
   answerFirstPart(state, refusal);
 }

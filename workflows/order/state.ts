@@ -10,6 +10,7 @@ import {
   type CommandAnswer,
   type OrderInput,
 } from '../messages.ts';
+import { currentOrigin, type Origin } from '../origin.ts';
 import { openSearch, type Searched } from '../search.ts';
 import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 
@@ -17,20 +18,37 @@ import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 export interface PendingPayment {
   commandId: string;
   acceptedAt: string;
+  /** Of the request that brought it. */
+  origin: Origin;
   answer: (answer: CommandAnswer) => void;
 }
 
 /** A payment of a part that was accepted and is not opened yet. */
 export interface PendingPart extends AddPaymentCommand {
   acceptedAt: string;
+  /** Of the request that brought it. */
+  origin: Origin;
   /** Says that it was opened, or why not. */
   answer: (refusal: RefusalReason | null) => void;
+}
+
+/** A later deadline that a person asked for and that is not recorded yet. */
+export interface PendingExtension {
+  /** The update that brought it. */
+  updateId: string;
+  /** ISO 8601. */
+  until: string;
+  reason: string;
+  /** Says whether it is recorded. It is not once the order is over. */
+  answer: (isRecorded: boolean) => void;
 }
 
 export interface CancelRequest {
   by: 'command' | 'temporal' | 'operator';
   commandId: string | null;
   reason: string;
+  /** Of the request that brought it. */
+  origin: Origin;
 }
 
 export interface OrderState {
@@ -44,12 +62,16 @@ export interface OrderState {
   readonly payments: PendingPayment[];
   /** The same for payments of parts. */
   readonly parts: PendingPart[];
+  /** Of a later deadline. There is never a second. */
+  readonly extensions: PendingExtension[];
   /** Whether a payment of a part has said how it stands since the order last looked. */
   hasNews: boolean;
+  /** Of what brought the last news. */
+  newsOrigin: Origin;
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
-  /** Whether it was tried to put the deadline off, which happens once. */
+  /** Whether it was tried to put the deadline off for a payment under way, which happens once. */
   isExtended: boolean;
 
   // What the line of execution has done.
@@ -90,7 +112,9 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
     payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     parts: [],
+    extensions: [],
     hasNews: mayHaveParts,
+    newsOrigin: currentOrigin(),
     cancel: null,
     windowEnded: false,
     isExtended: false,
@@ -131,6 +155,7 @@ function searchedBy({ stage, deadline, health: { failing, attention } }: OrderSt
 const paymentAtOnce = (commandId: string, startedAt: number): PendingPayment => ({
   commandId,
   acceptedAt: new Date(startedAt).toISOString(),
+  origin: currentOrigin(),
   answer: () => {},
 });
 

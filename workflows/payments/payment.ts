@@ -24,6 +24,7 @@ import {
   type PaymentInput,
 } from '../messages.ts';
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
+import { currentOrigin, onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { describePayment } from './details.ts';
 import { alone, begin, isLastLook, pauseOf, type PaymentProgress } from './progress.ts';
@@ -38,6 +39,7 @@ export async function payment(input: PaymentInput): Promise<PaymentEnd> {
   const progress = begin(input, describePayment);
   setHandler(newsSignal, () => {
     progress.hasNews = true;
+    progress.origin = currentOrigin();
   });
   setHandler(paymentQuery, () => ({
     state: progress.state,
@@ -60,14 +62,17 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
   for (;;) {
     progress.hasNews = false;
     const isLast = isLastLook(progress);
-    const advanced = await alone(progress, async () => {
-      const { isFirst, unknownSince, quietSince } = progress;
-      const asked = { isFirst, unknownSince, quietSince, isLastLook: isLast };
-      const answer = await advancePayment({ paymentId, at: now(), ...asked });
-      progress.follow(answer);
-      return answer;
-    });
-    await tellOrder(progress, advanced);
+    const { origin } = progress;
+    const advanced = await onBehalfOf(origin, () =>
+      alone(progress, async () => {
+        const { isFirst, unknownSince, quietSince } = progress;
+        const asked = { isFirst, unknownSince, quietSince, isLastLook: isLast };
+        const answer = await advancePayment({ paymentId, at: now(), ...asked });
+        progress.follow(answer);
+        return answer;
+      }),
+    );
+    await onBehalfOf(origin, () => tellOrder(progress, advanced));
     await mark(progress, advanced);
     const isOver = advanced.done && (!advanced.mayAppear || isLast);
     if (isOver && !progress.hasNews && allHandlersFinished()) return { state: advanced.state };

@@ -5,6 +5,7 @@ import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
 import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import type { PaymentInput } from '../messages.ts';
+import { currentOrigin, type Origin } from '../origin.ts';
 import { openSearch } from '../search.ts';
 import { now } from '../time.ts';
 
@@ -12,6 +13,8 @@ export interface PaymentProgress {
   readonly input: PaymentInput;
   /** Whether somebody said that there is something to do since it last looked. */
   hasNews: boolean;
+  /** Of what woke it last. */
+  origin: Origin;
   /** Whether somebody moves its money. A decision of a person must not cross a question that is under way. */
   isMoving: boolean;
   /** Whether the last question had an answer, if there was one. */
@@ -45,6 +48,7 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
   const progress: PaymentProgress = {
     input,
     hasNews: false,
+    origin: currentOrigin(),
     isMoving: false,
     isFirst: goesOn === undefined || goesOn.asked === 0,
     state: 'pending',

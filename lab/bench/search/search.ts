@@ -34,7 +34,7 @@ export function benchSearch({ seconds = SECONDS, ...options }: BenchmarkOptions)
   return withBenchSystem(options, async (system) => {
     const { client, close } = await connectTemporal({
       address: system.temporalAddress,
-      namespace: 'default',
+      ...system.payloads,
     });
     try {
       const rounds = await takeTurns(client, system, seconds, options.report);
