@@ -113,7 +113,9 @@ const startAttributes = () => [
 async function summarize(way: Way, rounds: readonly Round[], client: Client): Promise<WayRow> {
   const completed = sum(rounds.map((round) => round.completed));
   const [last] = rounds.flatMap(({ workflowIds }) => workflowIds.slice(-1));
-  const { historyLength } = await client.workflow.getHandle(last ?? '').describe();
+  const handle = client.workflow.getHandle(last ?? '');
+  await handle.result();
+  const { historyLength } = await handle.describe();
   return {
     way,
     workflows: completed,
