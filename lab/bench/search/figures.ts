@@ -16,7 +16,7 @@ export interface WayRow {
   perSecond: number;
   /** From the start of a workflow to its result. */
   result: Latency;
-  /** In a history. */
+  /** In the shortest of some histories. */
   events: number;
   /** Milliseconds of processor time for each workflow. */
   cpu: Record<ProcessName, number>;
