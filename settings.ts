@@ -185,6 +185,16 @@ const replaySchema = z
   .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
   .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
+const temporalSchema = z.object({
+  TEMPORAL_ADDRESS: shared.TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
+const webUiSchema = z.object({
+  WEB_UI_URL: apiSchema.shape.WEB_UI_URL,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
@@ -258,6 +268,10 @@ export const codecSettings = (environment: Environment): CodecSettings => read(c
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
+export const temporalSettings = (environment: Environment): z.output<typeof temporalSchema> =>
+  read(temporalSchema, environment);
+export const webUiSettings = (environment: Environment): z.output<typeof webUiSchema> =>
+  read(webUiSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>

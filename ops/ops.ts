@@ -5,6 +5,7 @@ import { openDesk, type OpenShop } from './desk/connection.ts';
 import { batchVerbs } from './desk/batch.ts';
 import { findingVerbsOfOrders } from './desk/find-orders.ts';
 import { findingVerbs } from './desk/findings.ts';
+import { searchingVerbs } from './desk/searching.ts';
 
 // When a verb runs, so that --help needs no setting.
 const openShop: OpenShop = (shop) => openDesk(process.env)(shop);
@@ -22,4 +23,5 @@ await runVerbs(
   ),
   findingVerbs(openShop),
   batchVerbs(openShop),
+  ...searchingVerbs(),
 );
