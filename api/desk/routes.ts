@@ -48,7 +48,7 @@ export function deskRoutes(
 
   app.use(requireVisitor());
   for (const guard of guards) app.use(guard);
-  app.get('/', showOverview);
+  app.get('/', (c) => showOverview(c, dependencies.webUi));
   app.route('/', orderRoutes({ send, limits, webUi: dependencies.webUi }));
   app.route(
     '/',

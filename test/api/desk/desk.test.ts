@@ -140,6 +140,9 @@ describe('the overview', () => {
       values (${`order-${id}`}, now() - interval '5 minutes', ${id}, 'main', 'pay', 'payment_failing')
     `;
     const { page } = await visitor.get('/ops');
+    expect(page).toContain(
+      'https://temporal.example.com/namespaces/default/workflows?query=HoldfastAttention%20IS%20NOT%20NULL',
+    );
     expect(page).toContain(`/ops/orders/${id}`);
     expect(page).toContain('/ops/runbook#payment_failing');
     await sql`update attention set cleared_at = now() where order_id = ${id}`;
