@@ -18,6 +18,7 @@ import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { codecShape } from './settings/codec.ts';
 import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
@@ -81,13 +82,12 @@ const apiSchema = z.object({
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
-const safeApiSchema = apiSchema
-  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
-  // Everyone who opens /docs gets it.
-  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
-    path: ['DEVELOPMENT_KEY'],
-    error: 'must not be set in production (NODE_ENV)',
-  });
+/** Everyone who opens /docs gets the key. */
+const hasNoOpenKey = (settings: { NODE_ENV?: string | undefined; DEVELOPMENT_KEY?: string | undefined }) =>
+  settings.NODE_ENV !== 'production' || settings.DEVELOPMENT_KEY === undefined;
+const OPEN_KEY = { path: ['DEVELOPMENT_KEY'], error: 'must not be set in production (NODE_ENV)' };
+
+const safeApiSchema = apiSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS).refine(hasNoOpenKey, OPEN_KEY);
 
 const tokens = tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) }));
 const personalData = personalDataSchema.transform((settings, context) => ({
@@ -153,6 +153,28 @@ const workerAndThresholds = z.intersection(
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
+/** What the codec server reads; the rest of what it knows of callers is the API's. */
+const codecSchema = z
+  .object({
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+    LOG_LEVEL: shared.LOG_LEVEL,
+    ...payloadShape,
+    ...sessionShape,
+    ...codecShape,
+    HOST: apiSchema.shape.HOST,
+    KEEP_ALIVE: apiSchema.shape.KEEP_ALIVE,
+    SHUTDOWN_NOTICE: apiSchema.shape.SHUTDOWN_NOTICE,
+    RATE_LIMIT_WINDOW: apiSchema.shape.RATE_LIMIT_WINDOW,
+    RATE_LIMIT_FAILED_AUTHENTICATIONS: apiSchema.shape.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    TRUSTED_PROXIES: apiSchema.shape.TRUSTED_PROXIES,
+    DEVELOPMENT_KEY: apiSchema.shape.DEVELOPMENT_KEY,
+  })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
+  .refine(hasNoOpenKey, OPEN_KEY);
+
+const codecAndTokens = z.intersection(codecSchema, tokens);
+
 const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
 const replaySchema = z
@@ -186,6 +208,7 @@ const localSchema = z.object({
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
+  CODEC_PORT: codecShape.CODEC_PORT,
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
   PROVIDER_PORT: wholeNumber(1, 65_535).default(8290),
   HOLDFAST_DATA: path.default('.holdfast'),
@@ -193,6 +216,7 @@ const localSchema = z.object({
 
 /** With what the settings `JWT_...` say together, and those of personal data. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
+export type CodecSettings = z.output<typeof codecAndTokens>;
 /** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -223,6 +247,7 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
+export const codecSettings = (environment: Environment): CodecSettings => read(codecAndTokens, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
@@ -240,6 +265,7 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...codecShape,
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
   ...sendingSchema.shape,

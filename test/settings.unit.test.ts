@@ -8,6 +8,7 @@ import {
   SETTINGS,
   apiSettings,
   auditSettings,
+  codecSettings,
   replaySettings,
   systemSettings,
   workerSettings,
@@ -161,6 +162,21 @@ const allNetworks = between(
   `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
 );
 
+const allOrigins = between(
+  'http://h',
+  'https://shop.example.com, https://admin.example.com:8443',
+  '',
+  '*',
+  'null',
+  'shop.example.com',
+  'https://shop.example.com/',
+  'https://SHOP.example.com',
+  'https://shop.example.com:443',
+  'https://*.example.com',
+  'ftp://h',
+  'https://shop.example.com https://admin.example.com',
+);
+
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
@@ -235,20 +251,9 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RATE_LIMIT_ADMIN: quota,
   RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
   TRUSTED_PROXIES: allNetworks,
-  CORS_ORIGINS: between(
-    'http://h',
-    'https://shop.example.com, https://admin.example.com:8443',
-    '',
-    '*',
-    'null',
-    'shop.example.com',
-    'https://shop.example.com/',
-    'https://SHOP.example.com',
-    'https://shop.example.com:443',
-    'https://*.example.com',
-    'ftp://h',
-    'https://shop.example.com https://admin.example.com',
-  ),
+  CORS_ORIGINS: allOrigins,
+  CODEC_ORIGINS: allOrigins,
+  CODEC_PORT: port,
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
   JWT_JWKS_URL: between(
     'https://h',
@@ -411,9 +416,10 @@ test('the keys of webhooks are read by API and worker alike, and cannot be print
 
 describe('the keys of payloads', () => {
   const PAYLOAD_KEYS = `${aKey('b')},${A_SECRET}`;
+  const readers = [apiSettings, workerSettings, codecSettings, systemSettings, replaySettings, auditSettings];
 
   test('are read by everything that speaks to Temporal, and cannot be printed', () => {
-    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+    for (const read of readers) {
       const { PAYLOAD_KEYS: keys } = read({ ...servers, PAYLOAD_KEYS });
       expect(keys?.map(({ name }) => name)).toEqual(['b', 'a']);
       for (const shown of [JSON.stringify(keys), inspect(keys, { depth: 9 })])
@@ -422,7 +428,7 @@ describe('the keys of payloads', () => {
   });
 
   test('may be missing on a developer\u2019s machine, and never in production', () => {
-    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+    for (const read of readers) {
       expect(read(servers).PAYLOAD_KEYS).toBeUndefined();
       expect(() => read({ ...servers, NODE_ENV: 'production' })).toThrow('PAYLOAD_KEYS is missing');
       expect(read({ ...servers, NODE_ENV: 'production', PAYLOAD_KEYS }).PAYLOAD_KEYS).toHaveLength(2);

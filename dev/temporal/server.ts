@@ -35,6 +35,8 @@ export interface TemporalOptions extends StartOptions {
   port: number;
   /** Of the Web UI; 0: any free port; left out: no Web UI. */
   uiPort?: number;
+  /** Where the Web UI has payloads read. */
+  codecEndpoint?: string;
   /** Holds its state; left out: in memory. */
   databaseFile?: string;
   namespace?: string;
@@ -91,6 +93,7 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'];
   if (uiPort === undefined) args.push('--headless');
   else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
+  if (options.codecEndpoint !== undefined) args.push('--ui-codec-endpoint', options.codecEndpoint);
   if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const attribute of SEARCH_ATTRIBUTE_OPTIONS) args.push('--search-attribute', attribute);

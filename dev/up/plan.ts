@@ -9,6 +9,8 @@ export interface SystemPlan {
   api: string;
   /** Whether only this machine can call the API. */
   isLocal: boolean;
+  /** Of the codec server, for the Web UI. */
+  codec: string;
   /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
   /** The settings that every process of the system must agree on. */
@@ -40,6 +42,7 @@ export async function planSystem(
     ports,
     api,
     isLocal: LOOPBACK.test(settings.HOST),
+    codec: `http://127.0.0.1:${ports.codec}`,
     webUi,
     shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
     environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
