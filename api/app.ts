@@ -8,10 +8,13 @@ import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
+import { deskRoutes } from './desk/routes.ts';
 import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
+import { measureRequests } from './http/request-metrics.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
+import { traceRequests } from './http/trace-requests.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
 import { limitRates } from './limits/limit-rates.ts';
@@ -29,6 +32,7 @@ import { eventRoutes } from './routes/events.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { interventionRoutes } from './routes/interventions.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -45,26 +49,30 @@ import { webhookRoutes } from './routes/webhooks.ts';
 export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS): OpenAPIHono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
   const checkServers = createServerCheck(dependencies);
-  const { database, logger, corsOrigins = [] } = dependencies;
+  const { database, logger, metrics, corsOrigins = [] } = dependencies;
 
-  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
+  if (metrics) app.use(measureRequests(metrics));
+  app.use(requestId(), traceRequests(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
   // Its sender has no other credentials than its signature.
   app.route('/v1', paymentNotificationRoutes(dependencies, bodyLimits, checkServers));
 
+  const identify = createIdentify(dependencies);
+  const [limits, admission] = [limitRates(dependencies), admitReads(database)];
+  const deadline = enforceDeadline(checkServers, logger);
   // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
     limitFailedAuthentications(dependencies),
-    authenticate(createIdentify(dependencies)),
+    authenticate(identify),
     // Before the permissions, which may ask the database for a shop: a refused caller counts, too.
-    limitRates(dependencies),
+    limits,
     authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
-    admitReads(database),
-    enforceDeadline(checkServers, logger),
+    admission,
+    deadline,
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
@@ -76,7 +84,8 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', walletPermissionRoutes());
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
-  app.route('/v1', findingRoutes());
+  app.route('/v1', interventionRoutes(dependencies));
+  app.route('/v1', findingRoutes(dependencies));
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
@@ -86,6 +95,11 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', webhookRoutes(dependencies));
   app.route('/v1', deliveryRoutes(dependencies));
 
+  const { sessionKeys: ring } = dependencies;
+  if (ring !== undefined) {
+    const guards = [limits, admission, deadline];
+    app.route('/ops', deskRoutes(dependencies, { api: app, ring, identify, limits: bodyLimits, guards }));
+  }
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));

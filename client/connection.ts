@@ -4,6 +4,7 @@ import { Client, Connection, type ClientOptions } from '@temporalio/client';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
 import { dataConverterOf, type PayloadSettings } from './data-converter.ts';
 import { TemporalUnavailableError, isRetryable } from './errors.ts';
+import { CLIENT_INTERCEPTORS } from './origin.ts';
 
 export interface TemporalAddress extends PayloadSettings {
   address: string;
@@ -99,4 +100,9 @@ export const openClient = (
   connection: NonNullable<ClientOptions['connection']>,
   payloads: PayloadSettings,
 ): Client =>
-  new Client({ connection, namespace: payloads.namespace, dataConverter: dataConverterOf(payloads) });
+  new Client({
+    connection,
+    namespace: payloads.namespace,
+    dataConverter: dataConverterOf(payloads),
+    interceptors: CLIENT_INTERCEPTORS,
+  });

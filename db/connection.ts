@@ -14,9 +14,10 @@ import type { Reach } from '../domain/access.ts';
 import type { Deed } from '../domain/audit.ts';
 import type { Connections, Database, LongDatabase } from './database.ts';
 import { DatabaseBusyError } from './errors.ts';
-import { Permits } from './permits.ts';
+import { Permits, type PermitUse } from './permits.ts';
 import { openPool, type DatabaseOptions, type Pool, type PoolConnections } from './pool.ts';
 import { inTransaction } from './postgres.ts';
+import { inQuerySpan, noted } from './query-span.ts';
 import { limitTo } from './reach.ts';
 
 export {
@@ -35,6 +36,8 @@ export interface DatabasePool extends LongDatabase, Pick<Pool, 'listen'> {
   close(): Promise<void>;
   /** How many queries run at once. */
   readonly connections: number;
+  /** How many of them run now, wait, and were refused. */
+  readonly use: PermitUse;
   /** The same pool, limited to the rows that a caller can reach: see reach.ts. `by` is whose deed its changes are, the pool's unless given. */
   reaching(reach: Reach, by?: Deed): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
@@ -47,16 +50,20 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   const pool = openPool(url, options);
   const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
   let checks: Pool | undefined;
-  async function inTurn<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T> {
-    const release = await permits.take();
-    try {
-      return await pool.run(query);
-    } finally {
-      release();
-    }
-  }
+  const inTurn = <T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T> =>
+    inQuerySpan(name, async () => {
+      const release = await permits.take();
+      try {
+        return await pool.run((pooled) => noted(query(pooled)));
+      } finally {
+        release();
+      }
+    });
   const open: DatabasePool = {
     connections,
+    get use() {
+      return permits.use;
+    },
     reaching: (reach, by) => limitTo(open, reach, by),
     run: inTurn,
     transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),
@@ -65,7 +72,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
       await checks.run(({ sql }) => sql`select 1`);
     },
     // Takes no permit: its connection is not one of the pool's.
-    runLong: (milliseconds, query) => pool.runLong(milliseconds, query),
+    runLong: (milliseconds, query) => inQuerySpan(name, () => pool.runLong(milliseconds, query)),
     listen: (channel, hearer) => pool.listen(channel, hearer),
     async close() {
       await Promise.all([pool.close(), checks?.close()]);

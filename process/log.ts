@@ -1,13 +1,19 @@
 /** What a process says: log lines and its last words, both redacted in one place. */
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { currentLogContext } from './log-context.ts';
 import { messageOf, printable, redactFields } from './redaction.ts';
 import { redactText } from './secrets.ts';
+import { currentTrace } from './traces.ts';
 
-/** @param destination standard output unless given. */
+/**
+ * Logs JSON, one object a line, on standard output unless another destination is given: for people, see terminal.ts. Every line has the
+ * fields of log-context.ts.
+ */
 export function openLogger(name: string, level: string, destination?: DestinationStream): Logger {
   const options = {
     name,
     level,
+    mixin: () => ({ ...currentLogContext(), ...currentTrace() }),
     formatters: { log: redactFields },
     // The error is already described by `redactFields`.
     serializers: { err: (described: unknown) => described },

@@ -58,7 +58,7 @@ export function describeError(error: unknown, depth = 0): ShownError {
     if (value !== undefined) shown[field] = value;
   }
   const query = textOf(error, 'query');
-  if (query !== undefined) shown.statement = shorten(query);
+  if (query !== undefined) shown.statement = shortenStatement(query, STATEMENT_SHOWN);
   if (depth >= DEEPEST) return shown;
   if (cause !== undefined) shown.cause = describeError(cause, depth + 1);
   if (error instanceof AggregateError)
@@ -110,12 +110,13 @@ function postgresMessage(error: Error, code: string): string {
   );
 }
 
-const shorten = (query: string): string =>
+/** The beginning of a statement, without the texts in it. */
+export const shortenStatement = (query: string, most: number): string =>
   query
     .replaceAll(/'[^']*'/g, "'…'")
     .replaceAll(/\s+/g, ' ')
     .trim()
-    .slice(0, STATEMENT_SHOWN);
+    .slice(0, most);
 
 const framesOf = ({ stack = '' }: Error): string =>
   redactText(
@@ -154,17 +155,58 @@ function toLines({ type, message, stack, cause, errors = [], ...fields }: ShownE
   ];
 }
 
+/**
+ * Names of fields whose values are never logged, however deep and however they are spelt (`Set-Cookie`, `set_cookie`): credentials, and
+ * what buyers and shops entrusted to us. Ids say which row it is about.
+ */
+export const HIDDEN_FIELDS = [
+  'authorization',
+  'body',
+  'buyer',
+  'buyerId',
+  'contact',
+  'cookie',
+  'credentials',
+  'deliveryNote',
+  'email',
+  'headers',
+  'idempotencyKey',
+  'key',
+  'metadata',
+  'ownerId',
+  'params',
+  'password',
+  'payload',
+  'reference',
+  'secret',
+  'session',
+  'setCookie',
+  'signature',
+  'source',
+  'text',
+  'token',
+] as const;
+
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z\d]/g, '');
+const hidden: ReadonlySet<string> = new Set(HIDDEN_FIELDS.map(plain));
+
 /** The fields of a log line, with every error in them described. */
 export function redactFields(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, redactField(value, 0)]));
+  return redactAll(fields, 0);
 }
+
+const redactAll = (fields: object, depth: number): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      hidden.has(plain(name)) && value !== undefined && value !== null ? MASK : redactField(value, depth),
+    ]),
+  );
 
 function redactField(value: unknown, depth: number): unknown {
   if (value instanceof Error) return describeError(value);
   if (typeof value !== 'object' || value === null || depth >= DEEPEST) return value;
   if (Array.isArray(value)) return value.map((one: unknown) => redactField(one, depth + 1));
   if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, redactField(inner, depth + 1)]),
-  );
+  return redactAll(value, depth + 1);
 }

@@ -9,11 +9,16 @@ import {
 } from '@temporalio/worker';
 
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+const INTERCEPTORS = fileURLToPath(new URL('../workflows/interceptors.ts', import.meta.url));
 
 /** Compiles the workflows for the sandbox. It takes 1 to 2 seconds of a core, so call it once per process. */
 export function bundleWorkflows(workflowsPath = WORKFLOWS): Promise<WorkflowBundleWithSourceMap> {
   // Below warnings it only lists modules.
-  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+  return bundleWorkflowCode({
+    workflowsPath,
+    workflowInterceptorModules: [INTERCEPTORS],
+    logger: new DefaultLogger('WARN'),
+  });
 }
 
 /**

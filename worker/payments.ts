@@ -1,7 +1,6 @@
 /** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
-import { Worker, type NativeConnection } from '@temporalio/worker';
-import { failSafely } from '../activities/errors.ts';
-import { createAdvancingActivities } from '../activities/payments/advance.ts';
+import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from '@temporalio/worker';
+import { createAdvancingActivities, type AdvancingOptions } from '../activities/payments/advance.ts';
 import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
 import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
@@ -10,11 +9,12 @@ import { askTemporal } from '../client/ask.ts';
 import { openClient } from '../client/connection.ts';
 import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment } from '../client/payments.ts';
-import { openDatabase } from '../db/connection.ts';
+import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { payingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
+import { activityInterceptors } from './activity-interceptors.ts';
 
 export interface PaymentSettings {
   /** Undefined when the settings have none: then payments by provider wait. */
@@ -38,12 +38,20 @@ export interface PaymentWorkerOptions extends PaymentSettings, PayloadSettings {
   connection: NativeConnection;
   /** Of the orders. */
   taskQueue: string;
+  /** The address of the runbook, if somebody serves it. */
+  runbook?: string | undefined;
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
+  /** Around each activity. */
+  watch?: ActivityInterceptorsFactory | undefined;
+  /** Hears of each payment that moved. */
+  onPaymentMove?: AdvancingOptions['onMove'];
 }
 
 export interface PaymentWorker {
+  /** Its own pool, for the metrics. */
+  database: Pick<DatabasePool, 'connections' | 'use'>;
   /** Resolves once it was shut down, and what was under way has ended. */
   run: () => Promise<void>;
   /** Takes no further task. */
@@ -57,7 +65,7 @@ export const payingConnections = (slots: number): number => Math.min(slots, MOST
 
 /** It takes no task before its `run()`. */
 export async function createPaymentWorker(options: PaymentWorkerOptions): Promise<PaymentWorker> {
-  const { connection, namespace, taskQueue, slots, shutdownGrace } = options;
+  const { connection, namespace, taskQueue, runbook, slots, shutdownGrace } = options;
   const database = openDatabase(options.databaseUrl, {
     connections: payingConnections(slots),
     name: 'holdfast payments',
@@ -75,19 +83,21 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
       ...createAdvancingActivities(database, {
         providerOf: (method) => (method === 'wallet' ? wallet : provider),
         unknownAfter: options.unknownAfter,
+        onMove: options.onPaymentMove,
       }),
       ...createUnmatchedActivities(database, {
         provider,
         unmatchedAfter: options.unmatchedAfter,
-        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, { taskQueue, runbook }, payment)),
       }),
     },
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: [() => ({ inbound: { execute: failSafely } })] },
+    interceptors: { activity: activityInterceptors(options.watch) },
   });
   return {
+    database,
     async run() {
       try {
         await worker.run();

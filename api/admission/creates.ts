@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { RefusableCall } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
+import { withoutLogContext } from '../../process/log-context.ts';
 import { Problem } from '../problems/problem.ts';
 import { AdmissionQueue, CallerGoneError, RefusedError, type Outcome, type Turn } from './admission-queue.ts';
 import { ConcurrencyLimit, TARGET_MS } from './concurrency-limit.ts';
@@ -70,7 +71,7 @@ export function admitCreates(database: Database, logger: Logger, operation: stri
   }
 
   function refuse(retryAfter: number): Problem {
-    if (refused === 0) setTimeout(report, REPORT_EVERY_MS).unref();
+    if (refused === 0) withoutLogContext(() => setTimeout(report, REPORT_EVERY_MS).unref());
     refused += 1;
     const detail = `There are more orders than can be placed now. There will be room for this one in ${retryAfter} s.`;
     return new Problem('overloaded', detail, {}, { retryAfter });

@@ -13,6 +13,7 @@ import {
   type Ticket,
 } from '../../db/admission.ts';
 import type { Database } from '../../db/connection.ts';
+import { withoutLogContext } from '../../process/log-context.ts';
 
 /** Callers beyond this many get a time to come back, but no ticket. */
 const MOST_TICKETS = 20_000;
@@ -80,7 +81,7 @@ export class Tickets {
     if (this.#outstanding.size >= MOST_TICKETS) return;
     this.#outstanding.set(name, now + seconds * 1_000 + KEPT_MS);
     this.#unwritten.set(name, { ...call, seconds });
-    if (!this.#writing) void this.#write();
+    if (!this.#writing) void withoutLogContext(() => this.#write());
   }
 
   #forget(now: number): void {

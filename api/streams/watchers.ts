@@ -4,6 +4,7 @@ import type { DatabasePool } from '../../db/connection.ts';
 import { listenForEvents } from '../../db/events/listening.ts';
 import { readOrderEvents } from '../../db/events/read.ts';
 import type { PublishedEvent } from '../../domain/events.ts';
+import { withoutLogContext } from '../../process/log-context.ts';
 
 /** Orders of one query. They have few events each. */
 const ORDERS_AT_ONCE = 200;
@@ -44,8 +45,11 @@ export class Watchers {
     const known = this.#byOrder.get(orderId);
     if (known) known.add(watcher);
     else this.#byOrder.set(orderId, new Set([watcher]));
-    this.#listen();
-    this.#read([orderId]);
+    // Shared by all who watch.
+    withoutLogContext(() => {
+      this.#listen();
+      this.#read([orderId]);
+    });
     return () => {
       const watchers = this.#byOrder.get(orderId);
       if (!watchers?.delete(watcher) || watchers.size > 0) return;

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
 import {
@@ -15,6 +16,7 @@ import {
   databaseSettings,
   workerSettings,
 } from '../../settings.ts';
+import { traceSchema } from '../../settings/traces.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
@@ -193,6 +195,7 @@ describe('in the settings of docker-compose.yml,', () => {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
     personalData: Object.keys(personalDataSchema.shape),
+    traces: Object.keys(traceSchema.shape),
     paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
   const readers = {
@@ -295,7 +298,7 @@ function inImage(path: string): boolean {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (everything !== '*') throw new Error('.dockerignore must leave everything out first');
-  return exceptions.includes(`!${path.split('/')[0]}`);
+  return exceptions.some((line) => `!${path}/`.startsWith(`${line}/`));
 }
 
 /** The repository's files and the packages that a file needs at run time; types need nothing. */
@@ -316,3 +319,9 @@ function closure(entry: string): { files: string[]; packages: string[] } {
   visit(entry);
   return { files: [...files], packages: [...packages] };
 }
+
+test('the namespace learns of every search attribute, with its type, before a worker starts', () => {
+  const script = read('ops/compose/temporal-namespace.sh');
+  const named = [...script.matchAll(/--name (\w+) --type (\w+)/g)].map(([, name, type]) => `${name}=${type}`);
+  expect(named).toEqual(SEARCH_ATTRIBUTE_OPTIONS);
+});

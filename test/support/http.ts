@@ -52,6 +52,8 @@ type Limits = Pick<
   | 'stopping'
   | 'identifyBearer'
   | 'paymentSecrets'
+  | 'sessionKeys'
+  | 'webUi'
 >;
 
 /** Times are milliseconds. */

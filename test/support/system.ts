@@ -10,6 +10,7 @@ import { createApi } from '../../api/app.ts';
 import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient, type OrderClient, type OrderClientOptions } from '../../client/orders.ts';
+import { registerSearchAttributes } from '../../client/search-attributes.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
 import type { KeyRing } from '../../domain/key-ring.ts';
@@ -83,6 +84,8 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** The address of the runbook, which the details of workflows link to; none unless given. */
+  runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
   /** Encrypt what Temporal is given; without them it stays readable. */
@@ -103,6 +106,7 @@ export async function startSystem({
   publishing = webhooks !== false,
   monitor = {},
   payments = false,
+  runbook,
   payloadKeys,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -118,7 +122,7 @@ export async function startSystem({
     WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
   });
 
-  const reach = { address, namespace, payloadKeys, taskQueue };
+  const reach = { address, namespace, payloadKeys, taskQueue, runbook };
 
   const native = await NativeConnection.connect({ address });
   const stepDatabase = workerDatabase(
@@ -142,6 +146,7 @@ export async function startSystem({
       connection: native,
       ...payloads,
       taskQueue,
+      runbook,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: workerSlots,
@@ -171,6 +176,7 @@ export async function startSystem({
             connection: native,
             ...payloads,
             taskQueue,
+            runbook,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });
@@ -242,10 +248,12 @@ async function registerNamespace(address: string): Promise<string> {
     });
     // The parts of the server learn of it one after the other.
     await until(`the namespace ${namespace} to be usable`, () =>
-      client.workflow.count().then(
-        () => true,
-        () => undefined,
-      ),
+      registerSearchAttributes(client)
+        .then(() => client.workflow.count("HoldfastShop = 'main'"))
+        .then(
+          () => true,
+          () => undefined,
+        ),
     );
   } finally {
     await close();

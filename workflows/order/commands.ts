@@ -18,6 +18,7 @@ import {
   type PayCommand,
   type PlaceAnswer,
 } from '../messages.ts';
+import { currentOrigin } from '../origin.ts';
 import { now } from '../time.ts';
 import { isDecided } from './decided.ts';
 import { refuse, untilTrue } from './handlers.ts';
@@ -59,7 +60,8 @@ export function answerCommands(state: OrderState): void {
     attention: state.health.attention,
   }));
   CancellationScope.current().cancelRequested.catch(() => {
-    requestCancel(state, { by: 'temporal', commandId: null, reason: CANCELLED_IN_TEMPORAL });
+    const reason = CANCELLED_IN_TEMPORAL;
+    requestCancel(state, { by: 'temporal', commandId: null, reason, origin: currentOrigin() });
   });
 }
 
@@ -73,12 +75,13 @@ async function place(state: OrderState): Promise<PlaceAnswer> {
 
 function pay(state: OrderState, { commandId }: PayCommand): Promise<CommandAnswer> {
   return new Promise((answer) => {
-    state.payments.push({ commandId, acceptedAt: now(), answer });
+    state.payments.push({ commandId, acceptedAt: now(), origin: currentOrigin(), answer });
   });
 }
 
 async function cancel(state: OrderState, { commandId, reason }: CancelCommand): Promise<CommandAnswer> {
-  requestCancel(state, { by: 'command', commandId, reason: trimText(reason, TEXT.reason) });
+  const origin = currentOrigin();
+  requestCancel(state, { by: 'command', commandId, reason: trimText(reason, TEXT.reason), origin });
   await untilTrue(() => isDecided(state));
   const isDone = state.stage === 'cancelled' || state.stage === 'refunding' || state.stage === 'refunded';
   return { stage: state.stage, refusal: isDone ? null : 'order_not_cancellable' };

@@ -13,6 +13,7 @@ import {
   type InterventionAnswer,
   type SkipStep,
 } from '../messages.ts';
+import { currentOrigin } from '../origin.ts';
 import { requestCancel } from './commands.ts';
 import { isDecided } from './decided.ts';
 import { refuse, refuseUnsigned, untilTrue } from './handlers.ts';
@@ -28,7 +29,7 @@ const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
   openPayment:
     'Whether it was opened is not known, and its money would be set aside for nothing: give the order up instead.',
   settle: 'The money was taken for this order.',
-  extendDeadline: 'The order would expire while a payment is under way.',
+  extendDeadline: 'The order would expire too early: give it up instead.',
   release: 'The units, and in hold mode the money, would stay held for an order that is over.',
   refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
 };
@@ -65,7 +66,7 @@ export function answerInterventions(state: OrderState): void {
     async (by: Intervention) => {
       const step = recordAct(health, 'give_up', by);
       const reason = trimText(by.reason, TEXT.reason);
-      requestCancel(state, { by: 'operator', commandId: null, reason });
+      requestCancel(state, { by: 'operator', commandId: null, reason, origin: currentOrigin() });
       if (step !== null && LEFT_WHEN_GIVEN_UP.has(step)) health.failing?.end('leave');
       await untilTrue(() => isDecided(state));
       return answer(step);

@@ -5,12 +5,16 @@ import type { Attention } from '../../domain/attention.ts';
 import type { PaymentState } from '../../domain/payments.ts';
 import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import type { PaymentInput } from '../messages.ts';
+import { currentOrigin, type Origin } from '../origin.ts';
+import { openSearch } from '../search.ts';
 import { now } from '../time.ts';
 
 export interface PaymentProgress {
   readonly input: PaymentInput;
   /** Whether somebody said that there is something to do since it last looked. */
   hasNews: boolean;
+  /** Of what woke it last. */
+  origin: Origin;
   /** Whether somebody moves its money. A decision of a person must not cross a question that is under way. */
   isMoving: boolean;
   /** Whether the last question had an answer, if there was one. */
@@ -33,16 +37,18 @@ export interface PaymentProgress {
   told: PaymentState | null;
   attention: Attention | null;
   readonly follow: (advanced: Advanced) => void;
-  /** Shows the operator how it stands now. */
+  /** Shows the operator how it stands now, and what it is found by. */
   readonly show: () => void;
 }
 
 /** @param describe what the Web UI shows of it. */
 export function begin(input: PaymentInput, describe: (progress: PaymentProgress) => string): PaymentProgress {
   const { goesOn } = input;
+  const search = openSearch();
   const progress: PaymentProgress = {
     input,
     hasNews: false,
+    origin: currentOrigin(),
     isMoving: false,
     isFirst: goesOn === undefined || goesOn.asked === 0,
     state: 'pending',
@@ -56,7 +62,13 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
     told: null,
     attention: goesOn?.attention ?? null,
     follow: (advanced) => follow(progress, advanced),
-    show: () => setCurrentDetails(describe(progress)),
+    show: () => {
+      setCurrentDetails(describe(progress));
+      search({
+        HoldfastFailingStep: progress.trouble?.step ?? null,
+        HoldfastAttention: progress.attention?.reason ?? null,
+      });
+    },
   };
   progress.show();
   return progress;

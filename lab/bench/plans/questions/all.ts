@@ -1,6 +1,8 @@
 /** Everything that the product asks its database. */
 import type { Question } from '../question.ts';
+import { ABOUT_DECISIONS } from './decisions.ts';
 import { ABOUT_EVENTS } from './events.ts';
+import { ABOUT_METRICS } from './gauges.ts';
 import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
 import { ABOUT_OPERATIONS } from './operations.ts';
 import { ABOUT_ORDERS } from './orders.ts';
@@ -18,6 +20,8 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_SHOPS,
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
+  ...ABOUT_DECISIONS,
   ...ABOUT_WHAT_IS_KEPT,
   ...ABOUT_WEBHOOKS,
+  ...ABOUT_METRICS,
 ];
