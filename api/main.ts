@@ -12,6 +12,7 @@
  * - desk/ is the operations page at /ops
  * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
+ * - codec/ is a server of its own, codec/main.ts, which reads payloads to people
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
  */
 import { once } from 'node:events';

@@ -8,6 +8,7 @@ import { wholeNumber } from '../../cli/values.ts';
 import { defineMeasurement, runMeasurement } from '../harness/command.ts';
 import type { Benchmark } from './benchmark.ts';
 import { benchBurst } from './burst/burst.ts';
+import { benchCodec } from './codec/codec.ts';
 import { benchHotSku } from './hot-sku/hot-sku.ts';
 import { benchOrders } from './orders/orders.ts';
 import { benchPayments } from './payments/payments.ts';
@@ -16,7 +17,17 @@ import { benchSearch } from './search/search.ts';
 import { benchStats } from './stats/stats.ts';
 import { benchWebhooks } from './webhooks/webhooks.ts';
 
-const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks', 'payments', 'search'] as const;
+const NAMES = [
+  'orders',
+  'hot-sku',
+  'stats',
+  'burst',
+  'plans',
+  'webhooks',
+  'payments',
+  'search',
+  'codec',
+] as const;
 
 const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   orders: benchOrders,
@@ -27,6 +38,7 @@ const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   webhooks: benchWebhooks,
   payments: benchPayments,
   search: benchSearch,
+  codec: benchCodec,
 };
 
 const command = defineMeasurement({

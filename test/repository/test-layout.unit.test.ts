@@ -17,6 +17,7 @@ const OWN_FOLDERS = new Set([
   'support',
   'recording',
   'histories',
+  'encrypted-histories',
 ]);
 
 /** A folder of the code, or a file whose tests fill a folder. */

@@ -88,6 +88,8 @@ export interface SystemOptions {
   runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
+  /** Of a Temporal server of the test's own. */
+  temporalAddress?: string;
   /** Encrypt what Temporal is given; without them it stays readable. */
   payloadKeys?: KeyRing;
 }
@@ -107,12 +109,12 @@ export async function startSystem({
   monitor = {},
   payments = false,
   runbook,
+  temporalAddress: address = inject('temporalAddress'),
   payloadKeys,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
   const testDatabase = await freshDatabase();
   const taskQueue = `test-${randomUUID()}`;
-  const address = inject('temporalAddress');
   const namespace = ownNamespace ? await registerNamespace(address) : 'default';
   const settings = workerSettings({
     DATABASE_URL: testDatabase.url,
