@@ -18,6 +18,12 @@ export const webhookUrl = z
   // fetch refuses such a URL, but only at the first alert.
   .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must have no user and password in it');
 
+/** Of an integration of PagerDuty, or of what takes its events. */
+export const routingKey = text(200).regex(
+  /^[A-Za-z0-9_-]+$/,
+  'must have only letters, digits, _ and - in it',
+);
+
 export const databaseUrl = z
   .string({ error: 'is missing: where PostgreSQL is, as postgres://user:password@host:port/database' })
   .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)

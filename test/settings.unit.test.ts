@@ -142,6 +142,7 @@ const allNetworks = between(
   `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
 );
 
+const alertUrl = between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h', 'http://u:p@h');
 const spanReceiver = between(
   'http://h',
   LONG_WEBHOOK,
@@ -281,7 +282,10 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
   BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
-  ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  ALERT_WEBHOOK_URL: alertUrl,
+  ALERT_SLACK_URL: alertUrl,
+  ALERT_PAGERDUTY_URL: alertUrl,
+  ALERT_PAGERDUTY_KEY: between('k', 'K'.repeat(200), 'k'.repeat(201), '', 'a b', 'a/b', 'ä'),
   OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
   OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
   OTEL_EXPORTER_OTLP_ENDPOINT: spanReceiver,

@@ -16,6 +16,13 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     payments: settings.PAYMENTS_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
-  webhookUrl: settings.ALERT_WEBHOOK_URL,
+  receivers: {
+    webhook: settings.ALERT_WEBHOOK_URL,
+    slack: settings.ALERT_SLACK_URL,
+    pagerduty:
+      settings.ALERT_PAGERDUTY_KEY === undefined
+        ? undefined
+        : { url: settings.ALERT_PAGERDUTY_URL, key: settings.ALERT_PAGERDUTY_KEY },
+  },
   thresholds: settings.thresholds,
 });

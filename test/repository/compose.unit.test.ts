@@ -202,6 +202,7 @@ describe('in the settings of docker-compose.yml,', () => {
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
+        ALERT_PAGERDUTY_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
       });
