@@ -3,8 +3,11 @@ import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
+import type { KeyRing } from '../domain/key-ring.ts';
+import type { WebUi } from '../domain/web-ui.ts';
 import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
+import type { ApiMetrics } from './http/request-metrics.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { StreamTimes } from './streams/order-streams.ts';
 import type { WebhookServices } from './webhooks/services.ts';
@@ -14,8 +17,14 @@ export interface Dependencies {
   database: DatabasePool;
   temporal: OrderClient;
   logger: Logger;
+  /** Without it, requests are not counted. */
+  metrics?: ApiMetrics | undefined;
   /** Without it, only API keys are accepted. */
   identifyBearer?: IdentifyBearer | undefined;
+  /** Seal the sessions of people. Without them there is no operations page. */
+  sessionKeys?: KeyRing | undefined;
+  /** Where Temporal's Web UI shows the workflows of orders; without it, no address of one is given. */
+  webUi?: WebUi | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds its deadline is put off, once, when a payment is under way; the default unless given. */

@@ -6,6 +6,8 @@ import type { Identity } from './access/identity.ts';
 export interface ApiEnv {
   Variables: {
     requestId: string;
+    /** Of the problem that was kept under the request's key, when that is the answer. */
+    problemCode?: string;
     /** What the credentials prove. Only access/ and limits/ need it. */
     identity: Identity;
     /** Whether the credentials prove it at this moment, for what outlives the request. Fails when nobody can say. */

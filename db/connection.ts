@@ -14,7 +14,7 @@ import type { Reach } from '../domain/access.ts';
 import type { Deed } from '../domain/audit.ts';
 import type { Connections, Database, LongDatabase } from './database.ts';
 import { DatabaseBusyError } from './errors.ts';
-import { Permits } from './permits.ts';
+import { Permits, type PermitUse } from './permits.ts';
 import { openPool, type DatabaseOptions, type Pool, type PoolConnections } from './pool.ts';
 import { inTransaction } from './postgres.ts';
 import { inQuerySpan, noted } from './query-span.ts';
@@ -36,6 +36,8 @@ export interface DatabasePool extends LongDatabase, Pick<Pool, 'listen'> {
   close(): Promise<void>;
   /** How many queries run at once. */
   readonly connections: number;
+  /** How many of them run now, wait, and were refused. */
+  readonly use: PermitUse;
   /** The same pool, limited to the rows that a caller can reach: see reach.ts. `by` is whose deed its changes are, the pool's unless given. */
   reaching(reach: Reach, by?: Deed): Database;
   /** Resolves when PostgreSQL answers. Has a connection of its own, so it waits for no query. Fails as `run` does. */
@@ -59,6 +61,9 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
     });
   const open: DatabasePool = {
     connections,
+    get use() {
+      return permits.use;
+    },
     reaching: (reach, by) => limitTo(open, reach, by),
     run: inTurn,
     transaction: (work) => inTurn(({ sql }) => inTransaction(sql, work)),

@@ -1,6 +1,16 @@
+/** How far a number of permits is used. */
+export interface PermitUse {
+  inUse: number;
+  waiting: number;
+  /** How many got none in time, so far. */
+  refused: number;
+}
+
 /** Lets in a limited number at a time, first come first served. */
 export class Permits {
+  readonly #count: number;
   #free: number;
+  #refused = 0;
   readonly #waitMs: number;
   readonly #late: () => Error;
   /** In order of arrival. */
@@ -8,9 +18,14 @@ export class Permits {
 
   /** @param late creates the error that ends a wait of more than `waitMs`. */
   constructor(count: number, waitMs: number, late: () => Error) {
+    this.#count = count;
     this.#free = count;
     this.#waitMs = waitMs;
     this.#late = late;
+  }
+
+  get use(): PermitUse {
+    return { inUse: this.#count - this.#free, waiting: this.#waiting.size, refused: this.#refused };
   }
 
   /** Resolves with the function that gives the permit back, to be called once. */
@@ -24,6 +39,7 @@ export class Permits {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
       this.#waiting.delete(resolve);
+      this.#refused += 1;
       reject(this.#late());
     }, this.#waitMs);
     this.#waiting.add(resolve);

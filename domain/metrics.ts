@@ -32,8 +32,6 @@ export type TimedStage = (typeof TIMED_STAGES)[number];
 /** The states of a payment in which something is left to do; `unused`: captured, and its order cannot use it. */
 export const UNSETTLED_STATES = ['pending', 'authorised', 'capturing', 'unused'] as const;
 
-export const SESSION_STATES = ['active', 'idle', 'idle_in_transaction', 'waiting_for_lock', 'other'] as const;
-
 /** Each of the operations has one route, and there are the documents and the checks of health. */
 const MOST_ROUTES = 150;
 const MOST_STATUSES = 40;
@@ -157,7 +155,7 @@ export const WORKER_METRICS = {
 export const INSTALLATION_METRICS = {
   holdfast_database_up: {
     type: 'gauge',
-    help: '1 when PostgreSQL answered the last questions, else 0; then the others here are missing.',
+    help: '1 when PostgreSQL answered, else 0; then the others here are missing.',
     labels: {},
   },
   holdfast_orders_awaiting_payment: {
@@ -237,17 +235,17 @@ export const INSTALLATION_METRICS = {
   },
   holdfast_postgres_sessions: {
     type: 'gauge',
-    help: "Sessions of PostgreSQL's clients, of all its databases.",
-    labels: { state: SESSION_STATES },
+    help: "Sessions of PostgreSQL's clients, in this database and in its others.",
+    labels: { database: ['this', 'other'] },
   },
   holdfast_postgres_sessions_limit: {
     type: 'gauge',
     help: 'max_connections.',
     labels: {},
   },
-  holdfast_postgres_longest_transaction_seconds: {
+  holdfast_postgres_locks_waiting: {
     type: 'gauge',
-    help: 'How long the oldest transaction in this database has been open.',
+    help: 'Sessions that wait for a lock of another one.',
     labels: {},
   },
   holdfast_postgres_transactions_total: {

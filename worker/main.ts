@@ -2,13 +2,15 @@
  * Runs the workflows and their activities: `node worker/main.ts`.
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
-import { NativeConnection, Runtime } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { openClient } from '../client/connection.ts';
 import { openDatabase } from '../db/connection.ts';
+import { SearchAttributesError, keepRegistering } from '../client/search-attributes.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
 import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
+import { runbookOf } from '../domain/runbook.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { openTracing } from '../process/tracing.ts';
@@ -18,10 +20,11 @@ import { createPaymentWorker, paymentSettings } from './payments.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
+import { installRuntime } from './runtime.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
-import { sdkLogger } from './sdk-log.ts';
 import { workflowBundle } from './bundle.ts';
 import { wakeOnPublished } from './waking.ts';
+import { openWatching } from './watching.ts';
 import { createWebhookWorker, webhookSettings } from './webhooks.ts';
 import { connectionsFor, createOrderWorker } from './worker.ts';
 
@@ -49,25 +52,26 @@ const stopAtOnce = (): void => {
 // Until the worker takes tasks, there is nothing to wait for.
 stopping.addEventListener('abort', stopAtOnce);
 
-Runtime.install({
-  // We handle them, below.
-  shutdownSignals: [],
-  logger: sdkLogger(logger, settings.TASK_QUEUE),
-});
+installRuntime(settings, logger);
 
 async function main(): Promise<void> {
+  const runbook = runbookOf(settings.OPERATIONS_URL);
   const bundle = await workflowBundle(settings.WORKFLOW_BUNDLE);
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
     name: 'holdfast worker',
     actor: HOLDFAST,
   });
+  const watching = openWatching(settings, database, logger);
+  const { watch, onPaymentMove } = watching;
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
+  const payloads = { namespace: settings.TEMPORAL_NAMESPACE, payloadKeys: settings.PAYLOAD_KEYS };
   try {
     const worker = await createOrderWorker({
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       database,
       workflowBundle: bundle,
       stepSlots: settings.WORKER_STEP_SLOTS,
@@ -75,24 +79,30 @@ async function main(): Promise<void> {
       shutdownGrace: settings.SHUTDOWN_GRACE,
       monitor: monitorSettings(settings),
       retention: retentionSettings(settings),
+      watch,
+      onPaymentMove,
     });
     const webhooks = await createWebhookWorker({
       ...webhookSettings(settings),
+      watch,
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
     const payments = await createPaymentWorker({
       ...paymentSettings(settings),
+      watch,
+      onPaymentMove,
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
-    const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
+    const client = openClient(connection, payloads);
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {
@@ -107,6 +117,11 @@ async function main(): Promise<void> {
     );
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
+    const wake = wakeOnPublished(database, client, {
+      taskQueue: settings.TASK_QUEUE,
+      report: (error) =>
+        logger.warn({ err: error }, 'could not wake what sends to webhooks; the schedule does'),
+    });
     const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
       stop();
       await ended;
@@ -115,14 +130,21 @@ async function main(): Promise<void> {
     await Promise.all([
       ended,
       prepared,
+      keepRegistering(client, {
+        signal: ending.signal,
+        report: (error) => {
+          if (error instanceof SearchAttributesError) logger.warn(error.message);
+          else logger.warn({ err: error }, 'could not register the search attributes, trying again');
+        },
+      }),
+      watching.serve({ webhooks: webhooks.database, payments: payments.database }, ending.signal),
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {
         signal: ending.signal,
-        onPublished: wakeOnPublished(database, client, {
-          taskQueue: settings.TASK_QUEUE,
-          report: (error) =>
-            logger.warn({ err: error }, 'could not wake what sends to webhooks; the schedule does'),
-        }),
+        onPublished(published) {
+          wake(published);
+          watching.onPublished(published);
+        },
         report: (error) => logger.warn({ err: error }, 'could not publish events, trying again'),
       }),
       recordSettings(database, 'worker', settings, {

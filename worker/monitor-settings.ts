@@ -1,5 +1,6 @@
 /** The part of the worker's settings that the monitor needs. */
 import type { MonitorSettings } from '../activities/monitor.ts';
+import { runbookOf } from '../domain/runbook.ts';
 import type { WorkerSettings } from '../settings.ts';
 
 export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
@@ -24,5 +25,6 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
         ? undefined
         : { url: settings.ALERT_PAGERDUTY_URL, key: settings.ALERT_PAGERDUTY_KEY },
   },
+  runbook: runbookOf(settings.OPERATIONS_URL),
   thresholds: settings.thresholds,
 });

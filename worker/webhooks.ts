@@ -1,15 +1,16 @@
 /** The part of a worker process that sends events to webhooks: its own task queue, places, connections and shutdown. */
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from '@temporalio/worker';
 import type { Dispatcher } from 'undici';
 import { createSendingActivities, type SendingSettings } from '../activities/webhooks/activities.ts';
 import { openAgent } from '../activities/webhooks/agent.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import type { Networks } from '../domain/public-addresses.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { sendingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
-import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
+import { activityInterceptors } from './activity-interceptors.ts';
 
 export interface WebhookSettings extends SendingSettings {
   /** Receivers that are sent to at once. */
@@ -24,17 +25,20 @@ export const webhookSettings = (settings: WorkerSettings): WebhookSettings => ({
   disableAfter: settings.WEBHOOK_DISABLE_AFTER,
 });
 
-export interface WebhookWorkerOptions extends WebhookSettings {
+export interface WebhookWorkerOptions extends WebhookSettings, PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   /** Of the orders. */
   taskQueue: string;
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
+  /** Around each activity. */
+  watch?: ActivityInterceptorsFactory | undefined;
 }
 
 export interface WebhookWorker {
+  /** Its own pool, for the metrics. */
+  database: Pick<DatabasePool, 'connections' | 'use'>;
   /** Resolves once it was shut down, and what was under way has ended. */
   run: () => Promise<void>;
   /** Begins to send nothing more, and takes no further task. */
@@ -57,14 +61,16 @@ export async function createWebhookWorker(options: WebhookWorkerOptions): Promis
   const worker = await Worker.create({
     connection: options.connection,
     namespace: options.namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue: sendingQueueOf(options.taskQueue),
     activities: createSendingActivities(database, dispatcher, options, stopping.signal),
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: ACTIVITY_INTERCEPTORS },
+    interceptors: { activity: activityInterceptors(options.watch) },
   });
   return {
+    database,
     async run() {
       try {
         await worker.run();

@@ -1,6 +1,7 @@
 /** Which receivers of alerts there are, and what each is posted. */
 import type { Notice } from '../../db/monitor/deliveries.ts';
 import type { AlertReceiver } from '../../domain/alert-receivers.ts';
+import { runbookSection } from '../../domain/runbook.ts';
 import type { NoticeRequest } from './notice-request.ts';
 import { toPagerDuty, type PagerDuty } from './pagerduty.ts';
 import { toSlack } from './slack.ts';
@@ -22,7 +23,7 @@ export function toRequest(
   notice: Notice,
   runbook: string | undefined,
 ): NoticeRequest | undefined {
-  const link = runbook && `${runbook}#${notice.alert.name}`;
+  const link = runbook && runbookSection(runbook, notice.alert.name);
   const { webhook, slack, pagerduty } = receivers;
   switch (receiver) {
     case 'webhook':

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
+import { stringifyExactly } from '../../db/exact-integers.ts';
 import {
   claimKey,
   keepAnswer,
@@ -74,7 +75,7 @@ export async function answerOnce(
   async function decideAnswer(commandId: string, kept: KeptKey): Promise<Answer> {
     try {
       const { status, body } = await effect(commandId, commandId !== newCommandId);
-      return { status, body: JSON.stringify(body) };
+      return { status, body: stringifyExactly(body) };
     } catch (error) {
       if (error instanceof Problem && error.kind.status < 500 && error.kind.isFinal !== false)
         return { status: error.kind.status, body: JSON.stringify(error.document) };
@@ -99,10 +100,18 @@ export async function answerOnce(
       throw new Error(`The kept answer has status ${status}, which no answer can have.`);
     if (isReplayed) c.header('Idempotency-Replayed', 'true');
     if (status === 201 && location) setLocation(c, location(commandId));
+    if (status >= 400) c.set('problemCode', codeOf(body));
     return c.body(body, status, {
       'Content-Type': status < 400 ? 'application/json' : PROBLEM_JSON,
     });
   }
+}
+
+/** Of a problem document. */
+function codeOf(body: string): string {
+  const problem: unknown = JSON.parse(body);
+  const isCoded = typeof problem === 'object' && problem !== null && 'code' in problem;
+  return isCoded ? String(problem.code) : '';
 }
 
 function isContentful(status: number): status is ContentfulStatusCode {

@@ -1,6 +1,7 @@
 /** Everything that the product asks its database. */
 import type { Question } from '../question.ts';
 import { ABOUT_EVENTS } from './events.ts';
+import { ABOUT_METRICS } from './gauges.ts';
 import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
 import { ABOUT_OPERATIONS } from './operations.ts';
 import { ABOUT_ORDERS } from './orders.ts';
@@ -20,4 +21,5 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_RECONCILIATION,
   ...ABOUT_WHAT_IS_KEPT,
   ...ABOUT_WEBHOOKS,
+  ...ABOUT_METRICS,
 ];
