@@ -29,6 +29,7 @@ function findSecrets(settings: Environment): string[] {
     settings['PGPASSWORD'] ?? '',
     settings['PAYMENT_PROVIDER_KEY'] ?? '',
     settings['ALERT_PAGERDUTY_KEY'] ?? '',
+    settings['HOLDFAST_KEY'] ?? '',
   ];
   const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
   const tokens = [ALERT_WEBHOOK_URL, ALERT_SLACK_URL].map(findToken);

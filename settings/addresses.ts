@@ -28,7 +28,7 @@ export const routingKey = text(200).regex(
 export const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must start with http:// or https://' })
   .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)
-  .regex(/^\w+:\/\/[^/?#@]+[^?#]*$/, 'must have no user, query or fragment in it')
+  .regex(/^\w+:\/\/[^/?#@]+(?:\/[^?#]*)?$/, 'must have no user, query or fragment in it')
   .transform((url) => url.replace(/\/+$/, ''));
 
 export const databaseUrl = z

@@ -224,6 +224,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -251,6 +259,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
+  PROMETHEUS_PORT: port,
   PROVIDER_PORT: whole('1', '65535', '0', '65536'),
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
