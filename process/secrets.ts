@@ -37,6 +37,8 @@ function findSecrets(settings: Environment): string[] {
     settings['PERSONAL_DATA_KEYS'] ?? '',
     settings['PERSONAL_DATA_INDEX_KEYS'] ?? '',
     settings['WEBHOOK_SECRET_KEYS'] ?? '',
+    settings['PAYLOAD_KEYS'] ?? '',
+    settings['SESSION_KEYS'] ?? '',
   ].flatMap(findKeys);
   const headers = [
     settings['OTEL_EXPORTER_OTLP_HEADERS'] ?? '',

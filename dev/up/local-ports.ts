@@ -10,6 +10,7 @@ export interface LocalPorts {
   postgres: number;
   temporal: number;
   webUi: number;
+  codec: number;
   metrics: MetricsPorts;
 }
 
@@ -25,7 +26,7 @@ export interface MetricsPorts {
 
 /** @throws {UserError} that names every port that is taken, and the setting that changes it. */
 export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> {
-  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT } = settings;
+  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT, CODEC_PORT } = settings;
   const complaints: string[] = [];
   async function choose(port: number, setting: string, server: string, host = '127.0.0.1'): Promise<number> {
     if (port === 0) return freePort();
@@ -43,6 +44,7 @@ export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> 
     postgres: ours.postgres ? await choose(POSTGRES_PORT, 'POSTGRES_PORT', 'PostgreSQL') : 0,
     temporal: ours.temporal ? await choose(TEMPORAL_PORT, 'TEMPORAL_PORT', 'Temporal') : 0,
     webUi: ours.temporal ? await choose(WEB_UI_PORT, 'WEB_UI_PORT', "Temporal's Web UI") : 0,
+    codec: await choose(CODEC_PORT, 'CODEC_PORT', 'codec server'),
     metrics: await chooseMetricsPorts(settings, ours.temporal),
   };
   if (complaints.length > 0) throw new UserError(complaints.join('\n'));

@@ -43,9 +43,13 @@ const persistent = proxyActivities<WakingPaymentsActivities>({
   scheduleToCloseTimeout: WAKING_MS,
 });
 
-/** Wakes the order's payments that have something to do. */
-export async function wake(orderId: string, paymentId?: string): Promise<void> {
-  const request = { orderId, ...(paymentId !== undefined && { paymentId }) };
+/** Wakes the order's payments that have something to do. @param order with whose it is, where the workflow knows that. */
+export async function wake(
+  { orderId, shopId, buyerId }: { orderId: string; shopId?: string; buyerId?: string },
+  paymentId?: string,
+): Promise<void> {
+  const owner = buyerId === undefined ? undefined : { ...(shopId !== undefined && { shopId }), buyerId };
+  const request = { orderId, ...(paymentId !== undefined && { paymentId }), ...(owner && { owner }) };
   for (const { wakePayments } of [quick, persistent]) {
     try {
       return await wakePayments(request);
@@ -144,7 +148,7 @@ async function open(
   state.mayHaveParts = true;
   if (!state.partStates.has(paymentId)) state.partStates.set(paymentId, 'pending');
   state.show();
-  await wake(orderId, paymentId);
+  await wake(state.input, paymentId);
   return null;
 }
 
@@ -173,7 +177,7 @@ async function untilSettled(state: OrderState): Promise<void> {
       return;
     }
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
-    if (!isAsked) await wake(orderId);
+    if (!isAsked) await wake(state.input);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
     isAsked = await condition(() => state.hasNews, pause);
     // A provider may be down for days: then neither the history may grow with each minute, nor may it be asked that often.

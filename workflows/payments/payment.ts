@@ -52,7 +52,7 @@ export async function payment(input: PaymentInput): Promise<PaymentEnd> {
 }
 
 async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
-  const { paymentId, orderId } = progress.input;
+  const { paymentId } = progress.input;
   const { advancePayment } = proxyActivities<AdvancingActivities>({
     taskQueue: payingQueueOf(workflowInfo().taskQueue),
     startToCloseTimeout: PROVIDER_ATTEMPT_MS,
@@ -79,7 +79,7 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
     if (workflowInfo().historyLength > LONGEST_HISTORY && allHandlersFinished()) {
       const { attention, asked } = progress;
       const goesOn = { unknownSince: progress.unknownSince, attention, asked };
-      await continueAsNew<typeof payment>({ paymentId, orderId, goesOn });
+      await continueAsNew<typeof payment>({ ...progress.input, goesOn });
     }
     const pause = pauseOf(progress, advanced);
     if (pause > 0) await condition(() => progress.hasNews, pause);

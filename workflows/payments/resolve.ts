@@ -3,11 +3,9 @@ import { currentUpdateInfo, proxyActivities, setHandler, workflowInfo } from '@t
 import type { RecordActivities } from '../../activities/order.ts';
 import type { ResolvingActivities } from '../../activities/payments/resolve.ts';
 import type { Intervention, InterventionAction } from '../../domain/attention.ts';
-import { mayPaymentMove } from '../../domain/payments.ts';
+import { OWED_OUTCOMES, PAYMENT_OUTCOMES, mayPaymentMove } from '../../domain/payments.ts';
 import { TEXT, trimText } from '../../domain/text.ts';
 import {
-  OWED_OUTCOMES,
-  PAYMENT_OUTCOMES,
   resolvePaymentUpdate,
   retryNowUpdate,
   type InterventionAnswer,

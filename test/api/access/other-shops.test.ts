@@ -131,6 +131,11 @@ const VALUES = {
   to: '2020-12-31',
   eventId: `${paid}-1`,
   method: 'wallet',
+  action: 'retry_now',
+  actor: 'mallory',
+  outcome: 'declined',
+  // Of the order itself unless it is named.
+  workflowId: undefined,
 };
 
 /** Ids that nothing has. */
