@@ -30,7 +30,7 @@ export interface LocalSystem {
 export interface LocalFolder {
   path: string;
   /** Resolves when the system is ready. Otherwise fails with all that it printed. */
-  start(settings?: Readonly<Record<string, string>>): Promise<LocalSystem>;
+  start(settings?: Readonly<Record<string, string>>, ...args: string[]): Promise<LocalSystem>;
   /** Runs one of the project's commands to its end. */
   run(script: string, ...args: string[]): Promise<Ended>;
 }
@@ -50,6 +50,7 @@ export async function localFolder(): Promise<LocalFolder> {
     POSTGRES_PORT: '0',
     TEMPORAL_PORT: '0',
     WEB_UI_PORT: '0',
+    PROMETHEUS_PORT: '0',
   };
   const launched: TestProcess[] = [];
   const launch = (
@@ -70,8 +71,8 @@ export async function localFolder(): Promise<LocalFolder> {
   });
   return {
     path,
-    async start(settings) {
-      const npmStart = launch('dev/up/start.ts', [], settings);
+    async start(settings, ...args) {
+      const npmStart = launch('dev/up/start.ts', args, settings);
       const api = await until(
         'npm start to be ready',
         async () => {
