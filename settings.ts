@@ -10,24 +10,20 @@ import {
   networks,
   origins,
   port,
+  publicUrl,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
+import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { codecShape } from './settings/codec.ts';
+import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
-import {
-  UNITS,
-  apiKey,
-  duration,
-  logLevel,
-  path,
-  temporalName,
-  text,
-  wholeNumber,
-} from './settings/values.ts';
+import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
 import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
@@ -48,13 +44,20 @@ const shared = {
   TEMPORAL_NAMESPACE: temporalName.default('default'),
   TASK_QUEUE: temporalName.default('orders'),
   LOG_LEVEL: logLevel.default('info'),
+  ...payloadShape,
 };
+
+/** For those that start workflows, whose details link to the runbook there. */
+const operations = { OPERATIONS_URL: publicUrl.optional() };
 
 /** Requests in a window; 0 for no limit. */
 const quota = wholeNumber(0, LARGEST_QUOTA);
 
 const apiSchema = z.object({
   ...shared,
+  ...operations,
+  /** Temporal's, for links to the workflows of orders. */
+  WEB_UI_URL: publicUrl.optional(),
   HOST: host.default('127.0.0.1'),
   PORT: port.default(3000),
   /** An unpaid order holds its stock for this long, and the workflow's code must replay for as long as such an order is open. */
@@ -77,16 +80,16 @@ const apiSchema = z.object({
   TRUSTED_PROXIES: networks.default([]),
   /** Whose pages may call the API. */
   CORS_ORIGINS: origins.default([]),
-  NODE_ENV: text(100).optional(),
+  ...sessionShape,
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
-const safeApiSchema = apiSchema
-  // Everyone who opens /docs gets it.
-  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
-    path: ['DEVELOPMENT_KEY'],
-    error: 'must not be set in production (NODE_ENV)',
-  });
+/** Everyone who opens /docs gets the key. */
+const hasNoOpenKey = (settings: { NODE_ENV?: string | undefined; DEVELOPMENT_KEY?: string | undefined }) =>
+  settings.NODE_ENV !== 'production' || settings.DEVELOPMENT_KEY === undefined;
+const OPEN_KEY = { path: ['DEVELOPMENT_KEY'], error: 'must not be set in production (NODE_ENV)' };
+
+const safeApiSchema = apiSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS).refine(hasNoOpenKey, OPEN_KEY);
 
 const tokens = tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) }));
 const personalData = personalDataSchema.transform((settings, context) => ({
@@ -105,6 +108,7 @@ const apiAndTokens = z.intersection(
 
 const workerSchema = z.object({
   ...shared,
+  ...operations,
   /** Steps that run at once, of each kind; the worker's database pool has twice as many connections, and one to publish events. */
   WORKER_STEP_SLOTS: wholeNumber(1, MOST_CONNECTIONS / 2).default(20),
   /** 57 KB each; an evicted order replays fewer than 30 events. */
@@ -147,15 +151,49 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 
 const workerAndThresholds = z.intersection(
   z.intersection(
-    z.intersection(workerSchema, sendingSchema),
+    z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
     z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
 
-const systemSchema = z.object(shared);
+/** What the codec server reads; the rest of what it knows of callers is the API's. */
+const codecSchema = z
+  .object({
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+    LOG_LEVEL: shared.LOG_LEVEL,
+    ...payloadShape,
+    ...sessionShape,
+    ...codecShape,
+    HOST: apiSchema.shape.HOST,
+    KEEP_ALIVE: apiSchema.shape.KEEP_ALIVE,
+    SHUTDOWN_NOTICE: apiSchema.shape.SHUTDOWN_NOTICE,
+    RATE_LIMIT_WINDOW: apiSchema.shape.RATE_LIMIT_WINDOW,
+    RATE_LIMIT_FAILED_AUTHENTICATIONS: apiSchema.shape.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    TRUSTED_PROXIES: apiSchema.shape.TRUSTED_PROXIES,
+    DEVELOPMENT_KEY: apiSchema.shape.DEVELOPMENT_KEY,
+  })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
+  .refine(hasNoOpenKey, OPEN_KEY);
 
-const replaySchema = z.object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE });
+const codecAndTokens = z.intersection(codecSchema, tokens);
+
+const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
+
+const replaySchema = z
+  .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
+
+const temporalSchema = z.object({
+  TEMPORAL_ADDRESS: shared.TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
+const webUiSchema = z.object({
+  WEB_UI_URL: apiSchema.shape.WEB_UI_URL,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -166,7 +204,12 @@ const databaseAndWebhookKeys = z.object({
   WEBHOOK_SECRET_KEYS: webhookSchema.shape.WEBHOOK_SECRET_KEYS,
 });
 
-const auditSchema = z.object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() });
+const auditSchema = z
+  .object({ ...shared, TEMPORAL_ADDRESS: temporalAddress.optional() })
+  .refine(
+    (settings) => settings.TEMPORAL_ADDRESS === undefined || hasPayloadKeys(settings),
+    MISSING_PAYLOAD_KEYS,
+  );
 
 const localSchema = z.object({
   DATABASE_URL: databaseUrl.optional(),
@@ -180,6 +223,7 @@ const localSchema = z.object({
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
+  CODEC_PORT: codecShape.CODEC_PORT,
   /** Of the Prometheus that `--observe` starts. */
   PROMETHEUS_PORT: port.default(9090),
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
@@ -189,6 +233,7 @@ const localSchema = z.object({
 
 /** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
+export type CodecSettings = z.output<typeof codecAndTokens>;
 /** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
@@ -219,15 +264,22 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
+export const codecSettings = (environment: Environment): CodecSettings => read(codecAndTokens, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
+export const temporalSettings = (environment: Environment): z.output<typeof temporalSchema> =>
+  read(temporalSchema, environment);
+export const webUiSettings = (environment: Environment): z.output<typeof webUiSchema> =>
+  read(webUiSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -236,11 +288,13 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...codecShape,
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
   ...workerMetricsSchema.shape,
   ...traceSchema.shape,
 };

@@ -21,6 +21,7 @@ import { extendDeadline, type ExtendDeadlineRequest } from '../db/steps/payments
 import { openPayment, type OpenPaymentRequest } from '../db/steps/payments/open-payment.ts';
 import { settle, type SettleRequest } from '../db/steps/payments/settle.ts';
 import { refund, type RefundRequest } from '../db/steps/refund.ts';
+import { putOffDeadline, type PutOffDeadlineRequest } from '../db/steps/put-off-deadline.ts';
 import { release, type ReleaseRequest } from '../db/steps/release.ts';
 import { skipPayment } from '../db/steps/skip-payment.ts';
 import type { PlacedOrder, StepResult } from '../db/steps/step.ts';
@@ -36,6 +37,7 @@ export type {
   OpenPaymentRequest,
   PayRequest,
   PlacedOrder,
+  PutOffDeadlineRequest,
   RefundRequest,
   ReleaseRequest,
   SettleRequest,
@@ -50,7 +52,8 @@ export interface StepActivities extends Record<Step, (request: never) => Promise
   decline: (request: PayRequest) => Promise<StepResult>;
   openPayment: (request: OpenPaymentRequest) => Promise<StepResult>;
   settle: (request: SettleRequest) => Promise<StepResult>;
-  extendDeadline: (request: ExtendDeadlineRequest) => Promise<StepResult>;
+  /** For a payment under way, or because a person says so. */
+  extendDeadline: (request: ExtendDeadlineRequest | PutOffDeadlineRequest) => Promise<StepResult>;
   release: (request: ReleaseRequest) => Promise<StepResult>;
   refund: (request: RefundRequest) => Promise<StepResult>;
 }
@@ -99,7 +102,7 @@ export function createActivities(database: Database): StepActivities & RecordAct
     decline: step('decline', skipPayment, rowsOfItself),
     openPayment: step('open-payment', openPayment, rowsOfItself),
     settle: step('settle', settle, rowsToSettle),
-    extendDeadline: step('extend-deadline', extendDeadline, rowsOfItself),
+    extendDeadline: step('extend-deadline', extendOrPutOff, rowsOfItself),
     release: step('release', release, rowsToRelease),
     refund: async (request) => failUnlessItFits(request, await refundIfItFits(request)),
     raiseAttention: activity('the attention mark', raiseAttention),
@@ -107,6 +110,12 @@ export function createActivities(database: Database): StepActivities & RecordAct
     recordIntervention: activity('the record of an intervention', recordIntervention),
   };
 }
+
+const extendOrPutOff = (
+  database: Database,
+  request: ExtendDeadlineRequest | PutOffDeadlineRequest,
+): Promise<StepResult> =>
+  'updateId' in request ? putOffDeadline(database, request) : extendDeadline(database, request);
 
 // The rows that each step locks. Cancelling a reservation locks none: the order is not recorded yet.
 

@@ -1,13 +1,14 @@
 /** Assembles the API: what every request passes through, and the routes. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
 import { authenticate } from './access/authenticate.ts';
+import { createIdentify } from './access/identify.ts';
 import { authorise } from './access/authorise.ts';
 import { admitReads } from './admission/reads.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ApiEnv } from './env.ts';
 import { BODY_LIMITS, readBody } from './http/body.ts';
+import { deskRoutes } from './desk/routes.ts';
 import { allowOrigins } from './http/cors.ts';
 import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
@@ -20,7 +21,7 @@ import { limitRates } from './limits/limit-rates.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { createTurns } from './orders/turns.ts';
-import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
+import { sendProblem } from './problems/send.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
@@ -31,6 +32,7 @@ import { eventRoutes } from './routes/events.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { findingRoutes } from './routes/findings.ts';
 import { healthRoutes } from './routes/health.ts';
+import { interventionRoutes } from './routes/interventions.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { monitorRoutes } from './routes/monitor.ts';
 import { orderRoutes } from './routes/orders.ts';
@@ -56,18 +58,21 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   // Its sender has no other credentials than its signature.
   app.route('/v1', paymentNotificationRoutes(dependencies, bodyLimits, checkServers));
 
+  const identify = createIdentify(dependencies);
+  const [limits, admission] = [limitRates(dependencies), admitReads(database)];
+  const deadline = enforceDeadline(checkServers, logger);
   // What can refuse a request before its route runs, in the order in which docs/api.md tells callers of it.
   app.use(
     '/v1/*',
     limitFailedAuthentications(dependencies),
-    authenticate(dependencies),
+    authenticate(identify),
     // Before the permissions, which may ask the database for a shop: a refused caller counts, too.
-    limitRates(dependencies),
+    limits,
     authorise(app, dependencies),
     // The body comes first: while it arrives slowly, the request has used none of its time, no slot, and no claim on its key.
     readBody(bodyLimits),
-    admitReads(database),
-    enforceDeadline(checkServers, logger),
+    admission,
+    deadline,
   );
   app.route('/v1', skuRoutes(dependencies));
   app.route('/v1', walletRoutes(dependencies));
@@ -79,7 +84,8 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', walletPermissionRoutes());
   app.route('/v1', buyerRoutes());
   app.route('/v1', attentionRoutes());
-  app.route('/v1', findingRoutes());
+  app.route('/v1', interventionRoutes(dependencies));
+  app.route('/v1', findingRoutes(dependencies));
   app.route('/v1', auditRoutes());
   app.route('/v1', monitorRoutes());
   app.route('/v1', statRoutes());
@@ -89,14 +95,13 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/v1', webhookRoutes(dependencies));
   app.route('/v1', deliveryRoutes(dependencies));
 
+  const { sessionKeys: ring } = dependencies;
+  if (ring !== undefined) {
+    const guards = [limits, admission, deadline];
+    app.route('/ops', deskRoutes(dependencies, { api: app, ring, identify, limits: bodyLimits, guards }));
+  }
   app.route('/', healthRoutes(checkServers, dependencies.stopping));
   app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));
   return app;
-}
-
-function sendProblem(c: Context, problem: Problem): Response {
-  const { retryAfter } = problem;
-  if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
-  return c.body(JSON.stringify(problem.document), problem.kind.status, { 'Content-Type': PROBLEM_JSON });
 }

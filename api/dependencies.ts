@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { OrderClient } from '../client/orders.ts';
 import type { Database, DatabasePool } from '../db/connection.ts';
 import type { Caller } from '../domain/access.ts';
+import type { KeyRing } from '../domain/key-ring.ts';
+import type { WebUi } from '../domain/web-ui.ts';
 import type { PersonalDataKeys } from '../domain/personal-data-keys.ts';
 import type { IdentifyBearer } from './access/tokens.ts';
 import type { ApiMetrics } from './http/request-metrics.ts';
@@ -19,6 +21,10 @@ export interface Dependencies {
   metrics?: ApiMetrics | undefined;
   /** Without it, only API keys are accepted. */
   identifyBearer?: IdentifyBearer | undefined;
+  /** Seal the sessions of people. Without them there is no operations page. */
+  sessionKeys?: KeyRing | undefined;
+  /** Where Temporal's Web UI shows the workflows of orders; without it, no address of one is given. */
+  webUi?: WebUi | undefined;
   /** How many milliseconds a buyer has to pay a new order. */
   paymentWindow: number;
   /** How many milliseconds its deadline is put off, once, when a payment is under way; the default unless given. */

@@ -9,6 +9,7 @@
  * - admission/ decides which requests may begin now
  * - limits/ decides how many requests each caller may send, and how often somebody may fail to authenticate
  * - idempotency/ answers a repeated POST with its first answer
+ * - desk/ is the operations page at /ops
  * - streams/ keeps streams of orders open, and ends them
  * - problems/ is everything that can go wrong for a caller
  * - http/ is what does not depend on the route: server, bodies, deadlines, entity tags, logs
@@ -16,16 +17,19 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openOrderClient } from '../client/orders.ts';
+import { SearchAttributesError } from '../client/search-attributes.ts';
 import { openDatabase, type Database } from '../db/connection.ts';
 import { UnpreparedDatabaseError } from '../db/errors.ts';
 import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
 import { HOLDFAST } from '../domain/audit.ts';
+import { runbookOf } from '../domain/runbook.ts';
+import type { WebUi } from '../domain/web-ui.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
-import { SettingsError, apiSettings } from '../settings.ts';
+import { SettingsError, apiSettings, type ApiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
 import { identifyBearers } from './access/tokens.ts';
 import { createApi } from './app.ts';
@@ -52,7 +56,9 @@ async function main(): Promise<void> {
   const temporal = openOrderClient({
     address: settings.TEMPORAL_ADDRESS,
     namespace: settings.TEMPORAL_NAMESPACE,
+    payloadKeys: settings.PAYLOAD_KEYS,
     taskQueue: settings.TASK_QUEUE,
+    runbook: runbookOf(settings.OPERATIONS_URL),
   });
   const { metrics, serve } = openApiMetrics(settings, database, logger);
   const api = createApi({
@@ -61,6 +67,8 @@ async function main(): Promise<void> {
     logger,
     metrics,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
+    sessionKeys: settings.SESSION_KEYS,
+    webUi: webUiOf(settings),
     paymentWindow: settings.PAYMENT_WINDOW,
     paymentExtension: settings.PAYMENT_EXTENSION,
     paymentSecrets: settings.PAYMENT_PROVIDER_SECRETS,
@@ -97,13 +105,20 @@ async function main(): Promise<void> {
     signal: ending,
     report: (error) => logger.warn({ err: error }, 'could not record the settings, trying again'),
   });
+  const registered = temporal.keepRegistering({
+    signal: ending,
+    report: (error) => {
+      if (error instanceof SearchAttributesError) logger.warn(error.message);
+      else logger.warn({ err: error }, 'could not register the search attributes, trying again');
+    },
+  });
   const isProduction = settings.NODE_ENV === 'production';
   const checked = mayServe(database, ending, isProduction);
   try {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked, recorded, serve(ending)]);
+    await Promise.all([stopped, checked, recorded, registered, serve(ending)]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
@@ -116,6 +131,10 @@ async function main(): Promise<void> {
     await tracing.close();
   }
 }
+
+/** Where the workflows of its orders are shown, if somebody says where that is. */
+const webUiOf = ({ WEB_UI_URL, TEMPORAL_NAMESPACE }: ApiSettings): WebUi | undefined =>
+  WEB_UI_URL === undefined ? undefined : { url: WEB_UI_URL, namespace: TEMPORAL_NAMESPACE };
 
 /** Whether the API may serve on this database. @throws when it must not. */
 async function mayServe(database: Database, signal: AbortSignal, isProduction: boolean): Promise<void> {

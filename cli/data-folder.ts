@@ -18,6 +18,9 @@ export interface DataFolder {
   personalDataKeys: string;
   /** The file with the keys of webhooks' secrets. */
   webhookKeys: string;
+  /** The file with the keys of payloads, and the one with the keys of sessions. */
+  payloadKeys: string;
+  sessionKeys: string;
   /** The folder of the local payment provider, and its book. */
   provider: string;
   providerBook: string;
@@ -42,6 +45,8 @@ export function dataFolder(setting: string): DataFolder {
     developmentKey: join(path, 'development-key'),
     personalDataKeys: join(path, 'personal-data-keys'),
     webhookKeys: join(path, 'webhook-keys'),
+    payloadKeys: join(path, 'payload-keys'),
+    sessionKeys: join(path, 'session-keys'),
     provider,
     providerBook: join(provider, 'book'),
     logFile: (name) => join(logs, `${name}.log`),

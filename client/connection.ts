@@ -1,13 +1,13 @@
 /** Connects to Temporal. Everything that asks Temporal something goes through a connection opened here. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ClientOptions } from '@temporalio/client';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
+import { dataConverterOf, type PayloadSettings } from './data-converter.ts';
 import { TemporalUnavailableError, isRetryable } from './errors.ts';
 import { CLIENT_INTERCEPTORS } from './origin.ts';
 
-export interface TemporalAddress {
+export interface TemporalAddress extends PayloadSettings {
   address: string;
-  namespace: string;
 }
 
 /**
@@ -39,7 +39,7 @@ export interface TemporalConnection {
 }
 
 /** Connects when first used, and again whenever the connection is lost. */
-export function openTemporal({ address, namespace }: TemporalAddress): TemporalConnection {
+export function openTemporal({ address, ...payloads }: TemporalAddress): TemporalConnection {
   const connection = Connection.lazy({
     address,
     // The SDK's own retries pause for seconds, past the end of a call that could have succeeded, and fire even after the
@@ -65,7 +65,7 @@ export function openTemporal({ address, namespace }: TemporalAddress): TemporalC
   }
 
   return {
-    client: new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS }),
+    client: openClient(connection, payloads),
     call,
     async check(withinMs) {
       await call(() => connection.workflowService.getSystemInfo({}), withinMs);
@@ -84,16 +84,25 @@ export function openTemporal({ address, namespace }: TemporalAddress): TemporalC
  */
 export async function connectTemporal({
   address,
-  namespace,
+  ...payloads
 }: TemporalAddress): Promise<Pick<TemporalConnection, 'client' | 'close'>> {
   const options = { address, channelArgs: CHANNEL_OPTIONS, connectTimeout: CONNECT_DEADLINE_MS };
   try {
     const connection = await Connection.connect(options);
-    return {
-      client: new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS }),
-      close: () => connection.close(),
-    };
+    return { client: openClient(connection, payloads), close: () => connection.close() };
   } catch (cause) {
     throw new TemporalUnavailableError(`No Temporal server answers at ${address}.`, { cause });
   }
 }
+
+/** A client on a connection that is there already. */
+export const openClient = (
+  connection: NonNullable<ClientOptions['connection']>,
+  payloads: PayloadSettings,
+): Client =>
+  new Client({
+    connection,
+    namespace: payloads.namespace,
+    dataConverter: dataConverterOf(payloads),
+    interceptors: CLIENT_INTERCEPTORS,
+  });

@@ -53,6 +53,26 @@ export function isRetryable(error: unknown): boolean {
 /** Whether the server failed in a way that it did not expect. */
 export const isInternal = (error: unknown): boolean => findGrpcCode(error) === INTERNAL;
 
+/** gRPC's codes for what this client may not do, and for what the server does not offer. */
+const NOT_ALLOWED: ReadonlySet<number | undefined> = new Set([7, 12, 16]);
+
+/** Whether the server does not let this client do that. */
+export const isNotAllowed = (error: unknown): boolean => NOT_ALLOWED.has(findGrpcCode(error));
+
+const INVALID_ARGUMENT = 3;
+
+/** Whether a start was refused because the namespace does not know a search attribute. The server has no code of its own for that. */
+export function isUnknownSearchAttribute(error: unknown): boolean {
+  if (isGrpcServiceError(error))
+    return (
+      findGrpcCode(error) === INVALID_ARGUMENT &&
+      [error.details, ...partsOf(error).map(({ message }) => message ?? '')].some((said) =>
+        said.includes('search attribute'),
+      )
+    );
+  return error instanceof Error && error.cause !== undefined && isUnknownSearchAttribute(error.cause);
+}
+
 /** The gRPC code of an error, or of its cause. */
 function findGrpcCode(error: unknown): number | undefined {
   if (isGrpcServiceError(error)) return error.code;
@@ -63,13 +83,18 @@ function findGrpcCode(error: unknown): number | undefined {
  * Whether a part of an update-with-start failed because the server does not know the namespace. The client then throws the part's
  * code and message as a plain gRPC error; its type stays in the details of the whole call.
  */
-function lacksNamespace({ metadata }: GrpcError): boolean {
+const lacksNamespace = (error: GrpcError): boolean =>
+  partsOf(error).some(({ details }) =>
+    details?.some(isOfType('temporal.api.errordetails.v1.NamespaceNotFoundFailure')),
+  );
+
+/** How the parts of an update-with-start ended. */
+function partsOf({ metadata }: GrpcError) {
   const [status] = metadata.get('grpc-status-details-bin');
-  if (!(status instanceof Uint8Array)) return false;
+  if (!(status instanceof Uint8Array)) return [];
   return google.rpc.Status.decode(status)
     .details.filter(isOfType('temporal.api.errordetails.v1.MultiOperationExecutionFailure'))
-    .flatMap(({ value }) => MultiOperationExecutionFailure.decode(value ?? new Uint8Array()).statuses)
-    .some(({ details }) => details?.some(isOfType('temporal.api.errordetails.v1.NamespaceNotFoundFailure')));
+    .flatMap(({ value }) => MultiOperationExecutionFailure.decode(value ?? new Uint8Array()).statuses);
 }
 
 const { google, temporal } = proto;

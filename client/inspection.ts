@@ -21,8 +21,9 @@ const PAGE = 100;
 /** A task is at its first attempt when it waits for a worker, at its second when a worker died with it. */
 const FAILING_ATTEMPT = 3;
 
-/** Implements the port for the workflows of one task queue. */
-export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkflows {
+/** Implements the port for the workflows of one task queue. @param runbook its address, for what is started again. */
+export function orderWorkflowsOf(client: Client, taskQueue: string, runbook?: string): OrderWorkflows {
+  const deployment = { taskQueue, runbook };
   const { namespace } = client.options;
 
   /** The open run; undefined when there is none. */
@@ -124,7 +125,7 @@ export function orderWorkflowsOf(client: Client, taskQueue: string): OrderWorkfl
     },
 
     findLostRefund: (promise) => findLostRefund(client, promise),
-    restartOrder: (order) => restartOrder(client, taskQueue, order),
-    restartRefund: (refund) => restartRefund(client, taskQueue, refund),
+    restartOrder: (order) => restartOrder(client, deployment, order),
+    restartRefund: (refund) => restartRefund(client, deployment, refund),
   };
 }

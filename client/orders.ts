@@ -1,9 +1,9 @@
 /** Sends the commands of callers to the workflows of orders and of their refunds. */
 import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
-import type { RefundInput } from '../domain/order.ts';
+import type { OrderOwner } from '../domain/search-attributes.ts';
 import { CALL_DEADLINE_MS } from '../domain/timeouts.ts';
-import { orderWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId, refundWorkflowId } from '../domain/workflow-ids.ts';
 import {
   WORKFLOW,
   cancelUpdate,
@@ -15,9 +15,10 @@ import {
   type CancelCommand,
   type CommandAnswer,
   type PayCommand,
-  type PaymentInput,
   type PlaceAnswer,
+  type ResolvePayment,
 } from '../workflows/messages.ts';
+import { decisionsOn, type OrderDecisions } from './decisions.ts';
 import { openTemporal, type TemporalAddress, type TemporalConnection } from './connection.ts';
 import { isInternal } from './errors.ts';
 import {
@@ -28,19 +29,39 @@ import {
   type CommandOutcome,
   type RefundOutcome,
 } from './outcomes.ts';
+import {
+  actOutcomeOfFailure,
+  sendAct,
+  sendResolution,
+  type Act,
+  type ActOutcome,
+  type ResolveOutcome,
+} from './interventions.ts';
 import { findOlderRefund, isRunning } from './refund-runs.ts';
-import { wakePayment } from './payments.ts';
+import { wakePayment, type DuePayment } from './payments.ts';
+import { keepRegistering, startSearchable, type Registering } from './search-attributes.ts';
 import { wakeWebhook } from './webhooks.ts';
 import {
   orderStart,
   refundStart,
+  type Deployment,
   type NewOrder,
+  type NewRefund,
   type OrderWorkflow,
   type RefundWorkflow,
   type StartPolicy,
 } from './start.ts';
 
-export type { AddPaymentCommand, CancelCommand, CommandOutcome, NewOrder, RefundOutcome };
+export type {
+  Act,
+  ActOutcome,
+  AddPaymentCommand,
+  CancelCommand,
+  CommandOutcome,
+  NewOrder,
+  RefundOutcome,
+  ResolvePayment,
+};
 
 /**
  * All that the API asks of Temporal. Every call may be repeated, and may throw {@link TemporalUnavailableError}: then nobody knows
@@ -61,34 +82,45 @@ export interface OrderClient extends Pick<TemporalConnection, 'check' | 'close'>
    */
   addPayment(orderId: string, command: AddPaymentCommand, waitedMs: number): Promise<CommandOutcome>;
   /** Makes a payment look at what it has to do: after a notification, or because it was voided. */
-  wakePayment(payment: PaymentInput): Promise<void>;
+  wakePayment(payment: DuePayment): Promise<void>;
   /** @param waitedMs as for {@link pay}. */
   cancel(orderId: string, command: CancelCommand, waitedMs: number): Promise<CommandOutcome>;
   /**
    * Asks for a refund of a paid order, and waits until it is made, is refused or has to wait.
    * @param options.isRetry whether it may have been asked for before.
    * @param options.waitedMs as for {@link pay}.
+   * @param options.owner whose the order is, by which its refunds are found.
    * @param options.restart for a refund that is not recorded although its workflow has ended: it begins again.
    */
   requestRefund(
-    refund: RefundInput,
-    options: { isRetry: boolean; waitedMs: number; restart?: boolean },
+    refund: NewRefund,
+    options: { isRetry: boolean; waitedMs: number; owner: OrderOwner; restart?: boolean },
   ): Promise<RefundOutcome>;
+  /**
+   * Sends what a person does to a workflow of an order, a refund or a payment.
+   * @param updateId the same at every retry: then it acts once.
+   */
+  act(workflowId: string, updateId: string, act: Act): Promise<ActOutcome>;
+  /** Says how a payment stands at its provider, for a person who knows. @param updateId as for {@link act}. */
+  resolvePayment(paymentId: string, updateId: string, resolution: ResolvePayment): Promise<ResolveOutcome>;
   /** Makes what sends to a webhook look for what is due. */
   wakeWebhook(webhookId: string): Promise<void>;
+  /** What decisions about findings ask of workflows. */
+  decisions: OrderDecisions;
+  /** Makes Temporal know the search attributes; see {@link keepRegistering}. */
+  keepRegistering(registering: Registering): Promise<void>;
 }
 
-export interface OrderClientOptions extends TemporalAddress {
-  taskQueue: string;
-}
+export interface OrderClientOptions extends TemporalAddress, Deployment {}
 
 /** Opens the API's client of orders. Connects with the first call. */
-export function openOrderClient({ address, namespace, taskQueue }: OrderClientOptions): OrderClient {
-  const { client, call, check, close } = openTemporal({ address, namespace });
+export function openOrderClient({ taskQueue, runbook, ...address }: OrderClientOptions): OrderClient {
+  const deployment: Deployment = { taskQueue, runbook };
+  const { client, call, check, close } = openTemporal(address);
   const { workflow } = client;
 
-  const policyOf = (afterEnd: StartPolicy['afterEnd']): StartPolicy => ({
-    taskQueue,
+  const policyOf = (afterEnd: StartPolicy['afterEnd']): Omit<StartPolicy, 'isSearchable'> => ({
+    ...deployment,
     whileRunning: 'USE_EXISTING',
     afterEnd,
   });
@@ -124,13 +156,15 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
       const policy = policyOf(restart ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE');
       try {
         return await call(() =>
-          workflow.executeUpdateWithStart(placeUpdate, {
-            updateId: 'place',
-            startWorkflowOperation: new WithStartWorkflowOperation<OrderWorkflow>(
-              WORKFLOW.order,
-              orderStart(order, policy),
-            ),
-          }),
+          startSearchable((searchable) =>
+            workflow.executeUpdateWithStart(placeUpdate, {
+              updateId: 'place',
+              startWorkflowOperation: new WithStartWorkflowOperation<OrderWorkflow>(
+                WORKFLOW.order,
+                orderStart(order, { ...policy, ...searchable }),
+              ),
+            }),
+          ),
         );
       } catch (error) {
         return placeOutcomeOfFailure(error);
@@ -147,14 +181,14 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
         order.executeUpdate(addPaymentUpdate, { updateId, args: [payment] }),
       ),
 
-    wakePayment: (payment) => call(() => wakePayment(client, taskQueue, payment)),
+    wakePayment: (payment) => call(() => wakePayment(client, deployment, payment)),
 
     cancel: (orderId, cancel, waitedMs) =>
       command(orderId, { commandId: cancel.commandId, waitedMs }, (order, updateId) =>
         order.executeUpdate(cancelUpdate, { updateId, args: [cancel] }),
       ),
 
-    async requestRefund(refund, { isRetry, waitedMs, restart = false }) {
+    async requestRefund(refund, { isRetry, waitedMs, owner, restart = false }) {
       // A terminated refund always begins again: its step is idempotent by its command.
       const policy = policyOf(restart ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY');
       // All retries share one update: however many ask, and however often, they take one of the ten that a workflow may have in
@@ -164,13 +198,17 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
       try {
         return await call(async () => {
           const older = isRetry ? await findOlderRefund(client, refund) : undefined;
-          const startWorkflowOperation = new WithStartWorkflowOperation<RefundWorkflow>(
-            WORKFLOW.refund,
-            refundStart(refund, policy),
-          );
           const answer =
             older === undefined
-              ? await workflow.executeUpdateWithStart(refundUpdate, { updateId, startWorkflowOperation })
+              ? await startSearchable((searchable) =>
+                  workflow.executeUpdateWithStart(refundUpdate, {
+                    updateId,
+                    startWorkflowOperation: new WithStartWorkflowOperation<RefundWorkflow>(
+                      WORKFLOW.refund,
+                      refundStart(refund, owner, { ...policy, ...searchable }),
+                    ),
+                  }),
+                )
               : await workflow.getHandle(older).executeUpdate(refundUpdate, { updateId });
           if (answer.stage !== 'refunding') return 'decided';
           // The shared update was answered when the refund began to wait. It may have ended since, and then not as it was to.
@@ -181,7 +219,29 @@ export function openOrderClient({ address, namespace, taskQueue }: OrderClientOp
       }
     },
 
+    async act(workflowId, updateId, act) {
+      try {
+        const answer = await call(() => sendAct(workflow.getHandle(workflowId), updateId, act));
+        return { outcome: 'done', ...answer };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
+    async resolvePayment(paymentId, updateId, resolution) {
+      const payment = workflow.getHandle(paymentWorkflowId(paymentId));
+      try {
+        const { state } = await call(() => sendResolution(payment, updateId, resolution));
+        return { outcome: 'done', state };
+      } catch (error) {
+        return actOutcomeOfFailure(error);
+      }
+    },
+
     wakeWebhook: (webhookId) => call(() => wakeWebhook(client, taskQueue, webhookId)),
+
+    decisions: decisionsOn({ client, call }, deployment),
+    keepRegistering: (registering) => keepRegistering(client, registering),
 
     check,
     close,

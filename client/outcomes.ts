@@ -56,7 +56,7 @@ function findRefusal(error: unknown): CommandOutcome | undefined {
 }
 
 /** An update that failed for a reason unknown to this release, such as one of a newer worker, may not have been carried out. */
-function toUnavailable(error: unknown): unknown {
+export function toUnavailable(error: unknown): unknown {
   if (!(error instanceof WorkflowUpdateFailedError)) return error;
   return new TemporalUnavailableError('The workflow refused the call for an unknown reason.', {
     cause: error,

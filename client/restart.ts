@@ -8,42 +8,83 @@ import {
 } from '@temporalio/client';
 import type { OpenOrder } from '../domain/order-workflows.ts';
 import type { RefundInput } from '../domain/order.ts';
+import type { OrderOwner } from '../domain/search-attributes.ts';
+import { orderWorkflowId } from '../domain/workflow-ids.ts';
 import { WORKFLOW, cancelUpdate } from '../workflows/messages.ts';
 import { askTemporal, askWorkflow } from './ask.ts';
+import { findNewestRun } from './runs.ts';
 import { findLostCancel, type LostCancel } from './lost-commands.ts';
-import { orderStart, refundStart, toNewOrder, type OrderWorkflow, type RefundWorkflow } from './start.ts';
+import { startSearchable } from './search-attributes.ts';
+import {
+  orderStart,
+  refundStart,
+  toNewOrder,
+  type Deployment,
+  type OrderWorkflow,
+  type RefundWorkflow,
+} from './start.ts';
 
 /** Resolves to false when the order's workflow runs by now. */
-export async function restartOrder(client: Client, taskQueue: string, order: OpenOrder): Promise<boolean> {
+export async function restartOrder(
+  client: Client,
+  deployment: Deployment,
+  order: OpenOrder,
+): Promise<boolean> {
   // Searched for before the new run is the newest one.
   const cancel = await findLostCancel(client, order.id);
-  const options = orderStart(toNewOrder(order), {
-    taskQueue,
+  const policy = {
+    ...deployment,
     whileRunning: 'FAIL',
     // The order is open, so its workflow ended too early, however it ended.
     afterEnd: 'ALLOW_DUPLICATE',
     summary: 'Started again by reconciliation',
-  });
+  } as const;
   return unlessStarted(async () => {
     const handle = await askTemporal(client, () =>
-      client.workflow.start<OrderWorkflow>(WORKFLOW.order, options),
+      startSearchable((searchable) =>
+        client.workflow.start<OrderWorkflow>(
+          WORKFLOW.order,
+          orderStart(toNewOrder(order), { ...policy, ...searchable }),
+        ),
+      ),
     );
     if (cancel) await resendCancel(client, handle, cancel);
   });
 }
 
 /** Resolves to false when the refund's workflow runs by now, or has ended well. */
-export function restartRefund(client: Client, taskQueue: string, refund: RefundInput): Promise<boolean> {
-  const options = refundStart(refund, {
-    taskQueue,
+export async function restartRefund(
+  client: Client,
+  deployment: Deployment,
+  refund: RefundInput,
+): Promise<boolean> {
+  const owner = await findOwner(client, refund.orderId);
+  const policy = {
+    ...deployment,
     whileRunning: 'FAIL',
     // A refund that ended well was made.
     afterEnd: 'ALLOW_DUPLICATE_FAILED_ONLY',
     summary: 'Started again by reconciliation',
-  });
+  } as const;
   return unlessStarted(() =>
-    askTemporal(client, () => client.workflow.start<RefundWorkflow>(WORKFLOW.refund, options)),
+    askTemporal(client, () =>
+      startSearchable((searchable) =>
+        client.workflow.start<RefundWorkflow>(
+          WORKFLOW.refund,
+          refundStart(refund, owner, { ...policy, ...searchable }),
+        ),
+      ),
+    ),
   );
+}
+
+/** Whose an order is, as far as its workflow is still known and was started with search attributes. */
+async function findOwner(client: Client, orderId: string): Promise<OrderOwner | undefined> {
+  const newest = await findNewestRun(client, orderWorkflowId(orderId));
+  const attributes = newest?.run.typedSearchAttributes;
+  const shopId = attributes?.get({ name: 'HoldfastShop', type: 'KEYWORD' });
+  const buyerId = attributes?.get({ name: 'HoldfastBuyer', type: 'KEYWORD' });
+  return shopId === undefined || buyerId === undefined ? undefined : { shopId, buyerId };
 }
 
 /** Sends a new run the cancel that the run before it had accepted. */

@@ -147,6 +147,18 @@ export async function findOpenMarks(
   return new Map(marks.map((mark) => [mark.orderId, mark]));
 }
 
+/** The open marks of an order, of its refunds and of its payments, oldest first. */
+export async function listOpenMarksOf(database: Database, orderId: string): Promise<OpenMark[]> {
+  const { clearedAt, ...shown } = getTableColumns(attention);
+  return database.run(({ orm }) =>
+    orm
+      .select(shown)
+      .from(attention)
+      .where(and(eq(attention.orderId, orderId), isNull(clearedAt)))
+      .orderBy(asc(attention.raisedAt), asc(attention.workflowId)),
+  );
+}
+
 /** How many refunds of this order wait for room in its wallet. */
 export async function countWaitingRefunds(database: Database, orderId: string): Promise<number> {
   return database.run(({ orm }) =>

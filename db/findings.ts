@@ -1,11 +1,13 @@
 /** What reconciliation found, kept from when it was first seen until it is repaired or gone. */
 import { and, desc, eq, getTableColumns, lt, sql as expression, type SQL } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { v7 as uuidv7 } from 'uuid';
+import type { Decided } from '../domain/decisions.ts';
 import { DETECTED_KINDS, type FindingKind } from '../domain/rules.ts';
 import type { Database } from './connection.ts';
 import type { Fragment, Queryable } from './postgres.ts';
 import { parseExactly, stringifyExactly } from './exact-integers.ts';
-import { finding, repair, type FINDING_STATES } from './schema/operations.ts';
+import { decision, finding, repair, type FINDING_STATES } from './schema/operations.ts';
 
 export interface Finding {
   subject: string;
@@ -19,7 +21,11 @@ export interface OpenFinding extends Finding {
   kind: FindingKind;
 }
 
-/** Keeps what was found. Returns the open findings that it belongs to: new ones, or those of an earlier run. */
+/**
+ * Keeps what was found. Returns the open findings that it belongs to: new ones, or those of an earlier run. What a person has accepted as it
+ * is, or has decided since the run began, is not opened again.
+ * @param at when the run began, ISO 8601.
+ */
 export async function keepFindings(
   database: Database,
   kind: FindingKind,
@@ -40,6 +46,13 @@ export async function keepFindings(
       insert into finding (id, kind, subject, order_id, shop_id, finding, first_seen, last_seen)
       select id, ${kind}, subject, "orderId", ${shopOf(sql, kind)}, finding, ${at}, ${at}
       from jsonb_to_recordset(${rows}::text::jsonb) as found (id uuid, subject text, "orderId" uuid, finding text)
+      where
+        not exists (
+          select from finding as decided join decision on decision.finding_id = decided.id
+          where
+            decided.kind = ${kind} and decided.subject = found.subject and decided.state = 'resolved'
+            and (decided.ended_at >= ${at} or (choice = 'accept' and decided.finding = found.finding))
+        )
       on conflict (kind, subject) where state = 'open'
         do update set finding = excluded.finding, last_seen = greatest(finding.last_seen, excluded.last_seen)
       returning id, kind, subject, order_id as "orderId", finding
@@ -105,6 +118,41 @@ export async function keepRepair(
   `;
 }
 
+export interface NewDecision {
+  choice: Decided;
+  /** Who decided, and why. */
+  actor: string;
+  reason: string;
+  before: object;
+  after: object;
+}
+
+/** Records who decided about a finding. Call it in the transaction that carries it out. */
+export async function keepDecision(
+  sql: Queryable,
+  findingId: string,
+  { choice, actor, reason, before, after }: NewDecision,
+  at: string,
+): Promise<void> {
+  await sql`
+    insert into decision (finding_id, choice, actor, reason, before, after, at)
+    values (
+      ${findingId}, ${choice}, ${actor}, ${reason},
+      ${stringifyExactly(before)}::text::json, ${stringifyExactly(after)}::text::json, ${at}
+    )
+  `;
+}
+
+/** Ends a finding because a person decided what becomes of it. @param done as a sentence. */
+export async function resolveFinding(
+  sql: Queryable,
+  findingId: string,
+  done: string,
+  at: string,
+): Promise<void> {
+  await sql`update finding set state = 'resolved', done = ${done}, ended_at = ${at} where id = ${findingId}`;
+}
+
 /** Locks a finding for its repair. Returns false when it is no longer open: another run has repaired it. */
 export async function lockOpenFinding(sql: Queryable, findingId: string): Promise<boolean> {
   const open = await sql`select from finding where id = ${findingId} and state = 'open' for update`;
@@ -162,7 +210,33 @@ export const failedInspection = (kind: FindingKind, subject: string | null, why:
   finding: why,
 });
 
-export type FindingRow = typeof finding.$inferSelect & { repair: typeof repair.$inferSelect | null };
+export type FindingRow = typeof finding.$inferSelect & {
+  repair: typeof repair.$inferSelect | null;
+  decision: typeof decision.$inferSelect | null;
+};
+
+const WHOLE = {
+  finding: getTableColumns(finding),
+  repair: { ...getTableColumns(repair), before: exactly(repair.before), after: exactly(repair.after) },
+  decision: {
+    ...getTableColumns(decision),
+    before: exactly(decision.before),
+    after: exactly(decision.after),
+  },
+};
+
+/** The finding with that id; undefined when there is none. */
+export async function findFinding(database: Database, id: string): Promise<FindingRow | undefined> {
+  const [row] = await database.run(({ orm }) =>
+    orm
+      .select(WHOLE)
+      .from(finding)
+      .leftJoin(repair, eq(repair.findingId, finding.id))
+      .leftJoin(decision, eq(decision.findingId, finding.id))
+      .where(eq(finding.id, id)),
+  );
+  return row && { ...row.finding, repair: row.repair, decision: row.decision };
+}
 
 /** Findings and what was changed for them, newest first, from the one before `before` on. */
 export async function listFindings(
@@ -172,12 +246,10 @@ export async function listFindings(
 ): Promise<FindingRow[]> {
   const rows = await database.run(({ orm }) =>
     orm
-      .select({
-        finding: getTableColumns(finding),
-        repair: { ...getTableColumns(repair), before: exactly(repair.before), after: exactly(repair.after) },
-      })
+      .select(WHOLE)
       .from(finding)
       .leftJoin(repair, eq(repair.findingId, finding.id))
+      .leftJoin(decision, eq(decision.findingId, finding.id))
       .where(
         and(
           state && eq(finding.state, state),
@@ -188,9 +260,10 @@ export async function listFindings(
       .orderBy(desc(finding.id))
       .limit(limit),
   );
-  return rows.map((row) => ({ ...row.finding, repair: row.repair }));
+  return rows.map((row) => ({ ...row.finding, repair: row.repair, decision: row.decision }));
 }
 
 /** A sum in it may be more than a number holds, and is a bigint then. */
-const exactly = (column: typeof repair.before | typeof repair.after): SQL =>
-  expression`${column}::text`.mapWith(parseExactly);
+function exactly(column: AnyPgColumn): SQL {
+  return expression`${column}::text`.mapWith(parseExactly);
+}

@@ -111,7 +111,7 @@ async function start<T>(
 }
 
 /** The connection of a transaction, for plain SQL. */
-function clientOf({ _: { session } }: Orm): Queryable {
+export function clientOf({ _: { session } }: Orm): Queryable {
   if (session instanceof PostgresJsSession) return session.client;
   throw new Error('Drizzle opened the transaction with another driver.');
 }

@@ -38,9 +38,18 @@ export interface Attention {
   raisedAt: string;
 }
 
-export const INTERVENTION_ACTIONS = ['retry_now', 'skip_step', 'give_up', 'resolve_payment'] as const;
+export const INTERVENTION_ACTIONS = [
+  'retry_now',
+  'skip_step',
+  'give_up',
+  'resolve_payment',
+  'extend_deadline',
+] as const;
 /** What a person may do to an order, or to one of its payments. */
 export type InterventionAction = (typeof INTERVENTION_ACTIONS)[number];
+
+/** How far ahead a person may put a deadline off, in milliseconds: what an order holds, nobody else can buy. */
+export const LONGEST_EXTENSION_MS = 7 * 24 * 3_600_000;
 
 /** Every intervention is signed. Both fields are kept, and shown to everyone who views the order. */
 export interface Intervention {
@@ -58,5 +67,6 @@ export const BY_HAND_REFUSALS = [
   'not_skippable',
   'not_open',
   'not_unknown',
+  'not_extendable',
 ] as const;
 export type ByHandRefusal = (typeof BY_HAND_REFUSALS)[number];

@@ -11,6 +11,7 @@
  * - shop: a shop's name
  * - intervention: what a person did to an order in the Web UI
  * - repair: what reconciliation changed
+ * - decision: what a person decided about a finding
  * - settings: with what a process was started
  * - personal_data: what was erased, or encrypted anew; never the data
  * - retention: what was dropped because of its age
@@ -27,6 +28,7 @@ export const AUDIT_KINDS = [
   'shop',
   'intervention',
   'repair',
+  'decision',
   'settings',
   'personal_data',
   'retention',

@@ -165,4 +165,6 @@ export interface RefundInput extends RefundPart {
   reason: string;
   /** Milliseconds that a step may keep failing before a person is asked to look. */
   attentionAfter?: number;
+  /** The address of the runbook, which the Web UI then links to. */
+  runbook?: string;
 }

@@ -81,3 +81,19 @@ export type NotificationState = (typeof NOTIFICATION_STATES)[number];
 export const REFUND_PAYMENT_STATES = ['owed', 'sent', 'to_wallet'] as const;
 /** How the part of a refund stands that goes back to a payment: `to_wallet` when its provider refused it for good. */
 export type RefundPaymentState = (typeof REFUND_PAYMENT_STATES)[number];
+
+export const PAYMENT_OUTCOMES = [
+  'declined',
+  'voided',
+  'captured',
+  'authorised',
+] as const satisfies readonly PaymentState[];
+/** What a person may know of a payment that stays unknown, from its provider. */
+export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
+
+export const OWED_OUTCOMES = ['refunded', 'to_wallet'] as const;
+/**
+ * What a person may decide about money that is owed and that the provider does not give back: somebody gave it back by hand, or the order's
+ * wallet gets it.
+ */
+export type OwedOutcome = (typeof OWED_OUTCOMES)[number];

@@ -27,6 +27,9 @@ export const RESTING_STAGES = [
   'rejected',
 ] as const satisfies readonly RestingStage[];
 
+export const isResting = (stage: Stage): stage is RestingStage =>
+  RESTING_STAGES.some((resting) => resting === stage);
+
 export const TRANSITIONS: Readonly<Record<Stage, readonly Stage[]>> = {
   reserving: ['awaiting_payment', 'rejected', 'cancelled'],
   awaiting_payment: ['paying', 'cancelled', 'expired'],

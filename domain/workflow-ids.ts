@@ -19,6 +19,8 @@ export const sendingQueueOf = (taskQueue: string): string => `${taskQueue}-webho
 /** One per payment, so that two never ask its provider for the same. */
 export const paymentWorkflowId = (paymentId: string): string => `payment-${paymentId}`;
 export const isPaymentWorkflowId = (workflowId: string): boolean => OF_PAYMENT.test(workflowId);
+/** The payment's id; undefined for the workflow of something else. */
+export const readPaymentId = (workflowId: string): string | undefined => OF_PAYMENT.exec(workflowId)?.[1];
 /** The task queue of what asks providers and wallets, beside the one of orders. */
 export const payingQueueOf = (taskQueue: string): string => `${taskQueue}-payments`;
 
@@ -32,7 +34,7 @@ export interface WorkflowSubject {
 
 const UUID = '[\\da-f]{8}(?:-[\\da-f]{4}){3}-[\\da-f]{12}';
 const OF_ORDER = new RegExp(`^order-(${UUID})$`);
-const OF_PAYMENT = new RegExp(`^payment-${UUID}$`);
+const OF_PAYMENT = new RegExp(`^payment-(${UUID})$`);
 const OF_REFUND = new RegExp(`^refund-(${UUID})(?:-(${UUID}))?$`);
 
 /** Undefined for the workflow of something else. */

@@ -69,15 +69,11 @@ const isBroken = ({ flaws }: ChainReport): boolean => flaws.length > 0;
 const keptHead = (head: AuditHead | undefined): KeptHead[] =>
   head === undefined ? [] : [{ ...head, keptBy: 'the person who gave --head' }];
 
-async function askForHead({
-  TEMPORAL_ADDRESS,
-  TEMPORAL_NAMESPACE,
-  TASK_QUEUE,
-}: AuditSettings): Promise<AuditHead | null> {
+async function askForHead({ TEMPORAL_ADDRESS, ...settings }: AuditSettings): Promise<AuditHead | null> {
   if (TEMPORAL_ADDRESS === undefined) throw new Error('TEMPORAL_ADDRESS is not set.');
-  const { client, close } = await reachTemporal({ TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE });
+  const { client, close } = await reachTemporal({ ...settings, TEMPORAL_ADDRESS });
   try {
-    return await findLastHead(client, TASK_QUEUE);
+    return await findLastHead(client, settings.TASK_QUEUE);
   } finally {
     await close();
   }

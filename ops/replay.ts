@@ -45,7 +45,10 @@ await runCommand(command, async ({ address, namespace, limit }) => {
   });
   const { client, close } = await reachTemporal(settings, 'TEMPORAL_ADDRESS or --address');
   try {
-    const options = { workflowBundle: await workflowBundle(settings.WORKFLOW_BUNDLE) };
+    const options = {
+      workflowBundle: await workflowBundle(settings.WORKFLOW_BUNDLE),
+      dataConverter: client.options.loadedDataConverter,
+    };
     const open = await replay(client, options, { what: 'open', query: OPEN });
     const ended = await replay(client, options, { what: 'ended', query: ENDED, limit });
     report(settings.TEMPORAL_ADDRESS, open, ended);

@@ -28,6 +28,7 @@ function findSecrets(settings: Environment): string[] {
     settings['POSTGRES_PASSWORD'] ?? '',
     settings['PGPASSWORD'] ?? '',
     settings['PAYMENT_PROVIDER_KEY'] ?? '',
+    settings['HOLDFAST_KEY'] ?? '',
   ];
   const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
@@ -37,6 +38,8 @@ function findSecrets(settings: Environment): string[] {
     settings['PERSONAL_DATA_KEYS'] ?? '',
     settings['PERSONAL_DATA_INDEX_KEYS'] ?? '',
     settings['WEBHOOK_SECRET_KEYS'] ?? '',
+    settings['PAYLOAD_KEYS'] ?? '',
+    settings['SESSION_KEYS'] ?? '',
   ].flatMap(findKeys);
   const headers = [
     settings['OTEL_EXPORTER_OTLP_HEADERS'] ?? '',

@@ -4,7 +4,15 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { makeKeyId, makeKeyText } from '../domain/api-key.ts';
 import { ALERT_RULES, MEASURES } from '../domain/measures.ts';
-import { SETTINGS, apiSettings, workerSettings } from '../settings.ts';
+import {
+  SETTINGS,
+  apiSettings,
+  auditSettings,
+  codecSettings,
+  replaySettings,
+  systemSettings,
+  workerSettings,
+} from '../settings.ts';
 import { aKey } from './support/personal-data.ts';
 
 const servers = { DATABASE_URL: 'postgres://localhost/holdfast', TEMPORAL_ADDRESS: 'localhost:7233' };
@@ -99,6 +107,18 @@ const quota = whole('0', '1000000000', '1000000001');
 const every = lasting('1s', '7d', '999ms', '0s', '169h');
 const LONG_DATABASE = `postgres://localhost/${'d'.repeat(1_979)}`;
 const LONG_WEBHOOK = `https://example.com/${'t'.repeat(1_980)}`;
+/** Paths are put behind it, and people see it. */
+const page = between(
+  'http://h',
+  LONG_WEBHOOK,
+  `${LONG_WEBHOOK}t`,
+  '',
+  'ftp://h',
+  'h',
+  'http://user@h',
+  'http://h/?x',
+  'http://h/#x',
+);
 const A_KEY = makeKeyText(makeKeyId()).text;
 const LONG_ADDRESS = `${'h'.repeat(254)}:65535`;
 
@@ -142,6 +162,21 @@ const allNetworks = between(
   `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
 );
 
+const allOrigins = between(
+  'http://h',
+  'https://shop.example.com, https://admin.example.com:8443',
+  '',
+  '*',
+  'null',
+  'shop.example.com',
+  'https://shop.example.com/',
+  'https://SHOP.example.com',
+  'https://shop.example.com:443',
+  'https://*.example.com',
+  'ftp://h',
+  'https://shop.example.com https://admin.example.com',
+);
+
 const spanReceiver = between(
   'http://h',
   LONG_WEBHOOK,
@@ -166,6 +201,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PERSONAL_DATA_KEYS: ring,
   PERSONAL_DATA_INDEX_KEYS: ring,
   WEBHOOK_SECRET_KEYS: ring,
+  PAYLOAD_KEYS: ring,
+  SESSION_KEYS: ring,
   WEBHOOK_ALLOWED_NETWORKS: allNetworks,
   WEBHOOK_DISABLE_AFTER: lasting('1h', '30d', '59m', '31d'),
   WEBHOOK_DELIVERIES_KEPT_FOR: lasting('7d', '36500d', '6d', '36501d'),
@@ -186,6 +223,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -227,20 +272,9 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RATE_LIMIT_ADMIN: quota,
   RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
   TRUSTED_PROXIES: allNetworks,
-  CORS_ORIGINS: between(
-    'http://h',
-    'https://shop.example.com, https://admin.example.com:8443',
-    '',
-    '*',
-    'null',
-    'shop.example.com',
-    'https://shop.example.com/',
-    'https://SHOP.example.com',
-    'https://shop.example.com:443',
-    'https://*.example.com',
-    'ftp://h',
-    'https://shop.example.com https://admin.example.com',
-  ),
+  CORS_ORIGINS: allOrigins,
+  CODEC_ORIGINS: allOrigins,
+  CODEC_PORT: port,
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
   JWT_JWKS_URL: between(
     'https://h',
@@ -285,6 +319,8 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   PENDING_LONG_AFTER: lasting('1s', '365d', '999ms', '366d'),
   BUSY_BUYER_PAYMENTS: whole('1', '1000000000', '0', '1000000001'),
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
+  OPERATIONS_URL: page,
+  WEB_UI_URL: page,
   ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
   OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
   OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
@@ -439,6 +475,33 @@ test('the keys of webhooks are read by API and worker alike, and cannot be print
       expect(shown).not.toContain(A_SECRET.slice(2, 12));
     expect(read(servers).WEBHOOK_SECRET_KEYS).toBeUndefined();
   }
+});
+
+describe('the keys of payloads', () => {
+  const PAYLOAD_KEYS = `${aKey('b')},${A_SECRET}`;
+  const readers = [apiSettings, workerSettings, codecSettings, systemSettings, replaySettings, auditSettings];
+
+  test('are read by everything that speaks to Temporal, and cannot be printed', () => {
+    for (const read of readers) {
+      const { PAYLOAD_KEYS: keys } = read({ ...servers, PAYLOAD_KEYS });
+      expect(keys?.map(({ name }) => name)).toEqual(['b', 'a']);
+      for (const shown of [JSON.stringify(keys), inspect(keys, { depth: 9 })])
+        expect(shown).not.toContain(A_SECRET.slice(2, 12));
+    }
+  });
+
+  test('may be missing on a developer\u2019s machine, and never in production', () => {
+    for (const read of readers) {
+      expect(read(servers).PAYLOAD_KEYS).toBeUndefined();
+      expect(() => read({ ...servers, NODE_ENV: 'production' })).toThrow('PAYLOAD_KEYS is missing');
+      expect(read({ ...servers, NODE_ENV: 'production', PAYLOAD_KEYS }).PAYLOAD_KEYS).toHaveLength(2);
+    }
+  });
+
+  test('are not needed to verify an audit without Temporal', () => {
+    const settings = { ...servers, TEMPORAL_ADDRESS: undefined, NODE_ENV: 'production' };
+    expect(auditSettings(settings).PAYLOAD_KEYS).toBeUndefined();
+  });
 });
 
 describe('the settings of the payment provider', () => {

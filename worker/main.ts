@@ -3,12 +3,14 @@
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
 import { NativeConnection } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
+import { openClient } from '../client/connection.ts';
 import { openDatabase } from '../db/connection.ts';
+import { SearchAttributesError, keepRegistering } from '../client/search-attributes.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { identityOf } from '../db/identity.ts';
 import { untilPrepared } from '../db/prepared.ts';
 import { recordSettings } from '../db/settings-seen.ts';
+import { runbookOf } from '../domain/runbook.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
 import { openTracing } from '../process/tracing.ts';
@@ -53,6 +55,7 @@ stopping.addEventListener('abort', stopAtOnce);
 installRuntime(settings, logger);
 
 async function main(): Promise<void> {
+  const runbook = runbookOf(settings.OPERATIONS_URL);
   const bundle = await workflowBundle(settings.WORKFLOW_BUNDLE);
   const database = openDatabase(settings.DATABASE_URL, {
     connections: connectionsFor(settings.WORKER_STEP_SLOTS),
@@ -62,11 +65,13 @@ async function main(): Promise<void> {
   const watching = openWatching(settings, database, logger);
   const { watch, onPaymentMove } = watching;
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
+  const payloads = { namespace: settings.TEMPORAL_NAMESPACE, payloadKeys: settings.PAYLOAD_KEYS };
   try {
     const worker = await createOrderWorker({
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       database,
       workflowBundle: bundle,
       stepSlots: settings.WORKER_STEP_SLOTS,
@@ -81,7 +86,7 @@ async function main(): Promise<void> {
       ...webhookSettings(settings),
       watch,
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
@@ -91,12 +96,13 @@ async function main(): Promise<void> {
       watch,
       onPaymentMove,
       connection,
-      namespace: settings.TEMPORAL_NAMESPACE,
+      ...payloads,
       taskQueue: settings.TASK_QUEUE,
+      runbook,
       databaseUrl: settings.DATABASE_URL,
       shutdownGrace: settings.SHUTDOWN_GRACE,
     });
-    const client = new Client({ connection, namespace: settings.TEMPORAL_NAMESPACE });
+    const client = openClient(connection, payloads);
     const ending = new AbortController();
     stopping.removeEventListener('abort', stopAtOnce);
     const stop = (): void => {
@@ -124,6 +130,13 @@ async function main(): Promise<void> {
     await Promise.all([
       ended,
       prepared,
+      keepRegistering(client, {
+        signal: ending.signal,
+        report: (error) => {
+          if (error instanceof SearchAttributesError) logger.warn(error.message);
+          else logger.warn({ err: error }, 'could not register the search attributes, trying again');
+        },
+      }),
       watching.serve({ webhooks: webhooks.database, payments: payments.database }, ending.signal),
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {

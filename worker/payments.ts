@@ -1,5 +1,4 @@
 /** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
-import { Client } from '@temporalio/client';
 import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from '@temporalio/worker';
 import { createAdvancingActivities, type AdvancingOptions } from '../activities/payments/advance.ts';
 import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
@@ -7,7 +6,8 @@ import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
 import { createWalletProvider } from '../activities/payments/wallet-provider.ts';
 import { askTemporal } from '../client/ask.ts';
-import { CLIENT_INTERCEPTORS } from '../client/origin.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment } from '../client/payments.ts';
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
@@ -34,11 +34,12 @@ export const paymentSettings = (settings: WorkerSettings): PaymentSettings => ({
   unmatchedAfter: settings.PAYMENT_UNMATCHED_AFTER,
 });
 
-export interface PaymentWorkerOptions extends PaymentSettings {
+export interface PaymentWorkerOptions extends PaymentSettings, PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   /** Of the orders. */
   taskQueue: string;
+  /** The address of the runbook, if somebody serves it. */
+  runbook?: string | undefined;
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
@@ -64,18 +65,19 @@ export const payingConnections = (slots: number): number => Math.min(slots, MOST
 
 /** It takes no task before its `run()`. */
 export async function createPaymentWorker(options: PaymentWorkerOptions): Promise<PaymentWorker> {
-  const { connection, namespace, taskQueue, slots, shutdownGrace } = options;
+  const { connection, namespace, taskQueue, runbook, slots, shutdownGrace } = options;
   const database = openDatabase(options.databaseUrl, {
     connections: payingConnections(slots),
     name: 'holdfast payments',
     actor: HOLDFAST,
   });
-  const client = new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS });
+  const client = openClient(connection, options);
   const wallet = createWalletProvider(database);
   const provider = options.provider ? createHttpProvider(options.provider) : createNoProvider();
   const worker = await Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue: payingQueueOf(taskQueue),
     activities: {
       ...createAdvancingActivities(database, {
@@ -86,7 +88,7 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
       ...createUnmatchedActivities(database, {
         provider,
         unmatchedAfter: options.unmatchedAfter,
-        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, { taskQueue, runbook }, payment)),
       }),
     },
     maxConcurrentActivityTaskExecutions: slots,

@@ -8,6 +8,8 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
+import { currentKeyOf } from '../client/data-converter.ts';
+import { keyOfPayload } from '../client/payload-codec.ts';
 import { LONGEST_RUN_MS } from '../domain/timeouts.ts';
 import type { WorkerSettings } from '../settings.ts';
 import { WORKFLOW, type ReconcileInput, type RetentionInput } from '../workflows/messages.ts';
@@ -122,7 +124,8 @@ export async function ensureSchedule(client: Client, schedule: Schedule, owner?:
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const handle = client.schedule.getHandle(scheduleId);
     // Each update restarts the interval, so a worker that starts every few minutes would put the run off forever.
-    if (!isUpToDate(await handle.describe(), schedule, owner))
+    const description = await handle.describe();
+    if (!isUpToDate(description, schedule, owner) || !(await hasCurrentKey(client, description)))
       await handle.update(({ state }) => ({ ...options, state }));
   }
   for (const predecessor of predecessors) await retire(client, predecessor, schedule.taskQueue);
@@ -141,6 +144,14 @@ function isUpToDate(
     action.memo?.[OWNER] === owner &&
     isDeepStrictEqual(action.args ?? [], args)
   );
+}
+
+/** A schedule lasts for years: what is encrypted in it moves to the current key, so that the older ones can go. */
+async function hasCurrentKey(client: Client, { raw }: ScheduleDescription): Promise<boolean> {
+  const { input, memo } = raw.schedule?.action?.startWorkflow ?? {};
+  const payloads = [...(input?.payloads ?? []), ...Object.values(memo?.fields ?? {})];
+  const current = await currentKeyOf(client);
+  return payloads.every((payload) => keyOfPayload(payload) === current);
 }
 
 function toOptions(

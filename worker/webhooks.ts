@@ -3,6 +3,7 @@ import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from 
 import type { Dispatcher } from 'undici';
 import { createSendingActivities, type SendingSettings } from '../activities/webhooks/activities.ts';
 import { openAgent } from '../activities/webhooks/agent.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import type { Networks } from '../domain/public-addresses.ts';
@@ -24,9 +25,8 @@ export const webhookSettings = (settings: WorkerSettings): WebhookSettings => ({
   disableAfter: settings.WEBHOOK_DISABLE_AFTER,
 });
 
-export interface WebhookWorkerOptions extends WebhookSettings {
+export interface WebhookWorkerOptions extends WebhookSettings, PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   /** Of the orders. */
   taskQueue: string;
   databaseUrl: string;
@@ -61,6 +61,7 @@ export async function createWebhookWorker(options: WebhookWorkerOptions): Promis
   const worker = await Worker.create({
     connection: options.connection,
     namespace: options.namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue: sendingQueueOf(options.taskQueue),
     activities: createSendingActivities(database, dispatcher, options, stopping.signal),
     maxConcurrentActivityTaskExecutions: slots,

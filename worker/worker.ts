@@ -5,7 +5,6 @@ import {
   type NativeConnection,
   type WorkerOptions,
 } from '@temporalio/worker';
-import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
@@ -21,16 +20,18 @@ import { askTemporal } from '../client/ask.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
 import { closedWorkflowsKeptFor } from '../client/namespace.ts';
+import { openClient } from '../client/connection.ts';
+import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
-import { CLIENT_INTERCEPTORS } from '../client/origin.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { activityInterceptors } from './activity-interceptors.ts';
 
-export interface OrderWorkerOptions {
+export interface OrderWorkerOptions extends PayloadSettings {
   connection: NativeConnection;
-  namespace: string;
   taskQueue: string;
+  /** The address of the runbook, if somebody serves it. */
+  runbook?: string | undefined;
   database: LongDatabase;
   workflowBundle: NonNullable<WorkerOptions['workflowBundle']>;
   /** Steps that run at once, of each kind: quick (local activities) and persistent (activities). */
@@ -51,24 +52,26 @@ export const connectionsFor = (stepSlots: number): number => 2 * stepSlots + 1;
 
 /** A worker for orders, refunds and the background runs. It takes no task before its `run()`. */
 export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> {
-  const { connection, namespace, taskQueue, database, workflowBundle } = options;
-  const client = new Client({ connection, namespace, interceptors: CLIENT_INTERCEPTORS });
+  const { connection, namespace, taskQueue, runbook, database, workflowBundle } = options;
+  const deployment = { taskQueue, runbook };
+  const client = openClient(connection, options);
   return Worker.create({
     connection,
     namespace,
+    dataConverter: dataConverterOf(options),
     taskQueue,
     workflowBundle,
     activities: {
       ...createActivities(database),
       ...createStatsActivities(database),
       ...createSealActivities(database, () => findLastHead(client, taskQueue)),
-      ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue)),
+      ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue, runbook)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
       ...createResolvingActivities(database, options.onPaymentMove),
       ...createWakingPaymentsActivities(database, {
-        wake: (payment) => askTemporal(client, () => wakePayment(client, taskQueue, payment)),
-        start: (payment) => askTemporal(client, () => startPayment(client, taskQueue, payment)),
+        wake: (payment) => askTemporal(client, () => wakePayment(client, deployment, payment)),
+        start: (payment) => askTemporal(client, () => startPayment(client, deployment, payment)),
       }),
       ...createWakingActivities(database, (webhookId) => wakeWebhook(client, taskQueue, webhookId)),
     },

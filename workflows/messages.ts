@@ -9,7 +9,7 @@ import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
 import type { OrderContents, RefusalReason, Step } from '../domain/order.ts';
-import type { PaymentMethod, PaymentState } from '../domain/payments.ts';
+import type { OwedOutcome, PaymentMethod, PaymentOutcome, PaymentState } from '../domain/payments.ts';
 import type { Stage } from '../domain/stages.ts';
 import type { FailedAttempt } from '../domain/webhook-attempts.ts';
 
@@ -46,6 +46,8 @@ export interface OrderInput extends OrderContents {
   paymentExtension?: number;
   /** {@link ORDER_RULES} when the order began. Missing in orders from before 0.4. */
   rules?: number;
+  /** The address of the runbook, which the Web UI then links to. */
+  runbook?: string;
 }
 
 /** The rules for orders that begin now. An order's code decides by its input, so older orders keep their rules. */
@@ -113,10 +115,17 @@ export interface SkipStep extends Intervention {
   step: Step;
 }
 
+export interface ExtendDeadline extends Intervention {
+  /** The new deadline, ISO 8601. */
+  until: string;
+}
+
 export interface InterventionAnswer {
   stage: Stage;
   /** The step that was acted on; null when none was failing. */
   step: Step | null;
+  /** Of a deadline that was put off: the recorded one, ISO 8601. */
+  deadline?: string;
 }
 
 /** What an operator sees of an order that has not ended. Times are ISO 8601. */
@@ -137,6 +146,8 @@ export interface RefundView extends Pick<OrderView, 'failing' | 'attention'> {
 export interface PaymentInput {
   paymentId: string;
   orderId: string;
+  /** The address of the runbook, which the Web UI then links to. */
+  runbook?: string;
   /** What the run before this one knew, when it goes on from another one. */
   goesOn?: { unknownSince: string | null; attention: Attention | null; asked: number };
 }
@@ -144,22 +155,6 @@ export interface PaymentInput {
 export interface PaymentEnd {
   state: PaymentState;
 }
-
-export const PAYMENT_OUTCOMES = [
-  'declined',
-  'voided',
-  'captured',
-  'authorised',
-] as const satisfies readonly PaymentState[];
-/** What a person may know of a payment that stays unknown, from its provider. */
-export type PaymentOutcome = (typeof PAYMENT_OUTCOMES)[number];
-
-export const OWED_OUTCOMES = ['refunded', 'to_wallet'] as const;
-/**
- * What a person may decide about money that is owed and that the provider does not give back: somebody gave it back by hand, or the order's
- * wallet gets it.
- */
-export type OwedOutcome = (typeof OWED_OUTCOMES)[number];
 
 export interface ResolvePayment extends Intervention {
   outcome: PaymentOutcome | OwedOutcome;
@@ -279,6 +274,8 @@ export const cancelUpdate = defineUpdate<CommandAnswer, [CancelCommand]>('cancel
 export const refundUpdate = defineUpdate<RefundAnswer>('refund');
 export const retryNowUpdate = defineUpdate<InterventionAnswer, [Intervention]>('retryNow');
 export const skipStepUpdate = defineUpdate<InterventionAnswer, [SkipStep]>('skipStep');
+/** Answers once the new deadline is recorded. */
+export const extendDeadlineUpdate = defineUpdate<InterventionAnswer, [ExtendDeadline]>('extendDeadline');
 export const giveUpUpdate = defineUpdate<InterventionAnswer, [Intervention]>('giveUp');
 export const orderQuery = defineQuery<OrderView>('order');
 export const refundQuery = defineQuery<RefundView>('refund');

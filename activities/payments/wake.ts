@@ -1,13 +1,16 @@
 /** Wakes the workflows of payments that have something to do: those of one order, and those that nobody else woke. */
 import type { Database } from '../../db/connection.ts';
-import { listUnsettled, listUnsettledOfOrder, type PaymentKey } from '../../db/payments/unsettled.ts';
+import { listUnsettled, listUnsettledOfOrder } from '../../db/payments/unsettled.ts';
 import { removeOldSources } from '../../db/payments/sources.ts';
+import type { OrderOwner } from '../../domain/search-attributes.ts';
 import { toActivityFailure } from '../errors.ts';
 
 export interface WakePaymentsRequest {
   orderId: string;
   /** The one that has something to do, when that is known. */
   paymentId?: string;
+  /** Whose the order is, when that is known: what is started for it is found by that. */
+  owner?: OrderOwner;
 }
 
 /** Where a page of payments ends, as it is written into a run's history. */
@@ -31,11 +34,18 @@ export interface WakingPaymentsActivities {
   removeSources: (request: { at: string }) => Promise<{ removed: number }>;
 }
 
+/** A payment that has something to do. */
+export interface DuePayment {
+  paymentId: string;
+  orderId: string;
+  owner?: OrderOwner;
+}
+
 export interface PaymentWorkflows {
   /** Starts the payment's workflow unless it runs, and says that there is something to do. */
-  wake: (payment: PaymentKey) => Promise<void>;
+  wake: (payment: DuePayment) => Promise<void>;
   /** Starts it unless it runs, and says nothing. */
-  start: (payment: PaymentKey) => Promise<void>;
+  start: (payment: DuePayment) => Promise<void>;
 }
 
 const PAGE = 100;
@@ -48,19 +58,20 @@ export function createWakingPaymentsActivities(
   { wake, start }: PaymentWorkflows,
 ): WakingPaymentsActivities {
   return {
-    async wakePayments({ orderId, paymentId }) {
+    async wakePayments({ orderId, paymentId, owner }) {
       const payments =
         paymentId === undefined
           ? await toActivityFailure('the list of payments', listUnsettledOfOrder(database, orderId))
           : [{ paymentId, orderId }];
-      await Promise.all(payments.map(wake));
+      await Promise.all(payments.map((payment) => wake({ ...payment, ...(owner && { owner }) })));
     },
     async startPayments({ at, after: end }) {
       const before = new Date(Date.parse(at) - LATELY_MS);
       const after = end === null ? undefined : { ...end, updatedAt: new Date(end.updatedAt) };
       const page = listUnsettled(database, { before, after, limit: PAGE });
       const payments = await toActivityFailure('the list of payments', page);
-      for (const { paymentId, orderId } of payments) await start({ paymentId, orderId });
+      for (const { paymentId, orderId, shopId, buyerId } of payments)
+        await start({ paymentId, orderId, owner: { shopId, buyerId } });
       const last = payments.at(-1);
       const next =
         last === undefined || payments.length < PAGE

@@ -38,22 +38,28 @@ export function authorise(
   };
 }
 
-function requireAccess(
-  c: Context,
-  { roles, scopes, shop }: Identity,
-  operationId: string | undefined,
-): Access {
+function requireAccess(c: Context, identity: Identity, operationId: string | undefined): Access {
   const access = findAccess(operationId);
-  if (!access || !access.roles.some((role) => roles.includes(role)))
+  if (!access || !hasRole(identity, access))
     throw new Problem('forbidden', 'None of the roles of these credentials may make this call.');
-  if (access.scope !== null && scopes && !scopes.has(access.scope)) throw insufficientScope(c, access.scope);
-  if (access.shops === 'none' && shop !== null)
+  if (access.scope !== null && !hasScope(identity, access)) throw insufficientScope(c, access.scope);
+  if (!isOfItsShops(identity, access))
     throw new Problem(
       'forbidden',
       'This call is about the whole installation, and these credentials are for one shop.',
     );
   return access;
 }
+
+/** Whether a call of this operation would not be refused for its caller, whatever it is about. */
+export const isAllowed = (identity: Identity, access: Access): boolean =>
+  hasRole(identity, access) && hasScope(identity, access) && isOfItsShops(identity, access);
+
+const hasRole = ({ roles }: Identity, access: Access): boolean =>
+  access.roles.some((role) => roles.includes(role));
+const hasScope = ({ scopes }: Identity, { scope }: Access): boolean =>
+  scope === null || scopes === undefined || scopes.has(scope);
+const isOfItsShops = ({ shop }: Identity, { shops }: Access): boolean => shops !== 'none' || shop === null;
 
 /** The operationId of each route, by its method and its path as the router spells it. */
 function listOperations(app: OpenAPIHono<ApiEnv>): ReadonlyMap<string, string> {

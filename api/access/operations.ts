@@ -72,6 +72,9 @@ export const OPERATIONS = {
   listDeliveryAttempts: { roles: STAFF, scope: 'webhooks:read', shops: 'any' },
 
   listAttention: { roles: STAFF, scope: 'orders:read', shops: 'any' },
+  // An operator of the installation acts on the orders of every shop.
+  intervene: { roles: ['operator'], scope: 'orders:write', shops: 'any' },
+  resolvePayment: { roles: ['operator'], scope: 'payments:write', shops: 'any' },
   listOrderInterventions: { roles: STAFF, scope: 'orders:read', shops: 'any' },
   readStats: { roles: STAFF, scope: 'stats:read', shops: 'any' },
 
@@ -89,6 +92,10 @@ export const OPERATIONS = {
   getShop: { roles: ['merchant', ...OVERSEERS], scope: 'shops:read', shops: 'any' },
 
   listFindings: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  getFinding: { roles: OVERSEERS, scope: 'findings:read', shops: 'any' },
+  // Some findings belong to no shop that is known.
+  resolveFinding: { roles: ['operator', 'admin'], scope: 'findings:write', shops: 'any' },
+  repairFinding: { roles: ADMIN, scope: 'findings:write', shops: 'any' },
   listAudit: { roles: ['merchant', 'auditor'], scope: 'audit:read', shops: 'any' },
   listMeasurements: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },
   listAlerts: { roles: ['operator', 'auditor'], scope: 'monitor:read', shops: 'none' },

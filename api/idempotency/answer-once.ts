@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { v7 as uuidv7 } from 'uuid';
+import { stringifyExactly } from '../../db/exact-integers.ts';
 import {
   claimKey,
   keepAnswer,
@@ -74,7 +75,7 @@ export async function answerOnce(
   async function decideAnswer(commandId: string, kept: KeptKey): Promise<Answer> {
     try {
       const { status, body } = await effect(commandId, commandId !== newCommandId);
-      return { status, body: JSON.stringify(body) };
+      return { status, body: stringifyExactly(body) };
     } catch (error) {
       if (error instanceof Problem && error.kind.status < 500 && error.kind.isFinal !== false)
         return { status: error.kind.status, body: JSON.stringify(error.document) };

@@ -46,7 +46,7 @@ export async function cancelOrder(
   if (isRefunding(outcome)) throw refundPending(orderId);
   if (!mayCall('refundOrder', caller.roles)) throw new Problem(cancel.refusal, describeStage(order));
   const rest = { ...command, orderId, restock: true, attentionAfter };
-  return refundPaid({ temporal, database }, rest, cancel, asked);
+  return refundPaid({ temporal, database }, rest, cancel, order, asked);
 }
 
 /** Whether the order's workflow is refunding the order itself, for this cancel or for another one. */

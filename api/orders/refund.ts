@@ -34,26 +34,29 @@ export async function refundOrder(servers: Servers, refund: RefundCommand, asked
     explain: (order) => explainRefusedRefund(servers.database, order, refund),
   };
   // Nothing is started for an order that is not paid yet.
-  await requireOrder(servers.database, orderId);
-  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command, asked);
+  const order = await requireOrder(servers.database, orderId);
+  return (await findVerdict(servers.database, command)) ?? refundPaid(servers, refund, command, order, asked);
 }
 
 /**
  * Refunds an order that is known to be paid.
  * @param command the caller's command, which asked for a refund or a cancel.
+ * @param owner whose the order is.
  */
 export async function refundPaid(
   { temporal, database }: Servers,
   refund: RefundCommand,
   command: Command,
+  { shopId, buyerId }: Pick<Order, 'shopId' | 'buyerId'>,
   asked: Asked,
 ): Promise<Order> {
+  const options = { ...asked, owner: { shopId, buyerId } };
   if (!asked.isRetry) await refuseCrowd(database, refund.orderId);
-  let outcome = await temporal.requestRefund(refund, asked);
+  let outcome = await temporal.requestRefund(refund, options);
   let order = await findVerdict(database, command);
   if (!order && outcome !== 'pending') {
     // Its workflow ended without it, or a backup from before it was restored.
-    outcome = await temporal.requestRefund(refund, { ...asked, restart: true });
+    outcome = await temporal.requestRefund(refund, { ...options, restart: true });
     order = await findVerdict(database, command);
   }
   if (order) return order;

@@ -1,6 +1,7 @@
 /** Turns any error into the problem that its caller is answered with. */
 import { HTTPException } from 'hono/http-exception';
 import { TemporalUnavailableError } from '../../client/errors.ts';
+import { UnreadablePayloadError } from '../../client/payload-codec.ts';
 import { DatabaseBusyError, isDatabaseUnavailable } from '../../db/errors.ts';
 import { UnknownKeyError } from '../../domain/key-ring.ts';
 import { SealBrokenError } from '../../domain/sealing.ts';
@@ -14,6 +15,13 @@ export function toProblem(error: Error): Problem {
     return new Problem('unavailable', 'The order engine did not answer in time.', {}, { cause: error });
   if (error instanceof DatabaseBusyError)
     return new Problem('overloaded', 'All connections to the database are in use.', {}, { cause: error });
+  if (error instanceof UnreadablePayloadError)
+    return new Problem(
+      'unavailable',
+      'What the order engine answered cannot be read. The cause was logged.',
+      {},
+      { cause: error },
+    );
   if (isDatabaseUnavailable(error))
     return new Problem('unavailable', 'The database did not answer in time.', {}, { cause: error });
   if (error instanceof UnknownKeyError || error instanceof SealBrokenError)

@@ -140,6 +140,44 @@ export const PROBLEMS = {
     retryAfter: 60,
     isFinal: false,
   },
+  nothing_failing: {
+    status: 409,
+    title: 'Nothing is being tried again',
+    remedy: 'Nothing was done. Read the order: it may have gone on by itself.',
+    isFinal: false,
+  },
+  not_skippable: {
+    status: 409,
+    title: 'The step cannot be skipped',
+    remedy:
+      'Nothing was done. `detail` names the step that is being tried again, and what would be wrong without it.',
+    isFinal: false,
+  },
+  order_not_open: {
+    status: 409,
+    title: 'The order is not open',
+    remedy: 'Nothing was done. Read the order: its stage says how it ended.',
+  },
+  deadline_not_extendable: {
+    status: 409,
+    title: 'The deadline cannot be put off like that',
+    remedy:
+      'Nothing was done. Read the order: it has to await payment, and its new deadline may be at most 7 days ahead.',
+    isFinal: false,
+  },
+  payment_not_unknown: {
+    status: 409,
+    title: 'It is known how the payment stands',
+    remedy:
+      'Nothing was done. Read the payment: only one that its provider does not decide on is for a person, and money that it does not give back.',
+    isFinal: false,
+  },
+  wallet_full: {
+    status: 409,
+    title: 'The wallet has no room for this money',
+    remedy: 'Nothing was done. Decide again once its buyer has spent some, or give the money back by hand.',
+    isFinal: false,
+  },
   events_not_kept: {
     status: 410,
     title: 'Events that were asked for are no longer kept',
@@ -185,6 +223,25 @@ export const PROBLEMS = {
     status: 409,
     title: 'The key was revoked or has expired',
     remedy: 'Make another key.',
+  },
+  finding_closed: {
+    status: 409,
+    title: 'The finding is no longer open',
+    remedy: 'Read the finding: it says what was decided or repaired, or that it is gone.',
+  },
+  choice_not_allowed: {
+    status: 409,
+    title: 'This cannot be decided about the finding now',
+    remedy:
+      'Nothing was changed. Read the finding: `choices` says what is allowed, and why something is not.',
+    isFinal: false,
+  },
+  not_repairable: {
+    status: 409,
+    title: 'Nothing was repaired',
+    remedy:
+      'Nothing was changed. Read the finding: what no repair can know is for a person to decide, and what is no longer wrong is gone after the next run of reconciliation.',
+    isFinal: false,
   },
   idempotency_in_progress: {
     status: 409,

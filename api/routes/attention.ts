@@ -1,4 +1,4 @@
-/** The orders that need a person, and what people did to an order. People act in Temporal: see docs/operations.md. */
+/** The orders that need a person, and what people did to an order. What they do is in interventions.ts. */
 import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
 import { listInterventions, listOpenMarks } from '../../db/attention.ts';
 import type { ApiEnv } from '../env.ts';

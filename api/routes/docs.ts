@@ -9,7 +9,7 @@ import { Problem } from '../problems/problem.ts';
 const INFO = {
   title: 'Holdfast',
   /** docs/api-changelog.md says what changed with it. */
-  version: '1.2.0',
+  version: '1.3.0',
   license: { name: 'MIT', identifier: 'MIT' },
   description:
     'Durable order orchestration. Amounts are whole minor units with an ISO 4217 currency. Errors are RFC 9457 problem documents: decide by their `code`. Every POST needs an `Idempotency-Key` header, and can be repeated safely with the same key. The headers `RateLimit-Policy` and `RateLimit` of every answer under /v1 say how many requests its caller has left.',

@@ -10,6 +10,7 @@ import { listRefunds } from '../../db/refunds.ts';
 import { addToLogContext } from '../../process/log-context.ts';
 import { requireOwnId } from '../access/own-id.ts';
 import { seesPersonalData } from '../access/personal-data.ts';
+import { workflowUrlFor } from '../access/workflow-addresses.ts';
 import { admitCreates } from '../admission/creates.ts';
 import type { CommandServers, Dependencies } from '../dependencies.ts';
 import type { ApiEnv } from '../env.ts';
@@ -34,7 +35,7 @@ import { cancel, create, events, get, list, pay, refund, refunds } from './order
 
 /** @param payments the turns of an order's payments, whichever way they are asked for. */
 export function orderRoutes(dependencies: Dependencies, payments: Turns): OpenAPIHono<ApiEnv> {
-  const { database, temporal, logger, paymentWindow, paymentExtension, attentionAfter, personalData } =
+  const { database, temporal, logger, webUi, paymentWindow, paymentExtension, attentionAfter, personalData } =
     dependencies;
   const app = new OpenAPIHono<ApiEnv>();
   // Separate turns, so that payments waiting for a locked wallet do not hold up a cancel. Some refunds at once: each of an order's waits
@@ -98,7 +99,9 @@ export function orderRoutes(dependencies: Dependencies, payments: Turns): OpenAP
       order.isPersonal && seesPersonalData(c)
         ? await findPersonalData(c.var.database, personalData, id)
         : undefined;
-    return replyWithTag(c, toOrderReply(order, marks.get(id), personal));
+    const workflowUrl = workflowUrlFor(c.var.caller, webUi, id);
+    const reply = toOrderReply(order, marks.get(id), personal);
+    return replyWithTag(c, { ...reply, ...(workflowUrl !== undefined && { workflowUrl }) });
   });
 
   app.openapi(list, async (c) => {

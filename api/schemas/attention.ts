@@ -21,6 +21,7 @@ const markSchema = z
     orderId: id,
     ...mark,
     workflowId: z.string().openapi({ example: 'order-01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44' }),
+    shopId: z.string().openapi({ example: 'main' }),
   })
   .openapi('AttentionMark');
 
@@ -62,6 +63,7 @@ export const toMarkReply = (row: OpenMark): z.output<typeof markSchema> => ({
   orderId: row.orderId,
   ...toAttentionReply(row),
   workflowId: row.workflowId,
+  shopId: row.shopId,
 });
 
 export const toInterventionReply = ({

@@ -132,6 +132,10 @@ export const orderSchema = z
     attention: attentionSchema.optional(),
     contact: contactSchema.optional(),
     deliveryNote: deliveryNote.optional().openapi({ description: 'As `contact`' }),
+    workflowUrl: z.url().optional().openapi({
+      description:
+        'Where Temporal shows the workflow of this order. Only for operators, auditors and admins, from `GET /v1/orders/{id}`, and where `WEB_UI_URL` is set',
+    }),
   })
   .openapi('Order');
 

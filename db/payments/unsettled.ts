@@ -91,7 +91,11 @@ export interface UnsettledCursor {
   paymentId: string;
 }
 
-export interface UnsettledPayment extends PaymentKey, UnsettledCursor {}
+export interface UnsettledPayment extends PaymentKey, UnsettledCursor {
+  /** Of its order. */
+  shopId: string;
+  buyerId: string;
+}
 
 /** Before all payments. */
 const FIRST: UnsettledCursor = { updatedAt: new Date(0), paymentId: NIL_UUID };
@@ -109,26 +113,31 @@ export async function listUnsettled(
       payment.updated_at < ${before}
       and (payment.updated_at, payment.id) > (${after.updatedAt}::timestamptz, ${after.paymentId}::uuid)`;
     return sql<UnsettledPayment[]>`
-      (
-        select updated_at as "updatedAt", id as "paymentId", order_id as "orderId" from payment
-        where
-          (${isUnsettled(sql)}) and ${isOfPage}
-          -- One that has waited for its order for an hour was heard of. There may be many of them.
-          and not (state = 'authorised' and secures and updated_at < ${before}::timestamptz - interval '1 hour')
-        order by updated_at, id
+      select found.*, orders.shop_id as "shopId", orders.buyer_id as "buyerId"
+      from (
+        (
+          select updated_at as "updatedAt", id as "paymentId", order_id as "orderId" from payment
+          where
+            (${isUnsettled(sql)}) and ${isOfPage}
+            -- One that has waited for its order for an hour was heard of. There may be many of them.
+            and not (state = 'authorised' and secures and updated_at < ${before}::timestamptz - interval '1 hour')
+          order by updated_at, id
+          limit ${limit}
+        )
+        union
+        (
+          -- Few: what is owed is sent at once, unless a wallet is full.
+          select distinct payment.updated_at, payment.id, payment.order_id
+          from refund_payment join payment on payment.id = refund_payment.payment_id
+          where refund_payment.state = 'owed' and ${isOfPage}
+          order by payment.updated_at, payment.id
+          limit ${limit}
+        )
+        order by "updatedAt", "paymentId"
         limit ${limit}
-      )
-      union
-      (
-        -- Few: what is owed is sent at once, unless a wallet is full.
-        select distinct payment.updated_at, payment.id, payment.order_id
-        from refund_payment join payment on payment.id = refund_payment.payment_id
-        where refund_payment.state = 'owed' and ${isOfPage}
-        order by payment.updated_at, payment.id
-        limit ${limit}
-      )
+      ) as found
+      join orders on orders.id = found."orderId"
       order by "updatedAt", "paymentId"
-      limit ${limit}
     `;
   });
   return [...rows];

@@ -12,14 +12,15 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
+import { DECIDED } from '../../domain/decisions.ts';
 import { ALERT_EVENTS, MEASURES, RUN_NAMES } from '../../domain/measures.ts';
 import { STEPS } from '../../domain/order.ts';
 import { FINDING_KINDS } from '../../domain/rules.ts';
 import { TEXT } from '../../domain/text.ts';
 import { isText, oneOf, instant, recordedAt, shopId } from './columns.ts';
 
-/** `gone`: a later run no longer found it, because somebody fixed it. */
-export const FINDING_STATES = ['open', 'repaired', 'gone'] as const;
+/** `gone`: a later run no longer found it, because somebody fixed it. `resolved`: a person decided what becomes of it. */
+export const FINDING_STATES = ['open', 'repaired', 'gone', 'resolved'] as const;
 
 /**
  * Marks on orders that need a person's attention. No foreign key: an order whose reservation keeps failing is not in `orders` yet.
@@ -108,6 +109,10 @@ export const finding = pgTable(
     uniqueIndex('finding_open')
       .on(t.kind, t.subject)
       .where(sql`state = 'open'`),
+    // What was decided about this, so that reconciliation leaves it alone? (Few rows.)
+    index('finding_resolved')
+      .on(t.kind, t.subject)
+      .where(sql`state = 'resolved'`),
     // What was found, newest first?
     index('finding_by_state').on(t.state, t.id),
   ],
@@ -122,6 +127,28 @@ export const repair = pgTable('repair', {
   after: json().notNull(),
   at: instant('at').notNull(),
 });
+
+/** What a person decided about a finding. Never changed. */
+export const decision = pgTable(
+  'decision',
+  {
+    findingId: uuid('finding_id')
+      .primaryKey()
+      .references(() => finding.id),
+    choice: text({ enum: DECIDED }).notNull(),
+    /** Who decided, in their own words; the audit also has the caller. */
+    actor: text().notNull(),
+    reason: text().notNull(),
+    before: json().notNull(),
+    after: json().notNull(),
+    at: instant('at').notNull(),
+  },
+  (t) => [
+    check('decision_choice', oneOf(t.choice, DECIDED)),
+    check('decision_actor', isText(t.actor, TEXT.actor)),
+    check('decision_reason', isText(t.reason, TEXT.reason)),
+  ],
+);
 
 /** What the monitor measured: one row per minute and measure, in partitions of a month each. */
 export const measurement = pgTable(

@@ -246,8 +246,8 @@ export const orderStep = pgTable(
     step: text({ enum: STEPS }).notNull(),
     /**
      * The payment's or the refund's command: a late attempt of a refused payment must not take money after the buyer topped up, the next
-     * payment must not get its answer, and an order may have several refunds. The nil UUID for a step that an order takes once, for the
-     * refund of the Web UI's Cancel, and for refunds from before 0.8.
+     * payment must not get its answer, and an order may have several refunds. Of a deadline that a person puts off, that person's update. The
+     * nil UUID for a step that an order takes once, for the refund of the Web UI's Cancel, and for refunds from before 0.8.
      */
     commandId: uuid('command_id').notNull().default(NIL_UUID),
     /** Where the order rested after the step. */
@@ -261,7 +261,7 @@ export const orderStep = pgTable(
     check('order_step_reason', isText(t.reason, TEXT.reason)),
     check(
       'order_step_command',
-      sql`case when ${t.step} in ('pay', 'openPayment') then ${t.commandId} <> ${quoted([NIL_UUID])} when ${t.step} = 'refund' then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
+      sql`case when ${t.step} in ('pay', 'openPayment') then ${t.commandId} <> ${quoted([NIL_UUID])} when ${t.step} in ('refund', 'extendDeadline') then true else ${t.commandId} = ${quoted([NIL_UUID])} end`,
     ),
     // Which payments were made or refused recently?
     index('order_step_payments_by_time')

@@ -1,5 +1,6 @@
 /** The release step: compensates a reservation. */
 import type { Database } from '../connection.ts';
+import { NIL_UUID } from '../schema/columns.ts';
 import {
   claimedOrRecorded,
   claimKey,
@@ -21,10 +22,15 @@ export interface ReleaseRequest extends Move {
   reason: string;
 }
 
+interface Row extends StepRow {
+  /** The recorded deadline, of an order that stays because it is later. */
+  deadline: Date | null;
+}
+
 /**
  * Releases what an unpaid order holds: its units, and in `hold` mode, or for payments by wallet, its money. It counts on none of its payments
  * any more. The end of its window does not release an order whose payments are being captured, or are, and cover it: it stays, with refusal
- * `capturing`.
+ * `capturing`. Nor one whose deadline a person put off to later than `at`: it stays, with refusal `put_off` and its deadline.
  * Leads to the stage asked for, or, when the database already has the order elsewhere, to that stage and no effect.
  */
 export function release(
@@ -32,10 +38,8 @@ export function release(
   { orderId, to, reason, commandId, at }: ReleaseRequest,
 ): Promise<StepResult> {
   const key: StepKey = { orderId, step: 'release' };
-  return runStep(
-    database,
-    orderId,
-    (sql) => sql<StepRow[]>`
+  return runStep(database, orderId, async (sql) => {
+    const rows = await sql<Row[]>`
       with
       ${lockOrder(sql, orderId)},
       ${lockSkus(sql, heldSkus(sql))},
@@ -45,8 +49,19 @@ export function release(
         select sum(amount) filter (where state in ('capturing', 'captured')) as amount from locked_payment
       ),
       kept as materialized (
-        select stage from locked_order cross join taking
-        where ${to} = 'expired' and stage = 'awaiting_payment' and taking.amount >= total and (select are_all from locked_payments)
+        select
+          stage,
+          case when taking.amount >= total and (select are_all from locked_payments) then 'capturing' end as capturing,
+          -- A workflow that was reset may not know of that either.
+          case
+            when payment_deadline > ${at} and exists (
+              select from order_step
+              where order_id = ${orderId} and step = 'extendDeadline' and command_id <> ${NIL_UUID}
+            )
+              then payment_deadline
+          end as put_off_to
+        from locked_order cross join taking
+        where ${to} = 'expired' and stage = 'awaiting_payment'
       ),
       ${lockPaymentHolds(sql)},
       -- Only a hold changes the wallet.
@@ -68,7 +83,7 @@ export function release(
           where
             (select count(*) from locked_wallet) >= 0
             and (stage <> 'awaiting_payment' or (select are_all from locked_payments))
-            and not exists (select from kept)`,
+            and not exists (select from kept where capturing is not null or put_off_to is not null)`,
       )},
       to_apply as (
         select locked_order.* from locked_order cross join claim where locked_order.stage = 'awaiting_payment'
@@ -113,10 +128,17 @@ export function release(
         exists (select from locked_payment)
         or exists (
           select from payment where order_id = ${orderId} and state not in ('declined', 'voided', 'returned')
-        ) as wakes
+        ) as wakes,
+        null::timestamptz as deadline
       from (${claimedOrRecorded(sql, key)}) as outcome
       union all
-      select stage, null, 'capturing', false from kept
-    `,
-  );
+      select stage, null, coalesce(capturing, 'put_off'), false, put_off_to
+      from kept
+      where capturing is not null or put_off_to is not null
+    `;
+    return rows.map(({ deadline, ...row }) => ({
+      ...row,
+      ...(deadline !== null && { paymentDeadline: deadline.toISOString() }),
+    }));
+  });
 }

@@ -42,6 +42,9 @@ interface Row extends Pick<StepResult, 'stage' | 'reason'> {
   place: number;
   /** Of an order that was recorded before. */
   deadline: Date | null;
+  /** Null for an order without a price. */
+  amount: number | null;
+  currency: string | null;
 }
 
 type WhenWalletLocked = 'wait for wallets' | 'skip locked wallets';
@@ -68,9 +71,9 @@ function reserveInTurn(
     ${recordOrders(sql, terms)},
     ${takeUnits(sql)},
     ${holdMoney(sql)}
-    select place, stage, refusal as reason, null as deadline from claim
+    select place, stage, refusal as reason, null as deadline, total as amount, order_currency as currency from claim
     union all
-    select place, recorded_stage, recorded_reason, recorded_deadline from request where not is_new
+    select place, recorded_stage, recorded_reason, recorded_deadline, recorded_total, recorded_currency from request where not is_new
   `;
 }
 
@@ -96,7 +99,8 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[], terms: Ter
         place, "orderId" as order_id, "shopId" as shop_id, "buyerId" as buyer_id, "walletId" as wallet_id, "paymentMode" as payment_mode,
         "paymentDeadline" as payment_deadline, at, payer.currency, payer.is_allowed,
         recorded.stage is null as is_new, recorded.stage as recorded_stage, recorded.reason as recorded_reason,
-        recorded.payment_deadline as recorded_deadline ${terms.requestColumns}
+        recorded.payment_deadline as recorded_deadline, recorded.total as recorded_total, recorded.currency as recorded_currency
+        ${terms.requestColumns}
       from jsonb_to_recordset(${requests}::jsonb) as request (
         place integer, "orderId" uuid, "shopId" text, "buyerId" text, "walletId" uuid, "paymentMode" text,
         "paymentDeadline" timestamptz, at timestamptz ${terms.requestTypes}
@@ -116,7 +120,7 @@ function readRequests(sql: Queryable, orders: readonly PlacedOrder[], terms: Ter
       ) as payer on true
       left join lateral (
         -- The order's current stage, not the one it had then: a workflow that was reset need not wait for what has already happened.
-        select stage, reason, payment_deadline from orders where id = "orderId" limit 1
+        select stage, reason, payment_deadline, total, currency from orders where id = "orderId" limit 1
       ) as recorded on true
     ),
     line as materialized (
@@ -156,8 +160,11 @@ const lockRows = (sql: Queryable, whenLocked: WhenWalletLocked): Fragment => sql
     ) as locked
   )`;
 
-function resultOf(order: PlacedOrder, { stage, reason, deadline }: Row): StepResult {
+function resultOf(order: PlacedOrder, { stage, reason, deadline, amount, currency }: Row): StepResult {
   const recorded = deadline?.toISOString() ?? order.paymentDeadline;
-  const result = { stage, reason, refusal: null };
+  const total = stage !== 'rejected' &&
+    amount !== null &&
+    currency !== null && { total: { amount, currency } };
+  const result = { stage, reason, refusal: null, ...total };
   return recorded === order.paymentDeadline ? result : { ...result, paymentDeadline: recorded };
 }

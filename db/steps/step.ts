@@ -10,7 +10,7 @@
  * PostgreSQL evaluates the CHECK on the row as the statement's snapshot has it, before it notices that the row has changed since then:
  * after a restock that the snapshot lacks, `reserved = reserved + 1` alone would be refused.
  */
-import type { OrderContents } from '../../domain/order.ts';
+import type { Money, OrderContents } from '../../domain/order.ts';
 import type { RestingStage } from '../../domain/stages.ts';
 import type { Database } from '../connection.ts';
 import type { Queryable } from '../postgres.ts';
@@ -27,6 +27,8 @@ export interface StepResult {
    * terminated, had reserved before.
    */
   paymentDeadline?: string;
+  /** What a reservation came to, as operators are shown it. */
+  total?: Money;
   /** Whether payments of the order have something to do now: their workflows are to be woken. */
   wakes?: true;
 }

@@ -1,6 +1,6 @@
 /** Starts the worker and the API, which are Node scripts of this project. */
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
-import { apiSettings, workerSettings } from '../../settings.ts';
+import { apiSettings, codecSettings, workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { ROOT } from '../../cli/data-folder.ts';
 import { followLog, parseLogLine } from './log-lines.ts';
@@ -27,6 +27,15 @@ export function startWorker(options: NodeServerOptions): Promise<ServerProcess> 
 /** Resolves when it serves requests at `address`. */
 export function startApi(options: NodeServerOptions & { address: string }): Promise<ServerProcess> {
   return startScript('api/main.ts', 'The API', ofApi(options), () => answersOk(`${options.address}/readyz`));
+}
+
+/** Resolves when it serves requests at `address`. */
+export function startCodec(options: NodeServerOptions & { address: string }): Promise<ServerProcess> {
+  const env = { SHUTDOWN_NOTICE: '0s', ...LOCAL_LIMITS, ...options.env };
+  const graceMs = codecSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS;
+  return startScript('api/codec/main.ts', 'The codec server', { ...options, env, graceMs }, () =>
+    answersOk(`${options.address}/readyz`),
+  );
 }
 
 /** Starts an API on a port that it chooses itself, and returns the address. */

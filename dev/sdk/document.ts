@@ -51,7 +51,12 @@ export async function readDocumentText(): Promise<string> {
     name: 'holdfast document',
     actor: HOLDFAST,
   });
-  const temporal = openOrderClient({ address: NOWHERE, namespace: 'none', taskQueue: 'none' });
+  const temporal = openOrderClient({
+    address: NOWHERE,
+    namespace: 'none',
+    payloadKeys: undefined,
+    taskQueue: 'none',
+  });
   try {
     const logger = pino({ level: 'silent' });
     const api = createApi({ database, temporal, logger, paymentWindow: 1, attentionAfter: 1 });

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { freePort } from '../ports.ts';
 import { startServer, type ServerProcess, type StartOptions } from '../processes/server-process.ts';
 import type { TemporalCli } from './cli.ts';
@@ -34,6 +35,8 @@ export interface TemporalOptions extends StartOptions {
   port: number;
   /** Of the Web UI; 0: any free port; left out: no Web UI. */
   uiPort?: number;
+  /** Where the Web UI has payloads read. */
+  codecEndpoint?: string;
   /** Holds its state; left out: in memory. */
   databaseFile?: string;
   namespace?: string;
@@ -92,9 +95,11 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'];
   if (uiPort === undefined) args.push('--headless');
   else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
+  if (options.codecEndpoint !== undefined) args.push('--ui-codec-endpoint', options.codecEndpoint);
   if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
   if (options.metricsPort !== undefined) args.push('--metrics-port', String(options.metricsPort));
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
+  for (const attribute of SEARCH_ATTRIBUTE_OPTIONS) args.push('--search-attribute', attribute);
   const dynamic: string[] = [...DYNAMIC_CONFIG];
   if (options.timeSkipping === true) dynamic.push('frontend.WorkflowTimeSkippingEnabled=true');
   return [...args, ...dynamic.flatMap((value) => ['--dynamic-config-value', value])];

@@ -9,6 +9,8 @@ export interface SystemPlan {
   api: string;
   /** Whether only this machine can call the API. */
   isLocal: boolean;
+  /** Of the codec server, for the Web UI. */
+  codec: string;
   /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
   /** The settings that every process of the system must agree on. */
@@ -26,20 +28,25 @@ export async function planSystem(
   observe: boolean,
 ): Promise<SystemPlan> {
   const ports = await choosePorts(settings, observe);
+  const api = `http://${hostToCall(settings.HOST)}:${ports.api}`;
+  const webUi = settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined;
   const servers = {
     ...environment,
     DATABASE_URL: settings.DATABASE_URL ?? postgresUrl(ports.postgres),
     TEMPORAL_ADDRESS: settings.TEMPORAL_ADDRESS ?? `127.0.0.1:${ports.temporal}`,
     HOST: settings.HOST,
     PORT: String(ports.api),
+    OPERATIONS_URL: environment['OPERATIONS_URL'] ?? `${api}/ops`,
+    ...(webUi !== undefined && { WEB_UI_URL: environment['WEB_UI_URL'] ?? webUi }),
   };
   const { LOG_LEVEL } = apiSettings(servers);
   const { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE } = workerSettings(servers);
   return {
     ports,
-    api: `http://${hostToCall(settings.HOST)}:${ports.api}`,
+    api,
     isLocal: LOOPBACK.test(settings.HOST),
-    webUi: settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined,
+    codec: `http://127.0.0.1:${ports.codec}`,
+    webUi,
     shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
     environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
     metrics: {

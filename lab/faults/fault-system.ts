@@ -85,7 +85,7 @@ async function withConnections<T>(
   use: (system: FaultSystem) => Promise<T>,
 ): Promise<T> {
   const sql = openPostgres(system.databaseUrl, { connections: 1 });
-  const temporal = await connectTemporal({ address: system.temporalAddress, namespace: 'default' });
+  const temporal = await connectTemporal({ address: system.temporalAddress, ...system.payloads });
   try {
     return await use({ ...system, sql, client: temporal.client });
   } finally {

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import type { Credentials } from '../../api/client.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
+import type { PayloadSettings } from '../../client/data-converter.ts';
 import { makeDevelopmentKey } from '../../dev/development-key.ts';
 import { freePort } from '../../dev/ports.ts';
 import { postgresUrl } from '../../dev/postgres/server.ts';
 import { startApi, startWorker } from '../../dev/processes/node-server.ts';
 import { findTemporalCli, type TemporalCli } from '../../dev/temporal/cli.ts';
 import { startTemporal } from '../../dev/temporal/server.ts';
-import { localSettings } from '../../settings.ts';
+import { localSettings, systemSettings } from '../../settings.ts';
 import { startPostgresAt } from './own-postgres.ts';
 import type { LabProcess } from './process.ts';
 import { withProcesses, type Processes, type ProcessesOptions } from './processes.ts';
@@ -42,6 +43,8 @@ export interface System {
   /** This and Temporal's address lead to the servers themselves, whatever the routes. */
   databaseUrl: string;
   temporalAddress: string;
+  /** What a client needs besides its address. */
+  payloads: PayloadSettings;
   temporalCli: TemporalCli;
   servers: Readonly<Record<ServerName, LabProcess>>;
   /** What every process of the system must agree on. */
@@ -66,6 +69,7 @@ async function startSystem<T>(
   const ports = chosen ?? (await choosePorts());
   const { worker: workerRoute, API: apiRoute } = routes ?? { worker: ports, API: ports };
   const { databaseUrl } = addressesAt(ports);
+  const environment = environmentAt(ports);
 
   const PostgreSQL = await startPostgresAt(ports.postgres, processes, { report });
   const Temporal = await processes.start('Temporal', (options) =>
@@ -87,9 +91,10 @@ async function startSystem<T>(
     ...addressesAt(ports),
     apiUrl,
     credentials,
+    payloads: payloadsOf(environment),
     temporalCli,
     servers: { PostgreSQL, Temporal, worker, API },
-    environment: environmentAt(ports),
+    environment,
     processes,
   };
 }
@@ -118,6 +123,11 @@ const addressesAt = ({ postgres, temporal }: Ports) => ({
   databaseUrl: postgresUrl(postgres),
   temporalAddress: `127.0.0.1:${temporal}`,
 });
+
+function payloadsOf(environment: NodeJS.ProcessEnv): PayloadSettings {
+  const { TEMPORAL_NAMESPACE: namespace, PAYLOAD_KEYS: payloadKeys } = systemSettings(environment);
+  return { namespace, payloadKeys };
+}
 
 /** Every setting that is not here is the environment's, so that a run can show what one is worth. */
 function environmentAt(ports: Ports): NodeJS.ProcessEnv {

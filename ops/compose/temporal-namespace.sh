@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that the namespace exists and is usable. The `temporal` command reads TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
+# Makes sure that the namespace exists, knows the search attributes and is usable. The `temporal` command reads TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
 set -eu
 
 try_for_a_minute() {
@@ -20,6 +20,14 @@ ensure_namespace() {
 
 try_for_a_minute temporal operator cluster health
 try_for_a_minute ensure_namespace
+# Those that exist with the same type stay as they are.
+try_for_a_minute temporal operator search-attribute create \
+  --name HoldfastShop --type Keyword \
+  --name HoldfastBuyer --type Keyword \
+  --name HoldfastStage --type Keyword \
+  --name HoldfastDeadline --type Datetime \
+  --name HoldfastAttention --type Keyword \
+  --name HoldfastFailingStep --type Keyword
 # The server's parts learn of a new namespace some seconds after its creation.
 try_for_a_minute temporal task-queue describe --task-queue orders
 echo "Namespace $TEMPORAL_NAMESPACE is ready."

@@ -18,7 +18,7 @@ const walletId = await fundedWallet(sql, { funds: 0 });
 
 afterEach(() => expectRulesHold(sql));
 
-const GRANTED = { stage: 'awaiting_payment', reason: null, refusal: null };
+const GRANTED = expect.objectContaining({ stage: 'awaiting_payment', reason: null, refusal: null });
 const OUT_OF_STOCK = { stage: 'rejected', reason: 'out_of_stock', refusal: null };
 
 /** A worker as far as reservations go, which counts what it asks of PostgreSQL. */
@@ -103,7 +103,10 @@ test('an order that is sent again with another deadline while it is being reserv
   ]);
   await untilWaiting(1);
   await letGo();
-  expect(await answers).toEqual([GRANTED, { ...GRANTED, paymentDeadline: order.paymentDeadline }]);
+  expect(await answers).toEqual([
+    GRANTED,
+    expect.objectContaining({ stage: 'awaiting_payment', paymentDeadline: order.paymentDeadline }),
+  ]);
   expect(await stock(sku)).toEqual({ onHand: 10, reserved: 1 });
 });
 

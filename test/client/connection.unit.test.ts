@@ -6,7 +6,7 @@ import { TemporalUnavailableError } from '../../client/errors.ts';
 
 /** Nothing connects before a call really goes out. */
 function open() {
-  const temporal = openTemporal({ address: '127.0.0.1:1', namespace: 'default' });
+  const temporal = openTemporal({ address: '127.0.0.1:1', namespace: 'default', payloadKeys: undefined });
   onTestFinished(() => temporal.close());
   return temporal;
 }

@@ -10,7 +10,10 @@ describe('a secret', () => {
     PERSONAL_DATA_KEYS:
       'new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,old:b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=',
     PERSONAL_DATA_INDEX_KEYS: 'ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM=',
+    PAYLOAD_KEYS: 'now:cGF5bG9hZHMgb2YgYWxsIGtpbmRzIGFuZCBtb3JlLiA=',
+    SESSION_KEYS: 'now:c2Vzc2lvbnMgb2YgcGVvcGxlIGFuZCBtb3JlIG9mIGk=',
     PAYMENT_PROVIDER_KEY: 'pk-0f-the-shop',
+    HOLDFAST_KEY: 'a-token-0f-an-operator',
     PAYMENT_PROVIDER_SECRETS:
       'whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==, whsec_c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24=',
   });
@@ -24,7 +27,10 @@ describe('a secret', () => {
     ['the buyer alice@example.com', 'alice'],
     ['PERSONAL_DATA_KEYS=new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,…', 'bmV3'],
     ['the key b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI= is old', 'b2xk'],
+    ['PAYLOAD_KEYS=now:cGF5bG9hZHMgb2YgYWxsIGtpbmRzIGFuZCBtb3JlLiA=', 'cGF5'],
+    ['SESSION_KEYS=now:c2Vzc2lvbnMgb2YgcGVvcGxlIGFuZCBtb3JlIG9mIGk=', 'c2Vz'],
     ['Authorization: Bearer pk-0f-the-shop', 'pk-0f'],
+    ['401 for a-token-0f-an-operator', 'a-token'],
     ['PAYMENT_PROVIDER_SECRETS=whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==', 'c2ln'],
     ['the key c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24= is old', 'c2ln'],
     ['{"PERSONAL_DATA_INDEX_KEYS":"ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM="}', 'aW5k'],

@@ -6,9 +6,16 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
+import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
-import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
+import {
+  LONGEST_NOTICE,
+  apiSettings,
+  codecSettings,
+  databaseSettings,
+  workerSettings,
+} from '../../settings.ts';
 import { traceSchema } from '../../settings/traces.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
@@ -191,7 +198,12 @@ describe('in the settings of docker-compose.yml,', () => {
     traces: Object.keys(traceSchema.shape),
     paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
-  const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
+  const readers = {
+    api: apiSettings,
+    codec: codecSettings,
+    worker: workerSettings,
+    migrations: databaseSettings,
+  };
 
   test.each(Object.entries(readers))(
     'the service %s knows and accepts every variable that it gets',
@@ -201,6 +213,8 @@ describe('in the settings of docker-compose.yml,', () => {
         ...example,
         ...TEST_KEYS,
         WEBHOOK_SECRET_KEYS: aKey('test'),
+        PAYLOAD_KEYS: aKey('test'),
+        SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
@@ -219,6 +233,17 @@ describe('in the settings of docker-compose.yml,', () => {
     expect(settings.HOST).toBe('0.0.0.0');
     expect(service('api').ports).toEqual([`127.0.0.1:3000:${settings.PORT}`]);
     expect(service('api').healthcheck?.test.join(' ')).toContain(`:${settings.PORT}/healthz`);
+  });
+
+  test('the Web UI asks the codec server, with the cookie of its person, as a page that may', () => {
+    const { CODEC_PORT, CODEC_ORIGINS, HOST } = codecSettings(
+      environmentOf('codec', { POSTGRES_PASSWORD: 'x' }),
+    );
+    const { environment, ports } = service('temporal-ui');
+    expect(environment['TEMPORAL_CODEC_ENDPOINT']).toBe(`http://127.0.0.1:${CODEC_PORT}`);
+    expect(environment['TEMPORAL_CODEC_INCLUDE_CREDENTIALS']).toBe('true');
+    expect(CODEC_ORIGINS).toContain(`http://${ports[0]?.replace(/:\d+$/, '')}`);
+    expect([HOST, service('codec').ports]).toEqual(['0.0.0.0', [`127.0.0.1:${CODEC_PORT}:${CODEC_PORT}`]]);
   });
 
   test('.env.example has every variable that the compose file reads, and no other', () => {
@@ -273,7 +298,7 @@ function inImage(path: string): boolean {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
   if (everything !== '*') throw new Error('.dockerignore must leave everything out first');
-  return exceptions.includes(`!${path.split('/')[0]}`);
+  return exceptions.some((line) => `!${path}/`.startsWith(`${line}/`));
 }
 
 /** The repository's files and the packages that a file needs at run time; types need nothing. */
@@ -294,3 +319,9 @@ function closure(entry: string): { files: string[]; packages: string[] } {
   visit(entry);
   return { files: [...files], packages: [...packages] };
 }
+
+test('the namespace learns of every search attribute, with its type, before a worker starts', () => {
+  const script = read('ops/compose/temporal-namespace.sh');
+  const named = [...script.matchAll(/--name (\w+) --type (\w+)/g)].map(([, name, type]) => `${name}=${type}`);
+  expect(named).toEqual(SEARCH_ATTRIBUTE_OPTIONS);
+});

@@ -9,7 +9,8 @@ export type EventKind =
   | 'activityTaskScheduledEventAttributes'
   | 'workflowExecutionUpdateAcceptedEventAttributes'
   | 'workflowExecutionSignaledEventAttributes'
-  | 'markerRecordedEventAttributes';
+  | 'markerRecordedEventAttributes'
+  | 'upsertWorkflowSearchAttributesEventAttributes';
 
 export async function countEvents(client: Client, workflowId: string, kind?: EventKind): Promise<number> {
   const { events } = await historyOf(client, workflowId);

@@ -52,6 +52,8 @@ type Limits = Pick<
   | 'stopping'
   | 'identifyBearer'
   | 'paymentSecrets'
+  | 'sessionKeys'
+  | 'webUi'
 >;
 
 /** Times are milliseconds. */
@@ -67,7 +69,7 @@ export interface ServeOptions extends Limits {
 
 /** Call this at the top of a test file. The server is closed with the file. */
 export async function serve(
-  { database, taskQueue }: TestSystem,
+  { database, reach }: TestSystem,
   {
     keepAlive = 65_000,
     patience = BODY_LIMITS.patience,
@@ -76,7 +78,7 @@ export async function serve(
     ...settings
   }: ServeOptions = {},
 ): Promise<Wire> {
-  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient(reach);
   const logger = pino({ level: 'silent' });
   const api = createApi(
     {

@@ -1,6 +1,6 @@
 /** A second API process of a test system, with its own memory and its own connection to Temporal. */
 import { pino } from 'pino';
-import { afterAll, inject } from 'vitest';
+import { afterAll } from 'vitest';
 import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
@@ -13,12 +13,12 @@ import type { TestSystem } from './system.ts';
 
 /** Call this at the top of a test file. It stops with the file. The window is in milliseconds. */
 export function startSecondApi(
-  { database, taskQueue }: TestSystem,
+  { database, reach }: TestSystem,
   paymentWindow = 900_000,
   identifyBearer?: IdentifyBearer,
   personalData: PersonalDataKeys | null = readKeys(),
 ): Shop {
-  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient(reach);
   const logger = pino({ level: 'silent' });
   const api = createApi({
     database,

@@ -9,9 +9,11 @@ import type { IdentifyBearer } from '../../api/access/tokens.ts';
 import { createApi } from '../../api/app.ts';
 import type { Send } from '../../api/client.ts';
 import { connectTemporal } from '../../client/connection.ts';
-import { openOrderClient, type OrderClient } from '../../client/orders.ts';
+import { openOrderClient, type OrderClient, type OrderClientOptions } from '../../client/orders.ts';
+import { registerSearchAttributes } from '../../client/search-attributes.ts';
 import { openDatabase, type DatabasePool } from '../../db/connection.ts';
 import type { MonitorSettings } from '../../activities/monitor.ts';
+import type { KeyRing } from '../../domain/key-ring.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
 import { workerSettings } from '../../settings.ts';
 import { monitorSettings } from '../../worker/monitor-settings.ts';
@@ -51,9 +53,12 @@ export interface TestSystem extends TestDatabase {
   clock: Clock;
   taskQueue: string;
   namespace: string;
+  /** What every client of it needs. */
+  reach: OrderClientOptions;
   /** Stops the worker, as a deployment does. Orders then wait. */
   stopWorker: () => Promise<void>;
-  startWorker: () => Promise<void>;
+  /** @param payloadKeys another ring than that of the system's clients. */
+  startWorker: (payloadKeys?: KeyRing) => Promise<void>;
 }
 
 export interface SystemOptions {
@@ -79,8 +84,12 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** The address of the runbook, which the details of workflows link to; none unless given. */
+  runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
+  /** Encrypt what Temporal is given; without them it stays readable. */
+  payloadKeys?: KeyRing;
 }
 
 /** Call at the top of a file: everything stops when the file ends. */
@@ -97,6 +106,8 @@ export async function startSystem({
   publishing = webhooks !== false,
   monitor = {},
   payments = false,
+  runbook,
+  payloadKeys,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
   const testDatabase = await freshDatabase();
@@ -111,6 +122,8 @@ export async function startSystem({
     WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
   });
 
+  const reach = { address, namespace, payloadKeys, taskQueue, runbook };
+
   const native = await NativeConnection.connect({ address });
   const stepDatabase = workerDatabase(
     openDatabase(workerDatabaseUrl?.(testDatabase.url) ?? testDatabase.url, {
@@ -119,7 +132,7 @@ export async function startSystem({
       actor: HOLDFAST,
     }),
   );
-  const { client, close } = await connectTemporal({ address, namespace });
+  const { client, close } = await connectTemporal(reach);
   const wake = wakeOnPublished(testDatabase.database, client, { taskQueue, report: () => {} });
   let running: {
     worker: Worker;
@@ -127,11 +140,13 @@ export async function startSystem({
     paying: PaymentWorker | null;
     ended: Promise<unknown>;
   } | null = null;
-  const startWorker = async () => {
+  const startWorker = async (workerKeys = payloadKeys) => {
+    const payloads = { namespace, payloadKeys: workerKeys };
     const worker = await createOrderWorker({
       connection: native,
-      namespace,
+      ...payloads,
       taskQueue,
+      runbook,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: workerSlots,
@@ -147,7 +162,7 @@ export async function startSystem({
             ...webhookSettings(settings),
             ...(webhooks !== true && webhooks),
             connection: native,
-            namespace,
+            ...payloads,
             taskQueue,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
@@ -159,8 +174,9 @@ export async function startSystem({
             ...paymentSettings(settings),
             ...(payments !== true && payments),
             connection: native,
-            namespace,
+            ...payloads,
             taskQueue,
+            runbook,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });
@@ -183,7 +199,7 @@ export async function startSystem({
     running = null;
   };
 
-  const temporal = openOrderClient({ address, namespace, taskQueue });
+  const temporal = openOrderClient(reach);
   const api = createApi({
     database: testDatabase.database,
     temporal,
@@ -215,6 +231,7 @@ export async function startSystem({
     clock: clockOf(client),
     taskQueue,
     namespace,
+    reach,
     startWorker,
     stopWorker,
   };
@@ -223,7 +240,7 @@ export async function startSystem({
 /** Resolves with its name once the server knows it. */
 async function registerNamespace(address: string): Promise<string> {
   const namespace = `test-${randomUUID()}`;
-  const { client, close } = await connectTemporal({ address, namespace });
+  const { client, close } = await connectTemporal({ address, namespace, payloadKeys: undefined });
   try {
     await client.workflowService.registerNamespace({
       namespace,
@@ -231,10 +248,12 @@ async function registerNamespace(address: string): Promise<string> {
     });
     // The parts of the server learn of it one after the other.
     await until(`the namespace ${namespace} to be usable`, () =>
-      client.workflow.count().then(
-        () => true,
-        () => undefined,
-      ),
+      registerSearchAttributes(client)
+        .then(() => client.workflow.count("HoldfastShop = 'main'"))
+        .then(
+          () => true,
+          () => undefined,
+        ),
     );
   } finally {
     await close();

@@ -344,7 +344,13 @@ describe('every change says who made it, when, why, and what was before and afte
       change('intervention', `operator:${merchant.who}`, {
         orderId: id,
         why: 'the wallet is gone',
-        after: { action: 'give_up', step: 'pay', updateId: expect.any(String), at: expect.any(String) },
+        after: {
+          action: 'give_up',
+          step: 'pay',
+          updateId: expect.any(String),
+          person: merchant.who,
+          at: expect.any(String),
+        },
       }),
     ]);
     expect(await lastChangeOf(id)).toMatchObject({

@@ -16,7 +16,7 @@ import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const proxy = await startProxy(inject('databaseUrl'));
-const { shop, sql, client, url, taskQueue } = await startSystem({
+const { shop, sql, client, url, reach } = await startSystem({
   workerDatabaseUrl: (direct) => proxy.through(direct),
   workerConnections: 1,
 });
@@ -151,7 +151,7 @@ describe('a worker that loses PostgreSQL in the middle of an order', () => {
 test('an API that has lost PostgreSQL says so within 5 s, and the same request takes effect once when it is sent again', async () => {
   const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
   const database = openDatabase(proxy.through(url), { connections: 2, name: 'test' });
-  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient(reach);
   const api = createApi({
     database,
     temporal,

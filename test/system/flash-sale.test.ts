@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { openDatabase } from '../../db/connection.ts';
@@ -16,7 +16,7 @@ import { lockSku } from '../support/obstacles.ts';
 import { until } from '../support/until.ts';
 
 const system = await startSystem();
-const { shop, sql, url, taskQueue } = system;
+const { shop, sql, url } = system;
 
 let lockedSku = '';
 let unlock: (() => Promise<void>) | undefined;
@@ -33,7 +33,7 @@ afterEach(async () => {
 /** Stands for another API process: it shares no memory with the first. */
 async function withAnotherApi<T>(use: (other: Shop) => Promise<T>): Promise<T> {
   const database = openDatabase(url, { connections: 10, name: 'another API' });
-  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient(system.reach);
   const api = createApi({
     database,
     temporal,

@@ -29,7 +29,7 @@ const MUST_BE_DONE: Readonly<Record<Step, string | null>> = {
   openPayment:
     'Whether it was opened is not known, and its money would be set aside for nothing: give the order up instead.',
   settle: 'The money was taken for this order.',
-  extendDeadline: 'The order would expire while a payment is under way.',
+  extendDeadline: 'The order would expire too early: give it up instead.',
   release: 'The units, and in hold mode the money, would stay held for an order that is over.',
   refund: 'The buyer was promised the money: it would stay taken for an order that is given up.',
 };

@@ -33,6 +33,7 @@ import { step } from './steps.ts';
 
 /** One attempt. */
 const quick = proxyLocalActivities<WakingPaymentsActivities>({
+  summary: 'Wake its payments',
   startToCloseTimeout: LOCAL_ATTEMPT_MS,
   retry: { maximumAttempts: 1 },
 });
@@ -40,12 +41,17 @@ const quick = proxyLocalActivities<WakingPaymentsActivities>({
 /** More of them, for as long as the schedule of payments takes to find what is not woken. The order must not wait for longer than that. */
 const persistent = proxyActivities<WakingPaymentsActivities>({
   ...UNTIL_IT_SUCCEEDS,
+  summary: 'Wake its payments',
   scheduleToCloseTimeout: WAKING_MS,
 });
 
-/** Wakes the order's payments that have something to do. */
-export async function wake(orderId: string, paymentId?: string): Promise<void> {
-  const request = { orderId, ...(paymentId !== undefined && { paymentId }) };
+/** Wakes the order's payments that have something to do. @param order with whose it is, where the workflow knows that. */
+export async function wake(
+  { orderId, shopId, buyerId }: { orderId: string; shopId?: string; buyerId?: string },
+  paymentId?: string,
+): Promise<void> {
+  const owner = buyerId === undefined ? undefined : { ...(shopId !== undefined && { shopId }), buyerId };
+  const request = { orderId, ...(paymentId !== undefined && { paymentId }), ...(owner && { owner }) };
   for (const { wakePayments } of [quick, persistent]) {
     try {
       return await wakePayments(request);
@@ -79,7 +85,9 @@ export async function addPayment(state: OrderState, command: AddPaymentCommand):
   if (refusal !== null) return { stage: state.stage, refusal };
   const isKnown = () => (state.partStates.get(paymentId) ?? 'pending') !== 'pending';
   await CancellationScope.nonCancellable(() =>
-    condition(() => isKnown() || isDecided(state), PAYMENT_KNOWN_WITHIN_MS),
+    condition(() => isKnown() || isDecided(state), PAYMENT_KNOWN_WITHIN_MS, {
+      summary: 'Until its caller is answered in any case',
+    }),
   );
   return { stage: state.stage, refusal: refusalByPart(method, state.partStates.get(paymentId)) };
 }
@@ -144,7 +152,7 @@ async function open(
   state.mayHaveParts = true;
   if (!state.partStates.has(paymentId)) state.partStates.set(paymentId, 'pending');
   state.show();
-  await wake(orderId, paymentId);
+  await wake(state.input, paymentId);
   return null;
 }
 
@@ -173,9 +181,9 @@ async function untilSettled(state: OrderState): Promise<void> {
       return;
     }
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
-    if (!isAsked) await wake(orderId);
+    if (!isAsked) await wake(state.input);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
-    isAsked = await condition(() => state.hasNews, pause);
+    isAsked = await condition(() => state.hasNews, pause, { summary: 'Waits for news of its payments' });
     // A provider may be down for days: then neither the history may grow with each minute, nor may it be asked that often.
     pause = isAsked ? CAPTURE_NEWS_MS : Math.min(2 * pause, LONGEST_CAPTURE_NEWS_MS);
   }

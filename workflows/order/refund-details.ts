@@ -2,8 +2,26 @@
 import { ORDER_TOO_OLD, type RefundInput } from '../../domain/order.ts';
 import { countUnits } from '../../domain/refund-summary.ts';
 import type { Stage } from '../../domain/stages.ts';
+import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { plain, plural, table } from '../details.ts';
+import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
+import { healthRows, withHealth } from './web-ui-details.ts';
 
-export function describeRefund({ orderId, amount, lines, restock }: RefundInput): string {
+/** What the refund does, what keeps it from that, and a table. Markdown. */
+export function describeRefund(input: RefundInput, health: StepHealth): string {
+  const { orderId, reason } = input;
+  return [
+    withHealth(health, describeAim(input)),
+    table([
+      ['Order', `\`${orderId}\`: workflow \`${orderWorkflowId(orderId)}\``],
+      ['Asked for, because', plain(reason, 100)],
+      ['Waits for', waitsForRoom(health) ? 'room in the wallet' : 'the step `refund`'],
+      ...healthRows(health),
+    ]),
+  ].join('\n\n');
+}
+
+function describeAim({ orderId, amount, lines, restock }: RefundInput): string {
   if (amount !== undefined)
     return `Gives ${amount} (in minor units) of the money of order ${orderId} back. No units come back with it.`;
   if (lines === undefined) {
@@ -11,8 +29,7 @@ export function describeRefund({ orderId, amount, lines, restock }: RefundInput)
     return `Gives the money of order ${orderId} back and ${units}.`;
   }
   const { all, restocked } = countUnits(lines);
-  const units = all === 1 ? '1 unit' : `${all} units`;
-  return `Gives the money for ${units} of order ${orderId} back and puts ${restocked} of them back on hand.`;
+  return `Gives the money for ${plural(all, 'unit')} of order ${orderId} back and puts ${restocked} of them back on hand.`;
 }
 
 /** @param stage the order's, after the refund. */

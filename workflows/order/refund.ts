@@ -19,12 +19,15 @@ import { wake } from './parts.ts';
 import { refusalOf } from './refusals.ts';
 import { newStepHealth, waitsVisibly, type StepHealth } from './retry-and-attention.ts';
 import { step } from './steps.ts';
-import { withHealth } from './web-ui-details.ts';
+import { openSearch } from '../search.ts';
 
 export async function refund(input: RefundInput): Promise<RefundEnd> {
-  const health: StepHealth = newStepHealth(input, () =>
-    setCurrentDetails(withHealth(health, describeRefund(input))),
-  );
+  const search = openSearch();
+  const health: StepHealth = newStepHealth(input, () => {
+    setCurrentDetails(describeRefund(input, health));
+    const { failing, attention } = health;
+    search({ HoldfastFailingStep: failing?.step ?? null, HoldfastAttention: attention?.reason ?? null });
+  });
   health.show();
   setHandler(refundQuery, () => ({
     stage: 'refunding',
@@ -44,7 +47,7 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
 
   const result = await CancellationScope.nonCancellable(async () => {
     outcome.result = await refundMoney(health, input);
-    if (outcome.result.wakes === true) await wake(input.orderId);
+    if (outcome.result.wakes === true) await wake(input);
     await condition(() => allHandlersFinished() && health.unwritten === 0);
     return outcome.result;
   });
@@ -52,6 +55,7 @@ export async function refund(input: RefundInput): Promise<RefundEnd> {
   const refusal = refusalOf('refund', result);
   if (refusal !== null)
     throw ApplicationFailure.nonRetryable(explainRefusedRefund(input, stage, refusal), refusal);
+  search({ HoldfastStage: stage });
   setCurrentDetails(describeRefunded(input, stage));
   return { stage, reason, commandId: input.commandId };
 }

@@ -23,6 +23,7 @@ import {
 } from '../../domain/attention.ts';
 import type { Step } from '../../domain/order.ts';
 import { ACTIVITY_ATTEMPT_MS, FIRST_RETRY_PAUSE_MS, LONGEST_RETRY_PAUSE_MS } from '../../domain/timeouts.ts';
+import type { StepFailure } from '../failures.ts';
 import { now } from '../time.ts';
 
 /** For orders that began before there was a setting for it. */
@@ -44,12 +45,18 @@ export interface StepHealth {
   noted: Promise<void> | null;
   /** Notes that are not written yet. The workflow must not end before they are. */
   unwritten: number;
-  /** Shows the operator how things stand now. */
+  /** The address of the runbook, if there is one. */
+  readonly runbook: string | undefined;
+  /** Shows the operator how things stand now, and what they are found by. */
   readonly show: () => void;
 }
 
 interface FailingStep {
   readonly step: Step;
+  /** Since when it fails, ISO 8601. */
+  readonly since: string;
+  /** Why it failed first: what is tried since then fails in the server's hands, which shows the newest failure under Pending Activities. */
+  readonly failure: StepFailure | null;
   /** Ends the attempt under way: to make another at once, or to leave the step to its caller. */
   end: (to: 'retry' | 'leave') => void;
 }
@@ -77,11 +84,12 @@ interface Input {
   attentionAfter?: number;
   /** Only in orders of 0.2 and later. */
   deadline?: string;
+  runbook?: string;
 }
 
 /** The health of a workflow that begins: nothing is failing. */
 export function newStepHealth(
-  { orderId, shopId, attentionAfter, deadline }: Input,
+  { orderId, shopId, attentionAfter, deadline, runbook }: Input,
   show: () => void,
 ): StepHealth {
   return {
@@ -93,6 +101,7 @@ export function newStepHealth(
     attention: null,
     noted: null,
     unwritten: 0,
+    runbook,
     show,
   };
 }
@@ -115,20 +124,22 @@ export const waitsVisibly = (health: StepHealth): boolean => waitsForRoom(health
 
 /**
  * Runs attempts of a step until one succeeds. An attempt ends only when it succeeds or is cancelled.
- * @param known what is wrong, when that is known at once: then the mark is raised at once, and otherwise after a while.
+ * @param cause why it has to be tried again: what is wrong, when that is known at once and a person can do something about it, so that the mark
+ *   is raised at once, or else how the first attempt failed.
  * @throws {StepLeft} when a person left the step, and cancellation when the surrounding scope is cancelled.
  */
 export async function untilItSucceeds(
   health: StepHealth,
   step: Step,
   attempt: () => Promise<StepResult>,
-  known?: AttentionReason,
+  cause: { known: AttentionReason } | { failure: StepFailure },
 ): Promise<StepResult> {
   const alarm = new CancellationScope();
-  if (known === undefined) raiseLater(alarm, health, step);
-  else raise(health, step, known);
+  if ('known' in cause) raise(health, step, cause.known);
+  else raiseLater(alarm, health, step);
+  const failing = { step, since: now(), failure: 'known' in cause ? null : cause.failure };
   try {
-    return await repeatAttempts(health, step, attempt);
+    return await repeatAttempts(health, failing, attempt);
   } finally {
     health.failing = null;
     alarm.cancel();
@@ -139,7 +150,7 @@ export async function untilItSucceeds(
 
 async function repeatAttempts(
   health: StepHealth,
-  step: Step,
+  failing: Omit<FailingStep, 'end'>,
   attempt: () => Promise<StepResult>,
 ): Promise<StepResult> {
   for (;;) {
@@ -149,7 +160,7 @@ async function repeatAttempts(
       ended.to = to;
       scope.cancel();
     };
-    health.failing = { step, end };
+    health.failing = { ...failing, end };
     health.show();
     try {
       return await scope.run(attempt);
@@ -177,7 +188,10 @@ function raise(health: StepHealth, step: Step, reason: AttentionReason): void {
   health.attention = attention;
   health.show();
   const { workflowId } = workflowInfo();
-  note(health, () => write.raiseAttention({ workflowId, ...subjectOf(health), ...attention }));
+  const mark = { workflowId, ...subjectOf(health), ...attention };
+  note(health, () =>
+    write.raiseAttention.executeWithOptions({ summary: `Ask a person to look: ${reason}` }, [mark]),
+  );
 }
 
 function clear(health: StepHealth): void {
@@ -185,7 +199,9 @@ function clear(health: StepHealth): void {
   health.attention = null;
   const { workflowId } = workflowInfo();
   const request = { workflowId, orderId: health.orderId, at: now() };
-  note(health, () => write.clearAttention(request));
+  note(health, () =>
+    write.clearAttention.executeWithOptions({ summary: 'Nobody has to look any more' }, [request]),
+  );
 }
 
 /** Records what a person did to this order, under the id of the update that brought it. */
@@ -198,7 +214,11 @@ export function noteIntervention(
 ): void {
   const { workflowId } = workflowInfo();
   const intervention = { workflowId, updateId, ...subjectOf(health), action, actor, reason, step, at: now() };
-  note(health, () => write.recordIntervention(intervention));
+  note(health, () =>
+    write.recordIntervention.executeWithOptions({ summary: `Record what a person did: ${action}` }, [
+      intervention,
+    ]),
+  );
 }
 
 /** The order that a note is about, with its shop as far as the workflow knows it. */

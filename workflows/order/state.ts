@@ -1,9 +1,9 @@
 /** What an order's workflow knows while it runs, and how it moves from stage to stage. */
 import { ApplicationFailure, log, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import type { PlacedOrder, StepResult } from '../../activities/order.ts';
-import type { RefusalReason } from '../../domain/order.ts';
+import type { Money, RefusalReason } from '../../domain/order.ts';
 import type { PaymentState } from '../../domain/payments.ts';
-import { mayMove, type Stage } from '../../domain/stages.ts';
+import { isResting, mayMove, type Stage } from '../../domain/stages.ts';
 import {
   PAYMENTS_SINCE_RULES,
   type AddPaymentCommand,
@@ -11,6 +11,7 @@ import {
   type OrderInput,
 } from '../messages.ts';
 import { currentOrigin, type Origin } from '../origin.ts';
+import { openSearch, type Searched } from '../search.ts';
 import { newStepHealth, type StepHealth } from './retry-and-attention.ts';
 
 /** A payment that was accepted and is not answered yet. */
@@ -29,6 +30,19 @@ export interface PendingPart extends AddPaymentCommand {
   origin: Origin;
   /** Says that it was opened, or why not. */
   answer: (refusal: RefusalReason | null) => void;
+}
+
+/** A later deadline that a person asked for and that is not recorded yet. */
+export interface PendingExtension {
+  /** The update that brought it. */
+  updateId: string;
+  /** ISO 8601. */
+  until: string;
+  reason: string;
+  /** Of the request that brought it. */
+  origin: Origin;
+  /** Says whether it is recorded. It is not once the order is over. */
+  answer: (isRecorded: boolean) => void;
 }
 
 export interface CancelRequest {
@@ -50,6 +64,8 @@ export interface OrderState {
   readonly payments: PendingPayment[];
   /** The same for payments of parts. */
   readonly parts: PendingPart[];
+  /** Of a later deadline. There is never a second. */
+  readonly extensions: PendingExtension[];
   /** Whether a payment of a part has said how it stands since the order last looked. */
   hasNews: boolean;
   /** Of what brought the last news. */
@@ -57,12 +73,14 @@ export interface OrderState {
   /** The cancel that was accepted, if any; there is never a second. */
   cancel: CancelRequest | null;
   windowEnded: boolean;
-  /** Whether it was tried to put the deadline off, which happens once. */
+  /** Whether it was tried to put the deadline off for a payment under way, which happens once. */
   isExtended: boolean;
 
   // What the line of execution has done.
   stage: Stage;
   reason: string | null;
+  /** What it came to, once it is reserved. Not known of orders that 0.9 reserved. */
+  total: Money | null;
   payAttempts: number;
   /** Whether there may be payments of parts. */
   mayHaveParts: boolean;
@@ -78,7 +96,7 @@ export interface OrderState {
   stopReserving: (() => void) | null;
 
   readonly health: StepHealth;
-  /** Shows the operator how the order stands now. */
+  /** Shows the operator how the order stands now, and what it is found by. */
   readonly show: () => void;
 }
 
@@ -89,12 +107,14 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
   const startedAt = workflowInfo().startTime.getTime();
   // The workflow before this one may have opened payments, and what they said since then was said to nobody.
   const mayHaveParts = input.deadline !== undefined && (input.rules ?? 0) >= PAYMENTS_SINCE_RULES;
+  const search = openSearch();
   const state: OrderState = {
     input,
     startedAt,
     deadline: input.deadline === undefined ? startedAt + input.paymentWindow : Date.parse(input.deadline),
     payments: input.payAtOnce === true ? [paymentAtOnce(input.orderId, startedAt)] : [],
     parts: [],
+    extensions: [],
     hasNews: mayHaveParts,
     newsOrigin: currentOrigin(),
     cancel: null,
@@ -102,6 +122,7 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     isExtended: false,
     stage: 'reserving',
     reason: null,
+    total: null,
     payAttempts: 0,
     mayHaveParts,
     partStates: new Map(),
@@ -109,10 +130,27 @@ export function begin(input: OrderInput, describe: (state: OrderState) => string
     phase: 'open',
     stopReserving: null,
     health: newStepHealth(input, () => state.show()),
-    show: () => setCurrentDetails(describe(state)),
+    show: () => {
+      setCurrentDetails(describe(state));
+      search(searchedBy(state));
+    },
   };
   state.show();
   return state;
+}
+
+/**
+ * The passing stages of an order whose steps succeed last some milliseconds, which nobody searches for: they are worth an event only while a
+ * step fails.
+ */
+function searchedBy({ stage, deadline, health: { failing, attention } }: OrderState): Searched {
+  const isShown = failing !== null || isResting(stage);
+  return {
+    HoldfastStage: isShown ? stage : 'awaiting_payment',
+    HoldfastDeadline: new Date(deadline).toISOString(),
+    HoldfastFailingStep: failing?.step ?? null,
+    HoldfastAttention: attention?.reason ?? null,
+  };
 }
 
 /** A payment that came with the order. The caller waits for it with the reservation, so nobody waits for its own answer. */

@@ -9,6 +9,7 @@ import type { RefundRequest, StepActivities, StepResult } from '../../activities
 import { WALLET_FULL } from '../../domain/attention.ts';
 import type { Step } from '../../domain/order.ts';
 import { ACTIVITY_ATTEMPT_MS, LOCAL_ATTEMPT_MS } from '../../domain/timeouts.ts';
+import { toStepFailure } from '../failures.ts';
 import { refusalOf } from './refusals.ts';
 import { UNTIL_IT_SUCCEEDS, raisesMarks, untilItSucceeds, type StepHealth } from './retry-and-attention.ts';
 
@@ -52,7 +53,9 @@ function quickThenPersistent<Request>(
     } catch (error) {
       if (isCancellation(error)) throw error;
       const attempt = () => fallback.executeWithOptions({ summary }, [request]);
-      return raisesMarks(health) ? untilItSucceeds(health, name, attempt) : attempt();
+      return raisesMarks(health)
+        ? untilItSucceeds(health, name, attempt, { failure: toStepFailure(error) })
+        : attempt();
     }
   };
 }
@@ -64,7 +67,7 @@ async function refund(health: StepHealth, request: RefundRequest, summary: strin
   const result = await refundIfItFits(health, { ...request, mayWait: true }, summary);
   if (refusalOf('refund', result) !== WALLET_FULL) return result;
   const attempt = () => patient.refund.executeWithOptions({ summary }, [request]);
-  return untilItSucceeds(health, 'refund', attempt, WALLET_FULL);
+  return untilItSucceeds(health, 'refund', attempt, { known: WALLET_FULL });
 }
 
 /** Runs each step until it succeeds. The keys are the activity types. */

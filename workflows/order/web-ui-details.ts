@@ -1,7 +1,8 @@
 /** The sentences that tell an operator, in the Web UI, what a workflow does and what it waits for. */
-import { MAIN_SHOP } from '../../domain/shops.ts';
-import type { Stage } from '../../domain/stages.ts';
+import { ATTENTION_REASON } from '../../domain/attention.ts';
+import { isResting, type Stage } from '../../domain/stages.ts';
 import { paymentWorkflowId } from '../../domain/workflow-ids.ts';
+import { failureCell, plain, plural, table, utc, whatToDo, who, type Row } from '../details.ts';
 import { waitsForRoom, type StepHealth } from './retry-and-attention.ts';
 import type { OrderState } from './state.ts';
 
@@ -11,11 +12,64 @@ export function describeContents({ input }: OrderState): string {
   return `${plural(units, 'unit')} of ${plural(input.lines.length, 'SKU')}`;
 }
 
-/** A few sentences: what the order waits for, until when, and what keeps failing; and whose it is, if not the main shop's. Markdown. */
+/**
+ * A sentence about what the order waits for and until when, what keeps failing, and a table for who knows nothing of the order yet: who, what,
+ * how much, which stage, what went wrong, and what to do next. Markdown.
+ */
 export function describeOrder(state: OrderState): string {
-  const { shopId = MAIN_SHOP } = state.input;
-  const details = withHealth(state.health, describeRelease(state) ?? SENTENCES[state.stage](state));
-  return shopId === MAIN_SHOP ? details : `${details}\n\nOf shop \`${shopId}\`.`;
+  const { input, stage, health } = state;
+  const sentence = describeRelease(state) ?? SENTENCES[stage](state);
+  return [
+    withHealth(health, sentence),
+    table([
+      ['Who', who(input)],
+      ['What', describeLines(state)],
+      ['How much', describePrice(state)],
+      ['Stage', `\`${stage}\``],
+      ['Waits for', describeWaiting(state)],
+      ...healthRows(health),
+    ]),
+  ].join('\n\n');
+}
+
+const MOST_LINES = 3;
+
+function describeLines({ input: { lines } }: OrderState): string {
+  const shown = lines.slice(0, MOST_LINES).map(({ sku, quantity }) => `${quantity} × ${plain(sku)}`);
+  const more = lines.length - MOST_LINES;
+  return more > 0 ? `${shown.join(', ')} and ${plural(more, 'more SKU')}` : shown.join(', ');
+}
+
+function describePrice({ input, total }: OrderState): string | null {
+  const known = total ?? input.expectedTotal;
+  if (known === undefined) return null;
+  const how = input.paymentMode === 'hold' ? 'held in the wallet until it is paid' : 'taken when it is paid';
+  return `${known.amount} ${plain(known.currency)} in minor units, ${how}`;
+}
+
+function describeWaiting(state: OrderState): string {
+  const { stage, phase, health, deadline } = state;
+  if (health.failing !== null) return `the step \`${health.failing.step}\` to succeed`;
+  if (isResting(stage) && stage !== 'awaiting_payment') return 'nothing';
+  if (stage === 'awaiting_payment' && phase === 'open') return `payment, until ${utc(deadline)}`;
+  return 'the step under way';
+}
+
+/** What went wrong in a workflow, since when, and what to do next. */
+export function healthRows({ failing, attention, runbook }: StepHealth): Row[] {
+  if (failing === null) return [];
+  return [
+    ['Went wrong', `the step \`${failing.step}\`, since ${utc(failing.since)}`],
+    ['First failure', failing.failure === null ? null : failureCell(failing.failure)],
+    ['Newest failure', 'under Pending Activities'],
+    [
+      'Needs a person',
+      attention === null
+        ? 'not yet: it may go on by itself'
+        : `since ${utc(attention.raisedAt)}, \`${attention.reason}\``,
+    ],
+    ['What to do', whatToDo(runbook, attention?.reason ?? ATTENTION_REASON[failing.step])],
+  ];
 }
 
 /** Adds to a sentence what keeps failing, and what a person can do about it. */
@@ -24,7 +78,7 @@ export function withHealth(health: StepHealth, sentence: string): string {
   if (failing === null) return sentence;
   const retried = `The step \`${failing.step}\` failed and is retried; Pending Activities shows why it fails.`;
   if (attention === null) return `${sentence}\n\n${retried}`;
-  const since = utc(new Date(attention.raisedAt).getTime());
+  const since = utc(attention.raisedAt);
   if (waitsForRoom(health))
     return `**Needs attention since ${since}: ${attention.reason}.** ${sentence}\n\n${FULL}`;
   const remedies = 'Once the cause is fixed it goes on by itself, or at once with the update `retryNow`.';
@@ -59,10 +113,10 @@ const SENTENCES: Record<Stage, (state: OrderState) => string> = {
   refunded: () =>
     'Cancelled while the payment was being taken: the money is back in the wallet. Waits for nothing.',
   cancelled: (state) =>
-    `Cancelled (${state.reason ?? 'no reason given'}): nothing stays held. Waits for nothing.`,
+    `Cancelled (${plain(state.reason ?? 'no reason given', 200)}): nothing stays held. Waits for nothing.`,
   expired: (state) => `Not paid by ${utc(state.deadline)}: nothing stays held. Waits for nothing.`,
   rejected: (state) =>
-    `Rejected (${state.reason ?? 'no reason given'}): nothing was held. Waits for nothing.`,
+    `Rejected (\`${state.reason ?? 'no reason given'}\`): nothing was held. Waits for nothing.`,
 };
 
 const describeExtension = ({ isExtended, windowEnded }: OrderState): string =>
@@ -79,15 +133,4 @@ function refusedSoFar({ payAttempts }: OrderState): string {
   return payAttempts === 0
     ? ''
     : ` ${plural(payAttempts, 'payment')} refused so far; the buyer may top up and pay again.`;
-}
-
-function utc(instant: number): string {
-  return new Date(instant)
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.\d+Z$/, ' UTC');
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -24,6 +24,7 @@ import { now } from '../time.ts';
 import { answerCommands } from './commands.ts';
 import { answerInterventions } from './interventions.ts';
 import type { refund } from './refund.ts';
+import { answerExtensions, moveDeadline, putOff, refuseExtensions } from './put-off.ts';
 import { extendDeadline, openPart, refuseParts, settle, wake } from './parts.ts';
 import { refusalByStage, refusalOf, toPaymentRefusal } from './refusals.ts';
 import { StepLeft } from './retry-and-attention.ts';
@@ -44,6 +45,7 @@ export async function order(input: OrderInput): Promise<OrderEnd> {
   const state = begin(input, describeOrder);
   answerCommands(state);
   answerInterventions(state);
+  answerExtensions(state);
   await CancellationScope.nonCancellable(async () => {
     await live(state);
     state.phase = 'over';
@@ -60,18 +62,20 @@ async function live(state: OrderState): Promise<void> {
   if (state.stage === 'awaiting_payment' && isPayingAtOnce(state)) await payAtOnce(state);
   if (state.stage === 'awaiting_payment') openWindow(state);
   while (state.stage === 'awaiting_payment') {
-    await condition(() => state.payments.length > 0 || hasPartsToDo(state) || isToBeClosed(state));
+    await condition(() => state.payments.length > 0 || hasPartsToDo(state) || isToBeChanged(state));
     // A payment comes first: it was accepted before the deadline, and before any cancel.
     const [payment] = state.payments;
     const refusal = payment && refusalBeforeTry(state, payment);
     if (refusal) answerFirstPayment(state, refusal);
     else if (payment) await onBehalfOf(payment.origin, () => takePayment(state, payment));
     else if (state.parts.length > 0) await openPart(state);
+    else if (isToBePutOff(state)) await extendWindow(state);
     else if (state.hasNews && !state.cancel) await onBehalfOf(state.newsOrigin, () => settle(state));
     else await onBehalfOf(state.cancel?.origin, () => close(state));
   }
   while (state.payments.length > 0) answerFirstPayment(state, refusalByStage(state.stage));
   refuseParts(state);
+  refuseExtensions(state);
   const { cancel } = state;
   if (state.stage === 'paid' && cancel) await onBehalfOf(cancel.origin, () => refundAtOnce(state, cancel));
 }
@@ -84,6 +88,7 @@ async function reserve(state: OrderState): Promise<void> {
       step.reserve(state.health, toPlacedOrder(state), `Reserve ${describeContents(state)}`),
     );
     if (result.paymentDeadline !== undefined) state.deadline = Date.parse(result.paymentDeadline);
+    state.total = result.total ?? null;
     follow(state, result);
   } catch (error) {
     if (state.cancel === null) throw error;
@@ -101,10 +106,16 @@ async function reserve(state: OrderState): Promise<void> {
 }
 
 function openWindow(state: OrderState): void {
-  const remaining = Math.max(state.deadline - Date.now(), 1);
+  const { deadline } = state;
+  const remaining = Math.max(deadline - Date.now(), 1);
   void sleep(remaining, { summary: 'Payment window' }).then(() => {
-    state.windowEnded = true;
+    // A deadline that was put off has a timer of its own.
+    if (state.deadline === deadline) state.windowEnded = true;
   });
+}
+
+async function extendWindow(state: OrderState): Promise<void> {
+  if (await putOff(state)) openWindow(state);
 }
 
 /** In the task that reserved it, before its window opens: an order that is paid needs no timer. */
@@ -118,7 +129,14 @@ async function payAtOnce(state: OrderState): Promise<void> {
 }
 
 /** Whether an unpaid order is to end, unless a payment that was accepted before is made. */
-const isToBeClosed = ({ cancel, windowEnded }: OrderState): boolean => cancel !== null || windowEnded;
+const isToBeClosed = (state: OrderState): boolean =>
+  state.cancel !== null || (state.windowEnded && !isToBePutOff(state));
+
+/** A later deadline was accepted before the deadline, and before any cancel. */
+const isToBePutOff = ({ cancel, extensions }: OrderState): boolean =>
+  cancel === null && extensions.length > 0;
+
+const isToBeChanged = (state: OrderState): boolean => isToBePutOff(state) || isToBeClosed(state);
 
 /** Why an accepted payment is not even tried, if there is a reason. Orders from before 0.4 try every payment. */
 function refusalBeforeTry(
@@ -179,6 +197,12 @@ async function releaseOrder(state: OrderState): Promise<void> {
   state.phase = state.cancel ? 'cancelling' : 'expiring';
   const request = { orderId: state.input.orderId, to, reason, commandId, at: now() } as const;
   const result = await step.release(state.health, request, `Give back ${describeContents(state)} (${to})`);
+  if (result.refusal === 'put_off' && result.paymentDeadline !== undefined) {
+    // It was reset to before its deadline was put off.
+    state.phase = 'open';
+    moveDeadline(state, Date.parse(result.paymentDeadline));
+    return openWindow(state);
+  }
   if (result.refusal === 'capturing') {
     // It was reset to before its payments, and does not know that their money is being taken.
     state.phase = 'open';
@@ -187,7 +211,7 @@ async function releaseOrder(state: OrderState): Promise<void> {
     return;
   }
   follow(state, result);
-  if (result.wakes === true) await wake(state.input.orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /** A cancel came while the payment was being taken: the order is paid, so the cancel becomes a refund. */
@@ -202,7 +226,7 @@ async function refundAtOnce(state: OrderState, cancel: CancelRequest): Promise<v
   const request = { orderId, commandId, reason, restock: true, at: now() };
   const result = await step.refund(state.health, request, 'Refund and restock');
   follow(state, result);
-  if (result.wakes === true) await wake(orderId);
+  if (result.wakes === true) await wake(state.input);
 }
 
 /**

@@ -6,6 +6,7 @@ import type { PaymentState } from '../../domain/payments.ts';
 import { LAST_LOOK_AFTER_MS } from '../../domain/timeouts.ts';
 import type { PaymentInput } from '../messages.ts';
 import { currentOrigin, type Origin } from '../origin.ts';
+import { openSearch } from '../search.ts';
 import { now } from '../time.ts';
 
 export interface PaymentProgress {
@@ -36,13 +37,14 @@ export interface PaymentProgress {
   told: PaymentState | null;
   attention: Attention | null;
   readonly follow: (advanced: Advanced) => void;
-  /** Shows the operator how it stands now. */
+  /** Shows the operator how it stands now, and what it is found by. */
   readonly show: () => void;
 }
 
 /** @param describe what the Web UI shows of it. */
 export function begin(input: PaymentInput, describe: (progress: PaymentProgress) => string): PaymentProgress {
   const { goesOn } = input;
+  const search = openSearch();
   const progress: PaymentProgress = {
     input,
     hasNews: false,
@@ -60,7 +62,13 @@ export function begin(input: PaymentInput, describe: (progress: PaymentProgress)
     told: null,
     attention: goesOn?.attention ?? null,
     follow: (advanced) => follow(progress, advanced),
-    show: () => setCurrentDetails(describe(progress)),
+    show: () => {
+      setCurrentDetails(describe(progress));
+      search({
+        HoldfastFailingStep: progress.trouble?.step ?? null,
+        HoldfastAttention: progress.attention?.reason ?? null,
+      });
+    },
   };
   progress.show();
   return progress;

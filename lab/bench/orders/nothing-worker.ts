@@ -21,6 +21,7 @@ const database = openDatabase(settings.DATABASE_URL, {
 const worker = await createOrderWorker({
   connection,
   namespace: settings.TEMPORAL_NAMESPACE,
+  payloadKeys: settings.PAYLOAD_KEYS,
   taskQueue: settings.TASK_QUEUE,
   database,
   workflowBundle: await bundleWorkflows(WORKFLOW),

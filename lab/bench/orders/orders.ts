@@ -35,7 +35,7 @@ export function benchOrders({ seconds = SECONDS, ...options }: BenchmarkOptions)
     const { signal } = system.processes;
     const { client, close } = await connectTemporal({
       address: system.temporalAddress,
-      namespace: 'default',
+      ...system.payloads,
     });
     try {
       const series = await client.withAbortSignal(signal, () =>

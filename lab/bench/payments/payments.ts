@@ -42,7 +42,7 @@ export async function benchPayments({ seconds = SECONDS, ...options }: Benchmark
     async (system) => {
       const notifyUrl = `${system.apiUrl}/v1/payment-notifications`;
       const provider = await startProvider(system.processes, { port, notifyUrl, misbehave: 0, seed: 1 });
-      const temporal = await connectTemporal({ address: system.temporalAddress, namespace: 'default' });
+      const temporal = await connectTemporal({ address: system.temporalAddress, ...system.payloads });
       try {
         const rounds = await takeTurns(system, provider, seconds, options.report);
         const rows: WayRow[] = [];

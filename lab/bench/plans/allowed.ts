@@ -100,6 +100,12 @@ export const ALLOWED: readonly Allowed[] = [
     rows: 10_000,
     because: 'open orders have an index of their own, of all shops: there are few',
   },
+  ...['outcomes of the last hour', 'backlog of the last hour'].map((questions) => ({
+    questions,
+    rows: 50_000,
+    everyMonth: true,
+    because: 'an order of any month may have an event in the hour, and all orders that are open are counted',
+  })),
   { questions: 'measure orders_past_deadline', rows: 10_000, because: OPEN_ORDERS },
   { questions: 'measure orders_pending_long', rows: 10_000, because: OPEN_ORDERS },
   {

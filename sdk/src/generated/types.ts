@@ -525,7 +525,35 @@ export interface paths {
          */
         get: operations["listOrderInterventions"];
         put?: never;
-        post?: never;
+        /**
+         * Act on an order in trouble: retry, skip a payment, give up, or put the deadline off
+         * @description Sent to the workflow that the oldest open mark of the order names, unless the call names one. What would break a rule is refused. What is done is kept with its actor and reason, and is in the audit.
+         *
+         *     For `operator`; scope `orders:write`.
+         */
+        post: operations["intervene"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say how a payment stands that stays unknown, or decide on money that is owed of it
+         * @description Everything follows as if the payment provider had said so. What is done is kept with its actor and reason among the interventions of the order.
+         *
+         *     For `operator`; scope `payments:write`.
+         */
+        post: operations["resolvePayment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -546,6 +574,70 @@ export interface paths {
         get: operations["listFindings"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/findings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a finding, and what may be decided about it
+         * @description For `operator`, `auditor`, `admin`; scope `findings:read`.
+         */
+        get: operations["getFinding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/findings/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide what becomes of a finding
+         * @description Carries out one of the `choices` of the finding, in one transaction. A choice that would break a rule is refused, and then nothing is changed. What was decided is kept with its `actor` and `reason`, and reconciliation leaves it alone.
+         *
+         *     For `operator`, `admin`; scope `findings:write`.
+         */
+        post: operations["resolveFinding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/findings/{id}/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repair what a finding is about
+         * @description Sets wrong counters and figures to what they sum, and does now what the next run of reconciliation would do. The counter may be right, and what it sums wrong: look first.
+         *
+         *     For `admin`; scope `findings:write`.
+         */
+        post: operations["repairFinding"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1044,6 +1136,12 @@ export interface components {
              *     - `order_cancelled` (409): Place a new order.
              *     - `order_busy` (409): Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After. Payments of one order are tried one after the other.
              *     - `refund_pending` (409): Read the order's `attention`: `wallet_full` means that the wallet is at its limit, and the money is returned once there is room. To learn when it is done, send the same request again with the same Idempotency-Key.
+             *     - `nothing_failing` (409): Nothing was done. Read the order: it may have gone on by itself.
+             *     - `not_skippable` (409): Nothing was done. `detail` names the step that is being tried again, and what would be wrong without it.
+             *     - `order_not_open` (409): Nothing was done. Read the order: its stage says how it ended.
+             *     - `deadline_not_extendable` (409): Nothing was done. Read the order: it has to await payment, and its new deadline may be at most 7 days ahead.
+             *     - `payment_not_unknown` (409): Nothing was done. Read the payment: only one that its provider does not decide on is for a person, and money that it does not give back.
+             *     - `wallet_full` (409): Nothing was done. Decide again once its buyer has spent some, or give the money back by hand.
              *     - `events_not_kept` (410): Of one order: read the order itself, which is kept with the stage in which it ended. Of a shop: begin again without `after`, and read the orders whose events you may have missed.
              *     - `on_hand_below_reserved` (409): Count at least as many units as are reserved, or wait until orders have ended.
              *     - `on_hand_changed` (409): Units were sold or received in the meantime. Count again with a new Idempotency-Key, and with the `onHand` of this answer as `expectedOnHand`.
@@ -1052,6 +1150,9 @@ export interface components {
              *     - `webhook_disabled` (409): Nothing was started. Switch it on with `PATCH /v1/webhooks/{id}` and `{"enabled": true}`.
              *     - `precondition_failed` (412): Read the resource again. If you still want the change, send the request with the new ETag, and a POST with a new Idempotency-Key.
              *     - `key_not_usable` (409): Make another key.
+             *     - `finding_closed` (409): Read the finding: it says what was decided or repaired, or that it is gone.
+             *     - `choice_not_allowed` (409): Nothing was changed. Read the finding: `choices` says what is allowed, and why something is not.
+             *     - `not_repairable` (409): Nothing was changed. Read the finding: what no repair can know is for a person to decide, and what is no longer wrong is gone after the next run of reconciliation.
              *     - `idempotency_in_progress` (409): Send the same request again after the seconds in Retry-After.
              *     - `body_too_large` (413): Send at most 64 KiB.
              *     - `address_too_long` (414): Send an address of at most 8,000 characters: no id, filter or cursor of this API needs more.
@@ -1088,7 +1189,7 @@ export interface components {
              *     - `stopping` (503): Send requests to another server, or to this one again after the seconds in Retry-After.
              * @enum {string}
              */
-            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "signature_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "order_has_payments" | "payment_exceeds_total" | "payment_declined" | "payment_not_voidable" | "too_many_payments" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "payments_unavailable" | "stopping";
+            code: "validation_failed" | "malformed_body" | "malformed_request" | "idempotency_key_missing" | "idempotency_key_invalid" | "unauthenticated" | "signature_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "out_of_stock" | "price_changed" | "order_not_payable" | "order_not_cancellable" | "order_not_refundable" | "refund_exceeds_payment" | "refund_exceeds_units" | "order_too_old" | "order_expired" | "order_cancelled" | "order_busy" | "refund_pending" | "nothing_failing" | "not_skippable" | "order_not_open" | "deadline_not_extendable" | "payment_not_unknown" | "wallet_full" | "events_not_kept" | "on_hand_below_reserved" | "on_hand_changed" | "on_hand_set_at_creation" | "too_many_webhooks" | "webhook_disabled" | "precondition_failed" | "key_not_usable" | "finding_closed" | "choice_not_allowed" | "not_repairable" | "idempotency_in_progress" | "body_too_large" | "address_too_long" | "unsupported_media_type" | "idempotency_key_reused" | "incompatible_parameters" | "unknown_sku" | "sku_not_in_order" | "unknown_wallet" | "wallet_not_allowed" | "currency_mismatch" | "total_limit_exceeded" | "total_not_positive" | "total_mismatch" | "insufficient_funds" | "order_has_payments" | "payment_exceeds_total" | "payment_declined" | "payment_not_voidable" | "too_many_payments" | "stock_limit_exceeded" | "balance_limit_exceeded" | "webhook_url_refused" | "too_many_events" | "rate_limited" | "too_many_refused_payments" | "headers_too_large" | "internal_error" | "overloaded" | "unavailable" | "personal_data_unavailable" | "webhooks_unavailable" | "payments_unavailable" | "stopping";
             /** @description What is wrong with the request, by field. */
             errors?: {
                 field: string;
@@ -1390,6 +1491,11 @@ export interface components {
              * @example Ring twice
              */
             deliveryNote?: string;
+            /**
+             * Format: uri
+             * @description Where Temporal shows the workflow of this order. Only for operators, auditors and admins, from `GET /v1/orders/{id}`, and where `WEB_UI_URL` is set
+             */
+            workflowUrl?: string;
         };
         OrderAdjustment: {
             /** @enum {string} */
@@ -1864,13 +1970,15 @@ export interface components {
             raisedAt: string;
             /** @example order-01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44 */
             workflowId: string;
+            /** @example main */
+            shopId: string;
         };
         InterventionList: {
             items: components["schemas"]["Intervention"][];
         };
         Intervention: {
             /** @enum {string} */
-            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment";
+            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment" | "extend_deadline";
             /** @example dana@example.com */
             actor: string;
             /** @example wallet repaired */
@@ -1887,6 +1995,117 @@ export interface components {
             at: string;
             workflowId: string;
             updateId: string;
+        };
+        Intervened: {
+            /** @enum {string} */
+            action: "retry_now" | "skip_step" | "give_up" | "resolve_payment" | "extend_deadline";
+            /**
+             * @description Where the order is now
+             * @enum {string}
+             */
+            stage: "reserving" | "awaiting_payment" | "paying" | "paid" | "refunding" | "refunded" | "cancelled" | "expired" | "rejected";
+            /**
+             * @description The step that was acted on, if one was failing
+             * @enum {string}
+             */
+            step?: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
+            /**
+             * Format: date-time
+             * @description With `extend_deadline`: the new one
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            paymentDeadline?: string;
+        };
+        Intervene: components["schemas"]["RetryNow"] | components["schemas"]["SkipStep"] | components["schemas"]["GiveUp"] | components["schemas"]["ExtendDeadline"];
+        /** @description Tries the failing step again at once */
+        RetryNow: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "retry_now";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /** @description The workflow of the order, of one of its refunds or of one of its payments. Left out, it is the one that the oldest open mark names, or else the order */
+            workflowId?: string;
+        };
+        /** @description Skips a payment that keeps failing; the buyer may pay again */
+        SkipStep: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "skip_step";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description The step that fails, so that no other one is skipped. Only a payment can be
+             * @example pay
+             * @enum {string}
+             */
+            step: "reserve" | "abandon" | "pay" | "decline" | "openPayment" | "settle" | "extendDeadline" | "release" | "refund";
+            /** @description The workflow of the order, of one of its refunds or of one of its payments. Left out, it is the one that the oldest open mark names, or else the order */
+            workflowId?: string;
+        };
+        /** @description Ends an unpaid order: what it holds is released, what was paid refunded */
+        GiveUp: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "give_up";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+        };
+        /** @description Puts the deadline of an order off that awaits payment */
+        ExtendDeadline: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "extend_deadline";
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description Added to `paymentDeadline`. The new deadline may be at most 7 days ahead
+             * @example 3600
+             */
+            extendBySeconds: number;
+        };
+        ResolvePayment: {
+            /**
+             * @description The person who acts. Kept with the reason, and shown to everyone who views the order
+             * @example dana
+             */
+            actor: string;
+            /** @example wallet repaired */
+            reason: string;
+            /**
+             * @description How a payment that stays unknown stands at its provider: `declined`, `voided`, `captured` or `authorised`. Or, of money that its provider does not give back: `refunded` when somebody gave it back by hand, `to_wallet` to put it into the wallet of the order.
+             * @example declined
+             * @enum {string}
+             */
+            outcome: "declined" | "voided" | "captured" | "authorised" | "refunded" | "to_wallet";
         };
         FindingPage: {
             items: components["schemas"]["Finding"][];
@@ -1911,10 +2130,10 @@ export interface components {
             /** @description What is wrong, with the values that disagree */
             finding: string;
             /**
-             * @description `repaired`: reconciliation repaired it. `gone`: a later run no longer found it
+             * @description `repaired`: it was repaired. `resolved`: a person decided what becomes of it. `gone`: a later run no longer found it
              * @enum {string}
              */
-            state: "open" | "repaired" | "gone";
+            state: "open" | "repaired" | "gone" | "resolved";
             /**
              * Format: date-time
              * @example 2026-05-04T09:15:00.000Z
@@ -1942,6 +2161,157 @@ export interface components {
                  */
                 at: string;
             };
+            /** @description What a person decided, and what that changed of the order. `repair`: they asked for the repair */
+            decision?: {
+                /** @enum {string} */
+                choice: "record_again" | "record_cancelled" | "restore_order" | "stop_workflow" | "restart_workflow" | "expire_order" | "cancel_order" | "mark_paid" | "take_money" | "book_payment" | "reconnect_payment" | "let_shop_pay" | "follow_events" | "follow_stage" | "complete_rows" | "recount_payment" | "accept" | "repair";
+                /** @example dana@example.com */
+                actor: string;
+                reason: string;
+                before?: unknown;
+                after?: unknown;
+                /**
+                 * Format: date-time
+                 * @example 2026-05-04T09:15:00.000Z
+                 */
+                at: string;
+            };
+        };
+        FindingToDecide: {
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            id: string;
+            /** @enum {string} */
+            kind: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "payment_inconsistent" | "payment_unreturned" | "payment_unmatched" | "look_failed" | "audit_broken";
+            /** @description The order, SKU or wallet, or two of them with a slash between. For figures: the day, currency and SKU. For `look_failed`: the kind that could not be checked, then a slash and where */
+            subject: string;
+            /**
+             * Format: uuid
+             * @example 01976f2e-8d4b-7c11-9a53-2f1d7c0e6a44
+             */
+            orderId?: string;
+            /** @description What is wrong, with the values that disagree */
+            finding: string;
+            /**
+             * @description `repaired`: it was repaired. `resolved`: a person decided what becomes of it. `gone`: a later run no longer found it
+             * @enum {string}
+             */
+            state: "open" | "repaired" | "gone" | "resolved";
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            firstSeen: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            lastSeen: string;
+            /**
+             * Format: date-time
+             * @example 2026-05-04T09:15:00.000Z
+             */
+            endedAt?: string;
+            /** @description What was done about it */
+            done?: string;
+            /** @description What was changed */
+            repair?: {
+                before?: unknown;
+                after?: unknown;
+                /**
+                 * Format: date-time
+                 * @example 2026-05-04T09:15:00.000Z
+                 */
+                at: string;
+            };
+            /** @description What a person decided, and what that changed of the order. `repair`: they asked for the repair */
+            decision?: {
+                /** @enum {string} */
+                choice: "record_again" | "record_cancelled" | "restore_order" | "stop_workflow" | "restart_workflow" | "expire_order" | "cancel_order" | "mark_paid" | "take_money" | "book_payment" | "reconnect_payment" | "let_shop_pay" | "follow_events" | "follow_stage" | "complete_rows" | "recount_payment" | "accept" | "repair";
+                /** @example dana@example.com */
+                actor: string;
+                reason: string;
+                before?: unknown;
+                after?: unknown;
+                /**
+                 * Format: date-time
+                 * @example 2026-05-04T09:15:00.000Z
+                 */
+                at: string;
+            };
+            /** @description What may be decided while the finding is open. Each was tried for this answer, and rolled back: what is allowed keeps every rule */
+            choices: components["schemas"]["FindingChoice"][];
+            /** @description Whether it can be repaired with `POST /v1/findings/{id}/repair` */
+            repairable: boolean;
+        };
+        FindingChoice: {
+            /**
+             * @description - `record_again`: Reserves the order again as it was placed, with the deadline its caller was given. Its workflow goes on with it.
+             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled.
+             *     - `restore_order`: Records the order's row again, from what its caller was answered and from its own events. Nothing else changes.
+             *     - `stop_workflow`: Terminates the workflow in Temporal. What is recorded of the order stays as it is.
+             *     - `restart_workflow`: Terminates the workflow in Temporal and starts it again, with the deadline its caller was given. A cancel that it had accepted is sent to the new run.
+             *     - `expire_order`: Ends the order as expired: its units and its money are released, and payments that secured it are given back.
+             *     - `cancel_order`: Ends the order as cancelled: its units and its money are released, and what was taken for it is given back.
+             *     - `mark_paid`: Makes the order paid by the money that was taken for it: its units are sold.
+             *     - `take_money`: Takes the money for the order now: from its wallet, or from what its payments brought in.
+             *     - `book_payment`: Records the payment that the wallet's balance already shows and the ledger lacks. The balance stays as it is.
+             *     - `reconnect_payment`: Records the transfer whose legs are in the ledger and which itself is gone, as the payment of this order.
+             *     - `let_shop_pay`: Lets the shop bear the cost: deposits the price into the wallet from `funding`, and pays the order with it. The balance stays as it is.
+             *     - `follow_events`: Sets the order to the stage of its last event, and releases, sells or gives back what does not belong to that stage.
+             *     - `follow_stage`: Keeps the stage of the order, records the event that leads there, and releases, sells or gives back what does not belong to that stage.
+             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, and what the order counts as refunded.
+             *     - `recount_payment`: Sets what the payment counts as refunded to what its refunds owe and sent.
+             *     - `accept`: Ends the finding, and changes nothing else. The same finding is not opened again.
+             * @enum {string}
+             */
+            choice: "record_again" | "record_cancelled" | "restore_order" | "stop_workflow" | "restart_workflow" | "expire_order" | "cancel_order" | "mark_paid" | "take_money" | "book_payment" | "reconnect_payment" | "let_shop_pay" | "follow_events" | "follow_stage" | "complete_rows" | "recount_payment" | "accept";
+            /** @description What it does, for people */
+            does: string;
+            allowed: boolean;
+            /** @description Why it is not allowed, or what would still be wrong */
+            because?: string;
+        };
+        ResolveFinding: {
+            /**
+             * @description - `record_again`: Reserves the order again as it was placed, with the deadline its caller was given. Its workflow goes on with it.
+             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled.
+             *     - `restore_order`: Records the order's row again, from what its caller was answered and from its own events. Nothing else changes.
+             *     - `stop_workflow`: Terminates the workflow in Temporal. What is recorded of the order stays as it is.
+             *     - `restart_workflow`: Terminates the workflow in Temporal and starts it again, with the deadline its caller was given. A cancel that it had accepted is sent to the new run.
+             *     - `expire_order`: Ends the order as expired: its units and its money are released, and payments that secured it are given back.
+             *     - `cancel_order`: Ends the order as cancelled: its units and its money are released, and what was taken for it is given back.
+             *     - `mark_paid`: Makes the order paid by the money that was taken for it: its units are sold.
+             *     - `take_money`: Takes the money for the order now: from its wallet, or from what its payments brought in.
+             *     - `book_payment`: Records the payment that the wallet's balance already shows and the ledger lacks. The balance stays as it is.
+             *     - `reconnect_payment`: Records the transfer whose legs are in the ledger and which itself is gone, as the payment of this order.
+             *     - `let_shop_pay`: Lets the shop bear the cost: deposits the price into the wallet from `funding`, and pays the order with it. The balance stays as it is.
+             *     - `follow_events`: Sets the order to the stage of its last event, and releases, sells or gives back what does not belong to that stage.
+             *     - `follow_stage`: Keeps the stage of the order, records the event that leads there, and releases, sells or gives back what does not belong to that stage.
+             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, and what the order counts as refunded.
+             *     - `recount_payment`: Sets what the payment counts as refunded to what its refunds owe and sent.
+             *     - `accept`: Ends the finding, and changes nothing else. The same finding is not opened again.
+             * @enum {string}
+             */
+            choice: "record_again" | "record_cancelled" | "restore_order" | "stop_workflow" | "restart_workflow" | "expire_order" | "cancel_order" | "mark_paid" | "take_money" | "book_payment" | "reconnect_payment" | "let_shop_pay" | "follow_events" | "follow_stage" | "complete_rows" | "recount_payment" | "accept";
+            /**
+             * @description Who decides. The audit also names the caller
+             * @example dana@example.com
+             */
+            actor: string;
+            /** @example changed my mind */
+            reason: string;
+        };
+        RepairFinding: {
+            /**
+             * @description Who decides. The audit also names the caller
+             * @example dana@example.com
+             */
+            actor: string;
+            /** @example changed my mind */
+            reason: string;
         };
         AuditPage: {
             items: components["schemas"]["AuditEntry"][];
@@ -1961,7 +2331,7 @@ export interface components {
              */
             recordedAt: string;
             /** @enum {string} */
-            kind: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
+            kind: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "decision" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
             shopId?: string;
             /** @description Which one: the id of an order, wallet or key, or a shop/SKU */
             subject: string;
@@ -2616,8 +2986,19 @@ export type AttentionPage = components['schemas']['AttentionPage'];
 export type AttentionMark = components['schemas']['AttentionMark'];
 export type InterventionList = components['schemas']['InterventionList'];
 export type Intervention = components['schemas']['Intervention'];
+export type Intervened = components['schemas']['Intervened'];
+export type Intervene = components['schemas']['Intervene'];
+export type RetryNow = components['schemas']['RetryNow'];
+export type SkipStep = components['schemas']['SkipStep'];
+export type GiveUp = components['schemas']['GiveUp'];
+export type ExtendDeadline = components['schemas']['ExtendDeadline'];
+export type ResolvePayment = components['schemas']['ResolvePayment'];
 export type FindingPage = components['schemas']['FindingPage'];
 export type Finding = components['schemas']['Finding'];
+export type FindingToDecide = components['schemas']['FindingToDecide'];
+export type FindingChoice = components['schemas']['FindingChoice'];
+export type ResolveFinding = components['schemas']['ResolveFinding'];
+export type RepairFinding = components['schemas']['RepairFinding'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type MeasurementPage = components['schemas']['MeasurementPage'];
@@ -3768,14 +4149,86 @@ export interface operations {
             };
         };
     };
+    intervene: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Intervene"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Intervened"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolvePayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolvePayment"];
+            };
+        };
+        responses: {
+            /** @description The payment */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listFindings: {
         parameters: {
             query?: {
                 limit?: number;
                 /** @description `nextCursor` of the previous page, unchanged: its form may change */
                 cursor?: string;
-                /** @description `repaired`: reconciliation repaired it. `gone`: a later run no longer found it */
-                state?: "open" | "repaired" | "gone";
+                /** @description `repaired`: it was repaired. `resolved`: a person decided what becomes of it. `gone`: a later run no longer found it */
+                state?: "open" | "repaired" | "gone" | "resolved";
                 kind?: "workflow_missing" | "order_missing" | "order_overdue" | "units_held_by_closed_order" | "money_held_by_closed_order" | "money_taken_without_payment" | "paid_without_money" | "stock_counter_wrong" | "wallet_counter_wrong" | "stats_wrong" | "order_inconsistent" | "order_lost" | "transfer_unbalanced" | "workflow_failed" | "payment_inconsistent" | "payment_unreturned" | "payment_unmatched" | "look_failed" | "audit_broken";
             };
             header?: never;
@@ -3805,6 +4258,109 @@ export interface operations {
             };
         };
     };
+    getFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The finding */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingToDecide"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolveFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveFinding"];
+            };
+        };
+        responses: {
+            /** @description Decided, now or earlier */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repairFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairFinding"];
+            };
+        };
+        responses: {
+            /** @description Repaired, now or earlier */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAudit: {
         parameters: {
             query?: {
@@ -3813,7 +4369,7 @@ export interface operations {
                 cursor?: string;
                 orderId?: string;
                 subject?: string;
-                kind?: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
+                kind?: "order" | "payment" | "wallet" | "sku" | "wallet_permission" | "api_key" | "api_key_secret" | "shop" | "intervention" | "repair" | "decision" | "settings" | "personal_data" | "retention" | "webhook" | "webhook_secret";
                 actor?: string;
                 /** @description Recorded at this time or later */
                 from?: string;

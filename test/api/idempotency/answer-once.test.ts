@@ -250,7 +250,7 @@ describe('an idempotency key of another release', () => {
     });
     const dependencies = {
       database: system.database,
-      temporal: openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' }),
+      temporal: openOrderClient({ ...system.reach, address: '127.0.0.1:1' }),
       logger: pino({ level: 'silent' }),
       paymentWindow: 60_000,
       attentionAfter: 60_000,
@@ -374,7 +374,7 @@ describe('after an answer was lost before it was kept, a retry', () => {
 describe('while Temporal or the worker is down,', () => {
   test('a request is refused in time, and takes effect once when it is sent again', async () => {
     const [sku, wallet, key] = [await shop.sku(10), await shop.wallet(0), randomUUID()];
-    const temporal = openOrderClient({ address: '127.0.0.1:1', namespace: 'default', taskQueue: 'none' });
+    const temporal = openOrderClient({ ...system.reach, address: '127.0.0.1:1' });
     const logger = pino({ level: 'silent' });
     const api = createApi({
       database: system.database,

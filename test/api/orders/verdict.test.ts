@@ -1,7 +1,7 @@
 /** Only the caller whose command took effect gets that answer, whatever a new run of the workflow knows. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createActivities } from '../../../activities/order.ts';
 import { cancelOrder } from '../../../api/orders/cancel.ts';
 import type { Caller } from '../../../domain/access.ts';
@@ -140,7 +140,7 @@ test('a cancel that takes effect between the two reads of its verdict is answere
       return result;
     },
   };
-  const temporal = openOrderClient({ address: inject('temporalAddress'), namespace: 'default', taskQueue });
+  const temporal = openOrderClient(system.reach);
   onTestFinished(() => temporal.close());
   const caller: Caller = { id: 'key:test', roles: ['merchant'], shop: MAIN_SHOP };
   const dependencies = { temporal, caller, claims: database, database: between, attentionAfter: 120_000 };

@@ -6,9 +6,12 @@ import {
   findOpenMarks,
   listInterventions,
   listOpenMarks,
+  listOpenMarksOf,
   raiseAttention,
   recordIntervention,
 } from '../../../../db/attention.ts';
+import { countBacklog, countOutcomes } from '../../../../db/desk/last-hour.ts';
+import { readOrderBooks } from '../../../../db/desk/order-books.ts';
 import { closeUnseen, keepFindings, listFindings } from '../../../../db/findings.ts';
 import { identityOf } from '../../../../db/identity.ts';
 import {
@@ -70,6 +73,11 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
         orders.paid.slice(0, PAGE).map(({ id }) => id),
       ),
   }),
+  ...askedBy(['shop', 'installation'], {
+    name: 'open marks of an order',
+    by: [listOpenMarksOf],
+    ask: (database, { orders }, turn) => listOpenMarksOf(database, nth(orders.paid, turn).id),
+  }),
   ...askedBy(['shop', 'buyer', 'installation'], {
     name: 'waiting refunds of an order',
     by: [countWaitingRefunds],
@@ -79,6 +87,23 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
     name: 'interventions of an order',
     by: [listInterventions],
     ask: (database, { orders }, turn) => listInterventions(database, nth(orders.paid, turn).id),
+  }),
+  ...askedBy(OPERATORS, {
+    name: 'outcomes of the last hour',
+    by: [countOutcomes],
+    ask: (database, { until }) =>
+      countOutcomes(database, { from: before(until, HOUR).toISOString(), to: until }),
+  }),
+  ...askedBy(OPERATORS, {
+    name: 'backlog of the last hour',
+    by: [countBacklog],
+    ask: (database, { until }) =>
+      countBacklog(database, { from: before(until, HOUR).toISOString(), to: until }),
+  }),
+  ...askedBy(['shop', 'installation'], {
+    name: 'money and stock of an order',
+    by: [readOrderBooks],
+    ask: (database, { orders }, turn) => readOrderBooks(database, nth(orders.paid, turn).id),
   }),
   {
     name: 'raise, intervene and clear',

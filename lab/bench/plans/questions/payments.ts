@@ -26,6 +26,7 @@ import {
   voidPaymentHold,
 } from '../../../../db/payments/wallet.ts';
 import { NIL_UUID } from '../../../../db/schema/columns.ts';
+import { putOffDeadline } from '../../../../db/steps/put-off-deadline.ts';
 import { extendDeadline } from '../../../../db/steps/payments/extend-deadline.ts';
 import { markRefundSent } from '../../../../db/steps/payments/mark-refund-sent.ts';
 import { openPayment } from '../../../../db/steps/payments/open-payment.ts';
@@ -121,6 +122,19 @@ export const ABOUT_PAYMENTS: readonly Question[] = [
       extendDeadline(database, {
         orderId: nth(payments.pending, turn).orderId,
         paymentDeadline: until,
+        at: until,
+      }),
+  },
+  {
+    name: 'put the deadline of an order off for a person',
+    by: [putOffDeadline],
+    as: 'holdfast',
+    ask: (database, { payments, until }, turn) =>
+      putOffDeadline(database, {
+        orderId: nth(payments.pending, turn).orderId,
+        updateId: `asked-${turn}`,
+        paymentDeadline: new Date(Date.parse(until) + 1_000).toISOString(),
+        reason: 'asked by phone',
         at: until,
       }),
   },
