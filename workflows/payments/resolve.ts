@@ -53,6 +53,9 @@ export function answerPeople(progress: PaymentProgress): void {
       if (outcome === undefined) return alone(progress, () => decideOnOwed(progress, by));
       await record(progress, 'resolve_payment', by);
       const { state } = await resolvePayment({ paymentId, outcome, reason, at: now() });
+      // Somebody else who is about to decide finds it decided.
+      progress.state = state;
+      progress.unknownSince = null;
       progress.hasNews = true;
       return { state };
     },
