@@ -22,7 +22,7 @@ export const webhookUrl = z
 export const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must start with http:// or https://' })
   .max(LONGEST_URL, `must have at most ${LONGEST_URL} characters`)
-  .regex(/^\w+:\/\/[^/?#@]+[^?#]*$/, 'must have no user, query or fragment in it')
+  .regex(/^\w+:\/\/[^/?#@]+(?:\/[^?#]*)?$/, 'must have no user, query or fragment in it')
   .transform((url) => url.replace(/\/+$/, ''));
 
 export const databaseUrl = z

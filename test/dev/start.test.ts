@@ -36,6 +36,19 @@ async function place({ shop }: LocalSystem, wallet: string, sku: string, more: o
   return idOf(expectStatus(await persist('an order', send), 201));
 }
 
+const payloadsOf = z.object({
+  payloads: z.array(z.object({ metadata: z.record(z.string(), z.string()), data: z.string() })),
+});
+/** A history as the Web UI gets it. */
+const startedWith = z.object({
+  history: z.object({
+    events: z.tuple(
+      [z.object({ workflowExecutionStartedEventAttributes: z.object({ input: payloadsOf }) })],
+      z.unknown(),
+    ),
+  }),
+});
+
 async function kill(system: LocalSystem, name: ServerName): Promise<void> {
   const pid = (await system.pids()).get(name);
   if (pid === undefined) throw new Error(`${name} does not run`);
@@ -72,6 +85,34 @@ describe('a system', async () => {
       output: expect.stringMatching(/^\w{12}  installation  .*for development.*\n$/),
     });
   }, 120_000);
+
+  test('gives Temporal nothing that can be read without its keys, which its Web UI has read by the codec server', async () => {
+    const ask = async (path: string): Promise<unknown> =>
+      (await fetch(`${system.webUi}/api/v1/${path}`)).json();
+    const [sku, wallet] = await Promise.all([shop.sku(1), shop.wallet(0)]);
+    const order = await shop.placed(wallet, sku);
+    const { Codec } = z.object({ Codec: z.object({ Endpoint: z.string() }) }).parse(await ask('settings'));
+    const history = await ask(`namespaces/default/workflows/order-${order}/history?execution.runId=`);
+    const input = startedWith.parse(history).history.events[0].workflowExecutionStartedEventAttributes.input;
+    const [given] = input.payloads;
+    expect(Buffer.from(given?.data ?? '', 'base64').toString('latin1')).not.toContain(wallet);
+    expect(given?.metadata).toMatchObject({
+      encoding: Buffer.from('binary/encrypted').toString('base64'),
+    });
+
+    const decode = (endpoint: string) =>
+      fetch(`${endpoint}/decode`, {
+        method: 'POST',
+        headers: { origin: system.webUi, 'x-namespace': 'default' },
+        body: JSON.stringify(input),
+      });
+    const { payloads } = payloadsOf.parse(await (await decode(Codec.Endpoint)).json());
+    expect(JSON.parse(Buffer.from(payloads[0]?.data ?? '', 'base64').toString())).toMatchObject({
+      orderId: order,
+      walletId: wallet,
+    });
+    expect((await decode(new URL(Codec.Endpoint).origin)).status).toBe(401);
+  });
 
   test('takes payments from the provider that runs beside it, which notifies it of them', async () => {
     const provider = startScript('dev/provider/main.ts', { HOLDFAST_DATA: folder.path, PROVIDER_PORT });

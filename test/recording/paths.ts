@@ -20,7 +20,7 @@ import { registerWebhook } from '../support/webhooks.ts';
 
 const WINDOW = 15 * 60_000;
 
-type Path = (system: TestSystem) => Promise<string>;
+export type Path = (system: TestSystem) => Promise<string>;
 
 interface OrderOptions {
   funds?: number;

@@ -12,13 +12,14 @@ import { until } from './until.ts';
 
 const runningFile = z.object({
   servers: z.array(z.object({ name: z.string(), pid: z.number() })),
-  system: z.object({ api: z.string() }).optional(),
+  system: z.object({ api: z.string(), webUi: z.string() }).optional(),
 });
 
 export interface LocalSystem {
   shop: Shop;
   /** The address of the API. */
   api: string;
+  webUi: string;
   /** All that npm start has printed. */
   output(): string;
   /** The servers' process ids; a server that is restarted gets a new one. */
@@ -50,6 +51,7 @@ export async function localFolder(): Promise<LocalFolder> {
     POSTGRES_PORT: '0',
     TEMPORAL_PORT: '0',
     WEB_UI_PORT: '0',
+    CODEC_PORT: '0',
   };
   const launched: TestProcess[] = [];
   const launch = (
@@ -72,17 +74,18 @@ export async function localFolder(): Promise<LocalFolder> {
     path,
     async start(settings) {
       const npmStart = launch('dev/up/start.ts', [], settings);
-      const api = await until(
+      const { api, webUi } = await until(
         'npm start to be ready',
         async () => {
           if (npmStart.child.exitCode !== null) throw new Error(`npm start ended:\n${npmStart.output()}`);
-          return (await readRunning().catch(() => undefined))?.system?.api;
+          return (await readRunning().catch(() => undefined))?.system;
         },
         60_000,
       );
       return {
         shop: new Shop(fetchFrom(api), { key: readDevelopmentKey(join(path, 'development-key')) ?? '' }),
         api,
+        webUi,
         output: () => npmStart.output(),
         pids: async () => new Map((await readRunning()).servers.map(({ name, pid }) => [name, pid])),
         stop: () => npmStart.stop(),
