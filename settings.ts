@@ -14,6 +14,7 @@ import {
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
@@ -23,6 +24,7 @@ import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -94,10 +96,12 @@ const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
+const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
+
 const apiAndTokens = z.intersection(
   z.intersection(
     z.intersection(safeApiSchema, webhookSchema),
-    z.intersection(paymentSchema, apiMetricsSchema),
+    z.intersection(paymentSchema, z.intersection(apiMetricsSchema, traces)),
   ),
   z.intersection(tokens, personalData),
 );
@@ -148,7 +152,7 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 const workerAndThresholds = z.intersection(
   z.intersection(
     z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
-    z.intersection(paymentProvider, workerMetricsSchema),
+    z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
@@ -181,6 +185,16 @@ const replaySchema = z
   .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
   .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
+const temporalSchema = z.object({
+  TEMPORAL_ADDRESS: shared.TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
+const webUiSchema = z.object({
+  WEB_UI_URL: apiSchema.shape.WEB_UI_URL,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
@@ -205,19 +219,22 @@ const localSchema = z.object({
   PORT: apiSchema.shape.PORT,
   /** The first of those of API, worker, SDK and Temporal's server. */
   METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
+  METRICS_HOST: apiMetricsSchema.shape.METRICS_HOST,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
   CODEC_PORT: codecShape.CODEC_PORT,
+  /** Of the Prometheus that `--observe` starts. */
+  PROMETHEUS_PORT: port.default(9090),
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
   PROVIDER_PORT: wholeNumber(1, 65_535).default(8290),
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together, and those of personal data. */
+/** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
 export type CodecSettings = z.output<typeof codecAndTokens>;
-/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+/** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -251,12 +268,18 @@ export const codecSettings = (environment: Environment): CodecSettings => read(c
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
+export const temporalSettings = (environment: Environment): z.output<typeof temporalSchema> =>
+  read(temporalSchema, environment);
+export const webUiSettings = (environment: Environment): z.output<typeof webUiSchema> =>
+  read(webUiSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -271,5 +294,7 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
   ...workerMetricsSchema.shape,
+  ...traceSchema.shape,
 };

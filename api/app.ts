@@ -14,6 +14,7 @@ import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
 import { measureRequests } from './http/request-metrics.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
+import { traceRequests } from './http/trace-requests.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
 import { limitRates } from './limits/limit-rates.ts';
@@ -51,7 +52,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   const { database, logger, metrics, corsOrigins = [] } = dependencies;
 
   if (metrics) app.use(measureRequests(metrics));
-  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
+  app.use(requestId(), traceRequests(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
   // Its sender has no other credentials than its signature.

@@ -28,6 +28,7 @@ function findSecrets(settings: Environment): string[] {
     settings['POSTGRES_PASSWORD'] ?? '',
     settings['PGPASSWORD'] ?? '',
     settings['PAYMENT_PROVIDER_KEY'] ?? '',
+    settings['HOLDFAST_KEY'] ?? '',
   ];
   const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
   // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
@@ -40,8 +41,12 @@ function findSecrets(settings: Environment): string[] {
     settings['PAYLOAD_KEYS'] ?? '',
     settings['SESSION_KEYS'] ?? '',
   ].flatMap(findKeys);
+  const headers = [
+    settings['OTEL_EXPORTER_OTLP_HEADERS'] ?? '',
+    settings['OTEL_EXPORTER_OTLP_TRACES_HEADERS'] ?? '',
+  ].flatMap(findHeaderValues);
   const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
-  return [...raw, ...passwords, ...signing, ...keys, token].flatMap((secret) => [
+  return [...raw, ...passwords, ...signing, ...keys, ...headers, token].flatMap((secret) => [
     secret,
     decode(secret),
     encodeURIComponent(secret.toWellFormed()),
@@ -59,6 +64,11 @@ function findCredentials(url: string): string[] {
 /** Of `name:key,name:key`. The names stay: they say which key is meant. */
 function findKeys(ring: string): string[] {
   return ring.split(',').map((item) => item.slice(item.indexOf(':') + 1).trim());
+}
+
+/** Of `name=value,name=value`. */
+function findHeaderValues(list: string): string[] {
+  return list.split(',').map((item) => item.slice(item.indexOf('=') + 1).trim());
 }
 
 /** As it is set, and without the prefix that says what it is. */

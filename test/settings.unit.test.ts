@@ -177,6 +177,18 @@ const allOrigins = between(
   'https://shop.example.com https://admin.example.com',
 );
 
+const spanReceiver = between(
+  'http://h',
+  LONG_WEBHOOK,
+  `${LONG_WEBHOOK}t`,
+  '',
+  'ftp://h',
+  'h',
+  'http://user:password@h',
+  'http://h/?key=x',
+  'http://h/#x',
+);
+
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
@@ -211,6 +223,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -238,6 +258,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
+  PROMETHEUS_PORT: port,
   PROVIDER_PORT: whole('1', '65535', '0', '65536'),
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
@@ -301,6 +322,18 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   OPERATIONS_URL: page,
   WEB_UI_URL: page,
   ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
+  OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: spanReceiver,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: spanReceiver,
+  OTEL_EXPORTER_OTLP_PROTOCOL: between('http/json', 'http/json', '', 'grpc', 'http/protobuf'),
+  OTEL_EXPORTER_OTLP_HEADERS: named(4_000),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: named(4_000),
+  OTEL_SERVICE_NAME: named(200),
+  OTEL_RESOURCE_ATTRIBUTES: named(4_000),
+  OTEL_TRACES_SAMPLER: between('always_on', 'parentbased_traceidratio', '', 'jaeger_remote', 'ALWAYS_ON'),
+  OTEL_TRACES_SAMPLER_ARG: share,
+  OTEL_BSP_SCHEDULE_DELAY: whole('1', '60000', '0', '60001'),
   ...Object.fromEntries(
     MEASURES.map((measure) => [
       `ALERT_${measure.toUpperCase()}`,
@@ -336,6 +369,36 @@ describe('the bounds of settings', () => {
       }
       expect(shown(rows.get(name) ?? ''), name).toContain(`\`${least}\` to \`${most}\``);
     }
+  });
+});
+
+describe('the traces', () => {
+  const tracesOf = (settings: Record<string, string>) => workerSettings({ ...servers, ...settings }).traces;
+  const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector:4318/';
+
+  test('are off unless a setting says where spans go, and a setting switches them off again', () => {
+    expect(tracesOf({})).toBeUndefined();
+    expect(tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT })?.url).toBe('http://collector:4318/v1/traces');
+    expect(tracesOf({ OTEL_TRACES_EXPORTER: 'otlp' })?.url).toBe('http://localhost:4318/v1/traces');
+    const exactly = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://spans/here' };
+    expect(tracesOf(exactly)?.url).toBe('http://spans/here');
+    expect(tracesOf({ ...exactly, OTEL_SDK_DISABLED: 'true' })).toBeUndefined();
+    expect(tracesOf({ ...exactly, OTEL_TRACES_EXPORTER: 'none' })).toBeUndefined();
+  });
+
+  test.each([
+    [{}, { share: 1, followsCaller: true }],
+    [{ OTEL_TRACES_SAMPLER: 'always_off' }, { share: 0, followsCaller: false }],
+    [
+      { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      { share: 0.1, followsCaller: false },
+    ],
+    [
+      { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      { share: 0.1, followsCaller: true },
+    ],
+  ])('%j take a share of the requests, and may leave it to the caller', (settings, sampling) => {
+    expect(tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT, ...settings })).toMatchObject(sampling);
   });
 });
 

@@ -8,6 +8,7 @@ import { NOTICE_ATTEMPT_MS } from '../domain/timeouts.ts';
 import type { DeliverEnd, DeliverInput } from './messages.ts';
 
 const { deliverNotice } = proxyActivities<MonitorActivities>({
+  summary: 'Send the notice to the receivers of alerts',
   startToCloseTimeout: NOTICE_ATTEMPT_MS,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });

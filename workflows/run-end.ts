@@ -9,6 +9,7 @@ import { now } from './time.ts';
 /** @param patienceMs what has failed by then is left to the next run. */
 const activitiesFor = (patienceMs: number) =>
   proxyActivities<MonitorActivities>({
+    summary: 'Record that the run has ended, and find notices that wait',
     startToCloseTimeout: RUN_END_ATTEMPT_MS,
     scheduleToCloseTimeout: patienceMs,
     retry: { initialInterval: '1s', maximumInterval: RUN_END_ATTEMPT_MS },

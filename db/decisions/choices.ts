@@ -6,7 +6,13 @@ import type { Database } from '../connection.ts';
 import type { Queryable } from '../postgres.ts';
 import { release } from '../steps/release.ts';
 import { bookPayment, letShopPay, reconnectPayment, takeMoney } from './money.ts';
-import { recordAgain, recordCancelled, restoreRow, type KnownOrder } from './known-order.ts';
+import {
+  recordAgain,
+  recordCancelled,
+  refuseIfRowsAreLeft,
+  restoreRow,
+  type KnownOrder,
+} from './known-order.ts';
 import type { DecidedOrder } from './order.ts';
 import { followEvents, isElsewhere, moveTo } from './path.ts';
 import { recountPayment } from './payments.ts';
@@ -94,7 +100,8 @@ const ending = (to: 'cancelled' | 'expired'): Act =>
   });
 
 export const ACTS: Readonly<Record<Choice, Act>> = {
-  record_again: onMissing(async (known, { within, orderId, workflow, at }) => {
+  record_again: onMissing(async (known, { within, sql, orderId, workflow, at }) => {
+    await refuseIfRowsAreLeft(sql, orderId);
     refuseUnless(
       workflow === undefined || workflow === 'awaiting_payment' || workflow === 'paying',
       workflow === null
@@ -104,7 +111,8 @@ export const ACTS: Readonly<Record<Choice, Act>> = {
     await recordAgain(within, orderId, known, at);
     return { done: 'The order was reserved again, with the deadline its caller was given.' };
   }),
-  record_cancelled: onMissing(async (known, { within, orderId, reason, at }) => {
+  record_cancelled: onMissing(async (known, { within, sql, orderId, reason, at }) => {
+    await refuseIfRowsAreLeft(sql, orderId);
     await recordCancelled(within, orderId, known, { reason, at });
     return { done: 'The order was recorded as cancelled.' };
   }),

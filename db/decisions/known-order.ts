@@ -32,6 +32,19 @@ export async function findAnswer(
   return row;
 }
 
+/** Rows that only its own row is missing to. */
+export async function refuseIfRowsAreLeft(sql: Queryable, orderId: string): Promise<void> {
+  const left = await sql`
+    select from order_step where order_id = ${orderId}
+    union all
+    select from order_line where order_id = ${orderId}
+    union all
+    select from order_event where order_id = ${orderId}
+    limit 1
+  `;
+  refuseUnless(left.length === 0, 'Its steps, lines or events are still there: restore its row alone.');
+}
+
 /** Reserves what its caller was promised, for the time that is left. */
 export async function recordAgain(
   within: Database,

@@ -69,6 +69,9 @@ function ofApi(options: NodeServerOptions): NodeServerOptions & { graceMs: numbe
   return { ...options, env, graceMs: apiSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS };
 }
 
+/** Nobody scrapes tests, benchmarks and demos; `npm start` says where it serves metrics. */
+const NO_METRICS = { METRICS_PORT: '0', SDK_METRICS_PORT: '0' } as const;
+
 /** @param isReady gets the lines that were written since its last call. */
 function startScript(
   script: string,
@@ -79,6 +82,7 @@ function startScript(
   let newLines: (() => string[]) | undefined;
   return startServer({
     ...options,
+    env: { ...NO_METRICS, ...options.env },
     name,
     command: process.execPath,
     args: [script],

@@ -14,6 +14,7 @@ import { failingSteps } from '../support/failing-steps.ts';
 import { countEvents } from '../support/history.ts';
 import { lockWallet } from '../support/obstacles.ts';
 import { refundWorkflowOf } from '../support/refunds.ts';
+import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -194,7 +195,12 @@ describe('a namespace that does not know the search attributes', () => {
       const started = await until('the order to start', () => handle.describe().catch(() => undefined));
       expect(started.typedSearchAttributes.getAll()).toEqual([]);
 
-      expect(await registerSearchAttributes(other)).toEqual(SEARCH_ATTRIBUTE_NAMES);
+      const environment = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
+      const registering = startScript('ops/ops.ts', environment, { args: ['search-attributes'] });
+      expect(await registering.ended).toBe(0);
+      expect(registering.output()).toBe(
+        `Registered in the namespace ${namespace}: ${SEARCH_ATTRIBUTE_NAMES.join(', ')}.\n`,
+      );
       expect(await registerSearchAttributes(other)).toEqual([]);
       const reported: unknown[] = [];
       const { signal } = new AbortController();

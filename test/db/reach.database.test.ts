@@ -116,6 +116,10 @@ async function plantNotes(
   `;
   await sql`insert into repair (finding_id, before, after, at) values (${finding}, '{}', '{}', ${AT})`;
   await sql`
+    insert into decision (finding_id, choice, actor, reason, before, after, at)
+    values (${finding}, 'repair', 'dana', 'test', '{}', '{}', ${AT})
+  `;
+  await sql`
     insert into api_key (id, shop_id, name, roles, created_at, created_by)
     values (${key}, ${shopId}, 'test', 'merchant', ${AT}, 'test')
   `;
@@ -160,6 +164,8 @@ const WHOSE: Readonly<Record<string, (table: string) => string>> = {
   intervention: ofOrder,
   finding: ofShop(NO_BUYER),
   repair: (table) =>
+    `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join finding on finding.id = finding_id`,
+  decision: (table) =>
     `select ${table}.ctid, shop_id as shop, null as buyer from ${table} join finding on finding.id = finding_id`,
   stat: ofShop(NO_BUYER),
   buyer_key: ofShop('buyer_id'),

@@ -38,6 +38,7 @@ const HISTORY = [
   'payment_event',
   'intervention',
   'repair',
+  'decision',
   'webhook_attempt',
 ] as const;
 

@@ -13,6 +13,7 @@ describe('a secret', () => {
     PAYLOAD_KEYS: 'now:cGF5bG9hZHMgb2YgYWxsIGtpbmRzIGFuZCBtb3JlLiA=',
     SESSION_KEYS: 'now:c2Vzc2lvbnMgb2YgcGVvcGxlIGFuZCBtb3JlIG9mIGk=',
     PAYMENT_PROVIDER_KEY: 'pk-0f-the-shop',
+    HOLDFAST_KEY: 'a-token-0f-an-operator',
     PAYMENT_PROVIDER_SECRETS:
       'whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==, whsec_c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24=',
   });
@@ -29,6 +30,7 @@ describe('a secret', () => {
     ['PAYLOAD_KEYS=now:cGF5bG9hZHMgb2YgYWxsIGtpbmRzIGFuZCBtb3JlLiA=', 'cGF5'],
     ['SESSION_KEYS=now:c2Vzc2lvbnMgb2YgcGVvcGxlIGFuZCBtb3JlIG9mIGk=', 'c2Vz'],
     ['Authorization: Bearer pk-0f-the-shop', 'pk-0f'],
+    ['401 for a-token-0f-an-operator', 'a-token'],
     ['PAYMENT_PROVIDER_SECRETS=whsec_c2lnbnMgbm93IGFuZCBmb3IgbG9uZw==', 'c2ln'],
     ['the key c2lnbnMgZnJvbSBuZXh0IHdlZWsgb24= is old', 'c2ln'],
     ['{"PERSONAL_DATA_INDEX_KEYS":"ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM="}', 'aW5k'],

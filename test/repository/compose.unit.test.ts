@@ -16,6 +16,7 @@ import {
   databaseSettings,
   workerSettings,
 } from '../../settings.ts';
+import { traceSchema } from '../../settings/traces.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
@@ -194,6 +195,7 @@ describe('in the settings of docker-compose.yml,', () => {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
     personalData: Object.keys(personalDataSchema.shape),
+    traces: Object.keys(traceSchema.shape),
     paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
   const readers = {

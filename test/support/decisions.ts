@@ -1,5 +1,4 @@
 /** Findings to decide about: damage is planted, found by the detectors, and decided as the API decides. */
-import { randomUUID } from 'node:crypto';
 import type { OrderFacts } from '../../db/decisions/choices.ts';
 import { decide, findRefusal, type DecisionOutcome } from '../../db/decisions/decide.ts';
 import { findFinding, keepFindings, type FindingRow } from '../../db/findings.ts';
@@ -41,16 +40,5 @@ export function deciding({ database, sql }: TestDatabase) {
       choice: Choice,
       facts: OrderFacts = { isAnswered: false },
     ): Promise<string | null> => findRefusal(database, finding, facts, choice),
-    /** All that a run of reconciliation finds in the tables about a subject. */
-    async findAgain(subject: string, kinds: readonly TableKind[]): Promise<string[]> {
-      const now = new Date().toISOString();
-      const found: string[] = [];
-      for (const kind of kinds)
-        for (const one of await detectAll(sql, kind, { now, limit: 100 }))
-          if (one.subject.includes(subject)) found.push(`${kind}: ${one.finding}`);
-      return found;
-    },
-    requestId: BY.requestId,
-    nobody: randomUUID,
   };
 }

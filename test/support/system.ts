@@ -84,6 +84,8 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** The address of the runbook, which the details of workflows link to; none unless given. */
+  runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
   /** Encrypt what Temporal is given; without them it stays readable. */
@@ -104,6 +106,7 @@ export async function startSystem({
   publishing = webhooks !== false,
   monitor = {},
   payments = false,
+  runbook,
   payloadKeys,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -119,7 +122,7 @@ export async function startSystem({
     WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
   });
 
-  const reach = { address, namespace, payloadKeys, taskQueue };
+  const reach = { address, namespace, payloadKeys, taskQueue, runbook };
 
   const native = await NativeConnection.connect({ address });
   const stepDatabase = workerDatabase(
@@ -143,6 +146,7 @@ export async function startSystem({
       connection: native,
       ...payloads,
       taskQueue,
+      runbook,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: workerSlots,
@@ -172,6 +176,7 @@ export async function startSystem({
             connection: native,
             ...payloads,
             taskQueue,
+            runbook,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });

@@ -54,4 +54,14 @@ export const NOT_ASKED: readonly {
       'repairs/figures.ts': ['compareAllDays'],
     },
   },
+  {
+    because:
+      'they are parts of what a person decides about one order, whose rows they find by their keys, as what is asked does',
+    functions: {
+      'decisions/known-order.ts': ['refuseIfRowsAreLeft', 'restoreRow'],
+      'decisions/money.ts': ['bookPayment', 'letShopPay', 'reconnectPayment'],
+      'decisions/path.ts': ['followEvents', 'moveTo'],
+      'decisions/repair.ts': 'all',
+    },
+  },
 ];

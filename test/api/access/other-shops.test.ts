@@ -7,6 +7,7 @@ import { findAccess, mayCall } from '../../../api/access/operations.ts';
 import { identifyBearers } from '../../../api/access/tokens.ts';
 import { ApiClient, expectStatus, type Answer } from '../../../api/client.ts';
 import { makeKeyId } from '../../../domain/api-key.ts';
+import { keepFindings } from '../../../db/findings.ts';
 import type { Role } from '../../../domain/access.ts';
 import { expectRulesHold } from '../../support/database.ts';
 import { startIssuer } from '../../support/issuer.ts';
@@ -99,6 +100,13 @@ const webhook = idOf(
 const delivery = idOf(
   expectStatus(await seller.client.post(`/v1/webhooks/${webhook}/test-events`, undefined), 201),
 );
+const [kept] = await keepFindings(
+  database,
+  'order_overdue',
+  [{ subject: open, orderId: open, finding: 'test' }],
+  new Date().toISOString(),
+);
+const finding = kept?.id ?? '';
 expectStatus(await alice.client.cancelOrder(cancelled, { reason: 'changed my mind' }), 200);
 expectStatus(await alice.client.put(`/v1/wallets/${wallet}/permissions/carol`, undefined), 200, 201);
 
@@ -136,6 +144,7 @@ const VALUES = {
   outcome: 'declined',
   // Of the order itself unless it is named.
   workflowId: undefined,
+  choice: 'accept',
 };
 
 /** Ids that nothing has. */
@@ -149,6 +158,7 @@ function idFor(path: string): string {
   if (path.startsWith('/v1/webhooks/')) return webhook;
   if (path.startsWith('/v1/payments/')) return payment;
   if (path.startsWith('/v1/buyers/')) return 'alice';
+  if (path.startsWith('/v1/findings/')) return finding;
   // A stream ends with the order.
   if (path.endsWith('/stream')) return cancelled;
   if (path.startsWith('/v1/orders/')) return path.endsWith('/refund') ? paid : open;

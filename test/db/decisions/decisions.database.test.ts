@@ -1,15 +1,17 @@
 /** A person decides what becomes of damage that nothing repairs by itself, and whatever they choose keeps every rule. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { keepFindings } from '../../../db/findings.ts';
+import type { KnownOrder } from '../../../db/decisions/known-order.ts';
+import { findFinding, keepFindings } from '../../../db/findings.ts';
 import { pay } from '../../../db/steps/pay.ts';
 import { refund } from '../../../db/steps/refund.ts';
 import { reserve } from '../../../db/steps/reserve.ts';
-import { findFinding } from '../../../db/findings.ts';
+import type { PlacedOrder } from '../../../db/steps/step.ts';
 import { expectRulesHold, freshDatabase } from '../../support/database.ts';
 import { SIGNED, deciding } from '../../support/decisions.ts';
+import { plantIdempotencyKey } from '../../support/planted.ts';
 import { openShopWithPayments } from '../../support/payment-plantings.ts';
-import { anOrder, payment, refundOf } from '../../support/step-requests.ts';
+import { AT, anOrder, payment, refundOf } from '../../support/step-requests.ts';
 import { fundedWallet, stockedSku } from '../../support/stock.ts';
 
 const testDatabase = await freshDatabase();
@@ -283,5 +285,221 @@ describe('money that was taken for an order that is not paid', () => {
     expect(await walletOf(walletId)).toEqual({ posted: 5_000, held: 0 });
     expect(await skuOf(sku)).toEqual({ on_hand: 10, reserved: 0 });
     await expectRulesHold(sql);
+  });
+});
+
+/** As a workflow, or an answer to the caller, would know it. */
+const knownAs = (
+  { orderId: _, at, paymentDeadline: __, ...contents }: PlacedOrder,
+  known: Partial<KnownOrder> = {},
+): KnownOrder => ({
+  contents,
+  paymentDeadline: new Date(Date.now() + 900_000).toISOString(),
+  total: { amount: 1_000, currency: 'EUR' },
+  createdAt: at,
+  ...known,
+});
+
+describe('an order that a caller was given and that is lost', () => {
+  /** A key that was answered with an order of which nothing is left, as after an older backup was restored. */
+  async function lost() {
+    const [sku, walletId] = await Promise.all([
+      stockedSku(sql, { onHand: 10 }),
+      fundedWallet(sql, { funds: 5_000 }),
+    ]);
+    const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }] });
+    const known = knownAs(order);
+    await plantIdempotencyKey(sql, { commandId: order.orderId });
+    return { id: order.orderId, sku, known, finding: await find('order_lost', order.orderId) };
+  }
+
+  test('is reserved again, with the deadline its caller was given', async () => {
+    const { id, sku, known, finding } = await lost();
+    expect(await choose(finding, 'record_again', { isAnswered: true, known })).toEqual({
+      outcome: 'decided',
+      stage: 'awaiting_payment',
+    });
+    expect(await skuOf(sku)).toEqual({ on_hand: 10, reserved: 2 });
+    const [order] = await sql`select payment_deadline from orders where id = ${id}`;
+    expect(order?.['payment_deadline']).toEqual(new Date(known.paymentDeadline));
+    await expectRulesHold(sql);
+  });
+
+  test('is not reserved again when it would cost something else, has no units, or its time is over; it is recorded as cancelled', async () => {
+    const { sku, known, finding } = await lost();
+    const refusal = (other: Partial<KnownOrder>) =>
+      refusalOf(finding, 'record_again', { isAnswered: true, known: { ...known, ...other } });
+    expect(await refusal({ total: { amount: 999, currency: 'EUR' } })).toMatch(/rejected \(total_mismatch\)/);
+    expect(await refusal({ paymentDeadline: AT })).toMatch(/which is over/);
+    expect(
+      await refusal({ contents: { ...known.contents, lines: [{ sku, quantity: 11 }] }, total: null }),
+    ).toMatch(/rejected \(out_of_stock\)/);
+    expect(await refusalOf(finding, 'record_again', { isAnswered: true })).toMatch(
+      /Nobody knows what was ordered/,
+    );
+    expect(await choose(finding, 'record_cancelled', { isAnswered: true, known })).toEqual({
+      outcome: 'decided',
+      stage: 'cancelled',
+    });
+    expect(await skuOf(sku)).toEqual({ on_hand: 10, reserved: 0 });
+    await expectRulesHold(sql);
+  });
+
+  test('is recorded again where its events end, when only its row is gone', async () => {
+    const { id, order } = await paid();
+    await plantIdempotencyKey(sql, { commandId: id });
+    await damage((to) => to`delete from orders where id = ${id}`);
+    const finding = await find('order_inconsistent', id);
+    const facts = { isAnswered: true, known: knownAs(order) };
+    expect(await refusalOf(finding, 'record_cancelled', facts)).toMatch(/restore its row alone/);
+    expect(await choose(finding, 'restore_order', facts)).toEqual({ outcome: 'decided', stage: 'paid' });
+    await expectRulesHold(sql);
+  });
+});
+
+describe('a workflow without an open order', () => {
+  const missing = async (subject: string) => {
+    const now = new Date().toISOString();
+    const found = { subject, orderId: subject, finding: 'its workflow runs, and the order is not recorded' };
+    const [kept] = await keepFindings(database, 'order_missing', [found], now);
+    const finding = kept && (await findFinding(database, kept.id));
+    if (!finding) throw new Error('It was not kept.');
+    return finding;
+  };
+
+  test('is stopped only when nobody was given its order, and the order is not open', async () => {
+    const finding = await missing(randomUUID());
+    expect(await refusalOf(finding, 'stop_workflow', { isAnswered: false, workflow: 'paying' })).toBeNull();
+    expect(await refusalOf(finding, 'stop_workflow', { isAnswered: true, workflow: 'paying' })).toMatch(
+      /Its caller was given the order/,
+    );
+    expect(await refusalOf(finding, 'stop_workflow')).toMatch(/No workflow runs for it/);
+    const open = await placed();
+    expect(
+      await refusalOf(await missing(open.id), 'stop_workflow', {
+        isAnswered: true,
+        workflow: 'awaiting_payment',
+      }),
+    ).toMatch(/its workflow is what ends it/);
+  });
+
+  test('goes on with its order again only when it waits for the payment', async () => {
+    const [sku, walletId] = await Promise.all([
+      stockedSku(sql, { onHand: 10 }),
+      fundedWallet(sql, { funds: 5_000 }),
+    ]);
+    const order = anOrder({ walletId, lines: [{ sku, quantity: 2 }] });
+    const finding = await missing(order.orderId);
+    const facts = { isAnswered: true, known: knownAs(order) };
+    expect(await refusalOf(finding, 'record_again', { ...facts, workflow: 'refunding' })).toMatch(
+      /is refunding/,
+    );
+    expect(await refusalOf(finding, 'record_again', { ...facts, workflow: null })).toMatch(/does not answer/);
+    expect(await choose(finding, 'record_again', { ...facts, workflow: 'awaiting_payment' })).toMatchObject({
+      outcome: 'decided',
+    });
+    await expectRulesHold(sql);
+  });
+});
+
+test('an order that nobody let expire is let expire, and not while its payments are captured', async () => {
+  const { id, sku } = await placed({ paymentMode: 'hold' });
+  const finding = await find('order_overdue', id);
+  expect(await choose(finding, 'expire_order')).toEqual({ outcome: 'decided', stage: 'expired' });
+  expect(await skuOf(sku)).toEqual({ on_hand: 10, reserved: 0 });
+  await expectRulesHold(sql);
+});
+
+test('a payment that counts another sum as refunded is counted again', async () => {
+  const shop = await openShopWithPayments(testDatabase);
+  const paymentId = shop.partly.byProvider;
+  await damage((to) => to`update payment set refunded = refunded - 1 where id = ${paymentId}`);
+  const finding = await find('payment_inconsistent', paymentId);
+  expect(await choose(finding, 'recount_payment')).toMatchObject({ outcome: 'decided' });
+  await expectRulesHold(sql);
+});
+
+describe('a decision', () => {
+  test('is carried out once, by the first of several who decide at the same time', async () => {
+    const { id, walletId } = await placed();
+    await setStage(id, 'paid');
+    const finding = await find('paid_without_money', id);
+    const outcomes = await Promise.all([
+      choose(finding, 'take_money'),
+      choose(finding, 'take_money'),
+      choose(finding, 'let_shop_pay'),
+      choose(finding, 'follow_events'),
+    ]);
+    expect(outcomes.filter(({ outcome }) => outcome === 'decided')).toHaveLength(1);
+    expect(outcomes.filter(({ outcome }) => outcome === 'closed')).toHaveLength(3);
+    expect([...(await sql`select 1 from decision where finding_id = ${finding.id}`)]).toHaveLength(1);
+    expect([4_000, 5_000]).toContain((await walletOf(walletId))?.['posted']);
+    await expectRulesHold(sql);
+  });
+
+  test('is in the audit with who decided, why, and what it changed, all as the deed of the caller', async () => {
+    const { id } = await placed();
+    await setStage(id, 'paid');
+    const finding = await find('paid_without_money', id);
+    await choose(finding, 'take_money');
+    const rows = await sql<
+      { kind: string; actor: string; request_id: string; why: string | null; after: unknown }[]
+    >`
+      select kind, actor, request_id, why, after from audit_inbox
+      where transaction = (select transaction from audit_inbox where kind = 'decision' and subject = ${finding.id})
+    `;
+    expect(new Set(rows.map(({ actor, request_id: request }) => `${actor} ${request}`))).toEqual(
+      new Set(['key:test request-of-test']),
+    );
+    expect(rows.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['decision', 'order', 'wallet', 'sku']),
+    );
+    expect(rows.find(({ kind }) => kind === 'decision')).toMatchObject({
+      why: SIGNED.reason,
+      after: { choice: 'take_money', actor: SIGNED.actor, is: { stage: 'paid', posted: 4_000 } },
+    });
+    await expect(sql`update decision set reason = 'another'`).rejects.toThrow(/never changed/);
+    await expect(sql`delete from decision`).rejects.toThrow(/never changed/);
+  });
+
+  test('that is only tried leaves no trace', async () => {
+    const { id, walletId } = await placed();
+    await setStage(id, 'paid');
+    const finding = await find('paid_without_money', id);
+    const [before] = await sql`select count(*) from audit_inbox`;
+    expect(await refusalOf(finding, 'take_money')).toBeNull();
+    expect(await walletOf(walletId)).toEqual({ posted: 5_000, held: 0 });
+    expect((await sql`select count(*) from audit_inbox`)[0]).toEqual(before);
+    expect(await findFinding(database, finding.id)).toMatchObject({ state: 'open', decision: null });
+    await choose(finding, 'follow_events');
+  });
+
+  test('to accept is not reopened by reconciliation, unless something else is found of the same', async () => {
+    const keep = (finding: string) =>
+      keepFindings(
+        database,
+        'payment_unmatched',
+        [{ subject: 'theirs', orderId: null, finding }],
+        new Date().toISOString(),
+      );
+    const [kept] = await keep('a provider has it');
+    const finding = kept && (await findFinding(database, kept.id));
+    if (!finding) throw new Error('It was not kept.');
+    expect(await choose(finding, 'accept')).toEqual({ outcome: 'decided', stage: null });
+    expect(await keep('a provider has it')).toEqual([]);
+    expect(await keep('a provider has more of it')).toHaveLength(1);
+  });
+
+  test('is not undone by a run that had found the damage before', async () => {
+    const { id } = await placed();
+    await setStage(id, 'paid');
+    const startedAt = new Date().toISOString();
+    const finding = await find('paid_without_money', id);
+    await choose(finding, 'take_money');
+    const stale = [{ subject: id, orderId: id, finding: finding.finding }];
+    expect(await keepFindings(database, 'paid_without_money', stale, startedAt)).toEqual([]);
+    // A later run finds what was broken again.
+    const later = new Date(Date.now() + 1_000).toISOString();
+    expect(await keepFindings(database, 'paid_without_money', stale, later)).toHaveLength(1);
   });
 });
