@@ -56,13 +56,16 @@ const isPayload = (value: object): value is Payload =>
   value.metadata !== null &&
   'encoding' in value.metadata;
 
-/** Every payload of a workflow, wherever in its history. */
+/** What a workflow is searched by, and the ids of the request and of the trace that it goes back to. */
+const READABLE = new Set(['searchAttributes', 'header']);
+
+/** Every other payload of a workflow, wherever in its history. */
 async function payloadsOf(workflowId: string): Promise<Payload[]> {
   const found: Payload[] = [];
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
     if (isPayload(value)) found.push(value);
-    else for (const inner of Object.values(value)) visit(inner);
+    else for (const [name, inner] of Object.entries(value)) if (!READABLE.has(name)) visit(inner);
   };
   visit(await client.workflow.getHandle(workflowId).fetchHistory());
   return found;
