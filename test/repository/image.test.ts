@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { findDevelopmentKeys, revokeKey } from '../../db/key-changes.ts';
+import { keyRing } from '../../settings/key-ring.ts';
 import { linkTree } from '../support/link-tree.ts';
+import { aKey } from '../support/personal-data.ts';
 import { runScripts, startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 
@@ -15,7 +17,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 // Its replay takes all workflows of a namespace.
-const system = await startSystem({ ownNamespace: true });
+const PAYLOAD_KEYS = aKey('test');
+const system = await startSystem({ ownNamespace: true, payloadKeys: keyRing.parse(PAYLOAD_KEYS) });
 const image = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
 afterAll(() => rmSync(image, { recursive: true, force: true }));
 
@@ -92,6 +95,7 @@ test('every command of the image runs with nothing but what is in the image', as
     TEMPORAL_NAMESPACE: system.namespace,
     TASK_QUEUE: system.taskQueue,
     NODE_ENV: 'production',
+    PAYLOAD_KEYS,
     NODE_OPTIONS: undefined,
     WORKFLOW_BUNDLE: join(image, 'workflows.js'),
     NODE_PATH: undefined,
@@ -123,6 +127,11 @@ test('every command of the image runs with nothing but what is in the image', as
   expect((await fetch(`http://127.0.0.1:${String(port)}/docs`)).status).toBe(200);
   api.child.kill('SIGTERM');
   expect(await api.ended, api.output()).toBe(0);
+  const codec = startScript('api/codec/main.ts', { ...environment, CODEC_PORT: '0' }, { cwd: image });
+  const { port: codecPort } = await codec.says('listening');
+  expect((await fetch(`http://127.0.0.1:${String(codecPort)}/readyz`)).status).toBe(200);
+  codec.child.kill('SIGTERM');
+  expect(await codec.ended, codec.output()).toBe(0);
   const queue = `image-${randomUUID()}`;
   const worker = startScript('worker/main.ts', { ...environment, TASK_QUEUE: queue }, { cwd: image });
   await worker.says('worker ready');

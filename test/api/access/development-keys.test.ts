@@ -6,6 +6,7 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { findDevelopmentKeys, revokeKey } from '../../../db/key-changes.ts';
 import { freshDatabase } from '../../support/database.ts';
 import { plantKey } from '../../support/planted-keys.ts';
+import { aKey } from '../../support/personal-data.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { startScript, type TestProcess } from '../../support/server-process.ts';
 
@@ -15,6 +16,7 @@ function startApi(DATABASE_URL: string, more: Readonly<Record<string, string>> =
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     PORT: '0',
     SHUTDOWN_NOTICE: '0s',
+    PAYLOAD_KEYS: aKey('test'),
     ...more,
   });
   onTestFinished(async () => {
