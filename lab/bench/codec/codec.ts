@@ -26,10 +26,10 @@ export function benchCodec(options: BenchmarkOptions): Promise<Outcome> {
   return withBenchSystem(options, async (system) => {
     const rows: OrderRow[] = [];
     const api = new ApiClient(fetchFrom(system.apiUrl), system.credentials);
-    const { nextOrder } = await fillCatalogue(api);
+    const catalogue = await fillCatalogue(api);
     for (const lines of LINES) {
       options.report(`An order of ${lines} ${lines === 1 ? 'line' : 'lines'}`);
-      const body = { ...nextOrder(), lines: linesOf(lines) };
+      const body = { ...catalogue.nextOrder(), lines: linesOf(lines) };
       const { id } = expectStatus(await api.createOrder(body), 201).body;
       expectStatus(await api.payOrder(id), 200);
       rows.push(await measure(lines, await payloadsOf(system, id)));
