@@ -143,7 +143,7 @@ test('a payment by provider is one trace from its request to the provider and ba
   await expectRulesHold(sql);
 });
 
-test('the span of a step that fails says what failed, and nothing of the row that PostgreSQL quotes', async () => {
+test('the spans of a step and of a request that fail say what failed, and nothing of the row that PostgreSQL refused', async () => {
   const placing = aTrace();
   const theirs = await system.shop.wallet(10_000, 'EUR', 'Rhododendron');
   await sql`alter table orders add constraint refuses_a_buyer check (buyer_id <> 'Rhododendron')`;
@@ -160,7 +160,16 @@ test('the span of a step that fails says what failed, and nothing of the row tha
   await placed;
   expect(failed.status?.message).toContain('refuses_a_buyer');
   expect(failed.attributes).toMatchObject({ 'error.type': 'ApplicationFailure' });
-  expect(receiver.raw()).not.toContain('Rhododendron');
+
+  const opening = aTrace();
+  await sql`alter table wallet add constraint refuses_an_owner check (owner_id <> 'Quillfeather')`;
+  const wallets = shopWith(opening.headers);
+  expectStatus(await wallets.createWallet({ ownerId: 'Quillfeather', currency: 'EUR' }), 500);
+  await sql`alter table wallet drop constraint refuses_an_owner`;
+  const request = await spanOf(opening.traceId, 'POST /v1/wallets');
+  expect(request.status?.message).toContain('refuses_an_owner');
+  for (const planted of ['Rhododendron', 'Quillfeather'])
+    expect([planted, receiver.raw().includes(planted)]).toEqual([planted, false]);
   await expectRulesHold(sql);
 });
 
