@@ -143,6 +143,36 @@ test('a payment by provider is one trace from its request to the provider and ba
   await expectRulesHold(sql);
 });
 
+test('the spans of a step and of a request that fail say what failed, and nothing of the row that PostgreSQL refused', async () => {
+  const placing = aTrace();
+  const theirs = await system.shop.wallet(10_000, 'EUR', 'Rhododendron');
+  await sql`alter table orders add constraint refuses_a_buyer check (buyer_id <> 'Rhododendron')`;
+  const placed = shopWith(placing.headers).placed(theirs, sku, 1, { buyerId: 'Rhododendron' });
+  const failed = await until('the step to fail', () =>
+    Promise.resolve(
+      receiver.spans.find(
+        ({ traceId, name, status }) =>
+          traceId === placing.traceId && name === 'RunActivity:reserve' && status?.code === 2,
+      ),
+    ),
+  );
+  await sql`alter table orders drop constraint refuses_a_buyer`;
+  await placed;
+  expect(failed.status?.message).toContain('refuses_a_buyer');
+  expect(failed.attributes).toMatchObject({ 'error.type': 'ApplicationFailure' });
+
+  const opening = aTrace();
+  await sql`alter table wallet add constraint refuses_an_owner check (owner_id <> 'Quillfeather')`;
+  const wallets = shopWith(opening.headers);
+  expectStatus(await wallets.createWallet({ ownerId: 'Quillfeather', currency: 'EUR' }), 500);
+  await sql`alter table wallet drop constraint refuses_an_owner`;
+  const request = await spanOf(opening.traceId, 'POST /v1/wallets');
+  expect(request.status?.message).toContain('refuses_an_owner');
+  for (const planted of ['Rhododendron', 'Quillfeather'])
+    expect([planted, receiver.raw().includes(planted)]).toEqual([planted, false]);
+  await expectRulesHold(sql);
+});
+
 test('webhooks and the payment provider are sent the trace that their call belongs to', async () => {
   const hook = await startWebhookReceiver();
   await registerWebhook(database.reaching({ shop: ALL_SHOPS }), { url: hook.url });
