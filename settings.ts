@@ -11,17 +11,21 @@ import {
   origins,
   port,
   publicUrl,
+  routingKey,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
 import { personalDataSchema, toPersonalDataKeys } from './settings/personal-data.ts';
+import { codecShape } from './settings/codec.ts';
 import { sessionShape } from './settings/sessions.ts';
 import { thresholdSchema, toThresholds } from './settings/thresholds.ts';
 import { tokenSchema, toTokenSettings } from './settings/tokens.ts';
 import { UNITS, apiKey, duration, logLevel, path, temporalName, wholeNumber } from './settings/values.ts';
+import { toTraceSettings, traceSchema } from './settings/traces.ts';
 import { sendingSchema, webhookSchema } from './settings/webhooks.ts';
 
 /** More than a PostgreSQL server usually serves in all. */
@@ -81,23 +85,24 @@ const apiSchema = z.object({
   DEVELOPMENT_KEY: apiKey.optional(),
 });
 
-const safeApiSchema = apiSchema
-  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
-  // Everyone who opens /docs gets it.
-  .refine(({ NODE_ENV, DEVELOPMENT_KEY }) => NODE_ENV !== 'production' || DEVELOPMENT_KEY === undefined, {
-    path: ['DEVELOPMENT_KEY'],
-    error: 'must not be set in production (NODE_ENV)',
-  });
+/** Everyone who opens /docs gets the key. */
+const hasNoOpenKey = (settings: { NODE_ENV?: string | undefined; DEVELOPMENT_KEY?: string | undefined }) =>
+  settings.NODE_ENV !== 'production' || settings.DEVELOPMENT_KEY === undefined;
+const OPEN_KEY = { path: ['DEVELOPMENT_KEY'], error: 'must not be set in production (NODE_ENV)' };
+
+const safeApiSchema = apiSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS).refine(hasNoOpenKey, OPEN_KEY);
 
 const tokens = tokenSchema.transform((settings, context) => ({ tokens: toTokenSettings(settings, context) }));
 const personalData = personalDataSchema.transform((settings, context) => ({
   personalData: toPersonalDataKeys(settings, context),
 }));
 
+const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
+
 const apiAndTokens = z.intersection(
   z.intersection(
     z.intersection(safeApiSchema, webhookSchema),
-    z.intersection(paymentSchema, apiMetricsSchema),
+    z.intersection(paymentSchema, z.intersection(apiMetricsSchema, traces)),
   ),
   z.intersection(tokens, personalData),
 );
@@ -135,6 +140,9 @@ const workerSchema = z.object({
   /** Whole units of a currency. */
   BUSY_BUYER_AMOUNT: wholeNumber(1, 1_000_000_000_000).default(10_000),
   ALERT_WEBHOOK_URL: webhookUrl.optional(),
+  ALERT_SLACK_URL: webhookUrl.optional(),
+  ALERT_PAGERDUTY_KEY: routingKey.optional(),
+  ALERT_PAGERDUTY_URL: webhookUrl.default('https://events.pagerduty.com/v2/enqueue'),
 });
 
 const paymentProvider = paymentProviderSchema.transform((settings, context) => {
@@ -148,16 +156,48 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
 const workerAndThresholds = z.intersection(
   z.intersection(
     z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
-    z.intersection(paymentProvider, workerMetricsSchema),
+    z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
   ),
   thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
 );
+
+/** What the codec server reads; the rest of what it knows of callers is the API's. */
+const codecSchema = z
+  .object({
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+    LOG_LEVEL: shared.LOG_LEVEL,
+    ...payloadShape,
+    ...sessionShape,
+    ...codecShape,
+    HOST: apiSchema.shape.HOST,
+    KEEP_ALIVE: apiSchema.shape.KEEP_ALIVE,
+    SHUTDOWN_NOTICE: apiSchema.shape.SHUTDOWN_NOTICE,
+    RATE_LIMIT_WINDOW: apiSchema.shape.RATE_LIMIT_WINDOW,
+    RATE_LIMIT_FAILED_AUTHENTICATIONS: apiSchema.shape.RATE_LIMIT_FAILED_AUTHENTICATIONS,
+    TRUSTED_PROXIES: apiSchema.shape.TRUSTED_PROXIES,
+    DEVELOPMENT_KEY: apiSchema.shape.DEVELOPMENT_KEY,
+  })
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
+  .refine(hasNoOpenKey, OPEN_KEY);
+
+const codecAndTokens = z.intersection(codecSchema, tokens);
 
 const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
 const replaySchema = z
   .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
   .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
+
+const temporalSchema = z.object({
+  TEMPORAL_ADDRESS: shared.TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
+const webUiSchema = z.object({
+  WEB_UI_URL: apiSchema.shape.WEB_UI_URL,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
@@ -183,17 +223,22 @@ const localSchema = z.object({
   PORT: apiSchema.shape.PORT,
   /** The first of those of API, worker, SDK and Temporal's server. */
   METRICS_PORT: apiMetricsSchema.shape.METRICS_PORT,
+  METRICS_HOST: apiMetricsSchema.shape.METRICS_HOST,
   POSTGRES_PORT: port.default(5440),
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
+  CODEC_PORT: codecShape.CODEC_PORT,
+  /** Of the Prometheus that `--observe` starts. */
+  PROMETHEUS_PORT: port.default(9090),
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
   PROVIDER_PORT: wholeNumber(1, 65_535).default(8290),
   HOLDFAST_DATA: path.default('.holdfast'),
 });
 
-/** With what the settings `JWT_...` say together, and those of personal data. */
+/** With what the settings `JWT_...` say together, those of personal data, and those of traces. */
 export type ApiSettings = z.output<typeof apiAndTokens>;
-/** With the payment provider, if there is one, and the threshold of each measure, of the setting `ALERT_<MEASURE>`. */
+export type CodecSettings = z.output<typeof codecAndTokens>;
+/** With the payment provider, if there is one, the threshold of each measure, of the setting `ALERT_<MEASURE>`, and those of traces. */
 export type WorkerSettings = z.output<typeof workerAndThresholds>;
 /** What a command needs to inspect a running system. */
 export type SystemSettings = z.output<typeof systemSchema>;
@@ -223,15 +268,22 @@ function read<S extends z.ZodType>(schema: S, environment: Environment): z.outpu
 export const apiSettings = (environment: Environment): ApiSettings => read(apiAndTokens, environment);
 export const workerSettings = (environment: Environment): WorkerSettings =>
   read(workerAndThresholds, environment);
+export const codecSettings = (environment: Environment): CodecSettings => read(codecAndTokens, environment);
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
+export const temporalSettings = (environment: Environment): z.output<typeof temporalSchema> =>
+  read(temporalSchema, environment);
+export const webUiSettings = (environment: Environment): z.output<typeof webUiSchema> =>
+  read(webUiSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -240,10 +292,13 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...workerSchema.shape,
   ...thresholdSchema.shape,
   ...apiSchema.shape,
+  ...codecShape,
   ...tokenSchema.shape,
   ...personalDataSchema.shape,
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
   ...workerMetricsSchema.shape,
+  ...traceSchema.shape,
 };

@@ -1,6 +1,5 @@
 /** Assembles the API: what every request passes through, and the routes. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import { requestId } from 'hono/request-id';
 import { authenticate } from './access/authenticate.ts';
 import { createIdentify } from './access/identify.ts';
@@ -15,13 +14,14 @@ import { enforceDeadline } from './http/deadline.ts';
 import { logRequests } from './http/request-log.ts';
 import { measureRequests } from './http/request-metrics.ts';
 import { setSecurityHeaders } from './http/security-headers.ts';
+import { traceRequests } from './http/trace-requests.ts';
 import { refuseUnmatched } from './http/unmatched.ts';
 import { limitFailedAuthentications } from './limits/failed-authentications.ts';
 import { limitRates } from './limits/limit-rates.ts';
 import { toProblem } from './problems/from-error.ts';
 import { refuseInvalid } from './problems/invalid-request.ts';
 import { createTurns } from './orders/turns.ts';
-import { PROBLEM_JSON, type Problem } from './problems/problem.ts';
+import { sendProblem } from './problems/send.ts';
 import { createServerCheck } from './reachability.ts';
 import { attentionRoutes } from './routes/attention.ts';
 import { buyerRoutes } from './routes/buyers.ts';
@@ -52,7 +52,7 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   const { database, logger, metrics, corsOrigins = [] } = dependencies;
 
   if (metrics) app.use(measureRequests(metrics));
-  app.use(requestId(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
+  app.use(requestId(), traceRequests(), logRequests(logger), setSecurityHeaders(), allowOrigins(corsOrigins));
   app.onError((error, c) => sendProblem(c, toProblem(error)));
 
   // Its sender has no other credentials than its signature.
@@ -104,10 +104,4 @@ export function createApi(dependencies: Dependencies, bodyLimits = BODY_LIMITS):
   app.route('/', docsRoutes(app, dependencies.developmentKey));
   app.notFound(refuseUnmatched(app));
   return app;
-}
-
-function sendProblem(c: Context, problem: Problem): Response {
-  const { retryAfter } = problem;
-  if (retryAfter !== undefined) c.header('Retry-After', String(retryAfter));
-  return c.body(JSON.stringify(problem.document), problem.kind.status, { 'Content-Type': PROBLEM_JSON });
 }

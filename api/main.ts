@@ -27,6 +27,7 @@ import { runbookOf } from '../domain/runbook.ts';
 import type { WebUi } from '../domain/web-ui.ts';
 import { complain, endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, apiSettings, type ApiSettings } from '../settings.ts';
 import { DevelopmentKeyError, refuseDevelopmentKeys } from './access/development-keys.ts';
@@ -35,6 +36,7 @@ import { createApi } from './app.ts';
 import { makeDrainable } from './http/drain.ts';
 import { ListenError, listen } from './http/listen.ts';
 import { createApiServer } from './http/server.ts';
+import { openApiMetrics } from './metrics.ts';
 
 /** How long the start waits for PostgreSQL to say that it has no development key. Then the API serves, and goes on asking. */
 const CHECK_PATIENCE_MS = 3_000;
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const logger = openLogger('api', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
+  const tracing = openTracing('holdfast-api', settings.traces, logger);
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   // Neither waits for its server: the API answers `unavailable` until both are up.
   const database = openDatabase(settings.DATABASE_URL, {
@@ -57,10 +60,12 @@ async function main(): Promise<void> {
     taskQueue: settings.TASK_QUEUE,
     runbook: runbookOf(settings.OPERATIONS_URL),
   });
+  const { metrics, serve } = openApiMetrics(settings, database, logger);
   const api = createApi({
     database,
     temporal,
     logger,
+    metrics,
     identifyBearer: settings.tokens && identifyBearers(settings.tokens),
     sessionKeys: settings.SESSION_KEYS,
     webUi: webUiOf(settings),
@@ -113,7 +118,7 @@ async function main(): Promise<void> {
     if (isProduction) await firstOf(checked, CHECK_PATIENCE_MS);
     const address = await listen(server, settings.HOST, settings.PORT);
     logger.info(address, 'listening');
-    await Promise.all([stopped, checked, recorded, registered]);
+    await Promise.all([stopped, checked, recorded, registered, serve(ending)]);
     logger.info('stopping');
     await drain({ noticeMs: settings.SHUTDOWN_NOTICE });
     logger.info('stopped');
@@ -123,6 +128,7 @@ async function main(): Promise<void> {
     server.close();
     await temporal.close();
     await database.close();
+    await tracing.close();
   }
 }
 

@@ -9,6 +9,8 @@ export interface DataFolder {
   postgres: string;
   temporal: string;
   temporalDatabase: string;
+  /** What the local Prometheus has recorded. */
+  prometheus: string;
   logs: string;
   /** The file with the development key. */
   developmentKey: string;
@@ -16,6 +18,9 @@ export interface DataFolder {
   personalDataKeys: string;
   /** The file with the keys of webhooks' secrets. */
   webhookKeys: string;
+  /** The file with the keys of payloads, and the one with the keys of sessions. */
+  payloadKeys: string;
+  sessionKeys: string;
   /** The folder of the local payment provider, and its book. */
   provider: string;
   providerBook: string;
@@ -35,10 +40,13 @@ export function dataFolder(setting: string): DataFolder {
     postgres: join(path, 'postgres'),
     temporal,
     temporalDatabase: join(temporal, 'temporal.db'),
+    prometheus: join(path, 'prometheus'),
     logs,
     developmentKey: join(path, 'development-key'),
     personalDataKeys: join(path, 'personal-data-keys'),
     webhookKeys: join(path, 'webhook-keys'),
+    payloadKeys: join(path, 'payload-keys'),
+    sessionKeys: join(path, 'session-keys'),
     provider,
     providerBook: join(provider, 'book'),
     logFile: (name) => join(logs, `${name}.log`),

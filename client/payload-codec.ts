@@ -33,8 +33,8 @@ export interface PayloadSettings {
 
 export function payloadCodec(settings: PayloadSettings): PayloadCodec {
   return {
-    encode: async (payloads) => payloads.map((payload) => encrypt(settings, payload)),
-    decode: async (payloads) => payloads.map((payload) => decrypt(settings, payload)),
+    encode: async (payloads) => payloads.map((payload) => encryptPayload(settings, payload)),
+    decode: async (payloads) => payloads.map((payload) => decryptPayload(settings, payload)),
   };
 }
 
@@ -44,7 +44,8 @@ export function keyOfPayload({ metadata }: Payload): string | undefined {
   return textOf(metadata?.[KEY_NAME]);
 }
 
-function encrypt({ namespace, payloadKeys }: PayloadSettings, payload: Payload): Payload {
+/** As it is when there are no keys. */
+export function encryptPayload({ namespace, payloadKeys }: PayloadSettings, payload: Payload): Payload {
   if (payloadKeys === undefined) return payload;
   const content = shorten(PayloadMessage.encode(payload).finish());
   const { sealed, key } = sealWithCurrent(payloadKeys, content, sealedAs(namespace));
@@ -54,8 +55,8 @@ function encrypt({ namespace, payloadKeys }: PayloadSettings, payload: Payload):
   };
 }
 
-/** @throws {UnreadablePayloadError} */
-export function decrypt({ namespace, payloadKeys }: PayloadSettings, payload: Payload): Payload {
+/** As it is when it is not encrypted. @throws {UnreadablePayloadError} */
+export function decryptPayload({ namespace, payloadKeys }: PayloadSettings, payload: Payload): Payload {
   const key = keyOfPayload(payload);
   if (key === undefined) return payload;
   if (payloadKeys === undefined)

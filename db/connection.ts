@@ -17,6 +17,7 @@ import { DatabaseBusyError } from './errors.ts';
 import { Permits, type PermitUse } from './permits.ts';
 import { openPool, type DatabaseOptions, type Pool, type PoolConnections } from './pool.ts';
 import { inTransaction } from './postgres.ts';
+import { inQuerySpan, noted } from './query-span.ts';
 import { limitTo } from './reach.ts';
 
 export {
@@ -49,14 +50,15 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
   const pool = openPool(url, options);
   const permits = new Permits(connections, CONNECTION_DEADLINE_MS, () => new DatabaseBusyError());
   let checks: Pool | undefined;
-  async function inTurn<T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T> {
-    const release = await permits.take();
-    try {
-      return await pool.run(query);
-    } finally {
-      release();
-    }
-  }
+  const inTurn = <T>(query: (connections: PoolConnections) => PromiseLike<T>): Promise<T> =>
+    inQuerySpan(name, async () => {
+      const release = await permits.take();
+      try {
+        return await pool.run((pooled) => noted(query(pooled)));
+      } finally {
+        release();
+      }
+    });
   const open: DatabasePool = {
     connections,
     get use() {
@@ -70,7 +72,7 @@ export function openDatabase(url: string, options: DatabaseOptions): DatabasePoo
       await checks.run(({ sql }) => sql`select 1`);
     },
     // Takes no permit: its connection is not one of the pool's.
-    runLong: (milliseconds, query) => pool.runLong(milliseconds, query),
+    runLong: (milliseconds, query) => inQuerySpan(name, () => pool.runLong(milliseconds, query)),
     listen: (channel, hearer) => pool.listen(channel, hearer),
     async close() {
       await Promise.all([pool.close(), checks?.close()]);

@@ -12,6 +12,7 @@ import { ALL_SHOPS } from '../domain/shops.ts';
 import type { Connections, Database } from './database.ts';
 import type { Fragment, Orm, Queryable } from './postgres.ts';
 import { closable, pendingOnceLost } from './postgres-js-issue-1208.ts';
+import { noted } from './query-span.ts';
 
 /** The roles whose policies limit a query: to a shop, to a buyer in a shop, or to nothing. */
 export const REACH_ROLES = ['holdfast_shop', 'holdfast_buyer', 'holdfast_installation'] as const;
@@ -106,7 +107,7 @@ async function start<T>(
   query: (connections: Connections) => PromiseLike<T>,
   connections: Connections,
 ): Promise<T> {
-  return await query(connections);
+  return await noted(query(connections));
 }
 
 /** The connection of a transaction, for plain SQL. */

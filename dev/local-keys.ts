@@ -6,6 +6,8 @@ import { readSecretFile, writeSecretFile } from './secret-file.ts';
 /** Settings that are set together. */
 export const PERSONAL_DATA_SETTINGS = ['PERSONAL_DATA_KEYS', 'PERSONAL_DATA_INDEX_KEYS'] as const;
 export const WEBHOOK_SETTINGS = ['WEBHOOK_SECRET_KEYS'] as const;
+export const PAYLOAD_SETTINGS = ['PAYLOAD_KEYS'] as const;
+export const SESSION_SETTINGS = ['SESSION_KEYS'] as const;
 
 /** The settings in this environment, or those in the file, which is written if there is none. */
 export function ensureKeys(

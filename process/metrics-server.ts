@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { METRICS_TYPE } from './metrics.ts';
 
 const PATH = '/metrics';
-const RETRY_MS = 10_000;
+const RETRY_AFTER_MS = 10_000;
 /** For the connections of those who ask. */
 const TIMES_MS = { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 75_000 };
 
@@ -20,13 +20,15 @@ export interface MetricsServerOptions {
   listening: (address: { host: string; port: number }) => void;
   /** Gets why it does not listen, once, and whatever fails an answer. */
   report: (error: unknown) => void;
+  /** While the port is taken; 10 seconds unless given. */
+  retryAfterMs?: number;
 }
 
 /**
  * Resolves once the signal has fired. What watches a process never keeps it from its work: while the port is taken, it tries again.
  */
 export async function serveMetrics(options: MetricsServerOptions): Promise<void> {
-  const { host, port, signal, listening, report } = options;
+  const { host, port, signal, listening, report, retryAfterMs = RETRY_AFTER_MS } = options;
   if (port === 0 || signal.aborted) return;
   const server = createServer(TIMES_MS, (request, response) => void reply(request, response, options));
   let isReported = false;
@@ -38,7 +40,7 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<void>
     } catch (error) {
       if (!isReported) report(error);
       isReported = true;
-      await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => {});
+      await delay(retryAfterMs, undefined, { signal, ref: false }).catch(() => {});
     }
   }
   if (!signal.aborted) await once(signal, 'abort');

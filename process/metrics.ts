@@ -84,7 +84,7 @@ export function openMetrics<Table extends MetricTable>(
     clear: (name) => find(name).clear(),
     beforeAnswer: (collect) => void collectors.push(collect),
     async answer() {
-      await Promise.all(collectors.map((collect) => collect()));
+      for (const collect of collectors) await collect();
       return registry.metrics();
     },
   };

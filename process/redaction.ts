@@ -58,7 +58,7 @@ export function describeError(error: unknown, depth = 0): ShownError {
     if (value !== undefined) shown[field] = value;
   }
   const query = textOf(error, 'query');
-  if (query !== undefined) shown.statement = shorten(query);
+  if (query !== undefined) shown.statement = shortenStatement(query, STATEMENT_SHOWN);
   if (depth >= DEEPEST) return shown;
   if (cause !== undefined) shown.cause = describeError(cause, depth + 1);
   if (error instanceof AggregateError)
@@ -110,12 +110,13 @@ function postgresMessage(error: Error, code: string): string {
   );
 }
 
-const shorten = (query: string): string =>
+/** The beginning of a statement, without the texts in it. */
+export const shortenStatement = (query: string, most: number): string =>
   query
     .replaceAll(/'[^']*'/g, "'…'")
     .replaceAll(/\s+/g, ' ')
     .trim()
-    .slice(0, STATEMENT_SHOWN);
+    .slice(0, most);
 
 const framesOf = ({ stack = '' }: Error): string =>
   redactText(

@@ -71,6 +71,12 @@ export async function inSpanBelow<T>(
   return isOn && trace.getActiveSpan() !== undefined ? inSpan(name, options, work) : work(NO_SPAN);
 }
 
+/** Says more of the span that is running; nothing is computed when there is none. */
+export function describeSpan(describe: () => Attributes): void {
+  const span = isOn ? trace.getActiveSpan() : undefined;
+  if (span?.isRecording()) span.setAttributes(describe());
+}
+
 /** The trace that is running, for the headers of a call to somebody else; none when nothing is traced. */
 export function traceHeaders(): TraceHeaders {
   const headers: TraceHeaders = {};

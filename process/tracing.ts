@@ -10,13 +10,10 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
   TracerProvider,
-  type Sampler,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import { messageOf } from './redaction.ts';
@@ -25,24 +22,13 @@ import { switchTraces } from './traces.ts';
 export interface TraceSettings {
   /** Where spans are posted, as OTLP in JSON. */
   url: string;
-  /** The name of the service, unless the settings have one. */
-  serviceName: string | undefined;
-  sampler: SamplerName;
-  /** Of the samplers by ratio, from 0 to 1. */
-  ratio: number;
+  /** Of the requests that no caller has decided about, from 0 to 1. */
+  share: number;
+  /** Whether a caller that sends a trace decides whether it goes on here. */
+  followsCaller: boolean;
   /** Milliseconds for which spans are collected before they are sent. */
   sendEvery: number;
 }
-
-export const SAMPLERS = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof SAMPLERS)[number];
 
 export interface Tracing {
   /** Sends what was collected, and stops. What cannot be sent within some seconds is lost. */
@@ -54,19 +40,20 @@ const OFF: Tracing = { close: () => Promise.resolve() };
 const CLOSING_MS = 3_000;
 
 /**
- * @param service the process, when the settings name none.
+ * @param service its name, unless OTEL_SERVICE_NAME has another.
  * @param settings undefined when nothing is traced: then no library is set up, and spans cost nothing.
  */
 export function openTracing(service: string, settings: TraceSettings | undefined, logger: Logger): Tracing {
   if (settings === undefined) return OFF;
-  const { url, serviceName = service, sampler, ratio, sendEvery } = settings;
+  const { url, share, followsCaller, sendEvery } = settings;
   // Its headers, time-out and compression come from OTEL_EXPORTER_OTLP_..., which it reads itself.
   const exporter = new OTLPTraceExporter({ url, timeoutMillis: CLOSING_MS });
+  const root = new TraceIdRatioBasedSampler(share);
   const provider = new TracerProvider({
-    sampler: samplerOf(sampler, ratio),
+    sampler: followsCaller ? new ParentBasedSampler({ root }) : root,
     resource: defaultResource()
-      .merge(detectResources({ detectors: [envDetector] }))
-      .merge(resourceFromAttributes({ 'service.name': serviceName })),
+      .merge(resourceFromAttributes({ 'service.name': service }))
+      .merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: sendEvery })],
   });
   const said = (level: 'warn' | 'debug') => (message: string) =>
@@ -92,24 +79,4 @@ export function openTracing(service: string, settings: TraceSettings | undefined
       diag.disable();
     },
   };
-}
-
-function samplerOf(name: SamplerName, ratio: number): Sampler {
-  const roots = {
-    always_on: () => new AlwaysOnSampler(),
-    always_off: () => new AlwaysOffSampler(),
-    traceidratio: () => new TraceIdRatioBasedSampler(ratio),
-  };
-  switch (name) {
-    case 'always_on':
-    case 'always_off':
-    case 'traceidratio':
-      return roots[name]();
-    case 'parentbased_always_on':
-      return new ParentBasedSampler({ root: roots.always_on() });
-    case 'parentbased_always_off':
-      return new ParentBasedSampler({ root: roots.always_off() });
-    case 'parentbased_traceidratio':
-      return new ParentBasedSampler({ root: roots.traceidratio() });
-  }
 }

@@ -8,6 +8,7 @@ import {
   SETTINGS,
   apiSettings,
   auditSettings,
+  codecSettings,
   replaySettings,
   systemSettings,
   workerSettings,
@@ -161,6 +162,34 @@ const allNetworks = between(
   `${'10.0.0.1,'.repeat(500)}10.0.0.1`,
 );
 
+const allOrigins = between(
+  'http://h',
+  'https://shop.example.com, https://admin.example.com:8443',
+  '',
+  '*',
+  'null',
+  'shop.example.com',
+  'https://shop.example.com/',
+  'https://SHOP.example.com',
+  'https://shop.example.com:443',
+  'https://*.example.com',
+  'ftp://h',
+  'https://shop.example.com https://admin.example.com',
+);
+
+const alertUrl = between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h', 'http://u:p@h');
+const spanReceiver = between(
+  'http://h',
+  LONG_WEBHOOK,
+  `${LONG_WEBHOOK}t`,
+  '',
+  'ftp://h',
+  'h',
+  'http://user:password@h',
+  'http://h/?key=x',
+  'http://h/#x',
+);
+
 /** A setting that is missing here fails the test below: without bounds, it works until somebody mistypes it. */
 const BOUNDS: Readonly<Record<string, Bounds>> = {
   DATABASE_URL: between('postgres://h', LONG_DATABASE, `${LONG_DATABASE}d`, '', 'h:5432'),
@@ -195,6 +224,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -222,6 +259,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
+  PROMETHEUS_PORT: port,
   PROVIDER_PORT: whole('1', '65535', '0', '65536'),
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
@@ -235,20 +273,9 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   RATE_LIMIT_ADMIN: quota,
   RATE_LIMIT_FAILED_AUTHENTICATIONS: quota,
   TRUSTED_PROXIES: allNetworks,
-  CORS_ORIGINS: between(
-    'http://h',
-    'https://shop.example.com, https://admin.example.com:8443',
-    '',
-    '*',
-    'null',
-    'shop.example.com',
-    'https://shop.example.com/',
-    'https://SHOP.example.com',
-    'https://shop.example.com:443',
-    'https://*.example.com',
-    'ftp://h',
-    'https://shop.example.com https://admin.example.com',
-  ),
+  CORS_ORIGINS: allOrigins,
+  CODEC_ORIGINS: allOrigins,
+  CODEC_PORT: port,
   SHUTDOWN_NOTICE: between('0s', '30s', '31s', '30001ms', ...ODD_DURATIONS),
   JWT_JWKS_URL: between(
     'https://h',
@@ -295,7 +322,22 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
   OPERATIONS_URL: page,
   WEB_UI_URL: page,
-  ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  ALERT_WEBHOOK_URL: alertUrl,
+  ALERT_SLACK_URL: alertUrl,
+  ALERT_PAGERDUTY_URL: alertUrl,
+  ALERT_PAGERDUTY_KEY: between('k', 'K'.repeat(200), 'k'.repeat(201), '', 'a b', 'a/b', 'ä'),
+  OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
+  OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: spanReceiver,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: spanReceiver,
+  OTEL_EXPORTER_OTLP_PROTOCOL: between('http/json', 'http/json', '', 'grpc', 'http/protobuf'),
+  OTEL_EXPORTER_OTLP_HEADERS: named(4_000),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: named(4_000),
+  OTEL_SERVICE_NAME: named(200),
+  OTEL_RESOURCE_ATTRIBUTES: named(4_000),
+  OTEL_TRACES_SAMPLER: between('always_on', 'parentbased_traceidratio', '', 'jaeger_remote', 'ALWAYS_ON'),
+  OTEL_TRACES_SAMPLER_ARG: share,
+  OTEL_BSP_SCHEDULE_DELAY: whole('1', '60000', '0', '60001'),
   ...Object.fromEntries(
     MEASURES.map((measure) => [
       `ALERT_${measure.toUpperCase()}`,
@@ -331,6 +373,36 @@ describe('the bounds of settings', () => {
       }
       expect(shown(rows.get(name) ?? ''), name).toContain(`\`${least}\` to \`${most}\``);
     }
+  });
+});
+
+describe('the traces', () => {
+  const tracesOf = (settings: Record<string, string>) => workerSettings({ ...servers, ...settings }).traces;
+  const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector:4318/';
+
+  test('are off unless a setting says where spans go, and a setting switches them off again', () => {
+    expect(tracesOf({})).toBeUndefined();
+    expect(tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT })?.url).toBe('http://collector:4318/v1/traces');
+    expect(tracesOf({ OTEL_TRACES_EXPORTER: 'otlp' })?.url).toBe('http://localhost:4318/v1/traces');
+    const exactly = { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://spans/here' };
+    expect(tracesOf(exactly)?.url).toBe('http://spans/here');
+    expect(tracesOf({ ...exactly, OTEL_SDK_DISABLED: 'true' })).toBeUndefined();
+    expect(tracesOf({ ...exactly, OTEL_TRACES_EXPORTER: 'none' })).toBeUndefined();
+  });
+
+  test.each([
+    [{}, { share: 1, followsCaller: true }],
+    [{ OTEL_TRACES_SAMPLER: 'always_off' }, { share: 0, followsCaller: false }],
+    [
+      { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      { share: 0.1, followsCaller: false },
+    ],
+    [
+      { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.1' },
+      { share: 0.1, followsCaller: true },
+    ],
+  ])('%j take a share of the requests, and may leave it to the caller', (settings, sampling) => {
+    expect(tracesOf({ OTEL_EXPORTER_OTLP_ENDPOINT, ...settings })).toMatchObject(sampling);
   });
 });
 
@@ -411,9 +483,10 @@ test('the keys of webhooks are read by API and worker alike, and cannot be print
 
 describe('the keys of payloads', () => {
   const PAYLOAD_KEYS = `${aKey('b')},${A_SECRET}`;
+  const readers = [apiSettings, workerSettings, codecSettings, systemSettings, replaySettings, auditSettings];
 
   test('are read by everything that speaks to Temporal, and cannot be printed', () => {
-    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+    for (const read of readers) {
       const { PAYLOAD_KEYS: keys } = read({ ...servers, PAYLOAD_KEYS });
       expect(keys?.map(({ name }) => name)).toEqual(['b', 'a']);
       for (const shown of [JSON.stringify(keys), inspect(keys, { depth: 9 })])
@@ -422,7 +495,7 @@ describe('the keys of payloads', () => {
   });
 
   test('may be missing on a developer\u2019s machine, and never in production', () => {
-    for (const read of [apiSettings, workerSettings, systemSettings, replaySettings, auditSettings]) {
+    for (const read of readers) {
       expect(read(servers).PAYLOAD_KEYS).toBeUndefined();
       expect(() => read({ ...servers, NODE_ENV: 'production' })).toThrow('PAYLOAD_KEYS is missing');
       expect(read({ ...servers, NODE_ENV: 'production', PAYLOAD_KEYS }).PAYLOAD_KEYS).toHaveLength(2);

@@ -4,12 +4,18 @@ import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { z } from 'zod';
 import { failSafely } from '../activities/errors.ts';
+import { readWorkflowId } from '../domain/workflow-ids.ts';
 import { REQUEST_HEADER, TRACE_HEADER } from '../domain/origin.ts';
 import { withLogContext, type LogContext } from '../process/log-context.ts';
 import { SpanKind, inSpan, type Attributes, type TraceHeaders } from '../process/traces.ts';
 
-/** For every worker. */
-export const ACTIVITY_INTERCEPTORS: ActivityInterceptorsFactory[] = [
+/** For every worker. @param watch runs within them, and sees each failure as it is. */
+export const activityInterceptors = (watch?: ActivityInterceptorsFactory): ActivityInterceptorsFactory[] => [
+  ...ALWAYS,
+  ...(watch ? [watch] : []),
+];
+
+const ALWAYS: readonly ActivityInterceptorsFactory[] = [
   ({ info }) => ({
     inbound: {
       execute: (input, next) =>
@@ -26,8 +32,10 @@ export const ACTIVITY_INTERCEPTORS: ActivityInterceptorsFactory[] = [
 
 function logContextOf({ activityType, attempt, workflowExecution }: Info, headers: Headers): LogContext {
   const requestId = read(headers, REQUEST_HEADER, z.string());
+  const orderId = workflowExecution && readWorkflowId(workflowExecution.workflowId)?.orderId;
   return {
     ...(requestId !== undefined && { requestId }),
+    ...(orderId !== undefined && { orderId }),
     ...workflowExecution,
     activity: activityType,
     attempt,

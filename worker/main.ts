@@ -2,7 +2,7 @@
  * Runs the workflows and their activities: `node worker/main.ts`.
  * This folder holds bundling, slots, schedules, logging and the order in which things stop.
  */
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import { openClient } from '../client/connection.ts';
 import { openDatabase } from '../db/connection.ts';
 import { SearchAttributesError, keepRegistering } from '../client/search-attributes.ts';
@@ -13,16 +13,18 @@ import { recordSettings } from '../db/settings-seen.ts';
 import { runbookOf } from '../domain/runbook.ts';
 import { endOnUnexpected, openLogger } from '../process/log.ts';
 import { stopSignal } from '../process/stop-signal.ts';
+import { openTracing } from '../process/tracing.ts';
 import { openTerminal } from '../process/terminal.ts';
 import { SettingsError, workerSettings, type WorkerSettings } from '../settings.ts';
 import { createPaymentWorker, paymentSettings } from './payments.ts';
 import { monitorSettings } from './monitor-settings.ts';
 import { keepPublishing } from './publishing.ts';
 import { retentionSettings } from './retention-settings.ts';
+import { installRuntime } from './runtime.ts';
 import { ensureSchedules, schedulesFor } from './schedules.ts';
-import { sdkLogger } from './sdk-log.ts';
 import { workflowBundle } from './bundle.ts';
 import { wakeOnPublished } from './waking.ts';
+import { openWatching } from './watching.ts';
 import { createWebhookWorker, webhookSettings } from './webhooks.ts';
 import { connectionsFor, createOrderWorker } from './worker.ts';
 
@@ -40,6 +42,8 @@ const settings = readSettings();
 const logger = openLogger('worker', settings.LOG_LEVEL, await openTerminal());
 endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
 
+const tracing = openTracing('holdfast-worker', settings.traces, logger);
+
 const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
 const stopAtOnce = (): void => {
   logger.info('stopped before it was ready');
@@ -48,11 +52,7 @@ const stopAtOnce = (): void => {
 // Until the worker takes tasks, there is nothing to wait for.
 stopping.addEventListener('abort', stopAtOnce);
 
-Runtime.install({
-  // We handle them, below.
-  shutdownSignals: [],
-  logger: sdkLogger(logger, settings.TASK_QUEUE),
-});
+installRuntime(settings, logger);
 
 async function main(): Promise<void> {
   const runbook = runbookOf(settings.OPERATIONS_URL);
@@ -62,6 +62,8 @@ async function main(): Promise<void> {
     name: 'holdfast worker',
     actor: HOLDFAST,
   });
+  const watching = openWatching(settings, database, logger);
+  const { watch, onPaymentMove } = watching;
   const connection = await NativeConnection.connect({ address: settings.TEMPORAL_ADDRESS });
   const payloads = { namespace: settings.TEMPORAL_NAMESPACE, payloadKeys: settings.PAYLOAD_KEYS };
   try {
@@ -77,9 +79,12 @@ async function main(): Promise<void> {
       shutdownGrace: settings.SHUTDOWN_GRACE,
       monitor: monitorSettings(settings),
       retention: retentionSettings(settings),
+      watch,
+      onPaymentMove,
     });
     const webhooks = await createWebhookWorker({
       ...webhookSettings(settings),
+      watch,
       connection,
       ...payloads,
       taskQueue: settings.TASK_QUEUE,
@@ -88,6 +93,8 @@ async function main(): Promise<void> {
     });
     const payments = await createPaymentWorker({
       ...paymentSettings(settings),
+      watch,
+      onPaymentMove,
       connection,
       ...payloads,
       taskQueue: settings.TASK_QUEUE,
@@ -110,6 +117,11 @@ async function main(): Promise<void> {
     );
     logger.info({ taskQueue: settings.TASK_QUEUE }, 'worker ready');
     const findOwner = () => identityOf(database);
+    const wake = wakeOnPublished(database, client, {
+      taskQueue: settings.TASK_QUEUE,
+      report: (error) =>
+        logger.warn({ err: error }, 'could not wake what sends to webhooks; the schedule does'),
+    });
     const prepared = untilPrepared(database, ending.signal).catch(async (error: unknown) => {
       stop();
       await ended;
@@ -125,14 +137,14 @@ async function main(): Promise<void> {
           else logger.warn({ err: error }, 'could not register the search attributes, trying again');
         },
       }),
+      watching.serve({ webhooks: webhooks.database, payments: payments.database }, ending.signal),
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {
         signal: ending.signal,
-        onPublished: wakeOnPublished(database, client, {
-          taskQueue: settings.TASK_QUEUE,
-          report: (error) =>
-            logger.warn({ err: error }, 'could not wake what sends to webhooks; the schedule does'),
-        }),
+        onPublished(published) {
+          wake(published);
+          watching.onPublished(published);
+        },
         report: (error) => logger.warn({ err: error }, 'could not publish events, trying again'),
       }),
       recordSettings(database, 'worker', settings, {
@@ -144,6 +156,7 @@ async function main(): Promise<void> {
     await connection.close();
     // The process does not exit while the pool is open.
     await database.close();
+    await tracing.close();
   }
 }
 

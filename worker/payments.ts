@@ -1,6 +1,6 @@
 /** The part of a worker process that asks wallets and the payment provider: its own task queue, places, connections and shutdown. */
-import { Worker, type NativeConnection } from '@temporalio/worker';
-import { createAdvancingActivities } from '../activities/payments/advance.ts';
+import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from '@temporalio/worker';
+import { createAdvancingActivities, type AdvancingOptions } from '../activities/payments/advance.ts';
 import { createHttpProvider, type HttpProviderSettings } from '../activities/payments/http-provider.ts';
 import { createNoProvider } from '../activities/payments/no-provider.ts';
 import { createUnmatchedActivities } from '../activities/payments/unmatched.ts';
@@ -9,12 +9,12 @@ import { askTemporal } from '../client/ask.ts';
 import { openClient } from '../client/connection.ts';
 import { dataConverterOf, type PayloadSettings } from '../client/data-converter.ts';
 import { startPayment } from '../client/payments.ts';
-import { openDatabase } from '../db/connection.ts';
+import { openDatabase, type DatabasePool } from '../db/connection.ts';
 import { HOLDFAST } from '../domain/audit.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { payingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
-import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
+import { activityInterceptors } from './activity-interceptors.ts';
 
 export interface PaymentSettings {
   /** Undefined when the settings have none: then payments by provider wait. */
@@ -43,9 +43,15 @@ export interface PaymentWorkerOptions extends PaymentSettings, PayloadSettings {
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
+  /** Around each activity. */
+  watch?: ActivityInterceptorsFactory | undefined;
+  /** Hears of each payment that moved. */
+  onPaymentMove?: AdvancingOptions['onMove'];
 }
 
 export interface PaymentWorker {
+  /** Its own pool, for the metrics. */
+  database: Pick<DatabasePool, 'connections' | 'use'>;
   /** Resolves once it was shut down, and what was under way has ended. */
   run: () => Promise<void>;
   /** Takes no further task. */
@@ -77,6 +83,7 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
       ...createAdvancingActivities(database, {
         providerOf: (method) => (method === 'wallet' ? wallet : provider),
         unknownAfter: options.unknownAfter,
+        onMove: options.onPaymentMove,
       }),
       ...createUnmatchedActivities(database, {
         provider,
@@ -87,9 +94,10 @@ export async function createPaymentWorker(options: PaymentWorkerOptions): Promis
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: ACTIVITY_INTERCEPTORS },
+    interceptors: { activity: activityInterceptors(options.watch) },
   });
   return {
+    database,
     async run() {
       try {
         await worker.run();

@@ -1,5 +1,5 @@
 /** The part of a worker process that sends events to webhooks: its own task queue, places, connections and shutdown. */
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import { Worker, type ActivityInterceptorsFactory, type NativeConnection } from '@temporalio/worker';
 import type { Dispatcher } from 'undici';
 import { createSendingActivities, type SendingSettings } from '../activities/webhooks/activities.ts';
 import { openAgent } from '../activities/webhooks/agent.ts';
@@ -10,7 +10,7 @@ import type { Networks } from '../domain/public-addresses.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
 import { sendingQueueOf } from '../domain/workflow-ids.ts';
 import type { WorkerSettings } from '../settings.ts';
-import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
+import { activityInterceptors } from './activity-interceptors.ts';
 
 export interface WebhookSettings extends SendingSettings {
   /** Receivers that are sent to at once. */
@@ -32,9 +32,13 @@ export interface WebhookWorkerOptions extends WebhookSettings, PayloadSettings {
   databaseUrl: string;
   /** Milliseconds that what is under way has to end when the worker stops. */
   shutdownGrace: number;
+  /** Around each activity. */
+  watch?: ActivityInterceptorsFactory | undefined;
 }
 
 export interface WebhookWorker {
+  /** Its own pool, for the metrics. */
+  database: Pick<DatabasePool, 'connections' | 'use'>;
   /** Resolves once it was shut down, and what was under way has ended. */
   run: () => Promise<void>;
   /** Begins to send nothing more, and takes no further task. */
@@ -63,9 +67,10 @@ export async function createWebhookWorker(options: WebhookWorkerOptions): Promis
     maxConcurrentActivityTaskExecutions: slots,
     shutdownGraceTime: shutdownGrace,
     shutdownForceTime: shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: ACTIVITY_INTERCEPTORS },
+    interceptors: { activity: activityInterceptors(options.watch) },
   });
   return {
+    database,
     async run() {
       try {
         await worker.run();

@@ -1,5 +1,10 @@
 /** Builds the worker: the bundle of workflows, its activities, and how many of each run at once. */
-import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import {
+  Worker,
+  type ActivityInterceptorsFactory,
+  type NativeConnection,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { createActivities } from '../activities/order.ts';
 import { createMonitorActivities, type MonitorSettings } from '../activities/monitor.ts';
 import { createReconciliationActivities } from '../activities/reconciliation/activities.ts';
@@ -10,6 +15,7 @@ import { createResolvingActivities } from '../activities/payments/resolve.ts';
 import { createWakingPaymentsActivities } from '../activities/payments/wake.ts';
 import { createWakingActivities } from '../activities/webhooks/wake.ts';
 import type { LongDatabase } from '../db/connection.ts';
+import type { RecordedPayment } from '../db/steps/payments/record-payment.ts';
 import { askTemporal } from '../client/ask.ts';
 import { orderWorkflowsOf } from '../client/inspection.ts';
 import { findLastHead } from '../client/audit-heads.ts';
@@ -19,7 +25,7 @@ import { dataConverterOf, type PayloadSettings } from '../client/data-converter.
 import { startPayment, wakePayment } from '../client/payments.ts';
 import { wakeWebhook } from '../client/webhooks.ts';
 import { FORCED_AFTER_GRACE_MS } from '../domain/timeouts.ts';
-import { ACTIVITY_INTERCEPTORS } from './activity-interceptors.ts';
+import { activityInterceptors } from './activity-interceptors.ts';
 
 export interface OrderWorkerOptions extends PayloadSettings {
   connection: NativeConnection;
@@ -35,6 +41,10 @@ export interface OrderWorkerOptions extends PayloadSettings {
   retention: RetentionSettings;
   /** Milliseconds that running steps have to end when the worker stops, before they are cancelled. */
   shutdownGrace: number;
+  /** Around each activity. */
+  watch?: ActivityInterceptorsFactory | undefined;
+  /** Hears of each payment that a person moved. */
+  onPaymentMove?: ((moved: RecordedPayment) => void) | undefined;
 }
 
 /** The database pool that a worker needs: one connection for each step that may run at once, and one to publish what they record. */
@@ -58,7 +68,7 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
       ...createReconciliationActivities(database, orderWorkflowsOf(client, taskQueue, runbook)),
       ...createMonitorActivities(database, options.monitor),
       ...createRetentionActivities(database, options.retention, () => closedWorkflowsKeptFor(client)),
-      ...createResolvingActivities(database),
+      ...createResolvingActivities(database, options.onPaymentMove),
       ...createWakingPaymentsActivities(database, {
         wake: (payment) => askTemporal(client, () => wakePayment(client, deployment, payment)),
         start: (payment) => askTemporal(client, () => startPayment(client, deployment, payment)),
@@ -78,6 +88,6 @@ export function createOrderWorker(options: OrderWorkerOptions): Promise<Worker> 
     shutdownGraceTime: options.shutdownGrace,
     // Without it, a worker would wait forever for an activity that hangs.
     shutdownForceTime: options.shutdownGrace + FORCED_AFTER_GRACE_MS,
-    interceptors: { activity: ACTIVITY_INTERCEPTORS },
+    interceptors: { activity: activityInterceptors(options.watch) },
   });
 }

@@ -6,6 +6,7 @@ import { markNotificationsHandled } from '../../db/payments/notifications.ts';
 import { readPaymentToAdvance, type PaymentToAdvance } from '../../db/payments/unsettled.ts';
 import { PAYMENT_UNKNOWN, WALLET_FULL, type AttentionReason } from '../../domain/attention.ts';
 import { NIL_UUID } from '../../db/schema/columns.ts';
+import type { RecordedPayment } from '../../db/steps/payments/record-payment.ts';
 import type { Step } from '../../domain/order.ts';
 import {
   ProviderUnknownError,
@@ -14,6 +15,7 @@ import {
 } from '../../domain/payment-provider.ts';
 import type { PaymentMethod, PaymentState } from '../../domain/payments.ts';
 import { PROVIDER_SILENT_FOR_MS } from '../../domain/timeouts.ts';
+import { addToLogContext } from '../../process/log-context.ts';
 import { toActivityFailure } from '../errors.ts';
 import { askNext, mayBeOpened } from './next-thing.ts';
 
@@ -72,18 +74,21 @@ export interface AdvancingOptions {
   providerOf: (method: PaymentMethod) => PaymentProvider;
   /** Milliseconds after which a person has to look at a payment of which nobody knows how it stands. */
   unknownAfter: number;
+  /** Hears of each move that is recorded, once. */
+  onMove?: ((moved: RecordedPayment) => void) | undefined;
 }
 
 export function createAdvancingActivities(
   database: Database,
-  { providerOf, unknownAfter }: AdvancingOptions,
+  { providerOf, unknownAfter, onMove }: AdvancingOptions,
 ): AdvancingActivities {
   async function advance(request: AdvanceRequest): Promise<Advanced> {
     const payment = await readKnown(database, request.paymentId);
+    addToLogContext({ orderId: payment.orderId });
     if (!hasWork(payment) && !request.isLastLook) return describe(payment, null);
     const askedAt = new Date();
     const trouble = await troubleOf(payment, request, () =>
-      askNext({ database, provider: providerOf(payment.method), payment, ...request }),
+      askNext({ database, provider: providerOf(payment.method), payment, onMove, ...request }),
     );
     if (trouble === null && payment.isNotified)
       await markNotificationsHandled(database, {

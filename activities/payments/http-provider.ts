@@ -10,6 +10,7 @@ import {
 } from '../../domain/payment-provider.ts';
 import { TEXT, findFlaw, trimText } from '../../domain/text.ts';
 import { PROVIDER_ANSWER_MS } from '../../domain/timeouts.ts';
+import { SpanKind, inSpanBelow, traceHeaders } from '../../process/traces.ts';
 import { causeOf } from '../no-answer.ts';
 
 export interface HttpProviderSettings {
@@ -85,12 +86,25 @@ export function createHttpProvider({ url, key }: HttpProviderSettings): PaymentP
     { headers, ...init }: Pick<RequestInit, 'method' | 'body'> & { headers?: Record<string, string> },
   ): Promise<Response> {
     try {
-      return await fetch(`${url}${path}`, {
-        ...init,
-        headers: { ...headers, authorization: `Bearer ${key}`, accept: 'application/json' },
-        redirect: 'manual',
-        signal: AbortSignal.timeout(PROVIDER_ANSWER_MS),
-      });
+      return await inSpanBelow(
+        `${init.method} to the payment provider`,
+        { kind: SpanKind.CLIENT },
+        async (span) => {
+          const response = await fetch(`${url}${path}`, {
+            ...init,
+            headers: {
+              ...headers,
+              ...traceHeaders(),
+              authorization: `Bearer ${key}`,
+              accept: 'application/json',
+            },
+            redirect: 'manual',
+            signal: AbortSignal.timeout(PROVIDER_ANSWER_MS),
+          });
+          span.set({ 'http.response.status_code': response.status });
+          return response;
+        },
+      );
     } catch (error) {
       throw new ProviderUnknownError(`The payment provider did not answer. ${causeOf(error)}`, {
         cause: error,

@@ -30,6 +30,8 @@ export interface Question {
   isFirst: boolean;
   /** See {@link AdvanceRequest}. */
   quietSince: string | null;
+  /** Hears of each move that is recorded, once. */
+  onMove?: ((moved: RecordedPayment) => void) | undefined;
 }
 
 /**
@@ -197,11 +199,12 @@ function recordCaptured(question: Question, found: ProviderPayment): Promise<voi
 }
 
 async function giveBack(question: Question): Promise<void> {
-  const { database, payment, at } = question;
+  const { database, payment, at, onMove } = question;
   const { id: paymentId, amount } = payment;
   const went = await send(question, { reference: NIL_UUID, amount });
   const reason = went === 'to_wallet' ? 'refund_refused' : reasonOr(payment, 'order_over');
-  await returnPayment(database, { paymentId, reason, at });
+  const returned = await returnPayment(database, { paymentId, reason, at });
+  if (returned.changed) onMove?.(returned);
 }
 
 async function sendRefund(question: Question): Promise<void> {
@@ -254,10 +257,12 @@ async function lookAgain(question: Question): Promise<void> {
 }
 
 async function record(
-  { database, payment, at }: Question,
+  { database, payment, at, onMove }: Question,
   outcome: Omit<RecordPaymentRequest, 'paymentId' | 'at'>,
 ): Promise<RecordedPayment> {
-  return recordPayment(database, { paymentId: payment.id, at, ...outcome });
+  const recorded = await recordPayment(database, { paymentId: payment.id, at, ...outcome });
+  if (recorded.changed) onMove?.(recorded);
+  return recorded;
 }
 
 /** A wallet knows a payment by our id. */

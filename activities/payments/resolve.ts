@@ -4,7 +4,7 @@ import type { Database } from '../../db/connection.ts';
 import type { GiveToWalletRequest } from '../../db/payments/give-to-wallet.ts';
 import { NIL_UUID } from '../../db/schema/columns.ts';
 import { markRefundSent } from '../../db/steps/payments/mark-refund-sent.ts';
-import { recordPayment } from '../../db/steps/payments/record-payment.ts';
+import { recordPayment, type RecordedPayment } from '../../db/steps/payments/record-payment.ts';
 import { returnPayment } from '../../db/steps/payments/return-payment.ts';
 import { WalletFullError } from '../../domain/payment-provider.ts';
 import type { PaymentState } from '../../domain/payments.ts';
@@ -37,19 +37,26 @@ export interface ResolvingActivities {
   resolveOwed: (request: ResolveOwedRequest) => Promise<{ state: PaymentState }>;
 }
 
-export const createResolvingActivities = (database: Database): ResolvingActivities => ({
+/** @param onMove hears of each move that is recorded, once. */
+export const createResolvingActivities = (
+  database: Database,
+  onMove?: (moved: RecordedPayment) => void,
+): ResolvingActivities => ({
   async resolvePayment({ paymentId, outcome, reason, at }) {
     const why = toPaymentReason(reason);
     const request = { paymentId, state: outcome, at, ...(why !== undefined && { reason: why }) };
-    const { state } = await toActivityFailure(`payment ${paymentId}`, recordPayment(database, request));
-    return { state };
+    const moved = await toActivityFailure(`payment ${paymentId}`, recordPayment(database, request));
+    if (moved.changed) onMove?.(moved);
+    return { state: moved.state };
   },
   async resolveOwed({ paymentId, commandId, outcome, reason, at }) {
     if (outcome === 'to_wallet') await giveUnlessFull(database, { paymentId, commandId });
     const why = toPaymentReason(reason) ?? 'refund_refused';
     if (commandId === NIL_UUID) {
       const returning = returnPayment(database, { paymentId, reason: why, at });
-      return { state: (await toActivityFailure(`payment ${paymentId}`, returning)).state };
+      const moved = await toActivityFailure(`payment ${paymentId}`, returning);
+      if (moved.changed) onMove?.(moved);
+      return { state: moved.state };
     }
     await toActivityFailure(`payment ${paymentId}`, markRefundSent(database, { paymentId, commandId }));
     return { state: 'captured' };

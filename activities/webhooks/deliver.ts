@@ -9,6 +9,7 @@ import { SENDING_LEASE_MS } from '../../domain/timeouts.ts';
 import type { AttemptOutcome, FailedAttempt } from '../../domain/webhook-attempts.ts';
 import { isDown, nextProbeAt } from '../../domain/webhook-retries.ts';
 import { openWebhookSecret } from '../../domain/webhook-secrets.ts';
+import { SpanKind, inSpanBelow, traceHeaders } from '../../process/traces.ts';
 import { send } from './send.ts';
 import { whatFollows } from './verdict.ts';
 
@@ -106,12 +107,17 @@ async function sendOne(
   { eventId, event, kind }: DueDelivery,
 ): Promise<AttemptOutcome> {
   if (event === null) return { failure: 'not_kept', status: null, cause: null, durationMs: 0 };
-  return send(dispatcher, {
-    id: eventId,
-    body: JSON.stringify(event),
-    url,
-    secrets,
-    headers: { 'holdfast-delivery-kind': kind },
+  return inSpanBelow('POST to a webhook', { kind: SpanKind.CLIENT }, async (span) => {
+    const outcome = await send(dispatcher, {
+      id: eventId,
+      body: JSON.stringify(event),
+      url,
+      secrets,
+      headers: { 'holdfast-delivery-kind': kind, ...traceHeaders() },
+    });
+    if (outcome.status !== null) span.set({ 'http.response.status_code': outcome.status });
+    if (outcome.failure !== null) span.fail(outcome.failure);
+    return outcome;
   });
 }
 

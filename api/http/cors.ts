@@ -12,6 +12,8 @@ const REQUEST_HEADERS = [
   'If-None-Match',
   'Last-Event-ID',
   'X-Request-Id',
+  'traceparent',
+  'tracestate',
 ];
 
 /** What a page may read: everything that docs/api.md tells callers to decide by. */

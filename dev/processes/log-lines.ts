@@ -6,7 +6,7 @@ const TAIL_LINES = 20;
 
 /** The last lines, indented, for a message about the process that wrote them. Leaves out what was written before `from`. */
 export function lastLogLines(file: string, from: number): string {
-  const text = readFrom(file, (size) => Math.max(from, size - TAIL_BYTES)).trimEnd();
+  const text = readFrom(file, (size) => Math.max(from > size ? 0 : from, size - TAIL_BYTES)).trimEnd();
   if (text === '') return '  (nothing)';
   return text
     .split('\n')
@@ -19,7 +19,11 @@ export function lastLogLines(file: string, from: number): string {
 export function followLog(file: string, from: number): () => string[] {
   let position = from;
   return () => {
-    const text = readFrom(file, () => position);
+    const text = readFrom(file, (size) => {
+      // It was emptied since: see log-rotation.ts.
+      if (position > size) position = 0;
+      return position;
+    });
     const complete = text.slice(0, text.lastIndexOf('\n') + 1);
     position += Buffer.byteLength(complete);
     return complete.split('\n').slice(0, -1);

@@ -1,6 +1,6 @@
 /** Starts the worker and the API, which are Node scripts of this project. */
 import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
-import { apiSettings, workerSettings } from '../../settings.ts';
+import { apiSettings, codecSettings, workerSettings } from '../../settings.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
 import { ROOT } from '../../cli/data-folder.ts';
 import { followLog, parseLogLine } from './log-lines.ts';
@@ -27,6 +27,15 @@ export function startWorker(options: NodeServerOptions): Promise<ServerProcess> 
 /** Resolves when it serves requests at `address`. */
 export function startApi(options: NodeServerOptions & { address: string }): Promise<ServerProcess> {
   return startScript('api/main.ts', 'The API', ofApi(options), () => answersOk(`${options.address}/readyz`));
+}
+
+/** Resolves when it serves requests at `address`. */
+export function startCodec(options: NodeServerOptions & { address: string }): Promise<ServerProcess> {
+  const env = { SHUTDOWN_NOTICE: '0s', ...LOCAL_LIMITS, ...options.env };
+  const graceMs = codecSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS;
+  return startScript('api/codec/main.ts', 'The codec server', { ...options, env, graceMs }, () =>
+    answersOk(`${options.address}/readyz`),
+  );
 }
 
 /** Starts an API on a port that it chooses itself, and returns the address. */
@@ -60,6 +69,9 @@ function ofApi(options: NodeServerOptions): NodeServerOptions & { graceMs: numbe
   return { ...options, env, graceMs: apiSettings(env).SHUTDOWN_NOTICE + DRAIN_LIMIT_MS + CLOSE_MS };
 }
 
+/** Nobody scrapes tests, benchmarks and demos; `npm start` says where it serves metrics. */
+const NO_METRICS = { METRICS_PORT: '0', SDK_METRICS_PORT: '0' } as const;
+
 /** @param isReady gets the lines that were written since its last call. */
 function startScript(
   script: string,
@@ -70,6 +82,7 @@ function startScript(
   let newLines: (() => string[]) | undefined;
   return startServer({
     ...options,
+    env: { ...NO_METRICS, ...options.env },
     name,
     command: process.execPath,
     args: [script],

@@ -35,9 +35,13 @@ export interface TemporalOptions extends StartOptions {
   port: number;
   /** Of the Web UI; 0: any free port; left out: no Web UI. */
   uiPort?: number;
+  /** Where the Web UI has payloads read. */
+  codecEndpoint?: string;
   /** Holds its state; left out: in memory. */
   databaseFile?: string;
   namespace?: string;
+  /** Of its metrics; left out: none. */
+  metricsPort?: number;
   /** Lets tests move a workflow's clock. */
   timeSkipping?: boolean;
   /** Of the server's process; this process's own unless given. */
@@ -91,7 +95,9 @@ function serverArguments(options: TemporalOptions, port: number, uiPort: number 
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--log-level', 'warn'];
   if (uiPort === undefined) args.push('--headless');
   else args.push('--ui-port', String(uiPort), '--ui-disable-news-fetch');
+  if (options.codecEndpoint !== undefined) args.push('--ui-codec-endpoint', options.codecEndpoint);
   if (options.databaseFile !== undefined) args.push('--db-filename', resolve(options.databaseFile));
+  if (options.metricsPort !== undefined) args.push('--metrics-port', String(options.metricsPort));
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const attribute of SEARCH_ATTRIBUTE_OPTIONS) args.push('--search-attribute', attribute);
   const dynamic: string[] = [...DYNAMIC_CONFIG];

@@ -9,20 +9,25 @@ export interface SystemPlan {
   api: string;
   /** Whether only this machine can call the API. */
   isLocal: boolean;
+  /** Of the codec server, for the Web UI. */
+  codec: string;
   /** Undefined when Temporal is not started here. */
   webUi: string | undefined;
   /** The settings that every process of the system must agree on. */
   shared: { DATABASE_URL: string; TEMPORAL_ADDRESS: string; TEMPORAL_NAMESPACE: string; TASK_QUEUE: string };
   /** For the worker and the API. */
   environment: NodeJS.ProcessEnv;
+  /** Where each of them serves its metrics. */
+  metrics: { worker: Readonly<Record<string, string>>; api: Readonly<Record<string, string>> };
 }
 
 /** @throws {UserError | SettingsError} when a port is taken or a setting of the worker or the API is wrong. */
 export async function planSystem(
   settings: LocalSettings,
   environment: NodeJS.ProcessEnv,
+  observe: boolean,
 ): Promise<SystemPlan> {
-  const ports = await choosePorts(settings);
+  const ports = await choosePorts(settings, observe);
   const api = `http://${hostToCall(settings.HOST)}:${ports.api}`;
   const webUi = settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined;
   const servers = {
@@ -40,9 +45,17 @@ export async function planSystem(
     ports,
     api,
     isLocal: LOOPBACK.test(settings.HOST),
+    codec: `http://127.0.0.1:${ports.codec}`,
     webUi,
     shared: { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TASK_QUEUE },
     environment: { ...servers, LOG_LEVEL: atLeastInfo(LOG_LEVEL) },
+    metrics: {
+      worker: {
+        METRICS_PORT: String(ports.metrics.worker),
+        SDK_METRICS_PORT: String(ports.metrics.sdk),
+      },
+      api: { METRICS_PORT: String(ports.metrics.api) },
+    },
   };
 }
 

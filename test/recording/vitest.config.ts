@@ -3,5 +3,5 @@ import { defineConfig } from 'vitest/config';
 import { shared } from '../../vitest.config.ts';
 
 export default defineConfig({
-  test: { ...shared, include: ['test/recording/record.ts'], globalSetup: ['test/support/servers.ts'] },
+  test: { ...shared, include: ['test/recording/record*.ts'], globalSetup: ['test/support/servers.ts'] },
 });

@@ -9,7 +9,14 @@ import { DRAIN_LIMIT_MS } from '../../api/http/drain.ts';
 import { SEARCH_ATTRIBUTE_OPTIONS } from '../../client/search-attributes.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { makeWebhookSecret } from '../../domain/webhook-secrets.ts';
-import { LONGEST_NOTICE, apiSettings, databaseSettings, workerSettings } from '../../settings.ts';
+import {
+  LONGEST_NOTICE,
+  apiSettings,
+  codecSettings,
+  databaseSettings,
+  workerSettings,
+} from '../../settings.ts';
+import { traceSchema } from '../../settings/traces.ts';
 import { personalDataSchema } from '../../settings/personal-data.ts';
 import { tokenSchema } from '../../settings/tokens.ts';
 import { FORCED_AFTER_GRACE_MS } from '../../domain/timeouts.ts';
@@ -188,9 +195,15 @@ describe('in the settings of docker-compose.yml,', () => {
     thresholds: THRESHOLDS,
     tokens: Object.keys(tokenSchema.shape),
     personalData: Object.keys(personalDataSchema.shape),
+    traces: Object.keys(traceSchema.shape),
     paymentProvider: ['PAYMENT_PROVIDER_URL', 'PAYMENT_PROVIDER_KEY'],
   };
-  const readers = { api: apiSettings, worker: workerSettings, migrations: databaseSettings };
+  const readers = {
+    api: apiSettings,
+    codec: codecSettings,
+    worker: workerSettings,
+    migrations: databaseSettings,
+  };
 
   test.each(Object.entries(readers))(
     'the service %s knows and accepts every variable that it gets',
@@ -203,6 +216,7 @@ describe('in the settings of docker-compose.yml,', () => {
         PAYLOAD_KEYS: aKey('test'),
         SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
+        ALERT_PAGERDUTY_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
       });
@@ -220,6 +234,17 @@ describe('in the settings of docker-compose.yml,', () => {
     expect(settings.HOST).toBe('0.0.0.0');
     expect(service('api').ports).toEqual([`127.0.0.1:3000:${settings.PORT}`]);
     expect(service('api').healthcheck?.test.join(' ')).toContain(`:${settings.PORT}/healthz`);
+  });
+
+  test('the Web UI asks the codec server, with the cookie of its person, as a page that may', () => {
+    const { CODEC_PORT, CODEC_ORIGINS, HOST } = codecSettings(
+      environmentOf('codec', { POSTGRES_PASSWORD: 'x' }),
+    );
+    const { environment, ports } = service('temporal-ui');
+    expect(environment['TEMPORAL_CODEC_ENDPOINT']).toBe(`http://127.0.0.1:${CODEC_PORT}`);
+    expect(environment['TEMPORAL_CODEC_INCLUDE_CREDENTIALS']).toBe('true');
+    expect(CODEC_ORIGINS).toContain(`http://${ports[0]?.replace(/:\d+$/, '')}`);
+    expect([HOST, service('codec').ports]).toEqual(['0.0.0.0', [`127.0.0.1:${CODEC_PORT}:${CODEC_PORT}`]]);
   });
 
   test('.env.example has every variable that the compose file reads, and no other', () => {

@@ -12,13 +12,14 @@ import { until } from './until.ts';
 
 const runningFile = z.object({
   servers: z.array(z.object({ name: z.string(), pid: z.number() })),
-  system: z.object({ api: z.string() }).optional(),
+  system: z.object({ api: z.string(), webUi: z.string() }).optional(),
 });
 
 export interface LocalSystem {
   shop: Shop;
   /** The address of the API. */
   api: string;
+  webUi: string;
   /** All that npm start has printed. */
   output(): string;
   /** The servers' process ids; a server that is restarted gets a new one. */
@@ -30,7 +31,7 @@ export interface LocalSystem {
 export interface LocalFolder {
   path: string;
   /** Resolves when the system is ready. Otherwise fails with all that it printed. */
-  start(settings?: Readonly<Record<string, string>>): Promise<LocalSystem>;
+  start(settings?: Readonly<Record<string, string>>, ...args: string[]): Promise<LocalSystem>;
   /** Runs one of the project's commands to its end. */
   run(script: string, ...args: string[]): Promise<Ended>;
 }
@@ -50,6 +51,8 @@ export async function localFolder(): Promise<LocalFolder> {
     POSTGRES_PORT: '0',
     TEMPORAL_PORT: '0',
     WEB_UI_PORT: '0',
+    PROMETHEUS_PORT: '0',
+    CODEC_PORT: '0',
   };
   const launched: TestProcess[] = [];
   const launch = (
@@ -70,19 +73,20 @@ export async function localFolder(): Promise<LocalFolder> {
   });
   return {
     path,
-    async start(settings) {
-      const npmStart = launch('dev/up/start.ts', [], settings);
-      const api = await until(
+    async start(settings, ...args) {
+      const npmStart = launch('dev/up/start.ts', args, settings);
+      const { api, webUi } = await until(
         'npm start to be ready',
         async () => {
           if (npmStart.child.exitCode !== null) throw new Error(`npm start ended:\n${npmStart.output()}`);
-          return (await readRunning().catch(() => undefined))?.system?.api;
+          return (await readRunning().catch(() => undefined))?.system;
         },
         60_000,
       );
       return {
         shop: new Shop(fetchFrom(api), { key: readDevelopmentKey(join(path, 'development-key')) ?? '' }),
         api,
+        webUi,
         output: () => npmStart.output(),
         pids: async () => new Map((await readRunning()).servers.map(({ name, pid }) => [name, pid])),
         stop: () => npmStart.stop(),

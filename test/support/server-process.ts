@@ -40,7 +40,8 @@ export function startScript(
 ): TestProcess {
   const child = spawn(process.execPath, [`--import=${ENDS_WITH_ITS_TEST}`, script, ...args], {
     cwd,
-    env: { ...process.env, ...environment },
+    // Many run at once, and none would be scraped.
+    env: { METRICS_PORT: '0', SDK_METRICS_PORT: '0', ...process.env, ...environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';

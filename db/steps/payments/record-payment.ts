@@ -1,6 +1,6 @@
 /** Records what is known of a payment, and what follows from it for its order and the ledger. */
 import { v7 as uuidv7 } from 'uuid';
-import type { PaymentState } from '../../../domain/payments.ts';
+import type { PaymentMethod, PaymentState } from '../../../domain/payments.ts';
 import type { Database } from '../../connection.ts';
 import { lockPayment, mayMoveTo } from './fragments.ts';
 
@@ -17,6 +17,7 @@ export interface RecordPaymentRequest {
 
 export interface RecordedPayment {
   orderId: string;
+  method: PaymentMethod;
   state: PaymentState;
   /** Whether this call moved it. */
   changed: boolean;
@@ -90,7 +91,7 @@ export async function recordPayment(
       forgotten as (
         delete from payment_source where payment_id = (select id from to_apply)
       )
-      select order_id as "orderId", case when is_move then ${state} else state end as state, is_move as changed from heard
+      select order_id as "orderId", method, case when is_move then ${state} else state end as state, is_move as changed from heard
     `,
   );
   if (recorded) return recorded;

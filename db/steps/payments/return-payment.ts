@@ -65,7 +65,7 @@ export async function returnPayment(
         from to_apply cross join (values ('provider'), ('clearing')) as side (account)
         where not is_booked
       )
-      select order_id as "orderId", case when is_move then 'returned' else state end as state, is_move as changed from judged
+      select order_id as "orderId", method, case when is_move then 'returned' else state end as state, is_move as changed from judged
     `,
   );
   if (recorded) return recorded;

@@ -337,10 +337,25 @@ describe('an order that is over', () => {
     await capture(paymentId);
     const back = { paymentId, reason: 'order_over', at: AT };
     // As long as it secures the order, nothing goes back.
-    expect(await returnPayment(database, back)).toEqual({ orderId, state: 'captured', changed: false });
+    expect(await returnPayment(database, back)).toEqual({
+      orderId,
+      method: 'provider',
+      state: 'captured',
+      changed: false,
+    });
     await release(database, releaseTo(orderId, 'cancelled'));
-    expect(await returnPayment(database, back)).toEqual({ orderId, state: 'returned', changed: true });
-    expect(await returnPayment(database, back)).toEqual({ orderId, state: 'returned', changed: false });
+    expect(await returnPayment(database, back)).toEqual({
+      orderId,
+      method: 'provider',
+      state: 'returned',
+      changed: true,
+    });
+    expect(await returnPayment(database, back)).toEqual({
+      orderId,
+      method: 'provider',
+      state: 'returned',
+      changed: false,
+    });
     expect(await findPayment(database, paymentId)).toMatchObject({ reason: 'order_over' });
     expect(await bookedFor(paymentId)).toEqual([
       'receipt clearing 1000',
@@ -359,6 +374,7 @@ describe('an order that is over', () => {
     for (const changed of [true, false])
       expect(await returnPayment(database, { paymentId, reason: 'card is closed', at: AT })).toEqual({
         orderId,
+        method: 'provider',
         state: 'returned',
         changed,
       });
@@ -377,9 +393,19 @@ describe('an order that is over', () => {
     await capture(paymentId);
     await release(database, releaseTo(orderId, 'cancelled'));
     const back = { paymentId, reason: 'order_over', at: AT };
-    expect(await returnPayment(database, back)).toEqual({ orderId, state: 'captured', changed: false });
+    expect(await returnPayment(database, back)).toEqual({
+      orderId,
+      method: 'wallet',
+      state: 'captured',
+      changed: false,
+    });
     await returnToWallet(database, { paymentId, commandId: NIL_UUID, amount: 1_000 });
-    expect(await returnPayment(database, back)).toEqual({ orderId, state: 'returned', changed: true });
+    expect(await returnPayment(database, back)).toEqual({
+      orderId,
+      method: 'wallet',
+      state: 'returned',
+      changed: true,
+    });
     expect(await sql`select posted, held from wallet where id = ${walletId}`).toEqual([
       { posted: 1_000_000, held: 0 },
     ]);
