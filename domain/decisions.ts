@@ -56,7 +56,7 @@ export const WHAT_IT_DOES: Readonly<Record<Choice, string>> = {
   follow_stage:
     'Keeps the stage of the order, records the event that leads there, and releases, sells or gives back what does not belong to that stage.',
   complete_rows:
-    'Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, and what the order counts as refunded.',
+    'Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, the transfers of refunds, and what the order counts as refunded.',
   recount_payment: 'Sets what the payment counts as refunded to what its refunds owe and sent.',
   accept: 'Ends the finding, and changes nothing else. The same finding is not opened again.',
 };

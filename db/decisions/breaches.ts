@@ -1,7 +1,6 @@
 /** What is wrong around one order at this moment, by the detectors that reconciliation and `npm run check` run. */
 import type { FindingKind } from '../../domain/rules.ts';
 import { inspect, type TableKind } from '../rules/detectors.ts';
-import { isOversold, unitsHeld, unitsLeft } from '../rules/stock.ts';
 import type { Queryable } from '../postgres.ts';
 
 export interface Breach {
@@ -20,7 +19,7 @@ export const OF_ORDER: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'order_lost',
 ]);
 
-/** And about everything that the order has to do with: its SKUs, wallet, transfers and payments. */
+/** And about everything that the order has to do with, but for its SKUs: its wallet, transfers and payments. */
 export async function breachesAround(sql: Queryable, orderId: string): Promise<Breach[]> {
   const now = new Date().toISOString();
   const parts = await partsOf(sql, orderId);
@@ -45,7 +44,7 @@ export async function breachesAround(sql: Queryable, orderId: string): Promise<B
     else if (kind === 'held units')
       await look('units_held_by_closed_order', `${id}/${orderId}`, `${id}/${before(orderId)}`);
     else await look('money_held_by_closed_order', `${id}/${orderId}`, `${id}/${before(orderId)}`);
-  return [...found.filter((breach) => breach !== undefined), ...(await wrongCounters(sql, orderId))];
+  return found.filter((breach) => breach !== undefined);
 }
 
 interface Part {
@@ -65,25 +64,6 @@ const partsOf = (sql: Queryable, orderId: string): PromiseLike<Part[]> => sql<Pa
   select 'held units', shop_id || '/' || sku from reservation where order_id = ${orderId} and state = 'held'
   union all
   select 'held money', wallet_id::text from hold where order_id = ${orderId} and state = 'held'
-`;
-
-/** The counters of its SKUs. Their detector goes by name, and a name has no predecessor. */
-const wrongCounters = (sql: Queryable, orderId: string): PromiseLike<Breach[]> => sql<Breach[]>`
-  select
-    'stock_counter_wrong' as kind, shop_id || '/' || sku as subject,
-    format('on hand %s, by its movements and sales %s; reserved %s, by its reservations %s', on_hand, units_left, reserved, held) as finding
-  from sku
-  cross join lateral (
-    select
-      ${unitsHeld(sql, sql`sku.shop_id`, sql`sku.sku`)} as held, ${unitsLeft(sql, sql`sku.shop_id`, sql`sku.sku`)} as units_left
-  ) as summed
-  where
-    (shop_id, sku) in (
-      select shop_id, sku from reservation where order_id = ${orderId}
-      union
-      select orders.shop_id, order_line.sku from order_line join orders on orders.id = order_id where order_id = ${orderId}
-    )
-    and (on_hand <> units_left or reserved <> held or ${isOversold(sql)})
 `;
 
 /** The id that sorts just before this one: a page of one row that begins after it is this row, if it is there. */

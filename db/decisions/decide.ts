@@ -16,6 +16,7 @@ import { lockWhole, readOrder, type DecidedOrder } from './order.ts';
 import { ChoiceRefusedError } from './refused.ts';
 import { completeRows } from './rows.ts';
 import { settleRest } from './settle.ts';
+import { stockOfOthers, wrongStock } from './stock.ts';
 
 export interface Decision {
   choice: Choice;
@@ -100,12 +101,13 @@ async function carryOut(
     return { before: undefined, after: undefined, effect: await act(undefined) };
   const before = await lockWhole(sql, orderId);
   if (OF_WORKFLOW.has(choice)) return { before, after: before, effect: await act(before) };
-  const wrong = await breachesAround(sql, orderId);
+  const [wrong, stock] = [await breachesAround(sql, orderId), await stockOfOthers(sql, orderId)];
   const effect = await act(before);
   const acted = await readOrder(sql, orderId);
   if (acted) await completeRows(sql, acted, at);
   await settleRest(sql, orderId);
-  refuseIfBroken(wrong, await breachesAround(sql, orderId), finding);
+  const left = [...(await breachesAround(sql, orderId)), ...(await wrongStock(sql, orderId, stock))];
+  refuseIfBroken(wrong, left, finding);
   return { before, after: await readOrder(sql, orderId), effect };
 }
 

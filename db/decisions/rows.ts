@@ -14,6 +14,7 @@ export async function completeRows(sql: Queryable, order: DecidedOrder, at: stri
   await addSteps(sql, order);
   await addReservations(sql, order);
   await addHold(sql, order);
+  await addTransfers(sql, order);
   await countRefunds(sql, order.id);
 }
 
@@ -122,6 +123,16 @@ async function addHold(sql: Queryable, order: DecidedOrder): Promise<void> {
     insert into hold (order_id, shop_id, wallet_id, amount, state) values (${id}, ${shopId}, ${walletId}, ${total}, ${state})
   `;
 }
+
+/** A refund names its transfer, whose legs may be there still. */
+const addTransfers = (sql: Queryable, { id, shopId }: DecidedOrder) => sql`
+  insert into transfer (id, shop_id, kind, order_id, command_id)
+  select transfer_id, ${shopId}, 'refund', order_id, command_id from refund
+  where
+    order_id = ${id}
+    and not exists (select from transfer where transfer.id = refund.transfer_id)
+    and exists (select from entry where entry.transfer_id = refund.transfer_id)
+`;
 
 /** What the order and its lines count is what its refunds and payments come to. */
 async function countRefunds(sql: Queryable, orderId: string): Promise<void> {

@@ -2262,7 +2262,7 @@ export interface components {
              *     - `let_shop_pay`: Lets the shop bear the cost: deposits the price into the wallet from `funding`, and pays the order with it. The balance stays as it is.
              *     - `follow_events`: Sets the order to the stage of its last event, and releases, sells or gives back what does not belong to that stage.
              *     - `follow_stage`: Keeps the stage of the order, records the event that leads there, and releases, sells or gives back what does not belong to that stage.
-             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, and what the order counts as refunded.
+             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, the transfers of refunds, and what the order counts as refunded.
              *     - `recount_payment`: Sets what the payment counts as refunded to what its refunds owe and sent.
              *     - `accept`: Ends the finding, and changes nothing else. The same finding is not opened again.
              * @enum {string}
@@ -2290,7 +2290,7 @@ export interface components {
              *     - `let_shop_pay`: Lets the shop bear the cost: deposits the price into the wallet from `funding`, and pays the order with it. The balance stays as it is.
              *     - `follow_events`: Sets the order to the stage of its last event, and releases, sells or gives back what does not belong to that stage.
              *     - `follow_stage`: Keeps the stage of the order, records the event that leads there, and releases, sells or gives back what does not belong to that stage.
-             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, and what the order counts as refunded.
+             *     - `complete_rows`: Adds the rows that are missing and that the others prove: steps, events, reservations, a hold, the transfers of refunds, and what the order counts as refunded.
              *     - `recount_payment`: Sets what the payment counts as refunded to what its refunds owe and sent.
              *     - `accept`: Ends the finding, and changes nothing else. The same finding is not opened again.
              * @enum {string}

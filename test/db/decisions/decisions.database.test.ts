@@ -196,13 +196,14 @@ describe('an order that lacks rows', () => {
     await expectRulesHold(sql);
   });
 
-  test('counts its refunds as they are, and gets back the steps that made them', async () => {
+  test('counts its refunds as they are, and gets back their steps and transfers', async () => {
     const { id, sku } = await paid();
     await refund(database, { ...refundOf(id, false), lines: [{ sku, quantity: 1, restock: true }] });
     await damage(async (to) => {
       await to`update orders set refunded = 1 where id = ${id}`;
       await to`update order_line set refunded = 0, refunded_amount = 0 where order_id = ${id}`;
       await to`delete from order_step where order_id = ${id} and step = 'refund'`;
+      await to`delete from transfer where order_id = ${id} and kind = 'refund'`;
     });
     const finding = await find('order_inconsistent', id);
     expect(await choose(finding, 'complete_rows')).toEqual({ outcome: 'decided', stage: 'paid' });

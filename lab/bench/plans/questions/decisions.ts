@@ -10,6 +10,7 @@ import { isElsewhere, recordPath } from '../../../../db/decisions/path.ts';
 import { recountPayment } from '../../../../db/decisions/payments.ts';
 import { completeRows } from '../../../../db/decisions/rows.ts';
 import { settleRest } from '../../../../db/decisions/settle.ts';
+import { stockOfOthers, wrongStock } from '../../../../db/decisions/stock.ts';
 import { findFinding, keepDecision, keepFindings, resolveFinding } from '../../../../db/findings.ts';
 import type { Choice } from '../../../../domain/decisions.ts';
 import type { FindingKind } from '../../../../domain/rules.ts';
@@ -55,6 +56,8 @@ export const ABOUT_DECISIONS: readonly Question[] = [
       completeRows,
       recordPath,
       settleRest,
+      stockOfOthers,
+      wrongStock,
     ],
   },
   {
