@@ -268,6 +268,20 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
     expect(kept.filter(([, status, expected]) => status !== expected)).toEqual([]);
   });
 
+  test.each([
+    ['actor', TEXT.actor],
+    ['reason', TEXT.reason],
+  ] as const)('as the %s of a decision about a finding, before that is looked for', async (field, rule) => {
+    const decision = { choice: 'accept', actor: 'dana', reason: 'known' };
+    const kept = await sendEach(rule, async (what, text) => {
+      const { body } = await post(`/v1/findings/${randomUUID()}/resolve`)({ ...decision, [field]: text });
+      return [what, body['code']];
+    });
+    expect(kept).toEqual(
+      edgesOf(rule).map(([what, , expected]) => [what, expected ? 'not_found' : 'validation_failed']),
+    );
+  });
+
   test('as the reason of a cancel, which the order then shows', async () => {
     const carried = await sendEach(TEXT.reason, async (what, text) => {
       const id = await shop.placed(wallet, sku);
