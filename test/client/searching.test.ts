@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { describe, expect, inject, test } from 'vitest';
+import { z } from 'zod';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { keepRegistering, registerSearchAttributes } from '../../client/search-attributes.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { SEARCH_ATTRIBUTE_NAMES } from '../../domain/search-attributes.ts';
 import { buyersOrders, workflowQuery, type QueryName } from '../../domain/workflow-queries.ts';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { ORDER_RULES, WORKFLOW, orderQuery } from '../../workflows/messages.ts';
 import { failingSteps } from '../support/failing-steps.ts';
 import { countEvents } from '../support/history.ts';
@@ -20,7 +21,7 @@ import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const WINDOW = 900_000;
-const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW });
+const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW, payments: true });
 const { shop, client, sql, taskQueue, temporal } = system;
 const { workflowOf, untilMarked } = failingSteps(system);
 
@@ -177,6 +178,16 @@ describe('what a workflow is found by', () => {
       HoldfastBuyer: 'buyer',
       HoldfastStage: 'paid',
     });
+  });
+});
+
+test('a payment is found by the shop and the buyer of its order', async () => {
+  const { id } = await place();
+  const paid = await shop.addPayment(id, { method: 'wallet' });
+  const paymentId = z.string().parse(paid.body['id']);
+  expect(await attributesOf(paymentWorkflowId(paymentId))).toEqual({
+    HoldfastShop: MAIN_SHOP,
+    HoldfastBuyer: 'buyer',
   });
 });
 
