@@ -1,10 +1,13 @@
 /** An operator finds in Temporal what they look for, and nothing else, and an order in no trouble pays one event for it. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
-import { connectTemporal } from '../../client/connection.ts';
+import { connectTemporal, openTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { keepRegistering, registerSearchAttributes } from '../../client/search-attributes.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
@@ -237,6 +240,26 @@ describe('a namespace that does not know the search attributes', () => {
       await close();
     }
   });
+});
+
+test('a process that is asked to stop does not wait for a server that is silent', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = z.object({ port: z.number() }).parse(silent.address());
+  const { client: other, close } = openTemporal({
+    address: `127.0.0.1:${port}`,
+    namespace: 'default',
+    payloadKeys: undefined,
+  });
+  const stopping = new AbortController();
+  const registering = keepRegistering(other, { signal: stopping.signal, report: () => {} });
+  await delay(200);
+  const askedAt = performance.now();
+  stopping.abort();
+  await registering;
+  expect(performance.now() - askedAt).toBeLessThan(1_500);
+  await close();
+  silent.close();
 });
 
 const countUpserts = (orderId: string): Promise<number> =>
