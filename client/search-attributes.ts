@@ -90,9 +90,11 @@ const LONGEST_PAUSE_MS = 30_000;
 export async function keepRegistering(client: Client, { signal, report }: Registering): Promise<void> {
   for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
-      await registerSearchAttributes(client);
+      // A process that stops does not wait for a server that is silent.
+      await client.withAbortSignal(signal, () => registerSearchAttributes(client));
       return;
     } catch (error) {
+      if (signal.aborted) return;
       if (pause === FIRST_PAUSE_MS || error instanceof SearchAttributesError) report(error);
       if (error instanceof SearchAttributesError) return;
     }

@@ -1,15 +1,19 @@
 /** An operator finds in Temporal what they look for, and nothing else, and an order in no trouble pays one event for it. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { describe, expect, inject, test } from 'vitest';
-import { connectTemporal } from '../../client/connection.ts';
+import { z } from 'zod';
+import { connectTemporal, openTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
 import { keepRegistering, registerSearchAttributes } from '../../client/search-attributes.ts';
 import { MAIN_SHOP } from '../../domain/shops.ts';
 import { SEARCH_ATTRIBUTE_NAMES } from '../../domain/search-attributes.ts';
 import { buyersOrders, workflowQuery, type QueryName } from '../../domain/workflow-queries.ts';
-import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { orderWorkflowId, paymentWorkflowId } from '../../domain/workflow-ids.ts';
 import { ORDER_RULES, WORKFLOW, orderQuery } from '../../workflows/messages.ts';
 import { failingSteps } from '../support/failing-steps.ts';
 import { countEvents } from '../support/history.ts';
@@ -20,7 +24,7 @@ import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const WINDOW = 900_000;
-const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW });
+const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW, payments: true });
 const { shop, client, sql, taskQueue, temporal } = system;
 const { workflowOf, untilMarked } = failingSteps(system);
 
@@ -180,6 +184,16 @@ describe('what a workflow is found by', () => {
   });
 });
 
+test('a payment is found by the shop and the buyer of its order', async () => {
+  const { id } = await place();
+  const paid = await shop.addPayment(id, { method: 'wallet' });
+  const paymentId = z.string().parse(paid.body['id']);
+  expect(await attributesOf(paymentWorkflowId(paymentId))).toEqual({
+    HoldfastShop: MAIN_SHOP,
+    HoldfastBuyer: 'buyer',
+  });
+});
+
 describe('a namespace that does not know the search attributes', () => {
   test('takes orders all the same, and knows them once it was made to', async () => {
     const address = inject('temporalAddress');
@@ -226,6 +240,26 @@ describe('a namespace that does not know the search attributes', () => {
       await close();
     }
   });
+});
+
+test('a process that is asked to stop does not wait for a server that is silent', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = z.object({ port: z.number() }).parse(silent.address());
+  const { client: other, close } = openTemporal({
+    address: `127.0.0.1:${port}`,
+    namespace: 'default',
+    payloadKeys: undefined,
+  });
+  const stopping = new AbortController();
+  const registering = keepRegistering(other, { signal: stopping.signal, report: () => {} });
+  await delay(200);
+  const askedAt = performance.now();
+  stopping.abort();
+  await registering;
+  expect(performance.now() - askedAt).toBeLessThan(1_500);
+  await close();
+  silent.close();
 });
 
 const countUpserts = (orderId: string): Promise<number> =>

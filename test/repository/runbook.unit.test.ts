@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ATTENTION_REASONS } from '../../domain/attention.ts';
+import { choicesOf } from '../../domain/decisions.ts';
 import { MEASURES } from '../../domain/measures.ts';
 import { FINDING_KINDS } from '../../domain/rules.ts';
 import { QUERY_NAMES, buyersOrders, workflowQuery } from '../../domain/workflow-queries.ts';
@@ -47,6 +48,17 @@ describe('the runbook', () => {
 
   test('has one section for each kind of finding, and no other', () => {
     expect(namesIn('Findings').toSorted()).toEqual(FINDING_KINDS.toSorted());
+  });
+
+  test('names every choice that a person has about a finding', () => {
+    const missing = sections.flatMap(({ chapter, name, text }) => {
+      const kind = FINDING_KINDS.find((known) => chapter === 'Findings' && known === name);
+      const choices = kind === undefined ? [] : choicesOf(kind).filter((choice) => choice !== 'accept');
+      return choices
+        .filter((choice) => !text.includes(`\`${choice}\``))
+        .map((choice) => `${name}: ${choice}`);
+    });
+    expect(missing).toEqual([]);
   });
 
   test('has a section for each measure of the monitor and for each alert of Prometheus', () => {
