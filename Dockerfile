@@ -6,6 +6,7 @@ ENV NODE_ENV=production
 WORKDIR /holdfast
 
 COPY package.json package-lock.json ./
+COPY sdk/package.json sdk/
 # Without install scripts the npm package `node` does not fetch a second Node, and nothing else here needs them.
 # The PostgreSQL binaries serve developers only. --omit=optional instead would lose the compiler that bundles workflows.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \

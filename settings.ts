@@ -11,9 +11,11 @@ import {
   origins,
   port,
   publicUrl,
+  routingKey,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
+import { deskSchema } from './settings/desk.ts';
 import { apiMetricsSchema, workerMetricsSchema } from './settings/metrics.ts';
 import { MISSING_PAYLOAD_KEYS, hasPayloadKeys, payloadShape } from './settings/payloads.ts';
 import { paymentProviderSchema, paymentSchema, toPaymentProvider } from './settings/payments.ts';
@@ -138,6 +140,9 @@ const workerSchema = z.object({
   /** Whole units of a currency. */
   BUSY_BUYER_AMOUNT: wholeNumber(1, 1_000_000_000_000).default(10_000),
   ALERT_WEBHOOK_URL: webhookUrl.optional(),
+  ALERT_SLACK_URL: webhookUrl.optional(),
+  ALERT_PAGERDUTY_KEY: routingKey.optional(),
+  ALERT_PAGERDUTY_URL: webhookUrl.default('https://events.pagerduty.com/v2/enqueue'),
 });
 
 const paymentProvider = paymentProviderSchema.transform((settings, context) => {
@@ -184,6 +189,16 @@ const replaySchema = z
   .object({ ...shared, WORKFLOW_BUNDLE: workerSchema.shape.WORKFLOW_BUNDLE })
   .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
+const temporalSchema = z.object({
+  TEMPORAL_ADDRESS: shared.TEMPORAL_ADDRESS,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
+const webUiSchema = z.object({
+  WEB_UI_URL: apiSchema.shape.WEB_UI_URL,
+  TEMPORAL_NAMESPACE: shared.TEMPORAL_NAMESPACE,
+});
+
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
 const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
@@ -213,6 +228,8 @@ const localSchema = z.object({
   TEMPORAL_PORT: port.default(7233),
   WEB_UI_PORT: port.default(8233),
   CODEC_PORT: codecShape.CODEC_PORT,
+  /** Of the Prometheus that `--observe` starts. */
+  PROMETHEUS_PORT: port.default(9090),
   /** Where `npm run provider` listens and worker and API of `npm start` expect it, so a free one cannot be chosen by either. */
   PROVIDER_PORT: wholeNumber(1, 65_535).default(8290),
   HOLDFAST_DATA: path.default('.holdfast'),
@@ -255,12 +272,18 @@ export const codecSettings = (environment: Environment): CodecSettings => read(c
 export const systemSettings = (environment: Environment): SystemSettings => read(systemSchema, environment);
 export const auditSettings = (environment: Environment): AuditSettings => read(auditSchema, environment);
 export const replaySettings = (environment: Environment): ReplaySettings => read(replaySchema, environment);
+export const temporalSettings = (environment: Environment): z.output<typeof temporalSchema> =>
+  read(temporalSchema, environment);
+export const webUiSettings = (environment: Environment): z.output<typeof webUiSchema> =>
+  read(webUiSchema, environment);
 export const databaseSettings = (environment: Environment): { DATABASE_URL: string } =>
   read(databaseSchema, environment);
 export const personalDataSettings = (environment: Environment): z.output<typeof databaseAndPersonalData> =>
   read(databaseAndPersonalData, environment);
 export const webhookKeySettings = (environment: Environment): z.output<typeof databaseAndWebhookKeys> =>
   read(databaseAndWebhookKeys, environment);
+export const deskSettings = (environment: Environment): z.output<typeof deskSchema> =>
+  read(deskSchema, environment);
 export const localSettings = (environment: Environment): LocalSettings => read(localSchema, environment);
 
 /** Every setting with its check. Names, bounds and descriptions are in docs/configuration.md, which a test compares with this. */
@@ -275,6 +298,7 @@ export const SETTINGS: Readonly<Record<string, z.ZodType>> = {
   ...sendingSchema.shape,
   ...paymentSchema.shape,
   ...paymentProviderSchema.shape,
+  ...deskSchema.shape,
   ...workerMetricsSchema.shape,
   ...traceSchema.shape,
 };

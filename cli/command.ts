@@ -89,6 +89,14 @@ export const toVerb = <Args extends unknown[], Options extends OptionValues>(
   },
 });
 
+/** Verbs about one thing, such as `retry` of `npm run ops -- orders`. */
+export const toGroup = (group: Command, ...verbs: readonly Verb[]): Verb => ({
+  addTo(command, ended) {
+    for (const verb of verbs) verb.addTo(group, ended);
+    command.addCommand(group);
+  },
+});
+
 /** Runs the verb that the arguments of this process name, and sets its exit code. */
 export async function runVerbs(command: Command, ...verbs: readonly Verb[]): Promise<void> {
   endOnUnexpected(complain);

@@ -9,6 +9,8 @@ export interface DataFolder {
   postgres: string;
   temporal: string;
   temporalDatabase: string;
+  /** What the local Prometheus has recorded. */
+  prometheus: string;
   logs: string;
   /** The file with the development key. */
   developmentKey: string;
@@ -38,6 +40,7 @@ export function dataFolder(setting: string): DataFolder {
     postgres: join(path, 'postgres'),
     temporal,
     temporalDatabase: join(temporal, 'temporal.db'),
+    prometheus: join(path, 'prometheus'),
     logs,
     developmentKey: join(path, 'development-key'),
     personalDataKeys: join(path, 'personal-data-keys'),

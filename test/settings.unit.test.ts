@@ -177,6 +177,7 @@ const allOrigins = between(
   'https://shop.example.com https://admin.example.com',
 );
 
+const alertUrl = between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h', 'http://u:p@h');
 const spanReceiver = between(
   'http://h',
   LONG_WEBHOOK,
@@ -223,6 +224,14 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
     'ftp://h',
     'h',
   ),
+  HOLDFAST_URL: between(
+    'http://h',
+    'https://orders.example.com:8443/holdfast',
+    'https://user:password@h',
+    'ftp://h',
+    'h',
+  ),
+  HOLDFAST_KEY: between('k', 'k'.repeat(4_096), 'k'.repeat(4_097), ''),
   PAYMENT_PROVIDER_KEY: between('k', 'k'.repeat(1_000), 'k'.repeat(1_001), '', 'a b', 'a\nb', 'ä'),
   PAYMENT_PROVIDER_SECRETS: between(
     signingSecret(24),
@@ -250,6 +259,7 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   POSTGRES_PORT: port,
   TEMPORAL_PORT: port,
   WEB_UI_PORT: port,
+  PROMETHEUS_PORT: port,
   PROVIDER_PORT: whole('1', '65535', '0', '65536'),
   PAYMENT_WINDOW: lasting('100ms', '365d', '99ms', '366d', '8761h'),
   ATTENTION_AFTER: lasting('1s', '30d', '999ms', '31d', '721h'),
@@ -312,7 +322,10 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
   OPERATIONS_URL: page,
   WEB_UI_URL: page,
-  ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  ALERT_WEBHOOK_URL: alertUrl,
+  ALERT_SLACK_URL: alertUrl,
+  ALERT_PAGERDUTY_URL: alertUrl,
+  ALERT_PAGERDUTY_KEY: between('k', 'K'.repeat(200), 'k'.repeat(201), '', 'a b', 'a/b', 'ä'),
   OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
   OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
   OTEL_EXPORTER_OTLP_ENDPOINT: spanReceiver,

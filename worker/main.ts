@@ -130,7 +130,6 @@ async function main(): Promise<void> {
     await Promise.all([
       ended,
       prepared,
-      watching.serve({ webhooks: webhooks.database, payments: payments.database }, ending.signal),
       keepRegistering(client, {
         signal: ending.signal,
         report: (error) => {
@@ -138,6 +137,7 @@ async function main(): Promise<void> {
           else logger.warn({ err: error }, 'could not register the search attributes, trying again');
         },
       }),
+      watching.serve({ webhooks: webhooks.database, payments: payments.database }, ending.signal),
       ensureSchedules(client, schedulesFor(settings), { logger, signal: ending.signal, findOwner }),
       keepPublishing(database, {
         signal: ending.signal,

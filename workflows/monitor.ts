@@ -11,6 +11,7 @@ import { now } from './time.ts';
 
 // Together less than a minute: what could not be measured by then is left to the next run, and this run fails.
 const { measure } = proxyActivities<MonitorActivities>({
+  summary: 'Take every measure, and open or close alerts',
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '45 seconds',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },

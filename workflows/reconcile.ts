@@ -70,12 +70,18 @@ export async function reconcile({
     } catch (error) {
       if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
       end.found += 1;
-      await keepFailedLook({ kind, why: `was not searched to the end: ${causeOf(error)}`, startedAt });
+      await keepFailedLook.executeWithOptions({ summary: 'Record what could not be searched' }, [
+        { kind, why: `was not searched to the end: ${causeOf(error)}`, startedAt },
+      ]);
     }
   }
-  await closeFindings({ startedAt, looked: completed });
+  await closeFindings.executeWithOptions({ summary: 'Close what is no longer found' }, [
+    { startedAt, looked: completed },
+  ]);
   for (let after: MarkCursor | null = null; ;) {
-    after = await clearMarks({ after });
+    after = await clearMarks.executeWithOptions({ summary: 'Clear marks that their workflows forgot' }, [
+      { after },
+    ]);
     // The remaining marks are left to the next run.
     if (after === null || (isBounded && Date.now() > endsBy)) break;
   }

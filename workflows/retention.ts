@@ -34,10 +34,13 @@ export async function retention(input?: RetentionInput): Promise<RetentionEnd> {
   }
   // The same time for all of it.
   const at = now();
-  const made = await makeMonths({ at });
+  const made = await makeMonths.executeWithOptions({ summary: 'Make the months to come' }, [{ at }]);
   const lines = describeMade(made);
   setCurrentDetails(lines.join('\n'));
-  const dropped = await dropMonths({ at });
+  const dropped = await dropMonths.executeWithOptions(
+    { summary: 'Drop the months that are kept no longer' },
+    [{ at }],
+  );
   lines.push(...describeDropped(dropped));
   setCurrentDetails(lines.join('\n'));
   const { removedKeys, line } = await removeOldKeys(lines, at);
@@ -63,10 +66,15 @@ async function removeOldKeys(
   let removedKeys = 0;
   let after: RemovedSome['next'] = null;
   for (;;) {
-    const { removed, keptFor, next }: RemovedSome = await removeKeys({
-      after,
-      ...(at !== undefined && { at }),
-    });
+    const { removed, keptFor, next }: RemovedSome = await removeKeys.executeWithOptions(
+      { summary: 'Remove old idempotency keys' },
+      [
+        {
+          after,
+          ...(at !== undefined && { at }),
+        },
+      ],
+    );
     removedKeys += removed;
     const line = `${removedKeys} idempotency keys removed. They are kept for ${inDays(keptFor)} days.`;
     setCurrentDetails([...lines, line].join('\n'));
@@ -80,7 +88,10 @@ async function removeOldDeliveries(lines: string[], at: string): Promise<number>
   let allGivenUp = 0;
   let after: RemovedSomeDeliveries['next'] = null;
   for (;;) {
-    const { removed, givenUp, keptFor, next }: RemovedSomeDeliveries = await removeDeliveries({ after, at });
+    const { removed, givenUp, keptFor, next }: RemovedSomeDeliveries =
+      await removeDeliveries.executeWithOptions({ summary: 'Remove old deliveries of webhooks' }, [
+        { after, at },
+      ]);
     removedDeliveries += removed;
     allGivenUp += givenUp;
     const line = `${removedDeliveries} deliveries of webhooks removed, ${allGivenUp} that waited for too long given up. They are kept for ${inDays(keptFor)} days.`;
@@ -95,7 +106,10 @@ async function removeOldDeliveries(lines: string[], at: string): Promise<number>
 
 async function removeOldNotifications(lines: readonly string[], at: string): Promise<number> {
   for (let removedNotifications = 0; ;) {
-    const { removed, keptFor, more } = await removeNotifications({ at });
+    const { removed, keptFor, more } = await removeNotifications.executeWithOptions(
+      { summary: 'Remove old notifications of payment providers' },
+      [{ at }],
+    );
     removedNotifications += removed;
     const line = `${removedNotifications} notifications of payment providers removed. They are kept for ${inDays(keptFor)} days.`;
     setCurrentDetails([...lines, line].join('\n'));

@@ -21,7 +21,7 @@ export async function seal(): Promise<SealEnd> {
   let sealed = 0;
   let some: SealedSome;
   do {
-    some = await sealSome();
+    some = await sealSome.executeWithOptions({ summary: 'Number and chain what was recorded since' }, []);
     sealed += some.sealed;
     setCurrentDetails(`${sealed} rows sealed. The head of the audit is ${describeHead(some.head)}.`);
   } while (!some.isDone && Date.now() < endsBy);
@@ -30,7 +30,10 @@ export async function seal(): Promise<SealEnd> {
   if (sealed > 0) log.info('sealed the audit', { sealed, seq, hash });
   // Once this run's head is known: whatever is rewritten before it, this comparison finds, and what is rewritten later, the next run. A run
   // that somebody triggered is given no result.
-  const missed = await compareHead({ expected: expectedHead(lastResult), at: startTime.toISOString() });
+  const missed = await compareHead.executeWithOptions(
+    { summary: 'See whether the chain still has the last head' },
+    [{ expected: expectedHead(lastResult), at: startTime.toISOString() }],
+  );
   await recordEnd(WORKFLOW.seal);
   return { seq, hash, sealed, ...(missed && { missed }) };
 }

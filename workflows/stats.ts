@@ -8,6 +8,7 @@ import { WORKFLOW, type StatsEnd } from './messages.ts';
 import { recordEnd } from './run-end.ts';
 
 const { countEvents } = proxyActivities<StatsActivities>({
+  summary: 'Add to the figures what was recorded since',
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });

@@ -30,6 +30,7 @@ export async function deliverWebhook(input: DeliverWebhookInput): Promise<Delive
   });
   const { sendDue } = proxyActivities<SendingActivities>({
     taskQueue: input.sendingQueue,
+    summary: 'Send what is due',
     startToCloseTimeout: SENDING_ATTEMPT_MS,
     heartbeatTimeout: SENDER_SILENT_FOR_MS,
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },

@@ -9,6 +9,7 @@ import { recordEnd } from './run-end.ts';
 import { now } from './time.ts';
 
 const { wakeWebhooks } = proxyActivities<WakingActivities>({
+  summary: 'Wake the webhooks that have something due',
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
 });

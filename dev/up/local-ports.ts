@@ -11,6 +11,8 @@ export interface LocalPorts {
   temporal: number;
   webUi: number;
   codec: number;
+  /** 0 when none is started. */
+  prometheus: number;
   metrics: MetricsPorts;
 }
 
@@ -25,8 +27,8 @@ export interface MetricsPorts {
 }
 
 /** @throws {UserError} that names every port that is taken, and the setting that changes it. */
-export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> {
-  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT, CODEC_PORT } = settings;
+export async function choosePorts(settings: LocalSettings, observe: boolean): Promise<LocalPorts> {
+  const { HOST, PORT, POSTGRES_PORT, TEMPORAL_PORT, WEB_UI_PORT, CODEC_PORT, PROMETHEUS_PORT } = settings;
   const complaints: string[] = [];
   async function choose(port: number, setting: string, server: string, host = '127.0.0.1'): Promise<number> {
     if (port === 0) return freePort();
@@ -45,6 +47,7 @@ export async function choosePorts(settings: LocalSettings): Promise<LocalPorts> 
     temporal: ours.temporal ? await choose(TEMPORAL_PORT, 'TEMPORAL_PORT', 'Temporal') : 0,
     webUi: ours.temporal ? await choose(WEB_UI_PORT, 'WEB_UI_PORT', "Temporal's Web UI") : 0,
     codec: await choose(CODEC_PORT, 'CODEC_PORT', 'codec server'),
+    prometheus: observe ? await choose(PROMETHEUS_PORT, 'PROMETHEUS_PORT', 'Prometheus') : 0,
     metrics: await chooseMetricsPorts(settings, ours.temporal),
   };
   if (complaints.length > 0) throw new UserError(complaints.join('\n'));

@@ -25,8 +25,9 @@ export interface SystemPlan {
 export async function planSystem(
   settings: LocalSettings,
   environment: NodeJS.ProcessEnv,
+  observe: boolean,
 ): Promise<SystemPlan> {
-  const ports = await choosePorts(settings);
+  const ports = await choosePorts(settings, observe);
   const api = `http://${hostToCall(settings.HOST)}:${ports.api}`;
   const webUi = settings.TEMPORAL_ADDRESS === undefined ? `http://127.0.0.1:${ports.webUi}` : undefined;
   const servers = {

@@ -19,12 +19,12 @@ export interface Servers {
 }
 
 /** Shown to people; in lower case, also the name of the log file. */
-export type ServerName = 'PostgreSQL' | 'Temporal' | 'Worker' | 'API' | 'Codec';
+export type ServerName = 'PostgreSQL' | 'Temporal' | 'Worker' | 'API' | 'Codec' | 'Prometheus';
 
 export const logFileOf = (folder: DataFolder, name: ServerName): string => folder.logFile(name.toLowerCase());
 
 /** Callers stop before the servers they call. */
-const STOP_ORDER: readonly ServerName[] = ['API', 'Codec', 'Worker', 'Temporal', 'PostgreSQL'];
+const STOP_ORDER: readonly ServerName[] = ['Prometheus', 'API', 'Codec', 'Worker', 'Temporal', 'PostgreSQL'];
 
 /** @param signal interrupts the first start of a server. */
 export function openServers(folder: DataFolder, claim: Claim, signal: AbortSignal): Servers {

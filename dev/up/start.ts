@@ -30,9 +30,11 @@ const command = defineCommand({
   name: 'start',
   summary: 'Starts the whole system on this machine, keeps it running, and stops it on Ctrl-C.',
   failed: 'the system could not start',
-}).option('--watch', 'restart worker and API when their source changes, and show all logs (npm run dev)');
+})
+  .option('--watch', 'restart worker and API when their source changes, and show all logs (npm run dev)')
+  .option('--observe', 'also start Prometheus with the alert rules, where it is installed');
 
-await runCommand(command, async ({ watch = false }) => {
+await runCommand(command, async ({ watch = false, observe = false }) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
   // A closed terminal takes no more lines; stopping in order matters more.
   process.stdout.on('error', ask);
@@ -40,6 +42,7 @@ await runCommand(command, async ({ watch = false }) => {
     // What was compiled ahead would hide a change.
     environment: watch ? { ...process.env, WORKFLOW_BUNDLE: undefined } : process.env,
     watch,
+    observe,
     signal: stopping.signal,
     onClaim: (claimed) => (claim = claimed),
   });

@@ -18,6 +18,7 @@ import { startApi, startCodec, startWorker } from '../processes/node-server.ts';
 import { localProviderSettings } from '../provider/local.ts';
 import { startPostgres } from '../postgres/server.ts';
 import { claimFolder, type Claim } from './claim.ts';
+import { findObserver, startObserver } from './observe.ts';
 import { logFileOf, openServers, type Servers } from './servers.ts';
 import { say, step } from '../progress.ts';
 import { planSystem, type SystemPlan } from './plan.ts';
@@ -46,6 +47,8 @@ export interface SuperviseOptions {
   environment: NodeJS.ProcessEnv;
   /** Restarts worker and API when their source changes, and shows all logs. */
   watch: boolean;
+  /** Starts Prometheus, too, where it is installed. */
+  observe: boolean;
   /** Stops the system. */
   signal: AbortSignal;
   /** Called with the claim, which can kill all processes for a person who does not want to wait. */
@@ -56,7 +59,8 @@ export interface SuperviseOptions {
  * Runs the system until the signal, and resolves once everything has stopped.
  * @throws {UserError | SettingsError} when it cannot start, after stopping what it had started.
  */
-export async function supervise({ environment, watch, signal, onClaim }: SuperviseOptions): Promise<void> {
+export async function supervise(options: SuperviseOptions): Promise<void> {
+  const { environment, watch, signal, onClaim } = options;
   const settings = localSettings(environment);
   const folder = dataFolder(settings.HOLDFAST_DATA);
   say(`Starting Holdfast. Its data is in ${folder.shown(folder.path)}.`);
@@ -65,7 +69,8 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
   const servers = openServers(folder, claim, signal);
   const watching = watch ? [showAllLogs(folder)] : [];
   try {
-    const plan = await planSystem(settings, environment);
+    const observer = options.observe ? findObserver(environment) : undefined;
+    const plan = await planSystem(settings, environment, observer !== undefined);
     const personalData = ensureKeys(PERSONAL_DATA_SETTINGS, environment, folder.personalDataKeys);
     const webhooks = ensureKeys(WEBHOOK_SETTINGS, environment, folder.webhookKeys);
     const payloads = ensureKeys(PAYLOAD_SETTINGS, environment, folder.payloadKeys);
@@ -79,6 +84,7 @@ export async function supervise({ environment, watch, signal, onClaim }: Supervi
       settings,
       folder,
       servers,
+      observer,
       signal,
     });
     claim.announce({
@@ -112,11 +118,14 @@ interface Start {
   settings: LocalSettings;
   folder: DataFolder;
   servers: Servers;
+  /** The program of Prometheus, when it is to be started. */
+  observer: string | undefined;
   signal: AbortSignal;
 }
 
 async function startSystem(start: Start): Promise<void> {
-  const { plan, personalData, webhooks, payloads, sessions, settings, folder, servers, signal } = start;
+  const { plan, personalData, webhooks, payloads, sessions, settings, folder, servers, observer, signal } =
+    start;
   const { api, webUi, environment } = plan;
   // First, because this machine may not have it.
   const cli = settings.TEMPORAL_ADDRESS === undefined ? await findCli(start) : undefined;
@@ -162,13 +171,21 @@ async function startSystem(start: Start): Promise<void> {
       }),
     ),
   ]);
+  const prometheus = observer === undefined ? undefined : await startObserver(observer, start);
   const [wallet] = await step('demo catalogue', () =>
     ensureDemoCatalogue(new ApiClient(fetchFrom(api), { key })),
   );
   signal.throwIfAborted();
   say(
     welcome(
-      { api, webUi, key, keyFile: folder.shown(folder.developmentKey), logs: folder.shown(folder.logs) },
+      {
+        api,
+        webUi,
+        prometheus,
+        key,
+        keyFile: folder.shown(folder.developmentKey),
+        logs: folder.shown(folder.logs),
+      },
       wallet,
     ),
   );

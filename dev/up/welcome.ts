@@ -5,6 +5,8 @@ export interface Whereabouts {
   api: string;
   /** Of Temporal's Web UI; undefined when Temporal was not started here. */
   webUi: string | undefined;
+  /** Undefined when none was started. */
+  prometheus: string | undefined;
   /** The text of the development key. */
   key: string;
   keyFile: string;
@@ -12,7 +14,7 @@ export interface Whereabouts {
 }
 
 export function welcome(
-  { api, webUi, key, keyFile, logs }: Whereabouts,
+  { api, webUi, prometheus, key, keyFile, logs }: Whereabouts,
   { ownerId, walletId }: DemoWallet,
 ): string {
   const order = { buyerId: ownerId, walletId, lines: [{ sku: DEMO_SKUS[0].sku, quantity: 2 }] };
@@ -21,7 +23,7 @@ Holdfast is ready.
   API        ${api}
   API docs   ${api}/docs
   Web UI     ${webUi ?? 'that of your Temporal server'}
-  Logs       ${logs}
+${prometheus === undefined ? '' : `  Prometheus ${prometheus}/alerts\n`}  Logs       ${logs}
   Key        ${key}
              for development alone, in ${keyFile}
 

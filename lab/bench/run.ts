@@ -12,10 +12,11 @@ import { benchHotSku } from './hot-sku/hot-sku.ts';
 import { benchOrders } from './orders/orders.ts';
 import { benchPayments } from './payments/payments.ts';
 import { benchPlans } from './plans/plans.ts';
+import { benchSearch } from './search/search.ts';
 import { benchStats } from './stats/stats.ts';
 import { benchWebhooks } from './webhooks/webhooks.ts';
 
-const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks', 'payments'] as const;
+const NAMES = ['orders', 'hot-sku', 'stats', 'burst', 'plans', 'webhooks', 'payments', 'search'] as const;
 
 const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   orders: benchOrders,
@@ -25,6 +26,7 @@ const BENCHMARKS: Readonly<Record<(typeof NAMES)[number], Benchmark>> = {
   plans: benchPlans,
   webhooks: benchWebhooks,
   payments: benchPayments,
+  search: benchSearch,
 };
 
 const command = defineMeasurement({

@@ -1,6 +1,7 @@
 /** An operator finds in Temporal what they look for, and nothing else, and an order in no trouble pays one event for it. */
 import { randomUUID } from 'node:crypto';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import proto from '@temporalio/proto';
 import { describe, expect, inject, test } from 'vitest';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
@@ -14,6 +15,7 @@ import { failingSteps } from '../support/failing-steps.ts';
 import { countEvents } from '../support/history.ts';
 import { lockWallet } from '../support/obstacles.ts';
 import { refundWorkflowOf } from '../support/refunds.ts';
+import { startScript } from '../support/server-process.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -21,6 +23,8 @@ const WINDOW = 900_000;
 const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW });
 const { shop, client, sql, taskQueue, temporal } = system;
 const { workflowOf, untilMarked } = failingSteps(system);
+
+const { INDEXED_VALUE_TYPE_INT: INT } = proto.temporal.api.enums.v1.IndexedValueType;
 
 /** Of nobody: no worker reserves it. */
 const ORDER = {
@@ -194,7 +198,23 @@ describe('a namespace that does not know the search attributes', () => {
       const started = await until('the order to start', () => handle.describe().catch(() => undefined));
       expect(started.typedSearchAttributes.getAll()).toEqual([]);
 
-      expect(await registerSearchAttributes(other)).toEqual(SEARCH_ATTRIBUTE_NAMES);
+      // Somebody has taken the name for something else.
+      const taken = { namespace, searchAttributes: { HoldfastStage: INT } };
+      await other.connection.operatorService.addSearchAttributes(taken);
+      await expect(registerSearchAttributes(other)).rejects.toThrow(
+        `The namespace ${namespace} has the search attributes HoldfastStage with another type.`,
+      );
+      await other.connection.operatorService.removeSearchAttributes({
+        namespace,
+        searchAttributes: ['HoldfastStage'],
+      });
+
+      const environment = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
+      const registering = startScript('ops/ops.ts', environment, { args: ['search-attributes'] });
+      expect(await registering.ended).toBe(0);
+      expect(registering.output()).toBe(
+        `Registered in the namespace ${namespace}: ${SEARCH_ATTRIBUTE_NAMES.join(', ')}.\n`,
+      );
       expect(await registerSearchAttributes(other)).toEqual([]);
       const reported: unknown[] = [];
       const { signal } = new AbortController();

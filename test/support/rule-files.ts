@@ -15,7 +15,7 @@ const alertSchema = z.strictObject({
   for: z.string().optional(),
   keep_firing_for: z.never().optional(),
   labels: z.strictObject({
-    severity: z.enum(['page', 'ticket', 'none']),
+    severity: z.enum(['page', 'warning', 'none']),
     slo: z.string().optional(),
     source: z.literal('monitor').optional(),
   }),

@@ -57,8 +57,8 @@ export interface TestSystem extends TestDatabase {
   reach: OrderClientOptions;
   /** Stops the worker, as a deployment does. Orders then wait. */
   stopWorker: () => Promise<void>;
-  /** @param payloadKeys another ring than that of the system's clients. */
-  startWorker: (payloadKeys?: KeyRing) => Promise<void>;
+  /** With the keys of the system's clients unless given. */
+  startWorker: (keys?: { payloadKeys: KeyRing | undefined }) => Promise<void>;
 }
 
 export interface SystemOptions {
@@ -84,6 +84,8 @@ export interface SystemOptions {
   webhooks?: Partial<WebhookSettings> | boolean;
   /** Settings that differ from the defaults. */
   monitor?: Partial<MonitorSettings>;
+  /** The address of the runbook, which the details of workflows link to; none unless given. */
+  runbook?: string;
   /** Asks wallets and the provider of these settings about payments of parts. */
   payments?: Partial<PaymentSettings> | boolean;
   /** Encrypt what Temporal is given; without them it stays readable. */
@@ -104,6 +106,7 @@ export async function startSystem({
   publishing = webhooks !== false,
   monitor = {},
   payments = false,
+  runbook,
   payloadKeys,
 }: SystemOptions = {}): Promise<TestSystem> {
   installRuntime();
@@ -119,7 +122,7 @@ export async function startSystem({
     WEBHOOK_SECRET_KEYS: TEST_WEBHOOK_KEYS,
   });
 
-  const reach = { address, namespace, payloadKeys, taskQueue };
+  const reach = { address, namespace, payloadKeys, taskQueue, runbook };
 
   const native = await NativeConnection.connect({ address });
   const stepDatabase = workerDatabase(
@@ -137,12 +140,13 @@ export async function startSystem({
     paying: PaymentWorker | null;
     ended: Promise<unknown>;
   } | null = null;
-  const startWorker = async (workerKeys = payloadKeys) => {
-    const payloads = { namespace, payloadKeys: workerKeys };
+  const startWorker = async (keys = { payloadKeys }) => {
+    const payloads = { namespace, ...keys };
     const worker = await createOrderWorker({
       connection: native,
       ...payloads,
       taskQueue,
+      runbook,
       database: stepDatabase,
       workflowBundle: { codePath: inject('workflowBundlePath') },
       stepSlots: workerSlots,
@@ -172,6 +176,7 @@ export async function startSystem({
             connection: native,
             ...payloads,
             taskQueue,
+            runbook,
             databaseUrl: testDatabase.url,
             shutdownGrace: 5_000,
           });

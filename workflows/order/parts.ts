@@ -33,6 +33,7 @@ import { step } from './steps.ts';
 
 /** One attempt. */
 const quick = proxyLocalActivities<WakingPaymentsActivities>({
+  summary: 'Wake its payments',
   startToCloseTimeout: LOCAL_ATTEMPT_MS,
   retry: { maximumAttempts: 1 },
 });
@@ -40,6 +41,7 @@ const quick = proxyLocalActivities<WakingPaymentsActivities>({
 /** More of them, for as long as the schedule of payments takes to find what is not woken. The order must not wait for longer than that. */
 const persistent = proxyActivities<WakingPaymentsActivities>({
   ...UNTIL_IT_SUCCEEDS,
+  summary: 'Wake its payments',
   scheduleToCloseTimeout: WAKING_MS,
 });
 
@@ -83,7 +85,9 @@ export async function addPayment(state: OrderState, command: AddPaymentCommand):
   if (refusal !== null) return { stage: state.stage, refusal };
   const isKnown = () => (state.partStates.get(paymentId) ?? 'pending') !== 'pending';
   await CancellationScope.nonCancellable(() =>
-    condition(() => isKnown() || isDecided(state), PAYMENT_KNOWN_WITHIN_MS),
+    condition(() => isKnown() || isDecided(state), PAYMENT_KNOWN_WITHIN_MS, {
+      summary: 'Until its caller is answered in any case',
+    }),
   );
   return { stage: state.stage, refusal: refusalByPart(method, state.partStates.get(paymentId)) };
 }
@@ -179,7 +183,7 @@ async function untilSettled(state: OrderState): Promise<void> {
     if (state.stage === 'awaiting_payment') enter(state, 'paying');
     if (!isAsked) await wake(state.input);
     // Without news in time: they may have been lost together with the workflow of a payment, which is woken again.
-    isAsked = await condition(() => state.hasNews, pause);
+    isAsked = await condition(() => state.hasNews, pause, { summary: 'Waits for news of its payments' });
     // A provider may be down for days: then neither the history may grow with each minute, nor may it be asked that often.
     pause = isAsked ? CAPTURE_NEWS_MS : Math.min(2 * pause, LONGEST_CAPTURE_NEWS_MS);
   }

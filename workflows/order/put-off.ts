@@ -3,6 +3,7 @@ import { currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import { LONGEST_EXTENSION_MS } from '../../domain/attention.ts';
 import { TEXT, trimText } from '../../domain/text.ts';
 import { extendDeadlineUpdate, type ExtendDeadline, type InterventionAnswer } from '../messages.ts';
+import { currentOrigin, onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
 import { refuse, refuseUnsigned } from './handlers.ts';
 import { StepLeft, noteIntervention } from './retry-and-attention.ts';
@@ -18,14 +19,17 @@ export function answerExtensions(state: OrderState): void {
   setHandler(
     extendDeadlineUpdate,
     async (by: ExtendDeadline): Promise<InterventionAnswer> => {
+      const origin = currentOrigin();
       const updateId = currentUpdateInfo()?.id ?? by.until;
       const signed = { actor: trimText(by.actor, TEXT.actor), reason: trimText(by.reason, TEXT.reason) };
       noteIntervention(state.health, updateId, 'extend_deadline', signed, null);
       const until = new Date(by.until).toISOString();
       const isRecorded = await new Promise<boolean>((answer) => {
-        state.extensions.push({ updateId, until, reason: signed.reason, answer });
+        state.extensions.push({ updateId, until, reason: signed.reason, origin, answer });
       });
       if (!isRecorded) refuse('not_open', `This order is ${state.stage}.`);
+      // Who asks for it sees at once that they did.
+      await state.health.noted;
       return { stage: state.stage, step: null, deadline: new Date(state.deadline).toISOString() };
     },
     { description: EXTEND, validator: (by: ExtendDeadline) => refuseUnlessExtendable(state, by) },
@@ -37,7 +41,7 @@ export async function putOff(state: OrderState): Promise<boolean> {
   const [asked] = state.extensions;
   if (!asked) return false;
   const before = state.deadline;
-  const isRecorded = await record(state, asked);
+  const isRecorded = await onBehalfOf(asked.origin, () => record(state, asked));
   state.extensions.shift();
   asked.answer(isRecorded);
   return state.deadline !== before;

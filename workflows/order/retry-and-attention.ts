@@ -188,7 +188,10 @@ function raise(health: StepHealth, step: Step, reason: AttentionReason): void {
   health.attention = attention;
   health.show();
   const { workflowId } = workflowInfo();
-  note(health, () => write.raiseAttention({ workflowId, ...subjectOf(health), ...attention }));
+  const mark = { workflowId, ...subjectOf(health), ...attention };
+  note(health, () =>
+    write.raiseAttention.executeWithOptions({ summary: `Ask a person to look: ${reason}` }, [mark]),
+  );
 }
 
 function clear(health: StepHealth): void {
@@ -196,7 +199,9 @@ function clear(health: StepHealth): void {
   health.attention = null;
   const { workflowId } = workflowInfo();
   const request = { workflowId, orderId: health.orderId, at: now() };
-  note(health, () => write.clearAttention(request));
+  note(health, () =>
+    write.clearAttention.executeWithOptions({ summary: 'Nobody has to look any more' }, [request]),
+  );
 }
 
 /** Records what a person did to this order, under the id of the update that brought it. */
@@ -209,7 +214,11 @@ export function noteIntervention(
 ): void {
   const { workflowId } = workflowInfo();
   const intervention = { workflowId, updateId, ...subjectOf(health), action, actor, reason, step, at: now() };
-  note(health, () => write.recordIntervention(intervention));
+  note(health, () =>
+    write.recordIntervention.executeWithOptions({ summary: `Record what a person did: ${action}` }, [
+      intervention,
+    ]),
+  );
 }
 
 /** The order that a note is about, with its shop as far as the workflow knows it. */

@@ -39,6 +39,8 @@ export interface PendingExtension {
   /** ISO 8601. */
   until: string;
   reason: string;
+  /** Of the request that brought it. */
+  origin: Origin;
   /** Says whether it is recorded. It is not once the order is over. */
   answer: (isRecorded: boolean) => void;
 }

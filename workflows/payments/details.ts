@@ -49,6 +49,13 @@ function withTrouble({ trouble, attention, unknownSince }: PaymentProgress, sent
   return `**Needs attention since ${utc(attention.raisedAt)}: ${attention.reason}.** ${sentence}\n\n${why}${remedy}`;
 }
 
+/** What the next attempt is for, in one line. */
+export function describeLook({ last, trouble, unknownSince }: PaymentProgress): string {
+  if (last === null) return 'See what there is to do';
+  if (unknownSince !== null || trouble !== null) return 'Ask again';
+  return `Do what is next for a payment that is ${last.state}`;
+}
+
 function lastLook(progress: PaymentProgress): string {
   const at = lastLookAt(progress);
   return at === null

@@ -26,7 +26,7 @@ import {
 import { UNTIL_IT_SUCCEEDS } from '../order/retry-and-attention.ts';
 import { currentOrigin, onBehalfOf } from '../origin.ts';
 import { now } from '../time.ts';
-import { describePayment } from './details.ts';
+import { describeLook, describePayment } from './details.ts';
 import { alone, begin, isLastLook, pauseOf, type PaymentProgress } from './progress.ts';
 import { answerPeople } from './resolve.ts';
 
@@ -67,7 +67,10 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
       alone(progress, async () => {
         const { isFirst, unknownSince, quietSince } = progress;
         const asked = { isFirst, unknownSince, quietSince, isLastLook: isLast };
-        const answer = await advancePayment({ paymentId, at: now(), ...asked });
+        const summary = describeLook(progress);
+        const answer = await advancePayment.executeWithOptions({ summary }, [
+          { paymentId, at: now(), ...asked },
+        ]);
         progress.follow(answer);
         return answer;
       }),
@@ -82,7 +85,8 @@ async function settle(progress: PaymentProgress): Promise<PaymentEnd> {
       await continueAsNew<typeof payment>({ ...progress.input, goesOn });
     }
     const pause = pauseOf(progress, advanced);
-    if (pause > 0) await condition(() => progress.hasNews, pause);
+    if (pause > 0)
+      await condition(() => progress.hasNews, pause, { summary: 'Until it looks again by itself' });
   }
 }
 
@@ -103,12 +107,16 @@ async function mark(progress: PaymentProgress, { trouble }: Advanced): Promise<v
   const { attention } = progress;
   if (attention !== null && attention.reason !== trouble?.reason) {
     progress.attention = null;
-    await clearAttention({ workflowId, orderId, at: now() });
+    await clearAttention.executeWithOptions({ summary: 'Nobody has to look any more' }, [
+      { workflowId, orderId, at: now() },
+    ]);
   }
   if (progress.attention === null && trouble?.needsPerson === true) {
     const { reason, step } = trouble;
     progress.attention = { reason, step, raisedAt: now() };
-    await raiseAttention({ workflowId, orderId, ...progress.attention });
+    await raiseAttention.executeWithOptions({ summary: `Ask a person to look: ${reason}` }, [
+      { workflowId, orderId, ...progress.attention },
+    ]);
   }
   progress.show();
 }

@@ -26,7 +26,9 @@ export async function payments(
 ): Promise<PaymentsEnd> {
   const started = await startPages(from.payments);
   const ended = await endPages(from.notifications);
-  const { removed } = await removeSources({ at: now() });
+  const { removed } = await removeSources.executeWithOptions({ summary: 'Remove what buyers paid with' }, [
+    { at: now() },
+  ]);
   setCurrentDetails(
     `${started.started} payments were not settled. ${ended.matched} notifications were about payments that are known; the money of ` +
       `${ended.returned} payments that are unknown here was given back, and for ${ended.unknown} the provider gave no answer.`,
@@ -46,7 +48,10 @@ async function startPages(after: StartedSome['next']): Promise<StartedSome> {
   const until = Date.now() + PAYMENTS_PART_MS;
   const all: StartedSome = { started: 0, next: after };
   do {
-    const page: StartedSome = await startPayments({ at: now(), after: all.next });
+    const page: StartedSome = await startPayments.executeWithOptions(
+      { summary: 'Start payments that nobody woke' },
+      [{ at: now(), after: all.next }],
+    );
     all.started += page.started;
     all.next = page.next;
   } while (all.next !== null && Date.now() < until);
@@ -56,6 +61,7 @@ async function startPages(after: StartedSome['next']): Promise<StartedSome> {
 async function endPages(after: EndedSome['next']): Promise<EndedSome> {
   const { endNotifications } = proxyActivities<UnmatchedActivities>({
     taskQueue: payingQueueOf(workflowInfo().taskQueue),
+    summary: 'Find what notifications are about, and give back what nobody asked for',
     startToCloseTimeout: '10 minutes',
     heartbeatTimeout: SILENT_FOR_MS,
     retry,

@@ -52,7 +52,13 @@ export function answerPeople(progress: PaymentProgress): void {
       const outcome = PAYMENT_OUTCOMES.find((known) => known === by.outcome);
       if (outcome === undefined) return alone(progress, () => decideOnOwed(progress, by));
       await record(progress, 'resolve_payment', by);
-      const { state } = await resolvePayment({ paymentId, outcome, reason, at: now() });
+      const { state } = await resolvePayment.executeWithOptions(
+        { summary: 'Record how it stands, as a person says' },
+        [{ paymentId, outcome, reason, at: now() }],
+      );
+      // Somebody else who is about to decide finds it decided.
+      progress.state = state;
+      progress.unknownSince = null;
       progress.hasNews = true;
       return { state };
     },
@@ -82,7 +88,9 @@ async function decideOnOwed(progress: PaymentProgress, by: ResolvePayment): Prom
   await record(progress, 'resolve_payment', by);
   const { paymentId } = progress.input;
   const reason = trimText(by.reason, TEXT.reason);
-  const { state } = await resolveOwed({ paymentId, commandId, outcome, reason, at: now() });
+  const { state } = await resolveOwed.executeWithOptions({ summary: 'Record what became of what is owed' }, [
+    { paymentId, commandId, outcome, reason, at: now() },
+  ]);
   progress.hasNews = true;
   return { state };
 }
@@ -101,14 +109,16 @@ async function record(
   by: Intervention,
 ): Promise<void> {
   const { workflowId } = workflowInfo();
-  await recordIntervention({
-    workflowId,
-    updateId: currentUpdateInfo()?.id ?? action,
-    orderId: progress.input.orderId,
-    action,
-    actor: trimText(by.actor, TEXT.actor),
-    reason: trimText(by.reason, TEXT.reason),
-    step: progress.trouble?.step ?? null,
-    at: now(),
-  });
+  await recordIntervention.executeWithOptions({ summary: `Record what a person did: ${action}` }, [
+    {
+      workflowId,
+      updateId: currentUpdateInfo()?.id ?? action,
+      orderId: progress.input.orderId,
+      action,
+      actor: trimText(by.actor, TEXT.actor),
+      reason: trimText(by.reason, TEXT.reason),
+      step: progress.trouble?.step ?? null,
+      at: now(),
+    },
+  ]);
 }

@@ -9,7 +9,8 @@ import type { System } from '../../harness/system.ts';
 import { nothing } from './nothing-workflow.ts';
 import { timed, type Workload } from './workload.ts';
 
-const TASK_QUEUE = 'nothing';
+/** Of the workflows that do nothing. */
+export const TASK_QUEUE = 'nothing';
 const WORKER = fileURLToPath(new URL('./nothing-worker.ts', import.meta.url));
 const READY_DEADLINE_MS = 60_000;
 const SHUTDOWN = { signal: 'SIGTERM', graceMs: 15_000 } as const;

@@ -189,11 +189,6 @@ export const ALLOWED: readonly Allowed[] = [
     because: 'it sums the orders of all events in its batch',
   },
   {
-    questions: 'waive old notices',
-    rows: 10_000,
-    because: 'it looks at all notices that wait for a receiver',
-  },
-  {
     questions: 'remove old deliveries',
     rows: 5_000,
     because:

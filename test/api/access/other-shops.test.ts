@@ -139,12 +139,12 @@ const VALUES = {
   to: '2020-12-31',
   eventId: `${paid}-1`,
   method: 'wallet',
-  choice: 'accept',
   action: 'retry_now',
   actor: 'mallory',
   outcome: 'declined',
   // Of the order itself unless it is named.
   workflowId: undefined,
+  choice: 'accept',
 };
 
 /** Ids that nothing has. */
