@@ -5,6 +5,7 @@ import { afterAll, inject } from 'vitest';
 import { z } from 'zod';
 import { fetchFrom } from '../../api/client.ts';
 import { readDevelopmentKey } from '../../dev/development-key.ts';
+import { freePort } from '../../dev/ports.ts';
 import { makeThrowawayFolder, removeFolder } from '../../dev/postgres/throwaway-folder.ts';
 import { startScript, type TestProcess } from './server-process.ts';
 import { Shop } from './shop.ts';
@@ -50,7 +51,8 @@ export async function localFolder(): Promise<LocalFolder> {
     PORT: '0',
     POSTGRES_PORT: '0',
     TEMPORAL_PORT: '0',
-    WEB_UI_PORT: '0',
+    // Chosen once: an order says where it is, before a restart and after.
+    WEB_UI_PORT: String(await freePort()),
     PROMETHEUS_PORT: '0',
     CODEC_PORT: '0',
   };

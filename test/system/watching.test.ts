@@ -301,3 +301,16 @@ test('nothing that a buyer or a shop entrusted to Holdfast is in a metric or a l
     expect(output).not.toContain(inject('developmentKey').slice(-20));
   }
 });
+
+// The last one: this worker publishes events that the other one would have counted.
+test('a worker whose ports for metrics are taken takes orders, and says which metrics nobody can read', async () => {
+  const second = startScript('worker/main.ts', {
+    ...environment,
+    METRICS_PORT: String(ports.worker),
+    SDK_METRICS_PORT: String(ports.sdk),
+  });
+  await second.says('worker ready');
+  expect(second.output()).toContain("the metrics of Temporal's SDK are not served");
+  await second.says('could not serve metrics, trying again');
+  expect(await second.stop()).toBe(0);
+});
