@@ -12,7 +12,7 @@ import { freePort } from '../../dev/ports.ts';
 import { LOCAL_PROVIDER } from '../../dev/provider/local.ts';
 import { mistakesAt } from '../support/observed.ts';
 import { PrometheusReader } from '../support/prometheus.ts';
-import { hasProgram } from '../support/promtool.ts';
+import { hasProgram } from '../support/programs.ts';
 import { startScript } from '../support/server-process.ts';
 import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
 import type { Answer } from '../support/answer.ts';

@@ -1,12 +1,7 @@
 /** docs/monitoring.md lists every metric as it is: rules and dashboards are written from it. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import {
-  API_METRICS,
-  INSTALLATION_METRICS,
-  PROCESS_METRICS,
-  WORKER_METRICS,
-} from '../../domain/metrics.ts';
+import { API_METRICS, INSTALLATION_METRICS, PROCESS_METRICS, WORKER_METRICS } from '../../domain/metrics.ts';
 
 const document = await readFile(new URL('../../docs/monitoring.md', import.meta.url), 'utf8');
 const rows = document
