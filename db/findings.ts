@@ -73,9 +73,11 @@ function shopOf(sql: Queryable, kind: FindingKind): Fragment {
     case 'transfer_unbalanced':
       return sql`(select shop_id from transfer where transfer.id = subject::uuid)`;
     case 'order_lost':
-      return sql`(select shop_id from idempotency_key where operation = 'createOrder' and command_id = "orderId")`;
-    case 'order_overdue':
+      return sql`(select shop_id from idempotency_key where operation = 'createOrder' and command_id = "orderId" limit 1)`;
     case 'order_missing':
+      // One that is not recorded has its caller's key.
+      return sql`coalesce((select shop_id from orders where orders.id = "orderId"), ${shopOf(sql, 'order_lost')})`;
+    case 'order_overdue':
     case 'order_inconsistent':
     case 'workflow_missing':
     case 'workflow_failed':

@@ -33,7 +33,7 @@ export const WHAT_IT_DOES: Readonly<Record<Choice, string>> = {
   record_again:
     'Reserves the order again as it was placed, with the deadline its caller was given. Its workflow goes on with it.',
   record_cancelled:
-    'Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled.',
+    'Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled, with your reason.',
   restore_order:
     "Records the order's row again, from what its caller was answered and from its own events. Nothing else changes.",
   stop_workflow: 'Terminates the workflow in Temporal. What is recorded of the order stays as it is.',
@@ -42,7 +42,7 @@ export const WHAT_IT_DOES: Readonly<Record<Choice, string>> = {
   expire_order:
     'Ends the order as expired: its units and its money are released, and payments that secured it are given back.',
   cancel_order:
-    'Ends the order as cancelled: its units and its money are released, and what was taken for it is given back.',
+    'Ends the order as cancelled, with your reason: its units and its money are released, and what was taken for it is given back.',
   mark_paid: 'Makes the order paid by the money that was taken for it: its units are sold.',
   take_money: 'Takes the money for the order now: from its wallet, or from what its payments brought in.',
   book_payment:

@@ -1,18 +1,10 @@
 /** The forms by which an operator acts on an order. */
 import { html } from 'hono/html';
 import { ACTIONS, type Action, type Field } from './actions.ts';
-import type { RefusedCommand } from './commands.ts';
 import type { Visitor } from './env.ts';
 import { hiddenFields, signature } from './form-fields.ts';
-import type { Html } from './html.ts';
+import type { Filled, Html } from './html.ts';
 import type { OrderView } from './order-page.ts';
-
-/** A form that was sent, and refused. */
-export interface Filled {
-  action: string;
-  form: URLSearchParams;
-  refused: RefusedCommand;
-}
 
 /** The actions that make sense now, and that the visitor's credentials may do. */
 export function actionForms(visitor: Visitor, view: OrderView, filled: Filled | undefined): Html {

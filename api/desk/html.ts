@@ -1,6 +1,7 @@
 /** Small parts of which the pages are made. Everything that is put into a template is escaped. */
 import { html } from 'hono/html';
 import { MINOR_DIGITS } from '../../domain/currencies.ts';
+import type { RefusedCommand } from './commands.ts';
 
 export type Html = ReturnType<typeof html>;
 
@@ -68,3 +69,16 @@ export const runbookLink = (anchor: string, text = 'What to do'): Html =>
   html`<a href="/ops/runbook#${anchor}"
     >${text}<span class="unseen"> about ${sentence(anchor).toLowerCase()}</span></a
   >`;
+
+/** A form that was sent, and refused: it is shown again, with what was filled in. */
+export interface Filled {
+  action: string;
+  form: URLSearchParams;
+  refused: RefusedCommand;
+}
+
+export const notice = (done: string | undefined): Html | string =>
+  done === undefined ? '' : html`<p role="status" class="done">${done}</p>`;
+
+export const refusal = ({ title, detail }: RefusedCommand): Html =>
+  html`<p role="alert" class="refusal"><strong>${title}.</strong> ${detail} Nothing was changed.</p>`;

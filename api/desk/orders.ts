@@ -5,10 +5,11 @@ import { workflowUrl, type WebUi } from '../../domain/web-ui.ts';
 import type { BodyLimits } from '../http/body.ts';
 import { Problem } from '../problems/problem.ts';
 import { ACTIONS, findAction } from './actions.ts';
-import { actionForms, type Filled } from './action-forms.ts';
+import { actionForms } from './action-forms.ts';
 import { sendPage } from './answers.ts';
 import type { SendCommand } from './commands.ts';
 import type { DeskEnv } from './env.ts';
+import { notice, refusal, type Filled } from './html.ts';
 import { readForm, requireToken } from './forms.ts';
 import { requireRight } from './gate.ts';
 import { describeOrder, readOrder, type LinkTo } from './order-page.ts';
@@ -58,13 +59,7 @@ export function orderRoutes({ send, limits, webUi }: OrderRoutesOptions): Hono<D
       c,
       {
         title: `Order ${id}`,
-        content: html`${done && html`<p role="status" class="done">${done.done}</p>`}
-        ${
-          filled &&
-          html`<p role="alert" class="refusal">
-            <strong>${filled.refused.title}.</strong> ${filled.refused.detail} Nothing was changed.
-          </p>`
-        }
+        content: html`${notice(done?.done)} ${filled && refusal(filled.refused)}
         ${await describeOrder(c, view, linkTo)} ${actionForms(c.var.visitor, view, filled)}`,
       },
       filled?.refused.status ?? 200,

@@ -14,6 +14,7 @@ import { sendError, setPageHeaders } from './answers.ts';
 import { assetRoutes } from './assets.ts';
 import { sendCommandsTo } from './commands.ts';
 import type { DeskEnv } from './env.ts';
+import { findingRoutes } from './findings.ts';
 import { readForm, requireToken } from './forms.ts';
 import { findVisitor, requireVisitor } from './gate.ts';
 import { logOut, loginRoutes } from './login.ts';
@@ -32,7 +33,7 @@ export interface DeskOptions {
 }
 
 export function deskRoutes(
-  dependencies: Pick<Dependencies, 'database' | 'webUi'>,
+  dependencies: Pick<Dependencies, 'database' | 'temporal' | 'webUi'>,
   { api, ring, identify, limits, guards }: DeskOptions,
 ): Hono<DeskEnv> {
   const app = new Hono<DeskEnv>();
@@ -47,8 +48,12 @@ export function deskRoutes(
 
   app.use(requireVisitor());
   for (const guard of guards) app.use(guard);
-  app.get('/', showOverview);
+  app.get('/', (c) => showOverview(c, dependencies.webUi));
   app.route('/', orderRoutes({ send, limits, webUi: dependencies.webUi }));
+  app.route(
+    '/',
+    findingRoutes({ send, limits, all: dependencies.database, temporal: dependencies.temporal }),
+  );
   app.post('/logout', async (c) => {
     requireToken(await readForm(c, limits), c.var.visitor.formToken);
     return logOut(c);

@@ -19,6 +19,13 @@ export const anchorOf = (text: string): string =>
     .replaceAll(/\s/g, '-');
 
 const marked = new Marked({
+  hooks: {
+    // A table that is too wide scrolls by itself, also by keyboard.
+    postprocess: (page) =>
+      page
+        .replaceAll('<table>', '<div class="scroll" role="group" aria-label="Table" tabindex="0"><table>')
+        .replaceAll('</table>', '</table></div>'),
+  },
   renderer: {
     heading({ tokens, depth, text }: Tokens.Heading): string {
       return `<h${depth} id="${anchorOf(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`;

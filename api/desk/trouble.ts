@@ -34,7 +34,7 @@ interface Listed<T> {
 }
 
 const section = <T>({ id, title, none, rows, columns, row }: Listed<T>): Html =>
-  html`<section aria-labelledby="${id}">
+  html`<section aria-labelledby="${id}" class="trouble">
     <h2 id="${id}">
       ${title}
       <span class="badge ${rows.length === 0 ? 'good' : 'bad'}"

@@ -16,18 +16,6 @@ export interface Resolution {
   reason: string;
 }
 
-/** Choices after which the workflow of the order has to follow what is recorded. */
-const MOVES_ORDER: ReadonlySet<Choice> = new Set([
-  'record_again',
-  'record_cancelled',
-  'restore_order',
-  'expire_order',
-  'cancel_order',
-  'mark_paid',
-  'follow_events',
-  'follow_stage',
-]);
-
 /**
  * May be repeated: what was decided before by the same person in the same words is answered as it was.
  * @throws {Problem} `not_found`, `finding_closed`, `choice_not_allowed`.
@@ -56,7 +44,7 @@ export async function resolveFinding(
     if (isSame(now, resolution)) return now;
     throw closed(now);
   }
-  if (MOVES_ORDER.has(choice)) await letWorkflowFollow(servers, finding, facts, resolution, decided.stage);
+  await letWorkflowFollow(servers, finding, facts, resolution, decided.stage);
   return now;
 }
 

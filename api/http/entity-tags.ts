@@ -1,6 +1,7 @@
 /** Entity tags and conditions on them (RFC 9110, sections 8.8.3 and 13): whether what a caller read is still current. */
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
+import { stringifyExactly } from '../../db/exact-integers.ts';
 import { Problem } from '../problems/problem.ts';
 
 type ConditionHeader = 'If-Match' | 'If-None-Match';
@@ -37,7 +38,7 @@ export function readCondition(c: Context, name: ConditionHeader): '*' | EntityTa
 
 /** Replies with a body and its tag, or with 304 if the caller's copy is still current. */
 export function replyWithTag(c: Context, body: object, tag?: string): Response {
-  const text = JSON.stringify(body);
+  const text = stringifyExactly(body);
   const etag = tag ?? `"${createHash('sha256').update(text).digest('hex').slice(0, 32)}"`;
   c.header('ETag', etag);
   const known = parseTags(c.req.header('If-None-Match') ?? '') ?? [];

@@ -1,5 +1,6 @@
 /** Describes the calls about findings. */
 import { createRoute } from '@hono/zod-openapi';
+import { ETAG_HEADER, KNOWN_TAG_PARAMETER, NOT_MODIFIED } from '../http/entity-tags.ts';
 import { IDEMPOTENCY_KEY_PARAMETER } from '../idempotency/key.ts';
 import {
   findingPage,
@@ -35,13 +36,16 @@ export const get = createRoute({
   operationId: 'getFinding',
   tags,
   summary: 'Read a finding, and what may be decided about it',
+  parameters: [KNOWN_TAG_PARAMETER],
   request: { params: findingParams, query: noQuery },
   responses: responsesOf(
     {
       200: {
         description: 'The finding',
+        headers: ETAG_HEADER,
         content: { 'application/json': { schema: findingToDecide } },
       },
+      ...NOT_MODIFIED,
     },
     'validation_failed',
     'not_found',

@@ -9,6 +9,7 @@ import { offerChoices, requireFinding, type FindingServers } from '../findings/r
 import { canRepair, repairByRequest } from '../findings/repair.ts';
 import { resolveFinding } from '../findings/resolve.ts';
 import { linkNext } from '../http/addresses.ts';
+import { replyWithTag } from '../http/entity-tags.ts';
 import { replyExactly } from '../http/exact-reply.ts';
 import { answerOnce } from '../idempotency/answer-once.ts';
 import { toFindingReply, toFindingToDecide } from '../schemas/findings.ts';
@@ -31,7 +32,7 @@ export function findingRoutes(dependencies: Dependencies): OpenAPIHono<ApiEnv> {
     const finding = await requireFinding(servers, c.req.valid('param').id);
     const choices = await offerChoices(servers, finding);
     const repairable = finding.state === 'open' && canRepair(finding.kind);
-    return replyExactly(c, toFindingToDecide(finding, { choices, repairable }));
+    return replyWithTag(c, toFindingToDecide(finding, { choices, repairable }));
   });
 
   app.openapi(resolve, (c) => {

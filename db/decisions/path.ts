@@ -33,15 +33,21 @@ export async function recordPath(sql: Queryable, order: DecidedOrder, at: string
       version <= 2 && isMove(null, first),
       `All of its events are missing, and nothing proves the ${version} of them. Restore them from a backup.`,
     );
-    await addEvent(sql, order, { version: 1, from: null, to: first, at: order.createdAt.toISOString() });
+    await addLostEvent(sql, order, {
+      version: 1,
+      from: null,
+      to: first,
+      at: order.createdAt.toISOString(),
+    });
     last = { version: 1, stage: first, reason: null, at: order.createdAt };
   }
   if (last.stage !== stage) {
     refuseUnless(isMove(last.stage, stage), `No order goes from ${last.stage} to ${stage}.`);
     // One that was recorded, and is gone, was recorded with the order's last change.
     const wasRecorded = version === last.version + 1;
-    const when = wasRecorded ? order.updatedAt.toISOString() : at;
-    await addEvent(sql, order, { version: last.version + 1, from: last.stage, to: stage, at: when });
+    const event = { version: last.version + 1, from: last.stage, to: stage };
+    if (wasRecorded) await addLostEvent(sql, order, { ...event, at: order.updatedAt.toISOString() });
+    else await addEvent(sql, order, { ...event, at });
     last = { ...last, version: last.version + 1, stage };
   }
   if (last.version !== version) await sql`update orders set version = ${last.version} where id = ${id}`;
@@ -62,6 +68,15 @@ const addEvent = (
   insert into order_event (order_id, version, from_stage, stage, reason, at)
   values (${id}, ${version}, ${from}, ${to}, ${to === stage ? reason : null}, ${at})
 `;
+
+/** The figures have counted it before, or still have it to count: a second time would be once too often. */
+async function addLostEvent(sql: Queryable, order: DecidedOrder, event: NewEvent): Promise<void> {
+  await addEvent(sql, order, event);
+  await sql`
+    delete from stat_pending
+    where id = (select max(id) from stat_pending where order_id = ${order.id} and version = ${event.version})
+  `;
+}
 
 /** Whether somebody set the order to another stage without an event, and not whether its last events are gone. */
 export async function isElsewhere(sql: Queryable, { id, stage, version }: DecidedOrder): Promise<boolean> {

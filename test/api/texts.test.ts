@@ -268,6 +268,20 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
     expect(kept.filter(([, status, expected]) => status !== expected)).toEqual([]);
   });
 
+  test.each([
+    ['actor', TEXT.actor],
+    ['reason', TEXT.reason],
+  ] as const)('as the %s of a decision about a finding, before that is looked for', async (field, rule) => {
+    const decision = { choice: 'accept', actor: 'dana', reason: 'known' };
+    const kept = await sendEach(rule, async (what, text) => {
+      const { body } = await post(`/v1/findings/${randomUUID()}/resolve`)({ ...decision, [field]: text });
+      return [what, body['code']];
+    });
+    expect(kept).toEqual(
+      edgesOf(rule).map(([what, , expected]) => [what, expected ? 'not_found' : 'validation_failed']),
+    );
+  });
+
   test('as the reason of a cancel, which the order then shows', async () => {
     const carried = await sendEach(TEXT.reason, async (what, text) => {
       const id = await shop.placed(wallet, sku);
@@ -296,6 +310,17 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
       ),
     );
   });
+});
+
+test('the actor of an intervention by HTTP is accepted just when the rule accepts it', async () => {
+  const id = await shop.placed(wallet, sku);
+  const answers = await sendEach(TEXT.actor, async (what, actor) => {
+    const body = { action: 'retry_now', actor, reason: 'why' };
+    return [what, (await shop.post(`/v1/orders/${id}/interventions`, body)).body.code];
+  });
+  expect(answers).toEqual(
+    edgesOf(TEXT.actor).map(([what, , kept]) => [what, kept ? 'nothing_failing' : 'validation_failed']),
+  );
 });
 
 describe('in an update sent to a workflow by hand,', () => {

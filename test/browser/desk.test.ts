@@ -46,7 +46,16 @@ describe.skipIf(noBrowser !== undefined)(`in Chromium ${noBrowser ?? ''}`, async
     select date_trunc('minute', now()) - make_interval(mins => n), 'order_latency_p99', n / 50.0, '[]', now()
     from generate_series(0, 40) as n
   `;
-  const PAGES = ['/ops', '/ops/orders', `/ops/orders/${stuck}`, `/ops/orders/${paid}`, '/ops/nothing'];
+  const PAGES = [
+    '/ops',
+    '/ops/orders',
+    `/ops/orders/${stuck}`,
+    `/ops/orders/${paid}`,
+    '/ops/findings',
+    `/ops/findings/${finding?.id}`,
+    '/ops/runbook',
+    '/ops/nothing',
+  ];
 
   /** What reaches beyond the window and does not scroll by itself. */
   const TOO_WIDE = `[...document.querySelectorAll('body *')]
@@ -116,6 +125,4 @@ describe.skipIf(noBrowser !== undefined)(`in Chromium ${noBrowser ?? ''}`, async
     await page.getByRole('status').filter({ hasText: 'cancelled' }).waitFor();
     expect(await shop.stageOf(order)).toBe('cancelled');
   });
-
-  void finding;
 });

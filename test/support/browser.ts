@@ -9,12 +9,12 @@ import { afterAll } from 'vitest';
 import { z } from 'zod';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const found = [process.env['CHROMIUM'] ?? '', ...PLACES].find((path) => path !== '' && existsSync(path));
+const executable = [process.env['CHROMIUM'] ?? '', ...PLACES].find((path) => path !== '' && existsSync(path));
 
 /** Why there are no tests in a browser, for the name of what is skipped; undefined when there are. */
 export const noBrowser: string | undefined =
   process.env['CI'] === undefined
-    ? found === undefined
+    ? executable === undefined
       ? 'skipped: there is no Chromium on this machine; CHROMIUM says where one is'
       : undefined
     : 'skipped: not in CI';
@@ -47,7 +47,7 @@ export async function openBrowser({
 }: Look = {}): Promise<BrowserContext> {
   const profile = await mkdtemp(join(tmpdir(), 'holdfast-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: found ?? '',
+    executablePath: executable ?? '',
     headless: true,
     args: ARGUMENTS,
     viewport: { width, height },

@@ -1,4 +1,5 @@
 /** What a worker counts besides steps: payments of parts as they end, and events while PostgreSQL is away. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { createAdvancingActivities } from '../../activities/payments/advance.ts';
 import { createResolvingActivities } from '../../activities/payments/resolve.ts';
@@ -6,6 +7,7 @@ import { createWalletProvider } from '../../activities/payments/wallet-provider.
 import { openDatabase } from '../../db/connection.ts';
 import { release } from '../../db/steps/release.ts';
 import { WORKER_METRICS } from '../../domain/metrics.ts';
+import type { PaymentProvider } from '../../domain/payment-provider.ts';
 import { openMetrics } from '../../process/metrics.ts';
 import { countPayments, countPublished } from '../../worker/metrics.ts';
 import { expectRulesHold, freshDatabase } from '../support/database.ts';
@@ -22,12 +24,21 @@ async function counted(metrics: { answer: () => Promise<string> }, name: string)
     .filter((line) => line.startsWith(`${name}{`) && !line.endsWith(' 0'));
 }
 
-test('a payment of a part is counted once when it ends, however often it is looked at', async () => {
+test('a payment of a part is counted once when it ends, however often and by however many it is looked at', async () => {
   const metrics = openMetrics(WORKER_METRICS);
   const onMove = countPayments(metrics);
   const wallet = createWalletProvider(database);
+  // So slow that all who ask hear the same before one of them has recorded it.
+  const slow: PaymentProvider = {
+    ...wallet,
+    async authorise(request) {
+      const answer = await wallet.authorise(request);
+      await delay(100);
+      return answer;
+    },
+  };
   const advancing = createAdvancingActivities(database, {
-    providerOf: () => wallet,
+    providerOf: () => slow,
     unknownAfter: 60_000,
     onMove,
   });
@@ -44,7 +55,9 @@ test('a payment of a part is counted once when it ends, however often it is look
   await advance(whole, 3);
 
   const poor = await openOrder(1_000, { funds: 10 });
-  await advance(await open(poor.orderId, { method: 'wallet' }), 3);
+  const declined = await open(poor.orderId, { method: 'wallet' });
+  // Each hears it from the wallet, and the first one records it.
+  await Promise.all([1, 2, 3].map(() => advance(declined, 2)));
 
   const over = await openOrder(1_000);
   const [half, other] = [
@@ -54,7 +67,7 @@ test('a payment of a part is counted once when it ends, however often it is look
   await advance(half, 1);
   await release(database, releaseTo(over.orderId, 'cancelled'));
   await advance(half, 3);
-  for (const _ of [1, 2])
+  for (let time = 0; time < 2; time++)
     await resolvePayment({ paymentId: other, outcome: 'voided', reason: 'asked them', at: AT });
 
   expect(await counted(metrics, 'holdfast_payments_total')).toEqual([
@@ -73,7 +86,7 @@ test('events are counted by type while PostgreSQL says nothing more of them, whi
   const count = countPublished(metrics, away, (error) => void reports.push(error));
   const { orderId } = await openOrder();
   const event = { orderId, version: 1, shopId: 'main', sequence: 1, type: 'order.awaiting_payment' } as const;
-  for (const _ of [1, 2, 3]) {
+  for (let time = 0; time < 3; time++) {
     count([event]);
     await expect.poll(() => reports.length).toBe(1);
   }

@@ -37,6 +37,7 @@ export const NOT_ASKED: readonly {
       'events/listening.ts': ['listenForEvents'],
       'locked-rows.ts': ['avoidLockedRows'],
       'postgres.ts': ['ormOn', 'inTransaction'],
+      'query-span.ts': ['inQuerySpan'],
       'postgres-js-issue-1181.ts': ['keepResultsWhole'],
       'postgres-js-issue-1208.ts': ['closable'],
       'reach.ts': ['withoutLimit', 'limitTo'],
@@ -52,6 +53,16 @@ export const NOT_ASKED: readonly {
       'rules/detectors.ts': ['detectAll'],
       'rules/rules.ts': ['checkRules'],
       'repairs/figures.ts': ['compareAllDays'],
+    },
+  },
+  {
+    because:
+      'they are parts of what a person decides about one order, whose rows they find by their keys, as what is asked does',
+    functions: {
+      'decisions/known-order.ts': ['refuseIfRowsAreLeft', 'restoreRow'],
+      'decisions/money.ts': ['bookPayment', 'letShopPay', 'reconnectPayment'],
+      'decisions/path.ts': ['followEvents', 'moveTo'],
+      'decisions/repair.ts': 'all',
     },
   },
 ];

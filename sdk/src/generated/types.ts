@@ -2249,12 +2249,12 @@ export interface components {
         FindingChoice: {
             /**
              * @description - `record_again`: Reserves the order again as it was placed, with the deadline its caller was given. Its workflow goes on with it.
-             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled.
+             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled, with your reason.
              *     - `restore_order`: Records the order's row again, from what its caller was answered and from its own events. Nothing else changes.
              *     - `stop_workflow`: Terminates the workflow in Temporal. What is recorded of the order stays as it is.
              *     - `restart_workflow`: Terminates the workflow in Temporal and starts it again, with the deadline its caller was given. A cancel that it had accepted is sent to the new run.
              *     - `expire_order`: Ends the order as expired: its units and its money are released, and payments that secured it are given back.
-             *     - `cancel_order`: Ends the order as cancelled: its units and its money are released, and what was taken for it is given back.
+             *     - `cancel_order`: Ends the order as cancelled, with your reason: its units and its money are released, and what was taken for it is given back.
              *     - `mark_paid`: Makes the order paid by the money that was taken for it: its units are sold.
              *     - `take_money`: Takes the money for the order now: from its wallet, or from what its payments brought in.
              *     - `book_payment`: Records the payment that the wallet's balance already shows and the ledger lacks. The balance stays as it is.
@@ -2277,12 +2277,12 @@ export interface components {
         ResolveFinding: {
             /**
              * @description - `record_again`: Reserves the order again as it was placed, with the deadline its caller was given. Its workflow goes on with it.
-             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled.
+             *     - `record_cancelled`: Records the order as cancelled, with nothing held and nothing paid, and stops its workflow. Its caller finds it cancelled, with your reason.
              *     - `restore_order`: Records the order's row again, from what its caller was answered and from its own events. Nothing else changes.
              *     - `stop_workflow`: Terminates the workflow in Temporal. What is recorded of the order stays as it is.
              *     - `restart_workflow`: Terminates the workflow in Temporal and starts it again, with the deadline its caller was given. A cancel that it had accepted is sent to the new run.
              *     - `expire_order`: Ends the order as expired: its units and its money are released, and payments that secured it are given back.
-             *     - `cancel_order`: Ends the order as cancelled: its units and its money are released, and what was taken for it is given back.
+             *     - `cancel_order`: Ends the order as cancelled, with your reason: its units and its money are released, and what was taken for it is given back.
              *     - `mark_paid`: Makes the order paid by the money that was taken for it: its units are sold.
              *     - `take_money`: Takes the money for the order now: from its wallet, or from what its payments brought in.
              *     - `book_payment`: Records the payment that the wallet's balance already shows and the ledger lacks. The balance stays as it is.
@@ -2432,7 +2432,7 @@ export interface components {
              * @example 2026-05-04T09:15:00.000Z
              */
             closedAt?: string;
-            /** @description What is sent to the receiver of alerts. Without `deliveredAt`, it is not delivered yet */
+            /** @description What is sent to the receivers of alerts */
             notices: {
                 /** @enum {string} */
                 event: "opened" | "closed";
@@ -2443,9 +2443,20 @@ export interface components {
                 at: string;
                 /**
                  * Format: date-time
+                 * @description When the last of the receivers took it; missing while one has not
                  * @example 2026-05-04T09:15:00.000Z
                  */
                 deliveredAt?: string;
+                /** @description One for each receiver that is to get it; none when there was no receiver */
+                deliveries: {
+                    /** @enum {string} */
+                    receiver: "webhook" | "slack" | "pagerduty";
+                    /**
+                     * Format: date-time
+                     * @example 2026-05-04T09:15:00.000Z
+                     */
+                    deliveredAt?: string;
+                }[];
             }[];
         };
         Stats: {
@@ -4261,7 +4272,10 @@ export interface operations {
     getFinding: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of your copy. The answer is 304 if the copy is still current, and the whole reply if not, or if this is no ETag */
+                "If-None-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -4272,11 +4286,22 @@ export interface operations {
             /** @description The finding */
             200: {
                 headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FindingToDecide"];
                 };
+            };
+            /** @description Your copy, named in `If-None-Match`, is still current */
+            304: {
+                headers: {
+                    /** @description Identifies what was read, for `If-Match` and `If-None-Match` */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem. */
             default: {

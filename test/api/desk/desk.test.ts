@@ -1,7 +1,11 @@
 /** The operations page over HTTP: who is let in, what is shown, and what its forms do. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
+import { ATTENTION_REASONS } from '../../../domain/attention.ts';
+import { MEASURES } from '../../../domain/measures.ts';
+import { FINDING_KINDS } from '../../../domain/rules.ts';
 import { expectRulesHold } from '../../support/database.ts';
+import { deciding } from '../../support/decisions.ts';
 import { DeskVisitor, hiddenFields, sessionKeys } from '../../support/desk.ts';
 import { failingSteps } from '../../support/failing-steps.ts';
 import { serve } from '../../support/http.ts';
@@ -136,6 +140,9 @@ describe('the overview', () => {
       values (${`order-${id}`}, now() - interval '5 minutes', ${id}, 'main', 'pay', 'payment_failing')
     `;
     const { page } = await visitor.get('/ops');
+    expect(page).toContain(
+      'https://temporal.example.com/namespaces/default/workflows?query=HoldfastAttention%20IS%20NOT%20NULL',
+    );
     expect(page).toContain(`/ops/orders/${id}`);
     expect(page).toContain('/ops/runbook#payment_failing');
     await sql`update attention set cleared_at = now() where order_id = ${id}`;
@@ -266,6 +273,66 @@ describe('an order', () => {
     const sent = await reader.post(`/ops/orders/${id}`, { token, key: 'k', action: 'cancel', ...SIGNED });
     expect(sent.status).toBe(403);
     expect(await shop.stageOf(id)).toBe('awaiting_payment');
+  });
+});
+
+describe('a finding', () => {
+  const { damage, find } = deciding(system);
+  const wrongCounter = async () => {
+    const sku = await shop.sku(10);
+    await damage((to) => to`update sku set reserved = 3 where sku = ${sku}`);
+    return { sku, ...(await find('stock_counter_wrong', `main/${sku}`)) };
+  };
+
+  test('is listed, says what is possible and why the rest is not, and is repaired by an admin alone', async () => {
+    const { id, sku } = await wrongCounter();
+    expect((await visitor.get('/ops')).page).toContain(`/ops/findings/${id}`);
+    expect((await visitor.get('/ops/findings')).page).toContain(`/ops/findings/${id}`);
+    const seen = (await visitor.get(`/ops/findings/${id}`)).page;
+    expect(seen).toContain('/ops/runbook#stock_counter_wrong');
+    expect(seen).toContain('Ask for the repair instead');
+    expect(seen).not.toContain('Repair now');
+
+    const admin = stranger();
+    await admin.logIn(await plantKey(sql, { roles: ['operator', 'admin'] }));
+    const { page } = await admin.get(`/ops/findings/${id}`);
+    const refused = await admin.post(`/ops/findings/${id}`, {
+      ...hiddenFields(page, 'repair'),
+      actor: '',
+      reason: '',
+    });
+    expect([refused.status, refused.page.includes('role="alert"')]).toEqual([400, true]);
+    const sent = await admin.post(`/ops/findings/${id}`, { ...hiddenFields(page, 'repair'), ...SIGNED });
+    expect(sent.to).toBe(`/ops/findings/${id}?done=repair`);
+    expect((await admin.get(sent.to ?? '')).page).toContain('Dana decided');
+    expect(await shop.stockOf(sku)).toMatchObject({ reserved: 0 });
+  });
+
+  test('is decided by one of its choices, and by no other', async () => {
+    const [kept] = await sql<{ id: string }[]>`
+      insert into finding (id, kind, subject, finding, first_seen, last_seen)
+      values (gen_random_uuid(), 'payment_unmatched', 'x', 'A notification fits no payment.', now(), now())
+      returning id
+    `;
+    const path = `/ops/findings/${kept?.id}`;
+    const form = { ...hiddenFields((await visitor.get(path)).page, 'resolve'), ...SIGNED };
+    expect((await visitor.post(path, { ...form, choice: 'mark_paid' })).status).toBe(409);
+    const again = { ...form, key: randomUUID(), choice: 'accept' };
+    expect((await visitor.post(path, again)).to).toBe(`${path}?done=resolve`);
+    expect((await visitor.get('/ops/findings?state=resolved')).page).toContain(path);
+    expect((await visitor.get(path)).page).toContain('There is nothing to decide here now.');
+  });
+});
+
+describe('the runbook', () => {
+  test('is shown to everybody, with a section for every mark, finding and alert that a page leads to', async () => {
+    const { status, page } = await stranger().get('/ops/runbook');
+    expect(status).toBe(200);
+    const anchors = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
+    for (const about of [...ATTENTION_REASONS, ...FINDING_KINDS, ...MEASURES])
+      expect(anchors).toContain(about);
+    expect(page).not.toContain('aria-label="Pages"');
+    expect((await visitor.get('/ops/runbook')).page).toContain('aria-label="Pages"');
   });
 });
 

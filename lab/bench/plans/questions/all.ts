@@ -1,5 +1,6 @@
 /** Everything that the product asks its database. */
 import type { Question } from '../question.ts';
+import { ABOUT_DECISIONS } from './decisions.ts';
 import { ABOUT_EVENTS } from './events.ts';
 import { ABOUT_METRICS } from './gauges.ts';
 import { ABOUT_WHAT_IS_KEPT } from './kept.ts';
@@ -19,6 +20,7 @@ export const QUESTIONS: readonly Question[] = [
   ...ABOUT_SHOPS,
   ...ABOUT_OPERATIONS,
   ...ABOUT_RECONCILIATION,
+  ...ABOUT_DECISIONS,
   ...ABOUT_WHAT_IS_KEPT,
   ...ABOUT_WEBHOOKS,
   ...ABOUT_METRICS,

@@ -1,6 +1,7 @@
 /** What reconciliation asks of all rows, page by page, and what it repairs. And what the figures are counted from. */
 import { v7 as uuidv7 } from 'uuid';
 import {
+  findFinding,
   keepFindings,
   keepRepair,
   lockOpenFinding,
@@ -132,6 +133,11 @@ export const ABOUT_RECONCILIATION: readonly Question[] = [
       );
     },
   },
+  ...askedBy(['shop', 'installation'], {
+    name: 'a finding',
+    by: [findFinding],
+    ask: (database) => findFinding(database, uuidv7()),
+  }),
   {
     name: 'set the figures of a day',
     by: [setFigures],
