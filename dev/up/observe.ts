@@ -23,7 +23,7 @@ export async function startObserver(
   program: string,
   { plan, folder, servers }: { plan: SystemPlan; folder: DataFolder; servers: Servers },
 ): Promise<string> {
-  const { ports, api } = plan;
+  const { ports, api, environment } = plan;
   await servers.launch('Prometheus', (options) =>
     startPrometheus({
       ...options,
@@ -31,7 +31,7 @@ export async function startObserver(
       port: ports.prometheus,
       dataFolder: folder.prometheus,
       targets: targetsOf(ports.metrics),
-      operationsUrl: `${api}/ops`,
+      operationsUrl: environment['OPERATIONS_URL'] ?? `${api}/ops`,
       everySeconds: EVERY_SECONDS,
     }),
   );

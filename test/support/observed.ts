@@ -22,25 +22,42 @@ const MAY_GIVE_NOTHING = [/[<>=!]=?\s*(\d|max\()/, /^(?!.* or ).*status=~"5\.\."
 
 /** Every query that Prometheus does not answer as its author meant, with why; empty when all is well. */
 export async function mistakesAt(prometheus: PrometheusReader): Promise<string[]> {
-  const mistakes: string[] = [];
-  for (const { name, query } of [...RULE_EXPRESSIONS, ...DASHBOARD_QUERIES]) {
-    const selectors = selectorsIn(query).filter((one) => !APPEAR_WITH_A_FAILURE.has(one.name));
-    const found = await Promise.all(
-      selectors.map(async (one) => ({ ...one, labels: await prometheus.labelsOf(one.name) })),
-    );
-    for (const { name: metric, labels, matchers } of found) {
-      if (labels.size === 0) mistakes.push(`${name}: nothing serves ${metric}`);
-      for (const { label } of matchers)
-        if (!labels.has(label)) mistakes.push(`${name}: ${metric} has no label ${label}`);
-    }
-    const isComplete = found.length === selectorsIn(query).length;
-    for (const label of isComplete ? groupedBy(query) : [])
-      if (!found.some(({ labels }) => labels.has(label)))
-        mistakes.push(`${name}: nothing has the label ${label}`);
-    // Fails when Prometheus does not understand it.
-    const series = await prometheus.count(query);
-    if (series === 0 && isComplete && !MAY_GIVE_NOTHING.some((pattern) => pattern.test(query)))
-      mistakes.push(`${name}: ${query} gives nothing`);
-  }
+  const queries = [...RULE_EXPRESSIONS, ...DASHBOARD_QUERIES];
+  const metrics = new Set(queries.flatMap(({ query }) => selectorsIn(query).map(({ name }) => name)));
+  const labels = new Map(
+    await Promise.all([...metrics].map(async (name) => [name, await prometheus.labelsOf(name)] as const)),
+  );
+  const mistakes = await Promise.all(
+    queries.map(async ({ name, query }) => {
+      // Fails when Prometheus does not understand it.
+      const series = await prometheus.count(query);
+      return mistakesOf(query, series, labels).map((mistake) => `${name}: ${mistake}`);
+    }),
+  );
+  return mistakes.flat();
+}
+
+function mistakesOf(
+  query: string,
+  series: number,
+  labels: ReadonlyMap<string, ReadonlySet<string>>,
+): string[] {
+  const all = selectorsIn(query);
+  const expected = all
+    .filter(({ name }) => !APPEAR_WITH_A_FAILURE.has(name))
+    .map((selector) => ({ ...selector, labels: labels.get(selector.name) ?? new Set<string>() }));
+  const mistakes = expected.flatMap((one) =>
+    one.labels.size === 0
+      ? `nothing serves ${one.name}`
+      : one.matchers.flatMap(({ label }) =>
+          one.labels.has(label) ? [] : `${one.name} has no label ${label}`,
+        ),
+  );
+  // Of what has not failed yet, nothing more can be known.
+  if (expected.length < all.length) return mistakes;
+  const unknown = groupedBy(query).filter((label) => !expected.some((one) => one.labels.has(label)));
+  mistakes.push(...unknown.map((label) => `nothing has the label ${label}`));
+  if (series === 0 && !MAY_GIVE_NOTHING.some((pattern) => pattern.test(query)))
+    mistakes.push(`${query} gives nothing`);
   return mistakes;
 }

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { QUERY_NAMES, workflowQuery } from '../../../domain/workflow-queries.ts';
 import { DASHBOARDS, DASHBOARD_QUERIES } from '../../support/dashboards.ts';
 import { mistakesIn } from '../../support/metric-queries.ts';
-import { hasProgram, runProgram } from '../../support/promtool.ts';
+import { hasProgram, runProgram } from '../../support/programs.ts';
 
 test.skipIf(!hasProgram('promtool'))('every query of a dashboard is one that Prometheus understands', () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-queries-'));
@@ -42,4 +43,15 @@ test.each(DASHBOARDS)('$file has no panel over another, and none beside the grid
 test('every dashboard and every panel of one has an id of its own', () => {
   expect(new Set(DASHBOARDS.map(({ uid }) => uid)).size).toBe(DASHBOARDS.length);
   for (const { panels } of DASHBOARDS) expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+});
+
+test('every link into the Web UI asks for what an operator pastes there', () => {
+  const asked = DASHBOARDS.flatMap(({ text }) =>
+    [...text.matchAll(/\/workflows\?query=([\w%.~*'-]+)/g)].map(([, query = '']) =>
+      decodeURIComponent(query),
+    ),
+  );
+  const known = QUERY_NAMES.map((name) => workflowQuery(name, new Date(0)));
+  expect(asked.length).toBeGreaterThan(0);
+  expect(asked.filter((query) => !known.includes(query) && !query.includes('refund-'))).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ALERT_RULES, MEASURES } from '../../../domain/measures.ts';
 import { mistakesIn } from '../../support/metric-queries.ts';
-import { hasProgram, runProgram } from '../../support/promtool.ts';
+import { hasProgram, runProgram } from '../../support/programs.ts';
 import {
   ALERTS,
   BUDGETS,

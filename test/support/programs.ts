@@ -1,13 +1,10 @@
-/** Debian's promtool, where it is installed: tests that need it are skipped elsewhere, and say so. */
+/** The programs of Prometheus, where they are installed: tests that need one are skipped elsewhere, and say so. */
 import { spawnSync } from 'node:child_process';
 
 /** Whether a program can be run here. */
 export function hasProgram(name: string): boolean {
   const isHere = spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
-  if (!isHere)
-    console.warn(
-      `${name} is not installed here: tests that need it are skipped (Debian's package "prometheus").`,
-    );
+  if (!isHere) console.warn(`${name} is not installed here: tests that need it are skipped.`);
   return isHere;
 }
 
