@@ -15,6 +15,7 @@ const OWN_FOLDERS = new Set([
   'contract',
   'repository',
   'support',
+  'browser',
   'recording',
   'histories',
 ]);
