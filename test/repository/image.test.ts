@@ -1,6 +1,6 @@
 /** Our image holds everything that runs in it: tried on the real servers, in a folder with exactly its contents. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,9 @@ const system = await startSystem({ ownNamespace: true, payloadKeys: keyRing.pars
 const image = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
 afterAll(() => rmSync(image, { recursive: true, force: true }));
 
+/** The workspace that is in the image. */
+const CLIENT = 'sdk';
+
 const names = z.record(z.string(), z.string()).default({});
 const lockSchema = z.object({
   packages: z.record(
@@ -31,8 +34,8 @@ const lockSchema = z.object({
 });
 
 /**
- * The folders of the packages that `npm ci --omit=dev` installs where package.json and the lock file are alone: those that the root
- * needs, and none of a workspace, whose folder is not there.
+ * The folders of the packages that `npm ci --omit=dev` installs: those that the root needs, and those that the client of the command line of
+ * operators needs, whose package.json is copied with the root's.
  */
 function productionPackages(): ReadonlySet<string> {
   const { packages } = lockSchema.parse(JSON.parse(read('package-lock.json')));
@@ -55,6 +58,7 @@ function productionPackages(): ReadonlySet<string> {
     }
   };
   visit('');
+  visit(CLIENT);
   return found;
 }
 
@@ -67,8 +71,11 @@ function buildImage(): void {
     const inside = join(ROOT, path, 'node_modules');
     linkTree(join(ROOT, path), join(image, path), (from) => from !== inside);
   }
+  mkdirSync(join(image, CLIENT));
   for (const name of read('.dockerignore').matchAll(/^!(.+)$/gm))
     linkTree(join(ROOT, name[1] ?? ''), join(image, name[1] ?? ''));
+  mkdirSync(join(image, 'node_modules/@holdfast'));
+  symlinkSync(join('../..', CLIENT), join(image, 'node_modules/@holdfast/client'));
 }
 
 test('every command of the image runs with nothing but what is in the image', async () => {
@@ -78,9 +85,10 @@ test('every command of the image runs with nothing but what is in the image', as
   buildImage();
   expect(read('Dockerfile')).toContain('RUN node ops/bundle.ts --out workflows.js');
   expect(readdirSync(image)).not.toEqual(expect.arrayContaining(['dev']));
-  for (const name of ['vitest', 'openapi-fetch', '@holdfast'])
+  expect(read('Dockerfile')).toContain('COPY sdk/package.json sdk/');
+  for (const name of ['vitest', 'openapi-typescript'])
     expect(existsSync(join(image, 'node_modules', name))).toBe(false);
-  for (const folder of ['sdk', 'examples']) expect(existsSync(join(image, folder))).toBe(false);
+  expect(existsSync(join(image, 'examples'))).toBe(false);
   const bundle = startScript('ops/bundle.ts', {}, { args: ['--out', 'workflows.js'], cwd: image });
   expect(await bundle.ended, bundle.output()).toBe(0);
 
@@ -104,8 +112,15 @@ test('every command of the image runs with nothing but what is in the image', as
     NODE_COMPILE_CACHE: undefined,
   };
   const done = await runScripts(
-    ['ops/migrate.ts', 'ops/check.ts', 'ops/reconcile.ts', 'ops/replay.ts --limit 1'],
-    environment,
+    [
+      'ops/migrate.ts',
+      'ops/check.ts',
+      'ops/reconcile.ts',
+      'ops/replay.ts --limit 1',
+      'ops/ops.ts orders --help',
+    ],
+    // The worker of the tests has no keys of payloads, without which production starts nothing.
+    { ...environment, NODE_ENV: undefined, PAYLOAD_KEYS: undefined },
     { cwd: image },
   );
   expect(Object.fromEntries(done)).toEqual({
@@ -115,6 +130,7 @@ test('every command of the image runs with nothing but what is in the image', as
       code: 0,
       output: expect.stringMatching(/^\d+ inspected, 0 wrong, 0 of them repaired/),
     },
+    'ops/ops.ts orders --help': { code: 0, output: expect.stringContaining('Usage: npm run ops -- orders') },
     'ops/replay.ts --limit 1': {
       code: 0,
       output: expect.stringMatching(/^\d+ of \d+ workflows of .* replayed \(.*, 0 do not fit this code/),

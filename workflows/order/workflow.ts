@@ -201,6 +201,7 @@ async function releaseOrder(state: OrderState): Promise<void> {
     // It was reset to before its deadline was put off.
     state.phase = 'open';
     moveDeadline(state, Date.parse(result.paymentDeadline));
+    state.windowEnded = false;
     return openWindow(state);
   }
   if (result.refusal === 'capturing') {
