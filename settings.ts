@@ -11,6 +11,7 @@ import {
   origins,
   port,
   publicUrl,
+  routingKey,
   temporalAddress,
   webhookUrl,
 } from './settings/addresses.ts';
@@ -139,6 +140,9 @@ const workerSchema = z.object({
   /** Whole units of a currency. */
   BUSY_BUYER_AMOUNT: wholeNumber(1, 1_000_000_000_000).default(10_000),
   ALERT_WEBHOOK_URL: webhookUrl.optional(),
+  ALERT_SLACK_URL: webhookUrl.optional(),
+  ALERT_PAGERDUTY_KEY: routingKey.optional(),
+  ALERT_PAGERDUTY_URL: webhookUrl.default('https://events.pagerduty.com/v2/enqueue'),
 });
 
 const paymentProvider = paymentProviderSchema.transform((settings, context) => {

@@ -1,27 +1,37 @@
 /** The monitor's activities: they take measures, open and close alerts, and deliver notices to the receiver. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { Database } from '../db/connection.ts';
-import { listUndelivered, markDelivered, nextNotice, waiveOldNotices } from '../db/monitor/alerts.ts';
+import {
+  keepReceivers,
+  listReceivers,
+  listUndelivered,
+  markDelivered,
+  nextNotice,
+  type Line,
+} from '../db/monitor/deliveries.ts';
 import { keepMeasurements, type Judged } from '../db/monitor/measurements.ts';
 import { takeMeasure, type MeasureLimits } from '../db/monitor/measures.ts';
 import { keepRunEnd } from '../db/monitor/runs.ts';
+import { ALERT_RECEIVERS } from '../domain/alert-receivers.ts';
 import { ALERT_RULES, MEASURES, type Measure, type RunName } from '../domain/measures.ts';
 import { deliverWorkflowId } from '../domain/workflow-ids.ts';
 import type { MonitorEnd } from '../domain/measures.ts';
 import { messageOf } from '../process/redaction.ts';
 import { toActivityFailure } from './errors.ts';
-import { postNotice } from './webhook.ts';
+import { postNotice } from './alerts/post.ts';
+import { toRequest, type AlertReceivers } from './alerts/receivers.ts';
 
 export interface MonitorSettings extends MeasureLimits {
   thresholds: Readonly<Record<Measure, number>>;
   /** Of this deployment. */
   taskQueue: string;
-  /** Where alerts are posted; undefined when nobody receives them. */
-  webhookUrl: string | undefined;
+  /** Who is sent alerts; each gets every notice. */
+  receivers: AlertReceivers;
+  /** The address of the runbook, for links to the section of an alert. */
+  runbook?: string | undefined;
 }
 
-export interface Delivery {
-  name: Measure;
+export interface Delivery extends Line {
   /** Given to the workflow, which does not know its task queue at a replay. */
   workflowId: string;
 }
@@ -34,14 +44,18 @@ export interface MonitorActivities {
    * @param end its time, ISO 8601.
    */
   recordRunEnd: (end: { run: RunName; at: string }) => Promise<void>;
-  /** The deliveries to start so that every notice is delivered; none when there is no receiver. */
+  /** The deliveries to start so that every receiver gets every notice. */
   listUndelivered: () => Promise<Delivery[]>;
-  /** Delivers the oldest notice of a measure's alerts. Returns false when there was none. */
-  deliverNotice: (of: { name: Measure }) => Promise<boolean>;
+  /**
+   * Delivers to a receiver the oldest notice of a measure's alerts that it has not got. Returns false when there was none.
+   * @param of.receiver `webhook`, if a delivery that began before 0.10 names none.
+   */
+  deliverNotice: (of: Pick<Line, 'name'> & Partial<Line>) => Promise<boolean>;
 }
 
 export function createMonitorActivities(database: Database, settings: MonitorSettings): MonitorActivities {
-  const { thresholds, webhookUrl, taskQueue } = settings;
+  const { thresholds, receivers, runbook, taskQueue } = settings;
+  const configured = ALERT_RECEIVERS.filter((receiver) => receivers[receiver] !== undefined).toSorted();
 
   async function judge(name: Measure, at: string): Promise<Judged> {
     const { value, subjects } = await takeMeasure(database, name, at, settings);
@@ -81,22 +95,21 @@ export function createMonitorActivities(database: Database, settings: MonitorSet
     },
 
     async listUndelivered() {
-      if (webhookUrl === undefined) {
-        // A receiver that is configured later must not be sent everything that happened until then.
-        await toActivityFailure('waiving notices', waiveOldNotices(database, new Date()));
-        return [];
-      }
-      const names = await toActivityFailure('the list of notices', listUndelivered(database));
-      return names.map((name) => ({ name, workflowId: deliverWorkflowId(taskQueue, name) }));
+      const known = await toActivityFailure('the list of receivers', listReceivers(database));
+      if (known.join() !== configured.join())
+        await toActivityFailure('the receivers of alerts', keepReceivers(database, configured));
+      const lines = await toActivityFailure('the list of notices', listUndelivered(database));
+      return lines.map((line) => ({ ...line, workflowId: deliverWorkflowId(taskQueue, line) }));
     },
 
-    async deliverNotice({ name }) {
-      if (webhookUrl === undefined) return false;
-      const notice = await toActivityFailure('reading the next notice', nextNotice(database, name));
-      if (!notice) return false;
-      await postNotice(webhookUrl, notice);
-      const { alert, event } = notice;
-      await toActivityFailure('the mark on a notice', markDelivered(database, alert.id, event, new Date()));
+    async deliverNotice({ name, receiver = 'webhook' }) {
+      const line = { name, receiver };
+      const notice = await toActivityFailure('reading the next notice', nextNotice(database, line));
+      const request = notice && toRequest(receiver, receivers, notice, runbook);
+      if (!request) return false;
+      await postNotice(request, notice);
+      const delivered = { alertId: notice.alert.id, event: notice.event, receiver };
+      await toActivityFailure('the mark on a notice', markDelivered(database, delivered, new Date()));
       return true;
     },
   };

@@ -1,4 +1,5 @@
 /** The ids of workflows. Both the database and Temporal know a workflow by its id, so an id never changes. */
+import type { AlertReceiver } from './alert-receivers.ts';
 import type { Measure } from './measures.ts';
 
 /** One id per order: starting the same order twice finds the first start. */
@@ -9,8 +10,14 @@ export const orderWorkflowId = (orderId: string): string => `order-${orderId}`;
  */
 export const refundWorkflowId = (orderId: string, commandId: string | null): string =>
   commandId === null ? `refund-${orderId}` : `refund-${orderId}-${commandId}`;
-/** One delivery per measure and deployment; a namespace may have several deployments. */
-export const deliverWorkflowId = (taskQueue: string, name: Measure): string => `alerts-${taskQueue}-${name}`;
+/**
+ * One delivery per measure, receiver and deployment; a namespace may have several deployments. That to `webhook` has the id that the only
+ * one had before 0.10, which may still run.
+ */
+export const deliverWorkflowId = (
+  taskQueue: string,
+  { name, receiver }: { name: Measure; receiver: AlertReceiver },
+): string => `alerts-${taskQueue}-${name}${receiver === 'webhook' ? '' : `-${receiver}`}`;
 /** One per webhook, so that two never send to the same receiver. */
 export const webhookWorkflowId = (webhookId: string): string => `webhook-${webhookId}`;
 /** The task queue of what sends to receivers, beside the one of orders. */

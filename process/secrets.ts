@@ -23,17 +23,16 @@ export function keepSecret(settings: Environment): void {
 }
 
 function findSecrets(settings: Environment): string[] {
-  const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', ALERT_WEBHOOK_URL = '' } = settings;
+  const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', ALERT_WEBHOOK_URL = '', ALERT_SLACK_URL = '' } = settings;
   const passwords = [
     settings['POSTGRES_PASSWORD'] ?? '',
     settings['PGPASSWORD'] ?? '',
     settings['PAYMENT_PROVIDER_KEY'] ?? '',
+    settings['ALERT_PAGERDUTY_KEY'] ?? '',
     settings['HOLDFAST_KEY'] ?? '',
   ];
   const signing = (settings['PAYMENT_PROVIDER_SECRETS'] ?? '').split(',').flatMap(findSigningSecret);
-  // A path may be a token. A short path is a word, such as "alerts", and appears in every second line.
-  const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(ALERT_WEBHOOK_URL) ?? [];
-  const token = pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
+  const tokens = [ALERT_WEBHOOK_URL, ALERT_SLACK_URL].map(findToken);
   const keys = [
     settings['PERSONAL_DATA_KEYS'] ?? '',
     settings['PERSONAL_DATA_INDEX_KEYS'] ?? '',
@@ -45,12 +44,18 @@ function findSecrets(settings: Environment): string[] {
     settings['OTEL_EXPORTER_OTLP_HEADERS'] ?? '',
     settings['OTEL_EXPORTER_OTLP_TRACES_HEADERS'] ?? '',
   ].flatMap(findHeaderValues);
-  const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL].flatMap(findCredentials);
-  return [...raw, ...passwords, ...signing, ...keys, ...headers, token].flatMap((secret) => [
+  const raw = [DATABASE_URL, TEMPORAL_ADDRESS, ALERT_WEBHOOK_URL, ALERT_SLACK_URL].flatMap(findCredentials);
+  return [...raw, ...passwords, ...signing, ...keys, ...headers, ...tokens].flatMap((secret) => [
     secret,
     decode(secret),
     encodeURIComponent(secret.toWellFormed()),
   ]);
+}
+
+/** A path may be a token. A short path is a word, such as "alerts", and appears in every second line. */
+function findToken(url: string): string {
+  const [, pathAndQuery = ''] = /^[^:]*:\/\/[^/?#]*\/?(.*)$/s.exec(url) ?? [];
+  return pathAndQuery.length < SHORTEST_TOKEN ? '' : pathAndQuery;
 }
 
 /** Also in a URL that is invalid because of a character in its password. */

@@ -18,6 +18,12 @@ export const webhookUrl = z
   // fetch refuses such a URL, but only at the first alert.
   .refine((url) => !/^\w+:\/\/[^/]*@/.test(url), 'must have no user and password in it');
 
+/** Of an integration of PagerDuty, or of what takes its events. */
+export const routingKey = text(200).regex(
+  /^[A-Za-z0-9_-]+$/,
+  'must have only letters, digits, _ and - in it',
+);
+
 /** Where people find something in their browsers. Paths are put behind it, so a final slash is dropped. */
 export const publicUrl = z
   .url({ protocol: /^https?$/, error: 'must start with http:// or https://' })

@@ -177,6 +177,7 @@ const allOrigins = between(
   'https://shop.example.com https://admin.example.com',
 );
 
+const alertUrl = between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h', 'http://u:p@h');
 const spanReceiver = between(
   'http://h',
   LONG_WEBHOOK,
@@ -321,7 +322,10 @@ const BOUNDS: Readonly<Record<string, Bounds>> = {
   BUSY_BUYER_AMOUNT: whole('1', '1000000000000', '0', '1000000000001'),
   OPERATIONS_URL: page,
   WEB_UI_URL: page,
-  ALERT_WEBHOOK_URL: between('http://h', LONG_WEBHOOK, `${LONG_WEBHOOK}t`, '', 'ftp://h', 'h'),
+  ALERT_WEBHOOK_URL: alertUrl,
+  ALERT_SLACK_URL: alertUrl,
+  ALERT_PAGERDUTY_URL: alertUrl,
+  ALERT_PAGERDUTY_KEY: between('k', 'K'.repeat(200), 'k'.repeat(201), '', 'a b', 'a/b', 'ä'),
   OTEL_SDK_DISABLED: between('false', 'true', '', 'maybe'),
   OTEL_TRACES_EXPORTER: between('otlp', 'none', '', 'console', 'jaeger', 'otlp,console'),
   OTEL_EXPORTER_OTLP_ENDPOINT: spanReceiver,

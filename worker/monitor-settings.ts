@@ -1,5 +1,6 @@
 /** The part of the worker's settings that the monitor needs. */
 import type { MonitorSettings } from '../activities/monitor.ts';
+import { runbookOf } from '../domain/runbook.ts';
 import type { WorkerSettings } from '../settings.ts';
 
 export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
@@ -16,6 +17,14 @@ export const monitorSettings = (settings: WorkerSettings): MonitorSettings => ({
     payments: settings.PAYMENTS_EVERY,
   },
   taskQueue: settings.TASK_QUEUE,
-  webhookUrl: settings.ALERT_WEBHOOK_URL,
+  receivers: {
+    webhook: settings.ALERT_WEBHOOK_URL,
+    slack: settings.ALERT_SLACK_URL,
+    pagerduty:
+      settings.ALERT_PAGERDUTY_KEY === undefined
+        ? undefined
+        : { url: settings.ALERT_PAGERDUTY_URL, key: settings.ALERT_PAGERDUTY_KEY },
+  },
+  runbook: runbookOf(settings.OPERATIONS_URL),
   thresholds: settings.thresholds,
 });

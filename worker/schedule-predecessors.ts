@@ -5,6 +5,7 @@ import {
   type Client,
   type ScheduleDescription,
 } from '@temporalio/client';
+import { ALERT_RECEIVERS } from '../domain/alert-receivers.ts';
 import { MEASURES } from '../domain/measures.ts';
 import { deliverWorkflowId } from '../domain/workflow-ids.ts';
 import { WORKFLOW } from '../workflows/messages.ts';
@@ -71,7 +72,9 @@ export async function retire(
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
   if (taskQueue === successor) return;
-  const deliveries = MEASURES.map((name) => deliverWorkflowId(taskQueue, name));
+  const deliveries = MEASURES.flatMap((name) =>
+    ALERT_RECEIVERS.map((receiver) => deliverWorkflowId(taskQueue, { name, receiver })),
+  );
   for (const workflowId of [...runs, ...deliveries, ...(await loopsOf(client, taskQueue))]) {
     try {
       await client.workflow.getHandle(workflowId).terminate(`Its schedule moved to task queue ${successor}`);

@@ -1,5 +1,5 @@
 /**
- * Sends the notices of one measure's alerts to their receiver: one by one, the oldest first, each until it is accepted. A failure
+ * Sends the notices of one measure's alerts to one receiver: one by one, the oldest first, each until it is accepted. A failure
  * shows under Pending Activities, with its attempts and last error.
  */
 import { proxyActivities } from '@temporalio/workflow';
@@ -16,8 +16,8 @@ const { deliverNotice } = proxyActivities<MonitorActivities>({
 /** Keeps the history short after a long outage. The next run of the monitor starts a delivery of the rest. */
 const MOST_NOTICES = 500;
 
-export async function deliverAlerts({ name }: DeliverInput): Promise<DeliverEnd> {
+export async function deliverAlerts(line: DeliverInput): Promise<DeliverEnd> {
   let delivered = 0;
-  while (delivered < MOST_NOTICES && (await deliverNotice({ name }))) delivered += 1;
+  while (delivered < MOST_NOTICES && (await deliverNotice(line))) delivered += 1;
   return { delivered };
 }

@@ -7,9 +7,14 @@ import type { StepFailure } from './failures.ts';
 /** A row of a table; one without a value is left out. */
 export type Row = readonly [name: string, value: string | null];
 
+/** The Web UI leaves no room between the columns of a table, and breaks the names of its rows. */
+const [GAP, NO_BREAK] = ['\u2003', '\u00a0'];
+
 /** A small table without a header. */
 export function table(rows: readonly Row[]): string {
-  const lines = rows.flatMap(([name, value]) => (value === null ? [] : [`| ${name} | ${value} |`]));
+  const lines = rows.flatMap(([name, value]) =>
+    value === null ? [] : [`| ${name.replaceAll(' ', NO_BREAK)}${GAP} | ${value} |`],
+  );
   return ['| | |', '| --- | --- |', ...lines].join('\n');
 }
 

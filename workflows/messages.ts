@@ -5,6 +5,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { NotificationPageEnd } from '../activities/payments/unmatched.ts';
 import type { PaymentPageEnd } from '../activities/payments/wake.ts';
+import type { AlertReceiver } from '../domain/alert-receivers.ts';
 import type { Attention, Intervention } from '../domain/attention.ts';
 import type { AuditHead } from '../domain/audit.ts';
 import type { Measure } from '../domain/measures.ts';
@@ -234,8 +235,10 @@ export interface SealEnd extends AuditHead {
 }
 
 export interface DeliverInput {
-  /** Whose alerts are sent: one workflow per measure, so that they arrive in order. */
+  /** Whose alerts are sent: one workflow per measure and receiver, so that they arrive in order, and none waits for another. */
   name: Measure;
+  /** Missing in deliveries from before 0.10, when there was only the webhook. */
+  receiver?: AlertReceiver;
 }
 
 export interface DeliverEnd {

@@ -25,18 +25,18 @@ export async function recordEnd(run: RunName): Promise<void> {
   await startDeliveries(activities);
 }
 
-/** Starts a workflow for each measure whose alerts have notices that are not delivered yet. */
+/** Starts a workflow for each measure and receiver that have notices which are not delivered yet. */
 export async function startDeliveries({ listUndelivered } = hurried): Promise<void> {
   for (const delivery of await listUndelivered()) await startDelivery(delivery);
 }
 
-async function startDelivery({ name, workflowId }: Delivery): Promise<void> {
+async function startDelivery({ name, receiver, workflowId }: Delivery): Promise<void> {
   try {
     await startChild<(input: DeliverInput) => Promise<DeliverEnd>>(WORKFLOW.deliverAlerts, {
       workflowId,
-      args: [{ name }],
+      args: [{ name, receiver }],
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `Sends the notices about ${name} to the receiver of alerts`,
+      staticSummary: `Sends the notices about ${name} to the receiver of alerts, ${receiver}`,
     });
   } catch (error) {
     // The workflow that is running delivers this notice, too; if it is about to end, the next run of the monitor starts another.

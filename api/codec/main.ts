@@ -5,6 +5,7 @@ import { recordSettings } from '../../db/settings-seen.ts';
 import { HOLDFAST } from '../../domain/audit.ts';
 import { complain, endOnUnexpected, openLogger } from '../../process/log.ts';
 import { stopSignal } from '../../process/stop-signal.ts';
+import { openTerminal } from '../../process/terminal.ts';
 import { SettingsError, codecSettings } from '../../settings.ts';
 import { createIdentify } from '../access/identify.ts';
 import { identifyBearers } from '../access/tokens.ts';
@@ -18,7 +19,7 @@ const CONNECTIONS = 2;
 
 async function main(): Promise<void> {
   const settings = codecSettings(process.env);
-  const logger = openLogger('codec', settings.LOG_LEVEL);
+  const logger = openLogger('codec', settings.LOG_LEVEL, await openTerminal());
   endOnUnexpected((error) => logger.fatal({ err: error }, 'ended by an error that nobody handled'));
   const stopping = stopSignal(() => logger.warn('asked again to stop: ended at once'));
   const database = openDatabase(settings.DATABASE_URL, {

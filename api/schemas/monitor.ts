@@ -1,7 +1,8 @@
 /** Measurements and alerts as callers see them. */
 import { z } from '@hono/zod-openapi';
-import { ALERT_STATES, type AlertWithNotices } from '../../db/monitor/alerts.ts';
+import { ALERT_STATES, type AlertWithNotices, type ListedNotice } from '../../db/monitor/alerts.ts';
 import type { Measurement, MeasurementCursor } from '../../db/monitor/measurements.ts';
+import { ALERT_RECEIVERS } from '../../domain/alert-receivers.ts';
 import { ALERT_EVENTS, ALERT_RULES, MEASURES } from '../../domain/measures.ts';
 import { byId, byTime, pageQuery, pageSchema } from './page.ts';
 import { id, instant, time } from './values.ts';
@@ -65,10 +66,21 @@ const alertSchema = z
     openedAt: instant,
     closedAt: instant.optional(),
     notices: z
-      .array(z.object({ event: z.enum(ALERT_EVENTS), at: instant, deliveredAt: instant.optional() }))
-      .openapi({
-        description: 'What is sent to the receiver of alerts. Without `deliveredAt`, it is not delivered yet',
-      }),
+      .array(
+        z.object({
+          event: z.enum(ALERT_EVENTS),
+          at: instant,
+          deliveredAt: instant
+            .optional()
+            .openapi({ description: 'When the last of the receivers took it; missing while one has not' }),
+          deliveries: z
+            .array(z.object({ receiver: z.enum(ALERT_RECEIVERS), deliveredAt: instant.optional() }))
+            .openapi({
+              description: 'One for each receiver that is to get it; none when there was no receiver',
+            }),
+        }),
+      )
+      .openapi({ description: 'What is sent to the receivers of alerts' }),
   })
   .openapi('Alert');
 
@@ -85,9 +97,23 @@ export const toAlertReply = (row: AlertWithNotices): z.output<typeof alertSchema
   subjects: row.subjects,
   openedAt: row.openedAt.toISOString(),
   ...(row.closedAt !== null && { closedAt: row.closedAt.toISOString() }),
-  notices: row.notices.map(({ event, at, deliveredAt }) => ({
+  notices: row.notices.map(toNoticeReply),
+});
+
+function toNoticeReply({
+  event,
+  at,
+  deliveries,
+}: ListedNotice): z.output<typeof alertSchema>['notices'][number] {
+  const times = deliveries.flatMap(({ deliveredAt }) => deliveredAt?.toISOString() ?? []);
+  const last = times.length === deliveries.length ? times.toSorted().at(-1) : undefined;
+  return {
     event,
     at: at.toISOString(),
-    ...(deliveredAt !== null && { deliveredAt: deliveredAt.toISOString() }),
-  })),
-});
+    ...(last !== undefined && { deliveredAt: last }),
+    deliveries: deliveries.map(({ receiver, deliveredAt }) => ({
+      receiver,
+      ...(deliveredAt !== null && { deliveredAt: deliveredAt.toISOString() }),
+    })),
+  };
+}

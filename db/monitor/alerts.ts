@@ -1,8 +1,9 @@
-/** Reads alerts, and keeps track of the notices of them that a receiver has yet to take. */
+/** Reads alerts with their notices, and which receivers have taken these. */
 import { and, asc, desc, eq, inArray, isNotNull, isNull, lt } from 'drizzle-orm';
-import type { AlertEvent, Measure } from '../../domain/measures.ts';
+import type { AlertReceiver } from '../../domain/alert-receivers.ts';
+import type { Measure } from '../../domain/measures.ts';
 import type { Database } from '../connection.ts';
-import { alert, alertNotice } from '../schema/operations.ts';
+import { alert, alertDelivery, alertNotice } from '../schema/operations.ts';
 
 type AlertRow = typeof alert.$inferSelect;
 type NoticeRow = typeof alertNotice.$inferSelect;
@@ -11,7 +12,12 @@ export const ALERT_STATES = ['open', 'closed'] as const;
 
 export interface AlertWithNotices extends AlertRow {
   /** Oldest first. */
-  notices: Pick<NoticeRow, 'event' | 'at' | 'deliveredAt'>[];
+  notices: ListedNotice[];
+}
+
+export interface ListedNotice extends Pick<NoticeRow, 'event' | 'at'> {
+  /** One for each receiver that is to get it or has got it, by name. */
+  deliveries: { receiver: AlertReceiver; deliveredAt: Date | null }[];
 }
 
 /** Alerts, newest first, from the one before `before` on. */
@@ -35,82 +41,39 @@ export async function listAlerts(
       .limit(limit);
     if (alerts.length === 0) return [];
     const ids = alerts.map(({ id }) => id);
-    const notices = await orm
-      .select()
+    const rows = await orm
+      .select({
+        alertId: alertNotice.alertId,
+        event: alertNotice.event,
+        at: alertNotice.at,
+        receiver: alertDelivery.receiver,
+        deliveredAt: alertDelivery.deliveredAt,
+      })
       .from(alertNotice)
+      .leftJoin(
+        alertDelivery,
+        and(eq(alertDelivery.alertId, alertNotice.alertId), eq(alertDelivery.event, alertNotice.event)),
+      )
       .where(inArray(alertNotice.alertId, ids))
-      .orderBy(asc(alertNotice.at));
-    return alerts.map((one) => ({ ...one, notices: notices.filter(({ alertId }) => alertId === one.id) }));
+      .orderBy(asc(alertNotice.at), asc(alertDelivery.receiver));
+    return alerts.map((one) => ({
+      ...one,
+      notices: gather(rows.filter(({ alertId }) => alertId === one.id)),
+    }));
   });
 }
 
-/** An opening or closing as it is sent to the receiver: the same at every attempt. */
-export interface Notice extends Pick<NoticeRow, 'event' | 'at' | 'value' | 'subjects'> {
-  alert: Pick<AlertRow, 'id' | 'name' | 'openedAt' | 'threshold'>;
+interface JoinedRow extends Pick<NoticeRow, 'event' | 'at'> {
+  receiver: AlertReceiver | null;
+  deliveredAt: Date | null;
 }
 
-const toDeliver = and(isNull(alertNotice.deliveredAt), isNull(alertNotice.waivedAt));
-
-/**
- * Waives the undelivered notices of closed alerts. Runs as long as there is no receiver, so that a receiver configured later gets
- * only open alerts and later ones.
- */
-export async function waiveOldNotices(database: Database, at: Date): Promise<void> {
-  await database.run(({ orm }) =>
-    orm
-      .update(alertNotice)
-      .set({ waivedAt: at })
-      .from(alert)
-      .where(and(eq(alert.id, alertNotice.alertId), isNotNull(alert.closedAt), toDeliver)),
-  );
-}
-
-/** The measures whose alerts have notices to deliver. */
-export async function listUndelivered(database: Database): Promise<Measure[]> {
-  const rows = await database.run(({ orm }) =>
-    orm
-      .selectDistinct({ name: alert.name })
-      .from(alertNotice)
-      .innerJoin(alert, eq(alert.id, alertNotice.alertId))
-      .where(toDeliver)
-      .orderBy(asc(alert.name)),
-  );
-  return rows.map(({ name }) => name);
-}
-
-/** The oldest notice of a measure's alerts that is to be delivered. */
-export async function nextNotice(database: Database, name: Measure): Promise<Notice | undefined> {
-  const [notice] = await database.run(({ orm }) =>
-    orm
-      .select({
-        event: alertNotice.event,
-        at: alertNotice.at,
-        value: alertNotice.value,
-        subjects: alertNotice.subjects,
-        alert: { id: alert.id, name: alert.name, openedAt: alert.openedAt, threshold: alert.threshold },
-      })
-      .from(alertNotice)
-      .innerJoin(alert, eq(alert.id, alertNotice.alertId))
-      .where(and(eq(alert.name, name), toDeliver))
-      .orderBy(asc(alertNotice.at))
-      .limit(1),
-  );
-  return notice;
-}
-
-/** Marks a notice as delivered. A notice that is marked already stays as it is. */
-export async function markDelivered(
-  database: Database,
-  alertId: string,
-  event: AlertEvent,
-  deliveredAt: Date,
-): Promise<void> {
-  await database.run(({ orm }) =>
-    orm
-      .update(alertNotice)
-      .set({ deliveredAt })
-      .where(
-        and(eq(alertNotice.alertId, alertId), eq(alertNotice.event, event), isNull(alertNotice.deliveredAt)),
-      ),
-  );
+function gather(rows: readonly JoinedRow[]): ListedNotice[] {
+  const notices = new Map<string, ListedNotice>();
+  for (const { event, at, receiver, deliveredAt } of rows) {
+    const notice = notices.get(event) ?? { event, at, deliveries: [] };
+    notices.set(event, notice);
+    if (receiver !== null) notice.deliveries.push({ receiver, deliveredAt });
+  }
+  return [...notices.values()];
 }

@@ -14,10 +14,11 @@ export interface Judged extends Measured {
 }
 
 /** Any number that nothing else locks. */
-const MONITOR_LOCK = 7_260_511;
+export const MONITOR_LOCK = 7_260_511;
 
 /**
- * Keeps what a run measured, and opens, updates and closes alerts by it, with a notice of each opening and closing. Keeping it again
+ * Keeps what a run measured, and opens, updates and closes alerts by it, with a notice of each opening and closing, for each
+ * receiver. Keeping it again
  * does nothing, and a late run does not undo what a later run did.
  * @param at the run's time, ISO 8601.
  */
@@ -72,12 +73,17 @@ export async function keepMeasurements(
           from newest
           where alert.name = newest.name and alert.closed_at is null and not newest.crossed
           returning alert.id, alert.name
+        ),
+        noticed as (
+          insert into alert_notice (alert_id, event, at, value, subjects)
+          -- An alert that was open before has another id, and so no notice.
+          select id, 'opened', ${at}::timestamptz, value, subjects from opened join newest on newest.alert_id = opened.id
+          union all
+          select id, 'closed', ${at}::timestamptz, value, subjects from closed join newest using (name)
+          returning alert_id, event
         )
-        insert into alert_notice (alert_id, event, at, value, subjects)
-        -- An alert that was open before has another id, and so no notice.
-        select id, 'opened', ${at}::timestamptz, value, subjects from opened join newest on newest.alert_id = opened.id
-        union all
-        select id, 'closed', ${at}::timestamptz, value, subjects from closed join newest using (name)
+        insert into alert_delivery (alert_id, event, receiver)
+        select alert_id, event, receiver from noticed cross join alert_receiver
       `;
   });
 }

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import {
   check,
   doublePrecision,
+  foreignKey,
   index,
   json,
   pgTable,
@@ -11,6 +12,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { ALERT_RECEIVERS } from '../../domain/alert-receivers.ts';
 import { ATTENTION_REASONS, INTERVENTION_ACTIONS } from '../../domain/attention.ts';
 import { DECIDED } from '../../domain/decisions.ts';
 import { ALERT_EVENTS, MEASURES, RUN_NAMES } from '../../domain/measures.ts';
@@ -196,7 +198,7 @@ export const alert = pgTable(
   ],
 );
 
-/** The notices of alerts for a receiver. Written together with the opening or closing, so that none goes unreported. */
+/** The notices of alerts. Written together with the opening or closing, so that none goes unreported. */
 export const alertNotice = pgTable(
   'alert_notice',
   {
@@ -207,17 +209,41 @@ export const alertNotice = pgTable(
     at: instant('at').notNull(),
     value: doublePrecision().notNull(),
     subjects: json().$type<string[]>().notNull(),
-    deliveredAt: instant('delivered_at'),
-    /** When it was decided not to send it: no receiver was configured until the alert was over. */
-    waivedAt: instant('waived_at'),
   },
   (t) => [
     primaryKey({ name: 'alert_notice_pkey', columns: [t.alertId, t.event] }),
     check('alert_notice_event', oneOf(t.event, ALERT_EVENTS)),
-    // What is still to be sent, oldest first? (Few rows.)
-    index('alert_notice_to_deliver')
-      .on(t.at)
-      .where(sql`delivered_at is null and waived_at is null`),
+  ],
+);
+
+/** The receivers that the settings of workers name. What is noticed from now on waits for each of them. */
+export const alertReceiver = pgTable(
+  'alert_receiver',
+  { receiver: text({ enum: ALERT_RECEIVERS }).primaryKey() },
+  (t) => [check('alert_receiver_receiver', oneOf(t.receiver, ALERT_RECEIVERS))],
+);
+
+/** A notice for one receiver. Written together with the notice, or when a receiver is new and the alert still open. */
+export const alertDelivery = pgTable(
+  'alert_delivery',
+  {
+    alertId: uuid('alert_id').notNull(),
+    event: text({ enum: ALERT_EVENTS }).notNull(),
+    receiver: text({ enum: ALERT_RECEIVERS }).notNull(),
+    deliveredAt: instant('delivered_at'),
+  },
+  (t) => [
+    primaryKey({ name: 'alert_delivery_pkey', columns: [t.alertId, t.event, t.receiver] }),
+    foreignKey({
+      name: 'alert_delivery_notice_fk',
+      columns: [t.alertId, t.event],
+      foreignColumns: [alertNotice.alertId, alertNotice.event],
+    }),
+    check('alert_delivery_receiver', oneOf(t.receiver, ALERT_RECEIVERS)),
+    // What is still to be sent? (Few rows.)
+    index('alert_delivery_waiting')
+      .on(t.receiver, t.alertId)
+      .where(sql`delivered_at is null`),
   ],
 );
 

@@ -312,6 +312,17 @@ describe('the API accepts exactly the texts that the rule accepts', () => {
   });
 });
 
+test('the actor of an intervention by HTTP is accepted just when the rule accepts it', async () => {
+  const id = await shop.placed(wallet, sku);
+  const answers = await sendEach(TEXT.actor, async (what, actor) => {
+    const body = { action: 'retry_now', actor, reason: 'why' };
+    return [what, (await shop.post(`/v1/orders/${id}/interventions`, body)).body.code];
+  });
+  expect(answers).toEqual(
+    edgesOf(TEXT.actor).map(([what, , kept]) => [what, kept ? 'nothing_failing' : 'validation_failed']),
+  );
+});
+
 describe('in an update sent to a workflow by hand,', () => {
   /** Resolves with `done`, or with the type of the refusal. */
   async function describeOutcome(update: Promise<unknown>): Promise<string> {

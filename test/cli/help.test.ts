@@ -8,6 +8,7 @@ const COMMANDS = [
   'ops/check.ts',
   'ops/keys.ts',
   'ops/migrate.ts',
+  'ops/ops.ts',
   'ops/personal-data.ts',
   'ops/reconcile.ts',
   'ops/replay.ts',

@@ -1,6 +1,7 @@
 /** An operator finds in Temporal what they look for, and nothing else, and an order in no trouble pays one event for it. */
 import { randomUUID } from 'node:crypto';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import proto from '@temporalio/proto';
 import { describe, expect, inject, test } from 'vitest';
 import { connectTemporal } from '../../client/connection.ts';
 import { openOrderClient } from '../../client/orders.ts';
@@ -22,6 +23,8 @@ const WINDOW = 900_000;
 const system = await startSystem({ attentionAfter: 100, paymentWindow: WINDOW });
 const { shop, client, sql, taskQueue, temporal } = system;
 const { workflowOf, untilMarked } = failingSteps(system);
+
+const { INDEXED_VALUE_TYPE_INT: INT } = proto.temporal.api.enums.v1.IndexedValueType;
 
 /** Of nobody: no worker reserves it. */
 const ORDER = {
@@ -194,6 +197,17 @@ describe('a namespace that does not know the search attributes', () => {
       const handle = other.workflow.getHandle(orderWorkflowId(orderId));
       const started = await until('the order to start', () => handle.describe().catch(() => undefined));
       expect(started.typedSearchAttributes.getAll()).toEqual([]);
+
+      // Somebody has taken the name for something else.
+      const taken = { namespace, searchAttributes: { HoldfastStage: INT } };
+      await other.connection.operatorService.addSearchAttributes(taken);
+      await expect(registerSearchAttributes(other)).rejects.toThrow(
+        `The namespace ${namespace} has the search attributes HoldfastStage with another type.`,
+      );
+      await other.connection.operatorService.removeSearchAttributes({
+        namespace,
+        searchAttributes: ['HoldfastStage'],
+      });
 
       const environment = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
       const registering = startScript('ops/ops.ts', environment, { args: ['search-attributes'] });

@@ -274,7 +274,7 @@ test('every table is one that callers read by their policies, or one that no sho
   const ofShops = [...Object.keys(WHOSE), 'stat_progress'];
   expect(readBy('holdfast_shop')).toEqual(ofShops.toSorted());
   expect(readBy('holdfast_buyer')).toEqual(ofShops.filter((name) => !isDeniedToBuyers(name)).toSorted());
-  const ofInstallation = [...ofShops, 'alert', 'alert_notice', 'measurement', 'run_end'];
+  const ofInstallation = [...ofShops, 'alert', 'alert_delivery', 'alert_notice', 'measurement', 'run_end'];
   expect(readBy('holdfast_installation')).toEqual(ofInstallation.toSorted());
   expect(new Set(tables.filter(({ secured }) => secured).map(({ name }) => name))).toEqual(
     // There, callers leave what they do not read.

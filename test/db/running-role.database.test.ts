@@ -110,7 +110,9 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   finding: ['delete', 'insert', 'select', 'update (done, ended_at, finding, last_seen, state)'],
   measurement: ['insert', 'select', 'update (at, subjects, value)'],
   alert: ['insert', 'select', 'update (closed_at, subjects, value, worst)'],
-  alert_notice: ['insert', 'select', 'update (delivered_at, waived_at)'],
+  alert_notice: ['insert', 'select'],
+  alert_receiver: ['delete', 'insert', 'select'],
+  alert_delivery: ['delete', 'insert', 'select', 'update (delivered_at)'],
   run_end: ['insert', 'select', 'update (ended_at)'],
   stat: [
     'delete',

@@ -10,6 +10,9 @@ import { makeKeyId, makeKeyText } from '../../domain/api-key.ts';
 import type { ServerName } from '../../dev/up/servers.ts';
 import { freePort } from '../../dev/ports.ts';
 import { LOCAL_PROVIDER } from '../../dev/provider/local.ts';
+import { mistakesAt } from '../support/observed.ts';
+import { PrometheusReader } from '../support/prometheus.ts';
+import { hasProgram } from '../support/promtool.ts';
 import { startScript } from '../support/server-process.ts';
 import { isAlive, localFolder, type LocalSystem } from '../support/local-system.ts';
 import type { Answer } from '../support/answer.ts';
@@ -55,12 +58,16 @@ async function kill(system: LocalSystem, name: ServerName): Promise<void> {
   process.kill(pid, 'SIGKILL');
 }
 
+/** Where it is not installed, nothing scrapes. */
+const canObserve = hasProgram('prometheus');
+
 describe('a system', async () => {
   const folder = await localFolder();
   const keyFile = join(folder.path, 'development-key');
   const keyOf = async () => (await readFile(keyFile, 'utf8')).trimEnd();
   const PROVIDER_PORT = String(await freePort());
-  const system = await folder.start({ PROVIDER_PORT });
+  const METRICS_PORT = canObserve ? String(await freePort()) : '0';
+  const system = await folder.start({ PROVIDER_PORT, METRICS_PORT }, ...(canObserve ? ['--observe'] : []));
   const { shop } = system;
 
   test('has a development key that only its user can read, and that opens the API, its page and the commands', async () => {
@@ -153,6 +160,33 @@ describe('a system', async () => {
     expect(await folder.run('ops/check.ts')).toMatchObject({ code: 0 });
     expect(await folder.run('ops/replay.ts')).toMatchObject({ code: 0 });
   }, 150_000);
+
+  test.skipIf(!canObserve)(
+    'is observed by a real Prometheus, which can answer every query of the alert rules and of the dashboards',
+    async () => {
+      const prometheus = new PrometheusReader(/Prometheus (http:\S+:\d+)/.exec(system.output())?.[1] ?? '');
+      const [sku, wallet] = await Promise.all([shop.sku(3), shop.wallet(10_000)]);
+      const ids = await Promise.all([1, 2, 3].map(() => shop.placed(wallet, sku)));
+      const [paid = '', refunded = '', cancelled = ''] = ids;
+      expectStatus(await shop.order(wallet, [{ sku, quantity: 1 }]), 409);
+      for (const id of [paid, refunded]) expectStatus(await shop.pay(id), 200);
+      expectStatus(await shop.refund(refunded, true), 200);
+      expectStatus(await shop.cancel(cancelled), 200);
+      // Each part is scraped every few seconds, and the monitor measures every minute.
+      let mistakes: string[] = [];
+      const isRight = async () => (mistakes = await mistakesAt(prometheus)).length === 0;
+      await until('every query to be answered', isRight, 90_000).catch(() => {});
+      expect(mistakes).toEqual([]);
+      expect(await prometheus.targets()).toEqual(
+        ['holdfast-api', 'holdfast-worker', 'holdfast-worker-sdk', 'temporal-server'].map((job) => ({
+          job,
+          health: 'up',
+          lastError: '',
+        })),
+      );
+    },
+    150_000,
+  );
 
   test('that is stopped and started again goes on where it was: it keeps its key and every deadline, reads what it has encrypted, and expires an order whose deadline passed while it was stopped', async () => {
     const wallet = await shop.wallet(5_000);

@@ -7,6 +7,9 @@ describe('a secret', () => {
   keepSecret({
     DATABASE_URL: 'postgres://me:s3cr%23t"x@host/db',
     ALERT_WEBHOOK_URL: 'https://hooks.example.com/services/T0000/B0000',
+    ALERT_SLACK_URL: 'https://hooks.slack.example/services/T1111/B1111/t0ken',
+    ALERT_PAGERDUTY_KEY: 'R0UT1NGKEY',
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=c0llector-t0ken,x-tenant=shop-4711',
     PERSONAL_DATA_KEYS:
       'new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,old:b2xkIGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=',
     PERSONAL_DATA_INDEX_KEYS: 'ix:aW5kZXgga2V5IHRoYXQgaXMgYSBzZWNyZXQsIG9mIDM=',
@@ -23,6 +26,9 @@ describe('a secret', () => {
     ['the password s3cr#t"x is wrong', 's3cr'],
     [JSON.stringify({ password: 's3cr#t"x' }), 's3cr'],
     ['POST https://hooks.example.com/services/T0000/B0000 failed', 'T0000'],
+    ['POST https://hooks.slack.example/services/T1111/B1111/t0ken failed', 't0ken'],
+    ['{"routing_key":"R0UT1NGKEY"}', 'R0UT1NGKEY'],
+    ['the collector refused authorization: c0llector-t0ken', 'c0llector'],
     ['redis://other:unknown@host:1', 'unknown'],
     ['the buyer alice@example.com', 'alice'],
     ['PERSONAL_DATA_KEYS=new:bmV3IGtleSB0aGF0IGlzIGEgc2VjcmV0IG9mIDMyIGI=,…', 'bmV3'],

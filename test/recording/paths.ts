@@ -387,7 +387,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
 
   'alert-delivered': async (system) => {
     await raiseAlert(system, `${WORKFLOW.monitor}-that-alerts`);
-    return deliverWorkflowId(system.taskQueue, 'abnormal_orders');
+    return deliverWorkflowId(system.taskQueue, { name: 'abnormal_orders', receiver: 'webhook' });
   },
 
   'webhooks-woken': async ({ client, taskQueue }) => {
@@ -468,6 +468,7 @@ async function raiseAlert(
     reason: 'payment_failing',
   } as const;
   await raiseAttention(database, { ...mark, raisedAt: new Date().toISOString() });
+  await sql`delete from alert_delivery`;
   await sql`delete from alert_notice`;
   await sql`delete from alert`;
   await client.workflow.execute(WORKFLOW.monitor, { workflowId, taskQueue });

@@ -21,7 +21,7 @@ const system = await startSystem({
   attentionAfter: 1_000,
   webhooks: true,
   payments: { provider: provider.settings },
-  monitor: { webhookUrl: receiver.url },
+  monitor: { receivers: { webhook: receiver.url } },
 });
 relay.to(system.send);
 await mkdir(FOLDER, { recursive: true });

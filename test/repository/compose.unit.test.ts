@@ -216,6 +216,7 @@ describe('in the settings of docker-compose.yml,', () => {
         PAYLOAD_KEYS: aKey('test'),
         SESSION_KEYS: aKey('test'),
         PAYMENT_PROVIDER_KEY: 'test',
+        ALERT_PAGERDUTY_KEY: 'test',
         PAYMENT_PROVIDER_SECRETS: makeWebhookSecret(),
         POSTGRES_PASSWORD: 'x',
       });

@@ -31,7 +31,7 @@ export interface LocalSystem {
 export interface LocalFolder {
   path: string;
   /** Resolves when the system is ready. Otherwise fails with all that it printed. */
-  start(settings?: Readonly<Record<string, string>>): Promise<LocalSystem>;
+  start(settings?: Readonly<Record<string, string>>, ...args: string[]): Promise<LocalSystem>;
   /** Runs one of the project's commands to its end. */
   run(script: string, ...args: string[]): Promise<Ended>;
 }
@@ -51,6 +51,7 @@ export async function localFolder(): Promise<LocalFolder> {
     POSTGRES_PORT: '0',
     TEMPORAL_PORT: '0',
     WEB_UI_PORT: '0',
+    PROMETHEUS_PORT: '0',
     CODEC_PORT: '0',
   };
   const launched: TestProcess[] = [];
@@ -72,8 +73,8 @@ export async function localFolder(): Promise<LocalFolder> {
   });
   return {
     path,
-    async start(settings) {
-      const npmStart = launch('dev/up/start.ts', [], settings);
+    async start(settings, ...args) {
+      const npmStart = launch('dev/up/start.ts', args, settings);
       const { api, webUi } = await until(
         'npm start to be ready',
         async () => {

@@ -17,9 +17,18 @@ interface Selector {
   matchers: { label: string; operator: string; value: string }[];
 }
 
+const GROUPING = /\b(?:by|on)\s*\(([^)]*)\)/g;
+
+/** The labels by which a query groups or joins. */
+export const groupedBy = (query: string): string[] =>
+  [...query.matchAll(GROUPING)].flatMap(([, labels = '']) =>
+    labels.split(',').flatMap((label) => label.trim() || []),
+  );
+
 /** The selectors of series in a query. */
 export function selectorsIn(query: string): Selector[] {
-  return [...query.matchAll(/\b([a-z][a-z0-9_]*_[a-z0-9_]+)\b(?:\{([^}]*)\})?(?!\s*\()/g)].map(
+  const withoutLabels = query.replaceAll(GROUPING, ' ');
+  return [...withoutLabels.matchAll(/\b([a-z][a-z0-9_]*_[a-z0-9_]+)\b(?:\{([^}]*)\})?(?!\s*\()/g)].map(
     ([, name = '', matchers = '']) => ({
       name,
       matchers: [...matchers.matchAll(/(\w+)(=~|!~|!=|=)"([^"]*)"/g)].map(

@@ -1,6 +1,5 @@
 /** What a real Prometheus knows, for tests of what is asked of it. */
 import { z } from 'zod';
-import { until } from './until.ts';
 
 const answerSchema = z.object({ status: z.literal('success'), data: z.unknown() });
 const targetsSchema = z.object({
@@ -20,7 +19,9 @@ export class PrometheusReader {
 
   /** Fails with what Prometheus says of a query that it does not understand. */
   async #get(path: string, parameters: Record<string, string> = {}): Promise<unknown> {
-    const answer = await fetch(`${this.#address}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`);
+    const answer = await fetch(
+      `${this.#address}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`,
+    );
     const body: unknown = await answer.json();
     const parsed = answerSchema.safeParse(body);
     if (!parsed.success) throw new Error(`${path} ${JSON.stringify(parameters)}: ${JSON.stringify(body)}`);
@@ -42,14 +43,5 @@ export class PrometheusReader {
   async labelsOf(metric: string): Promise<ReadonlySet<string>> {
     const series = seriesSchema.parse(await this.#get('series', { 'match[]': metric }));
     return new Set(series.flatMap((labels) => Object.keys(labels)));
-  }
-
-  /** Resolves once a query gives something. */
-  async untilAnswered(query: string): Promise<void> {
-    await until(
-      `Prometheus to answer ${query}`,
-      async () => ((await this.count(query)) > 0 ? true : undefined),
-      30_000,
-    );
   }
 }

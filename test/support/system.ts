@@ -57,8 +57,8 @@ export interface TestSystem extends TestDatabase {
   reach: OrderClientOptions;
   /** Stops the worker, as a deployment does. Orders then wait. */
   stopWorker: () => Promise<void>;
-  /** @param payloadKeys another ring than that of the system's clients. */
-  startWorker: (payloadKeys?: KeyRing) => Promise<void>;
+  /** With the keys of the system's clients unless given. */
+  startWorker: (keys?: { payloadKeys: KeyRing | undefined }) => Promise<void>;
 }
 
 export interface SystemOptions {
@@ -140,8 +140,8 @@ export async function startSystem({
     paying: PaymentWorker | null;
     ended: Promise<unknown>;
   } | null = null;
-  const startWorker = async (workerKeys = payloadKeys) => {
-    const payloads = { namespace, payloadKeys: workerKeys };
+  const startWorker = async (keys = { payloadKeys }) => {
+    const payloads = { namespace, ...keys };
     const worker = await createOrderWorker({
       connection: native,
       ...payloads,

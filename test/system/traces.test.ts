@@ -6,9 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, inject, test } from 'vitest';
 import { z } from 'zod';
 import { createHttpProvider } from '../../activities/payments/http-provider.ts';
+import { fetchFrom } from '../../api/client.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
 import { inSpan } from '../../process/traces.ts';
@@ -16,6 +17,7 @@ import { openTracing, type Tracing } from '../../process/tracing.ts';
 import { expectRulesHold } from '../support/database.ts';
 import { startPayingSystem } from '../support/paying-system.ts';
 import { PROVIDER_SECRET } from '../support/provider.ts';
+import { startScript } from '../support/server-process.ts';
 import { Shop, expectStatus } from '../support/shop.ts';
 import { ancestry, startSpanReceiver, type ReceivedSpan } from '../support/spans.ts';
 import { until } from '../support/until.ts';
@@ -183,4 +185,30 @@ test('a caller that does not sample is not traced, and neither is anybody while 
   expect(Buffer.from(headers['holdfast-request']?.data ?? []).toString()).toBe(JSON.stringify(requestId));
   expect(receiver.spans).toHaveLength(before);
   tracing = open();
+});
+
+test('the API as a process traces by the standard variables, proves itself to the collector, and sends what it has when it stops', async () => {
+  const collector = await startSpanReceiver();
+  const api = startScript('api/main.ts', {
+    DATABASE_URL: system.url,
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    TASK_QUEUE: system.taskQueue,
+    PORT: '0',
+    SHUTDOWN_NOTICE: '0s',
+    OTEL_EXPORTER_OTLP_ENDPOINT: new URL('/', collector.url).href,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=c0llector-t0ken',
+    OTEL_SERVICE_NAME: 'shop-front',
+    // Nothing is sent before it stops.
+    OTEL_BSP_SCHEDULE_DELAY: '60000',
+  });
+  const { port } = await api.says('listening');
+  const shop = new Shop(fetchFrom(`http://127.0.0.1:${String(port)}`));
+  expectStatus(await shop.get('/v1/currencies'), 200);
+  expect(collector.spans).toEqual([]);
+  expect(await api.stop()).toBe(0);
+  expect(collector.spans.map(({ name }) => name)).toContain('GET /v1/currencies');
+  expect(collector.headers[0]).toMatchObject({ authorization: 'c0llector-t0ken' });
+  expect(collector.raw()).toContain('shop-front');
+  expect(api.output()).not.toContain('c0llector');
+  await collector.close();
 });

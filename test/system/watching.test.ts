@@ -183,7 +183,7 @@ describe('the metrics of the API', () => {
     await expectGrowth('api', { [created]: 1, [refused]: 2, [read]: 1, [timed]: 3 }, async () => {
       await shop.placed(wallet, sku);
       const key = randomUUID();
-      for (const _ of [1, 2])
+      for (let time = 0; time < 2; time++)
         expectStatus(await shop.order(wallet, [{ sku, quantity: 1 }], {}, { key }), 409);
       expectStatus(await shop.getOrder(randomUUID()), 404);
     });
@@ -294,9 +294,10 @@ test('nothing that a buyer or a shop entrusted to Holdfast is in a metric or a l
     (await valueOf('worker', 'holdfast_order_events_total{type="order.cancelled"}')) > 0 ? true : undefined,
   );
   for (const of of ['api', 'worker', 'sdk'] as const) expect(await scrape(of)).not.toContain(PLANTED);
-  for (const { output } of [api, worker]) {
-    expect(output()).toContain(order);
-    expect(output()).not.toContain(PLANTED);
-    expect(output()).not.toContain(inject('developmentKey').slice(-20));
+  for (const process of [api, worker]) {
+    const output = process.output();
+    expect(output).toContain(order);
+    expect(output).not.toContain(PLANTED);
+    expect(output).not.toContain(inject('developmentKey').slice(-20));
   }
 });

@@ -132,9 +132,9 @@ describe('a deployment whose task queue was changed', () => {
       await stuck?.trigger();
       const run = await until('a run', async () => (await stuck?.describe())?.info.recentActions[0]?.action);
       const delivery = await client.workflow.start(WORKFLOW.deliverAlerts, {
-        workflowId: deliverWorkflowId(before, 'order_success'),
+        workflowId: deliverWorkflowId(before, { name: 'order_success', receiver: 'slack' }),
         taskQueue: before,
-        args: [{ name: 'order_success' }],
+        args: [{ name: 'order_success', receiver: 'slack' }],
       });
       await untilListed(before, other, unknown);
 

@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 const receiver = await startReceiver();
 afterAll(() => receiver.down());
 const { client, shop, sql, database, taskQueue, url } = await startSystem({
-  monitor: { webhookUrl: receiver.url },
+  monitor: { receivers: { webhook: receiver.url } },
 });
 
 const monitor = (): Promise<MonitorEnd> =>
@@ -24,15 +24,15 @@ const monitor = (): Promise<MonitorEnd> =>
     workflowId: `monitor-${randomUUID()}`,
     taskQueue,
   });
-const deliveryOf = (name: Measure) => client.workflow.getHandle(deliverWorkflowId(taskQueue, name));
+const deliveryOf = (name: Measure) =>
+  client.workflow.getHandle(deliverWorkflowId(taskQueue, { name, receiver: 'webhook' }));
 
 const cross = () => plantOrders(sql, 11, { age: 31 * 60_000 });
 const heal = () =>
   plant(sql, (to) => to`update orders set stage = 'expired' where stage = 'awaiting_payment'`);
 
 /** Notices that are still to be delivered. */
-const undelivered = () =>
-  sql`select alert_id, event from alert_notice where delivered_at is null and waived_at is null`;
+const undelivered = () => sql`select alert_id, event from alert_delivery where delivered_at is null`;
 const untilDelivered = () =>
   until('every notice to be delivered', async () => ((await undelivered()).length === 0 ? true : undefined));
 const taken = () => receiver.received.filter(({ answered }) => answered === 204);
@@ -181,7 +181,7 @@ test('a receiver that does not answer while alerts open and close still gets the
   // A deployment, with the receiver as before.
   await createMonitorActivities(database, {
     ...monitorSettings(workerSettings({ DATABASE_URL: url, TEMPORAL_ADDRESS: 'localhost:1' })),
-    webhookUrl: receiver.url,
+    receivers: { webhook: receiver.url },
   }).listUndelivered();
   await receiver.up();
   await untilDelivered();

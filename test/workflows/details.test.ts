@@ -28,7 +28,10 @@ const detailsOf = async (workflowId: string): Promise<string> => {
 /** Of a table of details, by the name of the row. */
 const rowsOf = (details: string): Record<string, string> =>
   Object.fromEntries(
-    [...details.matchAll(/^\| (\w[\w' ,]*) \| (.*) \|$/gm)].map(([, name = '', value = '']) => [name, value]),
+    [...details.matchAll(/^\| (\w.*?)\u2003 \| (.*) \|$/gm)].map(([, name = '', value = '']) => [
+      name.replaceAll('\u00a0', ' '),
+      value,
+    ]),
   );
 
 const aTime = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/;

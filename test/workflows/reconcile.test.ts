@@ -8,6 +8,7 @@ import type { PageResult } from '../../activities/reconciliation/page.ts';
 import { orderWorkflowsOf } from '../../client/inspection.ts';
 import { reserve } from '../../db/steps/reserve.ts';
 import { orderWorkflowId } from '../../domain/workflow-ids.ts';
+import { plain } from '../../workflows/details.ts';
 import { WORKFLOW, orderQuery, payUpdate } from '../../workflows/messages.ts';
 import { breachesOfWorkflows, expectRulesHold, freshDatabase } from '../support/database.ts';
 import { plant } from '../support/planted.ts';
@@ -45,9 +46,8 @@ test('an open order of another shop whose workflow is lost goes on in its shop',
   await reserve(database, order);
   expect(await reconcile()).toMatchObject({ found: 1, repaired: 1 });
   const workflow = workflowOf(order.orderId);
-  expect(JSON.stringify(await workflow.query('__temporal_workflow_metadata'))).toContain(
-    `Of shop \`${shopId}\`.`,
-  );
+  const { currentDetails } = await workflow.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  expect(currentDetails).toContain(`of shop ${plain(shopId)} |`);
   await workflow.executeUpdate(payUpdate, { args: [{ commandId: randomUUID() }] });
   expect(await workflow.result()).toMatchObject({ stage: 'paid' });
   expect([...(await sql`select shop_id, on_hand, reserved from sku where sku = 'MUG'`)]).toEqual([

@@ -28,6 +28,8 @@ export function answerExtensions(state: OrderState): void {
         state.extensions.push({ updateId, until, reason: signed.reason, origin, answer });
       });
       if (!isRecorded) refuse('not_open', `This order is ${state.stage}.`);
+      // Who asks for it sees at once that they did.
+      await state.health.noted;
       return { stage: state.stage, step: null, deadline: new Date(state.deadline).toISOString() };
     },
     { description: EXTEND, validator: (by: ExtendDeadline) => refuseUnlessExtendable(state, by) },

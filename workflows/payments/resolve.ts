@@ -56,6 +56,9 @@ export function answerPeople(progress: PaymentProgress): void {
         { summary: 'Record how it stands, as a person says' },
         [{ paymentId, outcome, reason, at: now() }],
       );
+      // Somebody else who is about to decide finds it decided.
+      progress.state = state;
+      progress.unknownSince = null;
       progress.hasNews = true;
       return { state };
     },

@@ -477,8 +477,13 @@ async function fillOperations(
     where number % 100 = 40
   `;
   await sql`
-    insert into alert_notice (alert_id, event, at, value, subjects, delivered_at)
-    select id, event, opened_at, 2, '[]', opened_at from alert cross join (values ('opened'), ('closed')) as made (event)
+    insert into alert_notice (alert_id, event, at, value, subjects)
+    select id, event, opened_at, 2, '[]' from alert cross join (values ('opened'), ('closed')) as made (event)
+  `;
+  await sql`insert into alert_receiver (receiver) values ('webhook')`;
+  await sql`
+    insert into alert_delivery (alert_id, event, receiver, delivered_at)
+    select alert_id, event, 'webhook', at from alert_notice
   `;
   await sql`
     insert into api_key (id, shop_id, name, roles, created_at, created_by, expires_at)

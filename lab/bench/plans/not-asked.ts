@@ -37,6 +37,7 @@ export const NOT_ASKED: readonly {
       'events/listening.ts': ['listenForEvents'],
       'locked-rows.ts': ['avoidLockedRows'],
       'postgres.ts': ['ormOn', 'inTransaction'],
+      'query-span.ts': ['inQuerySpan'],
       'postgres-js-issue-1181.ts': ['keepResultsWhole'],
       'postgres-js-issue-1208.ts': ['closable'],
       'reach.ts': ['withoutLimit', 'limitTo'],

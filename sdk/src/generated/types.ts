@@ -2432,7 +2432,7 @@ export interface components {
              * @example 2026-05-04T09:15:00.000Z
              */
             closedAt?: string;
-            /** @description What is sent to the receiver of alerts. Without `deliveredAt`, it is not delivered yet */
+            /** @description What is sent to the receivers of alerts */
             notices: {
                 /** @enum {string} */
                 event: "opened" | "closed";
@@ -2443,9 +2443,20 @@ export interface components {
                 at: string;
                 /**
                  * Format: date-time
+                 * @description When the last of the receivers took it; missing while one has not
                  * @example 2026-05-04T09:15:00.000Z
                  */
                 deliveredAt?: string;
+                /** @description One for each receiver that is to get it; none when there was no receiver */
+                deliveries: {
+                    /** @enum {string} */
+                    receiver: "webhook" | "slack" | "pagerduty";
+                    /**
+                     * Format: date-time
+                     * @example 2026-05-04T09:15:00.000Z
+                     */
+                    deliveredAt?: string;
+                }[];
             }[];
         };
         Stats: {

@@ -90,7 +90,9 @@ test('an alert is neither opened nor closed by a run that comes late', async () 
 test('an alert is listed but not delivered when no receiver is configured', async () => {
   await pending(11);
   await runMonitor();
-  expect((await listAlerts(NAME))[0]?.['notices']).toEqual([{ event: 'opened', at: expect.any(String) }]);
+  expect((await listAlerts(NAME))[0]?.['notices']).toEqual([
+    { event: 'opened', at: expect.any(String), deliveries: [] },
+  ]);
   expect(await activities().listUndelivered()).toEqual([]);
   expect(await activities().deliverNotice({ name: NAME })).toBe(false);
 });

@@ -68,8 +68,8 @@ describe.each([
     expect([...(await readPayments(id))]).toEqual([{ kind }]);
     expect(await workflowOf(id).result()).toEqual({ stage: 'paid', reason: null });
     expect(await completedTasks(client, orderWorkflowId(id))).toHaveLength(1);
-    // Started, a task in three events, the update in two, a marker for each step, and completed.
-    expect(await countEvents(client, orderWorkflowId(id))).toBe(9);
+    // Started, a task in three events, the update in two, a marker for each step, its stage in the listing, and completed.
+    expect(await countEvents(client, orderWorkflowId(id))).toBe(10);
     const { body } = await shop.listOrderEvents(id);
     expect(body.items).toMatchObject([{ stage: 'awaiting_payment' }, { stage: 'paid', commandId: id }]);
   });

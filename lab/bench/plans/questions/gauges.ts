@@ -22,7 +22,12 @@ export const ABOUT_METRICS: readonly Question[] = [
         })),
       ),
   },
-  { name: 'what waits', by: [readWaiting], as: 'holdfast', ask: (database) => readWaiting(database) },
+  {
+    name: 'everything that waits',
+    by: [readWaiting],
+    as: 'holdfast',
+    ask: (database) => readWaiting(database),
+  },
   { name: 'what is watched', by: [readWatched], as: 'holdfast', ask: (database) => readWatched(database) },
   {
     name: 'what PostgreSQL counts',

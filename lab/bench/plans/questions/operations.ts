@@ -14,13 +14,14 @@ import { countBacklog, countOutcomes } from '../../../../db/desk/last-hour.ts';
 import { readOrderBooks } from '../../../../db/desk/order-books.ts';
 import { closeUnseen, keepFindings, listFindings } from '../../../../db/findings.ts';
 import { identityOf } from '../../../../db/identity.ts';
+import { listAlerts } from '../../../../db/monitor/alerts.ts';
 import {
-  listAlerts,
+  keepReceivers,
+  listReceivers,
   listUndelivered,
   markDelivered,
   nextNotice,
-  waiveOldNotices,
-} from '../../../../db/monitor/alerts.ts';
+} from '../../../../db/monitor/deliveries.ts';
 import { keepMeasurements, listMeasurements } from '../../../../db/monitor/measurements.ts';
 import { takeMeasure, type MeasureLimits } from '../../../../db/monitor/measures.ts';
 import { keepRunEnd } from '../../../../db/monitor/runs.ts';
@@ -189,29 +190,39 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
     ask: (database) => listAlerts(database, { state: 'open' }, { before: undefined, limit: PAGE }),
   }),
   {
-    name: 'measures with notices to deliver',
+    name: 'receivers of alerts',
+    by: [listReceivers],
+    as: 'holdfast',
+    ask: (database) => listReceivers(database),
+  },
+  {
+    name: 'one more receiver of alerts, one less',
+    by: [keepReceivers],
+    as: 'holdfast',
+    ask: (database, _, turn) => keepReceivers(database, ['webhook', turn % 2 === 0 ? 'slack' : 'pagerduty']),
+  },
+  {
+    name: 'measures and receivers with notices to deliver',
     by: [listUndelivered],
     as: 'holdfast',
     ask: (database) => listUndelivered(database),
   },
   {
-    name: 'the next notice of a measure',
+    name: 'the next notice of a measure for a receiver',
     by: [nextNotice],
     as: 'holdfast',
-    ask: (database) => nextNotice(database, 'order_success'),
+    ask: (database) => nextNotice(database, { name: 'order_success', receiver: 'webhook' }),
   },
   {
     name: 'mark a notice as delivered',
     by: [markDelivered],
     as: 'holdfast',
     ask: (database, { alerts, until }, turn) =>
-      markDelivered(database, nth(alerts, turn), 'opened', new Date(until)),
-  },
-  {
-    name: 'waive old notices',
-    by: [waiveOldNotices],
-    as: 'holdfast',
-    ask: (database, { until }) => waiveOldNotices(database, new Date(until)),
+      markDelivered(
+        database,
+        { alertId: nth(alerts, turn), event: 'opened', receiver: 'webhook' },
+        new Date(until),
+      ),
   },
   ...MEASURES.map((measure): Question => ({
     name: `measure ${measure}`,
