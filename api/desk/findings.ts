@@ -34,7 +34,7 @@ export interface FindingRoutesOptions extends Omit<FindingServers, 'database'> {
 export function findingRoutes({ send, limits, ...servers }: FindingRoutesOptions): Hono<DeskEnv> {
   const app = new Hono<DeskEnv>();
 
-  app.get('/findings', requireRight('listFindings'), showFindings);
+  app.get('/findings', requireRight('listFindings'), (c) => showFindings(c));
   app.use(`/findings/:id${ID}`, requireRight('getFinding'));
   app.get(`/findings/:id${ID}`, (c) => showFinding(c, c.req.param('id')));
 

@@ -48,7 +48,7 @@ export function deskRoutes(
 
   app.use(requireVisitor());
   for (const guard of guards) app.use(guard);
-  app.get('/', (c) => showOverview(c, dependencies.webUi));
+  app.get('/', (c) => showOverview(c, dependencies));
   app.route('/', orderRoutes({ send, limits, webUi: dependencies.webUi }));
   app.route(
     '/',

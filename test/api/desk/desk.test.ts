@@ -157,6 +157,23 @@ describe('the overview', () => {
     expect(page).toContain('<rect class="cancelled"');
   });
 
+  test('shows what needs somebody, also when the last hour cannot be counted in time', async () => {
+    const done = Promise.withResolvers<void>();
+    const locked = Promise.withResolvers<void>();
+    const holding = sql.begin(async (held) => {
+      await held`lock table order_event in access exclusive mode`;
+      locked.resolve();
+      await done.promise;
+    });
+    await locked.promise;
+    const { status, page } = await visitor.get('/ops');
+    done.resolve();
+    await holding;
+    expect(status).toBe(200);
+    expect(page).toContain('could not be counted in time');
+    expect(page).toContain('Orders that need a person');
+  });
+
   test("of a key of one shop has nothing of the installation, and no other shop's orders", async () => {
     await sql`insert into shop (id, name) values ('tea', 'Tea')`;
     const ofTea = stranger();

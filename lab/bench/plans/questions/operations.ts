@@ -89,13 +89,13 @@ export const ABOUT_OPERATIONS: readonly Question[] = [
     by: [listInterventions],
     ask: (database, { orders }, turn) => listInterventions(database, nth(orders.paid, turn).id),
   }),
-  ...askedBy(OPERATORS, {
+  ...askedBy(['shop', 'holdfast', 'empty shop'], {
     name: 'outcomes of the last hour',
     by: [countOutcomes],
     ask: (database, { until }) =>
       countOutcomes(database, { from: before(until, HOUR).toISOString(), to: until }),
   }),
-  ...askedBy(OPERATORS, {
+  ...askedBy(['shop', 'holdfast', 'empty shop'], {
     name: 'backlog of the last hour',
     by: [countBacklog],
     ask: (database, { until }) =>
