@@ -6,7 +6,13 @@ import { removeWebhook } from '../../db/webhooks/webhooks.ts';
 import { PAYMENT_LIMITS } from '../../domain/order.ts';
 import { ALL_SHOPS } from '../../domain/shops.ts';
 import { deliverWorkflowId, orderWorkflowId, webhookWorkflowId } from '../../domain/workflow-ids.ts';
-import { WORKFLOW, giveUpUpdate, retryNowUpdate, skipStepUpdate } from '../../workflows/messages.ts';
+import {
+  WORKFLOW,
+  extendDeadlineUpdate,
+  giveUpUpdate,
+  retryNowUpdate,
+  skipStepUpdate,
+} from '../../workflows/messages.ts';
 import { PAYMENT_PATHS } from './payment-paths.ts';
 import { untilEvents } from '../support/history.ts';
 import { expectStatus, idOf } from '../support/shop.ts';
@@ -133,6 +139,17 @@ export const ORDER_PATHS: Readonly<Record<string, Path>> = {
     const { id, workflowId, unlock, paying, handle } = await failPayment(system);
     await handle.executeUpdate(skipStepUpdate, { args: [{ ...OPERATOR, step: 'pay' }] });
     await Promise.all([unlock(), paying]);
+    await system.shop.pay(id);
+    return workflowId;
+  },
+
+  'paid-after-deadline-was-put-off': async (system) => {
+    const { id, workflowId } = await placeOrder(system);
+    const later = new Date(Date.now() + 2 * WINDOW).toISOString();
+    await system.client.workflow
+      .getHandle(workflowId)
+      .executeUpdate(extendDeadlineUpdate, { args: [{ ...OPERATOR, until: later }] });
+    await system.clock.forward(workflowId, WINDOW + 1_000);
     await system.shop.pay(id);
     return workflowId;
   },
