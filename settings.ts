@@ -99,13 +99,13 @@ const personalData = personalDataSchema.transform((settings, context) => ({
 
 const traces = traceSchema.transform((settings) => ({ traces: toTraceSettings(settings) }));
 
-const apiAndTokens = z.intersection(
-  z.intersection(
-    z.intersection(safeApiSchema, webhookSchema),
-    z.intersection(paymentSchema, z.intersection(apiMetricsSchema, traces)),
-  ),
-  z.intersection(tokens, personalData),
-);
+const apiAndTokens = safeApiSchema
+  .and(webhookSchema)
+  .and(paymentSchema)
+  .and(apiMetricsSchema)
+  .and(traces)
+  .and(tokens)
+  .and(personalData);
 
 const workerSchema = z.object({
   ...shared,
@@ -153,13 +153,13 @@ const paymentProvider = paymentProviderSchema.transform((settings, context) => {
   };
 });
 
-const workerAndThresholds = z.intersection(
-  z.intersection(
-    z.intersection(workerSchema.refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS), sendingSchema),
-    z.intersection(paymentProvider, z.intersection(workerMetricsSchema, traces)),
-  ),
-  thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })),
-);
+const workerAndThresholds = workerSchema
+  .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
+  .and(sendingSchema)
+  .and(paymentProvider)
+  .and(workerMetricsSchema)
+  .and(traces)
+  .and(thresholdSchema.transform((settings) => ({ thresholds: toThresholds(settings) })));
 
 /** What the codec server reads; the rest of what it knows of callers is the API's. */
 const codecSchema = z
@@ -181,7 +181,7 @@ const codecSchema = z
   .refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS)
   .refine(hasNoOpenKey, OPEN_KEY);
 
-const codecAndTokens = z.intersection(codecSchema, tokens);
+const codecAndTokens = codecSchema.and(tokens);
 
 const systemSchema = z.object(shared).refine(hasPayloadKeys, MISSING_PAYLOAD_KEYS);
 
@@ -201,7 +201,7 @@ const webUiSchema = z.object({
 
 const databaseSchema = z.object({ DATABASE_URL: databaseUrl });
 
-const databaseAndPersonalData = z.intersection(databaseSchema, personalData);
+const databaseAndPersonalData = databaseSchema.and(personalData);
 
 const databaseAndWebhookKeys = z.object({
   DATABASE_URL: databaseUrl,

@@ -56,7 +56,7 @@ describe.skipIf(noBrowser !== undefined)(`in Chromium ${noBrowser ?? ''}`, async
     `);
     // Its caller hears nothing for a while, and would ask again.
     const paying = shop.pay(id).catch(() => undefined);
-    const browser = await openBrowser({ width: 1_100, height: 800 });
+    const browser = await openBrowser({ width: 1_100, height: 1_200 });
     const page = await browser.newPage();
 
     // The alert leads to the page.
