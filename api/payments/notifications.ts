@@ -3,6 +3,7 @@ import type { z } from '@hono/zod-openapi';
 import { keepNotification } from '../../db/payments/notifications.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { paymentNotificationBody } from '../schemas/payments.ts';
+import { wakePayment } from './wake.ts';
 
 /**
  * The same notification is kept once. What it says changes nothing: the payment's workflow asks the provider.
@@ -22,7 +23,7 @@ export async function receiveNotification(
   });
   if (paymentId === null || orderId === null) return;
   // Nobody waits for it: a minute later, what was not asked about is found anyway.
-  temporal.wakePayment({ paymentId, orderId }).catch((error: unknown) => {
+  wakePayment({ temporal, database }, { paymentId, orderId }).catch((error: unknown) => {
     logger.warn({ err: error, paymentId }, 'could not wake the payment of a notification');
   });
 }

@@ -55,6 +55,17 @@ describe('a signed notification', () => {
     await until('the payment to be woken', async () => (await signalsOf(payment).catch(() => 0)) === 1);
   });
 
+  test('begins the workflow of its payment so that operators find it by shop and buyer', async () => {
+    const { typedSearchAttributes: found } = await client.workflow
+      .getHandle(paymentWorkflowId(payment))
+      .describe();
+    const [buyer] = await sql`select shop_id as shop, buyer_id as buyer from orders where id = ${order}`;
+    expect({
+      shop: found.get({ name: 'HoldfastShop', type: 'KEYWORD' }),
+      buyer: found.get({ name: 'HoldfastBuyer', type: 'KEYWORD' }),
+    }).toEqual(buyer);
+  });
+
   test('that comes again, also at once and with another body, is the one that was kept', async () => {
     const id = randomUUID();
     const first = notificationOf(payment);
