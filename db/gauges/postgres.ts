@@ -19,7 +19,10 @@ export async function readServer(database: Database): Promise<Reading[]> {
       union all
       select 'holdfast_postgres_sessions_limit', null, current_setting('max_connections')::integer
       union all
-      select 'holdfast_postgres_locks_waiting', null, count(distinct pid) from pg_locks where not granted
+      -- A wait for another transaction names no database: the session that waits does.
+      select 'holdfast_postgres_locks_waiting', null, count(distinct pid)
+      from pg_locks join pg_stat_activity using (pid)
+      where not granted and datname = current_database()
       union all
       select series.metric, series.label, series.value
       from

@@ -142,7 +142,11 @@ export const emptyWorld = (): World => ({
 export function perform(world: World, { kind, request }: Request): Answer {
   switch (kind) {
     case 'reserve':
-      return currentResult(world, request.orderId) ?? reserve(world, request);
+      return withTotal(
+        world,
+        request.orderId,
+        currentResult(world, request.orderId) ?? reserve(world, request),
+      );
     case 'abandon':
       return currentResult(world, request.orderId) ?? abandon(world, request);
     case 'pay':
@@ -217,6 +221,14 @@ function openWallet({ wallets, shops }: World, { id, shopId, ownerId, currency }
 function currentResult({ orders }: World, orderId: string): StepResult | undefined {
   const order = orders.get(orderId);
   return order && { stage: order.stage, reason: order.reason, refusal: null };
+}
+
+/** A reservation says what the order came to, unless it was rejected, or cancelled before it had a price. */
+function withTotal(world: World, orderId: string, result: StepResult): StepResult {
+  const order = world.orders.get(orderId);
+  if (!order || order.total === null || result.stage === 'rejected') return result;
+  const { currency } = walletOf(world, order.walletId);
+  return { ...result, total: { amount: order.total, currency } };
 }
 
 /** The first answer to a step is its answer forever. */

@@ -68,8 +68,12 @@ export async function startOrdersToReset() {
   }
 
   async function readOrder(orderId: string) {
-    const [row] = await sql<{ stage: string; deadline: Date; isExtended: boolean }[]>`
-      select stage, payment_deadline as deadline, deadline_extended as "isExtended" from orders where id = ${orderId}
+    const [row] = await sql<{ stage: string; deadline: Date; isPutOff: boolean }[]>`
+      select
+        stage, payment_deadline as deadline,
+        exists (select from order_event where order_id = id and from_stage = 'awaiting_payment' and order_event.stage = from_stage) as "isPutOff"
+      from orders
+      where id = ${orderId}
     `;
     if (!row) throw new Error(`There is no order ${orderId}.`);
     return row;

@@ -89,8 +89,9 @@ async function resetChangesNothing(workflowId: string, task: WorkflowTask, reapp
   const orderId = await orderIdOf(workflowId);
   const before = await readRecord(orderId);
   await reset(client, task, reapply);
-  // A new run that is sent neither payment nor cancel waits for them again.
-  await clock.forward(workflowId, WINDOW);
+  const { deadline, isPutOff } = await readOrder(orderId);
+  // A new run that is sent neither payment nor cancel waits for them again, and for as long as a person has put its deadline off.
+  await clock.forward(workflowId, isPutOff ? 2 * WINDOW : WINDOW);
   await untilEnded(workflowId);
 
   const history = await client.workflow.getHandle(workflowId).fetchHistory();
@@ -98,9 +99,8 @@ async function resetChangesNothing(workflowId: string, task: WorkflowTask, reapp
   expect(begun?.workflowTaskFailedEventAttributes?.baseRunId, 'the run that was reset').toBe(task.runId);
   expect(await readRecord(orderId)).toEqual(before);
   expect(await endOf(workflowId)).toBeOneOf(await endsOf(workflowId, orderId));
-  const { deadline, isExtended } = await readOrder(orderId);
   // A run that finds its order over before its deadline does not learn that it was put off.
-  if (workflowId === orderWorkflowId(orderId) && !isExtended)
+  if (workflowId === orderWorkflowId(orderId) && !isPutOff)
     expect((await viewOf(workflowId)).deadline).toBe(deadline.toISOString());
   // A history can be replayed where nobody knows that its workflow was reset.
   await replay({ workflowId, history });
