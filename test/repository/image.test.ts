@@ -119,8 +119,7 @@ test('every command of the image runs with nothing but what is in the image', as
       'ops/replay.ts --limit 1',
       'ops/ops.ts orders --help',
     ],
-    // The worker of the tests has no keys of payloads, without which production starts nothing.
-    { ...environment, NODE_ENV: undefined, PAYLOAD_KEYS: undefined },
+    environment,
     { cwd: image },
   );
   expect(Object.fromEntries(done)).toEqual({
