@@ -277,7 +277,7 @@ describe.runIf(isRoot)('npm start in a folder that only root may enter', () => {
     expect(output).toMatch(/PostgreSQL runs as the user \w+, not as root.*\/holdfast\/data-/);
     const running = readFileSync(join(folder, 'data/running.json'), 'utf8');
     const pids = [...running.matchAll(/"pid": (\d+)/g)].map(([, pid]) => Number(pid));
-    expect(pids).toHaveLength(5);
+    expect(pids).toHaveLength(6);
     npm.kill('SIGTERM');
     await ended;
     await until(

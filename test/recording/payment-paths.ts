@@ -125,7 +125,8 @@ export const PAYMENT_PATHS: Readonly<Record<string, Path>> = {
     await system.clock.forward(workflowId, HOUR);
     await system.shop.cancel(id);
     await untilSettled(system.sql, id);
-    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS);
+    // The wait for it begins a moment after what leads to it was answered.
+    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS + 60_000);
     return workflowId;
   },
 
@@ -136,7 +137,7 @@ export const PAYMENT_PATHS: Readonly<Record<string, Path>> = {
       args: [{ actor: 'operator', reason: 'recorded', outcome: 'declined' }],
     });
     await system.shop.pay(id);
-    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS);
+    await system.clock.forward(workflowId, LAST_LOOK_AFTER_MS + 60_000);
     return workflowId;
   },
 

@@ -23,6 +23,8 @@ import { until } from '../../support/until.ts';
 
 const UNKNOWN_AFTER = 60_000;
 const UNMATCHED_AFTER = 60_000;
+/** The wait for the last look begins a moment after what leads to it was answered. */
+const PAST_LAST_LOOK_MS = LAST_LOOK_AFTER_MS + 60_000;
 const system = await startPayingSystem({ unknownAfter: UNKNOWN_AFTER, unmatchedAfter: UNMATCHED_AFTER });
 const { shop, client, clock, sql, database, provider, relay, taskQueue } = system;
 
@@ -73,7 +75,7 @@ test('a payment that stays unknown gets a mark, is asked for again, and a person
     args: [{ ...by, outcome: 'declined' }],
   });
   expect(resolved).toEqual({ state: 'declined' });
-  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+  await clock.forward(paymentWorkflowId(paymentId), PAST_LAST_LOOK_MS);
   expect(await workflow.result()).toEqual({ state: 'declined' });
   expect(await marksOf(paymentId)).toEqual([{ reason: 'payment_unknown', isOpen: false }]);
   const [done] = await sql<{ action: string; actor: string }[]>`
@@ -145,7 +147,7 @@ async function giveUpUnmade() {
   const workflow = client.workflow.getHandle(paymentWorkflowId(paymentId));
   await until(
     'a question in vain',
-    async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+    async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince ?? undefined,
   );
   await sql`update payment set opened_at = opened_at - interval '1 minute' where id = ${paymentId}`;
   const asked = () =>
@@ -197,7 +199,7 @@ test('money that a provider sets aside long after its payment was given up as un
   await clock.forward(paymentWorkflowId(paymentId), 60_000);
   await untilStates(orderId, 'voided');
   await arrive();
-  await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+  await clock.forward(paymentWorkflowId(paymentId), PAST_LAST_LOOK_MS);
   await untilAtProvider(paymentId, 'voided');
   expect(await workflow.result()).toEqual({ state: 'voided' });
 }, 60_000);
@@ -209,7 +211,7 @@ test('money that a provider takes although it answered that it is voided is give
     await shop.cancel(orderId);
     await untilStates(orderId, 'voided');
     await untilAtProvider(paymentId, 'captured');
-    await clock.forward(paymentWorkflowId(paymentId), LAST_LOOK_AFTER_MS);
+    await clock.forward(paymentWorkflowId(paymentId), PAST_LAST_LOOK_MS);
     expect(await workflow.result()).toEqual({ state: 'returned' });
   } finally {
     relay.to(system.send);
@@ -239,6 +241,8 @@ test('an order whose payments cannot be captured for hours looks again ever more
 async function paidOrder() {
   const { orderId, wallet, paymentId, workflow } = await addPayment('ok');
   await until('the order to be paid', async () => (await shop.stageOf(orderId)) === 'paid');
+  // What it asks from then on is about refunds.
+  await workflow.result();
   const { url, key } = provider.settings;
   const refundByHand = async (amount: number) => {
     const [payment] = await sql<
@@ -268,7 +272,7 @@ async function paidOrder() {
   const untilInVain = () =>
     until(
       'a question in vain',
-      async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince,
+      async () => (await workflow.query(paymentQuery).catch(() => undefined))?.unknownSince ?? undefined,
       30_000,
     );
   const resolve = (outcome: ResolvePayment['outcome']) =>
