@@ -15,6 +15,7 @@ import { plant } from '../support/planted.ts';
 import { startReplayer } from '../support/replayer.ts';
 import { completedTasks, reset, REAPPLY, type Reapply, type WorkflowTask } from '../support/resets.ts';
 import type { TestSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
 
 const system = await startOrdersToReset();
 const { shop, client, clock, sql, provider } = system;
@@ -85,6 +86,16 @@ async function forgetSteps(orderId: string, known: readonly string[]): Promise<v
   );
 }
 
+/** No notification of the provider is left that would let a workflow begin again beside a reset. */
+const untilHeard = (orderId: string): Promise<true> =>
+  until('the notifications to be handled', async () => {
+    const rows = await sql`
+      select from payment_notification join payment on payment.id::text = reference
+      where order_id = ${orderId} and payment_notification.state = 'received'
+    `;
+    return rows.length === 0;
+  });
+
 async function resetChangesNothing(workflowId: string, task: WorkflowTask, reapply: Reapply): Promise<void> {
   const orderId = await orderIdOf(workflowId);
   const before = await readRecord(orderId);
@@ -153,6 +164,8 @@ describe.concurrent('an ended workflow that is reset to any of its tasks', () =>
       await untilEnded(workflowId);
       const orderId = await orderIdOf(workflowId);
       await untilSettled(sql, orderId);
+      await untilHeard(orderId);
+      await untilEnded(workflowId);
       const steps = await stepsOf(orderId);
       const tasks = await completedTasks(client, workflowId);
       expect(tasks).not.toEqual([]);
