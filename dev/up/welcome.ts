@@ -22,10 +22,11 @@ export function welcome(
 Holdfast is ready.
   API        ${api}
   API docs   ${api}/docs
+  Operations ${api}/ops
   Web UI     ${webUi ?? 'that of your Temporal server'}
 ${prometheus === undefined ? '' : `  Prometheus ${prometheus}/alerts\n`}  Logs       ${logs}
   Key        ${key}
-             for development alone, in ${keyFile}
+             for development alone, in ${keyFile}; it also lets you in at /ops
 
 Place an order, pay it, and read it (paste one after the other):
 
