@@ -317,7 +317,9 @@ function settle(world: World, order: Order, { orderId, at }: SettleRequest): Ste
 
 function extendDeadline(order: Order, { paymentDeadline, at }: ExtendDeadlineRequest): StepResult {
   const { stage } = order;
-  const isUnderWay = order.payments.some((payment) => payment.secures && latestOf(payment) === 'pending');
+  const isUnderWay = order.payments.some(
+    (payment) => payment.secures && payment.method === 'provider' && latestOf(payment) === 'pending',
+  );
   const wasExtended = order.events.filter((event) => event.stage === 'awaiting_payment').length > 1;
   if (stage === 'awaiting_payment' && isUnderWay && !wasExtended) {
     order.deadline = paymentDeadline;
