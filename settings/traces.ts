@@ -13,7 +13,7 @@ const receiverUrl = z
     'must have no user, no password, no ? and no # in it: OTEL_EXPORTER_OTLP_HEADERS is for credentials',
   );
 
-/** Where the specification has it unless told otherwise. */
+/** Where the specification has it, unless a setting says otherwise. */
 const STANDARD_RECEIVER = 'http://localhost:4318';
 
 const SAMPLERS = [

@@ -5,7 +5,7 @@ import { UnknownKeyError, openWithRing, sealWithCurrent, type KeyRing } from '..
 import { SealBrokenError } from '../../domain/sealing.ts';
 
 export const SESSION_COOKIE = 'holdfast_session';
-/** A working day: whoever comes back the next morning logs in again. */
+/** A working day: the next morning, people log in again. */
 export const SESSION_MS = 12 * 3_600_000;
 const SEALED_AS = ['the session of a person'] as const;
 /** Browsers keep a cookie of 4,096 bytes, with its name and attributes. */

@@ -14,7 +14,7 @@ import { Problem } from '../problems/problem.ts';
 import type { DeskEnv, Visitor } from './env.ts';
 import { tokenOf } from './forms.ts';
 
-/** Whoever has this role may see the page; what is on it depends on all that they may do. */
+/** This role opens the page; what is on it depends on all that the credentials allow. */
 export const isOperator = ({ roles }: Identity): boolean => roles.includes('operator');
 
 /**

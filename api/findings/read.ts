@@ -12,7 +12,7 @@ export interface FindingServers {
   temporal: Pick<OrderClient, 'decisions'>;
   /** Limited to what the caller can reach. */
   database: Database;
-  /** Unlimited: whoever reaches a finding may have it decided, which changes what only steps change. */
+  /** Unlimited: a caller who reaches a finding may have it decided, which changes what only steps change. */
   all: LongDatabase;
 }
 

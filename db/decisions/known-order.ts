@@ -12,7 +12,7 @@ import { refuseUnless } from './refused.ts';
 export interface KnownOrder {
   contents: OrderContents;
   paymentDeadline: string;
-  /** What its caller was told that it comes to; null when only its workflow is known. */
+  /** What the answer to its caller said that it comes to; null when only its workflow is known. */
   total: Money | null;
   createdAt: string;
 }

@@ -221,7 +221,7 @@ describe('an order', () => {
     expect(page).toMatch(/<td>wallet<\/td>\s*<td>-10.00 EUR<\/td>/);
   });
 
-  test('is refunded once by a form that is sent twice, as whoever logged in', async () => {
+  test('is refunded once by a form that is sent twice, as the visitor', async () => {
     const id = await placed();
     await shop.pay(id);
     const { page } = await visitor.get(`/ops/orders/${id}`);
